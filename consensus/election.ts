@@ -1,0 +1,235 @@
+import { Failover, failoverRank } from './failover.ts';
+import type { RaftMessage, VoteReply, VoteRequest } from './message.ts';
+import { majorityOf } from './quorum.ts';
+import type { State } from './state.ts';
+
+/** What an election can lead to; it asks for these, others do them. */
+export interface Transitions {
+  /** Go on as a follower in this term, of this leader ('' when it is not known). */
+  follow(term: number, leader: string): void;
+  /** The election is won, by these votes; the votes had been asked for at `sinceMs`. */
+  lead(granters: ReadonlySet<string>, sinceMs: number): void;
+}
+
+/** The part of a node that votes, notices that there is no leader, and stands for election. */
+export class Election {
+  readonly #state: State;
+  readonly #transitions: Transitions;
+  #deadlineMs = 0;
+  #sinceMs = 0;
+  #granters = new Set<string>();
+  #refusers = new Set<string>();
+  #transfer = false;
+  #leaderLost = false;
+  #failover: Failover | undefined;
+
+  constructor(state: State, transitions: Transitions) {
+    this.#state = state;
+    this.#transitions = transitions;
+    this.#waitForLeader();
+  }
+
+  deadlineMs(): number {
+    if (this.#state.role === 'leader' || !this.#state.isVoter) return Number.POSITIVE_INFINITY;
+    return Math.min(this.#deadlineMs, this.#failover?.atMs ?? Number.POSITIVE_INFINITY);
+  }
+
+  tick(): void {
+    const { role, isVoter, nowMs } = this.#state;
+    if (role === 'leader' || !isVoter) return;
+    if (nowMs >= this.#deadlineMs) {
+      // From here on the ordinary way, whatever had been planned.
+      this.#failover = undefined;
+      this.askForVotes();
+    } else if (this.#failover !== undefined && nowMs >= this.#failover.atMs) {
+      this.#failOver(this.#failover);
+    }
+  }
+
+  /** The node became a follower; one that was something else begins to wait anew. */
+  following(wasFollower: boolean): void {
+    this.#forgetBallots();
+    if (!wasFollower) this.#waitForLeader();
+  }
+
+  leading(): void {
+    this.#forgetBallots();
+    this.#heardFromLeader();
+  }
+
+  /** The present leader gave a sign of life. */
+  leaderHeard(): void {
+    this.#state.heardLeaderMs = this.#state.nowMs;
+    this.#heardFromLeader();
+    this.#resetDeadline();
+  }
+
+  /** The connection to the present leader closed: do not hold on to it, and plan to replace it. */
+  leaderLost(): void {
+    const { leader, configuration, id, isVoter, nowMs, options } = this.#state;
+    this.#leaderLost = true;
+    if (!isVoter) return;
+    const rank = failoverRank(leader, configuration.voters, id);
+    this.#failover = new Failover(nowMs + rank * options.fastElectionStaggerMs, options.fastElectionTriesMax);
+  }
+
+  /** Asks whether votes would be given, which disturbs nobody (thesis, 9.6). */
+  askForVotes(): void {
+    this.#resetDeadline();
+    this.#forgetBallots();
+    this.#state.role = 'preCandidate';
+    this.#state.leader = '';
+    this.#sinceMs = this.#state.nowMs;
+    this.#granters.add(this.#state.id);
+    if (this.#won()) this.stand(false);
+    else this.#sendRequests();
+  }
+
+  /** Stands for election in a new term. The own vote counts when it is on disk, see `ownVoteDurable` below. */
+  stand(transfer: boolean): void {
+    this.#resetDeadline();
+    this.#forgetBallots();
+    this.#state.setHardState(this.#state.term + 1, this.#state.id);
+    this.#state.role = 'candidate';
+    this.#state.leader = '';
+    this.#sinceMs = this.#state.nowMs;
+    this.#transfer = transfer;
+    if (this.#failover) this.#failover.atMs = this.#state.nowMs + this.#state.options.fastElectionRetryMs;
+    this.#sendRequests();
+  }
+
+  /** A candidate's hard state of a term is on disk, and with it the vote for itself. */
+  ownVoteDurable(term: number): void {
+    if (this.#state.role !== 'candidate' || this.#state.term !== term) return;
+    this.#granters.add(this.#state.id);
+    this.#count();
+  }
+
+  voteRequested(from: string, request: VoteRequest): void {
+    const state = this.#state;
+    const sticky = !request.transfer && this.#holdsOnToLeader();
+    if (!sticky && !request.pre && request.term > state.term) this.#transitions.follow(request.term, '');
+    const free = request.term > state.term || state.vote === '' || state.vote === from;
+    const granted =
+      !sticky && free && request.term >= state.term && state.log.isCoveredBy(request.lastIndex, request.lastTerm);
+    if (request.pre) {
+      const body = { term: granted ? request.term : state.term, pre: true, granted };
+      state.sendEarly(from, { type: 'voteReply', body });
+      return;
+    }
+    if (granted) this.#give(from);
+    state.sendLate(from, { type: 'voteReply', body: { term: state.term, pre: false, granted } });
+  }
+
+  voteAnswered(from: string, reply: VoteReply): void {
+    const state = this.#state;
+    if (!state.otherVoters.includes(from)) return;
+    if (reply.term > state.term && !(reply.pre && reply.granted)) {
+      this.#transitions.follow(reply.term, '');
+      return;
+    }
+    const asked = reply.pre ? 'preCandidate' : 'candidate';
+    const termAsked = reply.pre && reply.granted ? state.term + 1 : state.term;
+    if (state.role !== asked || reply.term !== termAsked) return;
+    if (reply.granted) this.#granters.add(from);
+    else this.#refusers.add(from);
+    this.#count();
+  }
+
+  #give(candidate: string): void {
+    const { term, vote, nowMs, options } = this.#state;
+    if (vote === '') this.#state.setHardState(term, candidate);
+    this.#resetDeadline();
+    // The one voted for may be gone as well: time for it to win, then go on with the plan.
+    if (this.#failover) this.#failover.atMs = nowMs + options.electionTimeoutMsMin / 2 + this.#smallDelayMs();
+  }
+
+  /**
+   * Whether a voter takes its leader for alive and refuses to elect another (thesis, 4.2.3): so a node that lost its
+   * connections, or was removed, cannot depose a leader that the others hear.
+   */
+  #holdsOnToLeader(): boolean {
+    const { role, leader, nowMs, heardLeaderMs, options } = this.#state;
+    if (role === 'leader') return true;
+    return leader !== '' && !this.#leaderLost && nowMs - heardLeaderMs < options.electionTimeoutMsMin;
+  }
+
+  #failOver(failover: Failover): void {
+    const { role, term, nowMs, options } = this.#state;
+    if (!failover.try(nowMs + options.fastElectionRetryMs)) {
+      this.#failover = undefined;
+      return;
+    }
+    if (role === 'follower') {
+      this.askForVotes();
+    } else if (role === 'candidate' && this.#refusers.size > 0) {
+      // Somebody else stands too: let chance decide who goes first next time.
+      this.#transitions.follow(term, '');
+      failover.atMs = nowMs + this.#smallDelayMs();
+    } else {
+      this.#refusers.clear();
+      this.#sendRequests();
+    }
+  }
+
+  #count(): void {
+    if (!this.#won()) return;
+    if (this.#state.role === 'preCandidate') this.stand(false);
+    else this.#transitions.lead(new Set(this.#granters), this.#sinceMs);
+  }
+
+  #won(): boolean {
+    const { voters } = this.#state.configuration;
+    return voters.filter((voter) => this.#granters.has(voter)).length >= majorityOf(voters.length);
+  }
+
+  /** To all voters that have not granted yet. Only real votes rest on what is on disk. */
+  #sendRequests(): void {
+    const { term, role, log, otherVoters } = this.#state;
+    const pre = role === 'preCandidate';
+    for (const voter of otherVoters) {
+      if (this.#granters.has(voter)) continue;
+      const message: RaftMessage = {
+        type: 'voteRequest',
+        body: {
+          term: pre ? term + 1 : term,
+          pre,
+          lastIndex: log.lastIndex,
+          lastTerm: log.lastTerm,
+          transfer: this.#transfer,
+        },
+      };
+      if (pre) this.#state.sendEarly(voter, message);
+      else this.#state.sendLate(voter, message);
+    }
+  }
+
+  #forgetBallots(): void {
+    this.#granters = new Set();
+    this.#refusers = new Set();
+    this.#transfer = false;
+  }
+
+  #heardFromLeader(): void {
+    this.#leaderLost = false;
+    this.#failover = undefined;
+  }
+
+  #waitForLeader(): void {
+    const { nowMs, isVoter, otherVoters } = this.#state;
+    this.#resetDeadline();
+    // Who votes alone has nobody to wait for.
+    if (isVoter && otherVoters.length === 0) this.#deadlineMs = nowMs;
+  }
+
+  #resetDeadline(): void {
+    const { nowMs, options, random } = this.#state;
+    const { electionTimeoutMsMin, electionTimeoutMsMax } = options;
+    this.#deadlineMs = nowMs + electionTimeoutMsMin + random() * (electionTimeoutMsMax - electionTimeoutMsMin);
+  }
+
+  #smallDelayMs(): number {
+    const { options, random, configuration } = this.#state;
+    return random() * options.fastElectionStaggerMs * configuration.voters.length;
+  }
+}

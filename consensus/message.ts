@@ -1,0 +1,140 @@
+import { decodeConfiguration } from './configuration.ts';
+import { type Entry, entryKinds } from './entry.ts';
+
+export { type Entry, entryKinds } from './entry.ts';
+
+/** Most entries that one append request may hold; what comes with more is not looked at. */
+export const requestEntriesMax = 1024;
+
+export interface VoteRequest {
+  /** The term the candidate stands for; with `pre` the one it would stand for. */
+  term: number;
+  /** Only asks whether a vote would be given (Ongaro's thesis, 9.6). Changes nothing at the voter. */
+  pre: boolean;
+  lastIndex: number;
+  lastTerm: number;
+  /** The present leader asked for this election: voters do not hold on to it. */
+  transfer: boolean;
+}
+
+export interface VoteReply {
+  /** The voter's term; of a granted pre-vote, the term that was asked about. */
+  term: number;
+  pre: boolean;
+  granted: boolean;
+}
+
+export interface AppendRequest {
+  term: number;
+  previousIndex: number;
+  previousTerm: number;
+  commitIndex: number;
+  entries: Entry[];
+  /** Numbers a leader's requests within its term. */
+  round: number;
+}
+
+export interface AppendReply {
+  term: number;
+  success: boolean;
+  /** With `success`: the logs agree up to here, and it is on the follower's disk. */
+  matchIndex: number;
+  /** Without: where the leader may try next, and the term of the entry that stood in the way (0: none stood there). */
+  conflictIndex: number;
+  conflictTerm: number;
+  /** The request that this answers. */
+  round: number;
+}
+
+/** Stand for election now, the sender makes way (thesis, 3.10). */
+export interface TransferLeadership {
+  term: number;
+}
+
+interface Bodies {
+  voteRequest: VoteRequest;
+  voteReply: VoteReply;
+  appendRequest: AppendRequest;
+  appendReply: AppendReply;
+  transferLeadership: TransferLeadership;
+}
+
+export type RaftMessageType = keyof Bodies;
+export type RaftBody<K extends RaftMessageType> = Bodies[K];
+
+/** Everything that two nodes of one cluster say to each other about the log. */
+export type RaftMessage = { [K in RaftMessageType]: { type: K; body: Bodies[K] } }[RaftMessageType];
+
+/** A message on its way out. */
+export interface Outgoing {
+  to: string;
+  message: RaftMessage;
+}
+
+const checks: { [K in RaftMessageType]: (body: Bodies[K]) => string | undefined } = {
+  voteRequest: (body) => counts(body, ['term', 'lastIndex', 'lastTerm']) ?? flags(body, ['pre', 'transfer']),
+  voteReply: (body) => counts(body, ['term']) ?? flags(body, ['pre', 'granted']),
+  appendRequest: checkAppend,
+  appendReply: (body) =>
+    counts(body, ['term', 'matchIndex', 'conflictIndex', 'conflictTerm', 'round']) ?? flags(body, ['success']),
+  transferLeadership: (body) => counts(body, ['term']),
+};
+
+/** Says what is wrong with a message from outside, or nothing when its fields can be relied on. */
+export function messageFault(message: RaftMessage): string | undefined {
+  if (!Object.hasOwn(checks, message.type)) return `unknown type ${String(message.type)}`;
+  if (typeof message.body !== 'object' || message.body === null) return 'no body';
+  const check = checks[message.type] as (body: RaftMessage['body']) => string | undefined;
+  return check(message.body);
+}
+
+/**
+ * Says what is wrong with entries that should follow an entry (`previousIndex`, `previousTerm`) in a log of at most
+ * `termMax`, or nothing when they do.
+ */
+export function entriesFault(
+  entries: readonly Entry[],
+  previousIndex: number,
+  previousTerm: number,
+  termMax: number,
+): string | undefined {
+  let index = previousIndex;
+  let term = previousTerm;
+  for (const entry of entries) {
+    index += 1;
+    if (entry.index !== index) return `entry ${entry.index} where ${index} should be`;
+    if (!isCount(entry.term) || entry.term < term || entry.term < 1) return `entry ${index} of term ${entry.term}`;
+    if (entry.term > termMax) return `entry ${index} of term ${entry.term}, above ${termMax}`;
+    if (!(entry.data instanceof Uint8Array)) return `entry ${index} without data`;
+    if (entry.kind === entryKinds.configuration) {
+      if (decodeConfiguration(entry.data) === undefined) return `entry ${index} is not a configuration`;
+    } else if (entry.kind !== entryKinds.noop && entry.kind !== entryKinds.command) {
+      return `entry ${index} of unknown kind ${entry.kind}`;
+    }
+    term = entry.term;
+  }
+  return undefined;
+}
+
+function checkAppend(body: AppendRequest): string | undefined {
+  const fault = counts(body, ['term', 'previousIndex', 'previousTerm', 'commitIndex', 'round']);
+  if (fault !== undefined) return fault;
+  if ((body.previousIndex === 0) !== (body.previousTerm === 0)) return 'previous index and term do not fit';
+  if (!Array.isArray(body.entries) || body.entries.length > requestEntriesMax) return 'too many entries';
+  if (body.previousTerm > body.term) return 'previous term above the term';
+  return entriesFault(body.entries, body.previousIndex, body.previousTerm, body.term);
+}
+
+function counts<B>(body: B, names: readonly (keyof B & string)[]): string | undefined {
+  const wrong = names.find((name) => !isCount(body[name]));
+  return wrong === undefined ? undefined : `${wrong} is not a count`;
+}
+
+function flags<B>(body: B, names: readonly (keyof B & string)[]): string | undefined {
+  const wrong = names.find((name) => typeof body[name] !== 'boolean');
+  return wrong === undefined ? undefined : `${wrong} is not true or false`;
+}
+
+function isCount(value: unknown): boolean {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
+}

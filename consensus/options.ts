@@ -1,0 +1,68 @@
+import { requestEntriesMax } from './message.ts';
+
+/** Times in ms, sizes in bytes of entry data. */
+export interface RaftOptions {
+  heartbeatIntervalMs: number;
+  /** A voter that heard its leader within this holds on to it. */
+  electionTimeoutMsMin: number;
+  /** A voter without a leader stands for election within this; a leader without a majority gives up after it. */
+  electionTimeoutMsMax: number;
+  /** Between the first tries of two voters whose connection to the leader closed at the same time. */
+  fastElectionStaggerMs: number;
+  /** Between the tries of one voter, while others have not yet noticed that the leader is gone. */
+  fastElectionRetryMs: number;
+  /** Tries before a voter falls back to its ordinary election timeout. */
+  fastElectionTriesMax: number;
+  entriesPerMessageMax: number;
+  /** An entry larger than this travels alone. */
+  messageBytesMax: number;
+  /** Unanswered append requests with entries, per follower. */
+  messagesInFlightMax: number;
+  /** Entries and bytes in the leader's log beyond the commit index before it refuses proposals. */
+  backlogEntriesMax: number;
+  backlogBytesMax: number;
+  /** Largest proposal; keep it below what the transport takes in one message. */
+  entryBytesMax: number;
+  /** Committed entries handed out by one `takeOutput`. */
+  committedPerOutputMax: number;
+}
+
+export const defaultOptions: Readonly<RaftOptions> = {
+  heartbeatIntervalMs: 50,
+  electionTimeoutMsMin: 600,
+  electionTimeoutMsMax: 1200,
+  fastElectionStaggerMs: 15,
+  fastElectionRetryMs: 10,
+  fastElectionTriesMax: 20,
+  entriesPerMessageMax: 256,
+  messageBytesMax: 512 * 1024,
+  messagesInFlightMax: 16,
+  backlogEntriesMax: 4096,
+  backlogBytesMax: 8 * 1024 * 1024,
+  entryBytesMax: 3 * 1024 * 1024,
+  committedPerOutputMax: 1024,
+};
+
+/** Fills in the defaults. Throws `RangeError` for values that cannot work together. */
+export function completeOptions(given: Partial<RaftOptions> = {}): RaftOptions {
+  const options = { ...defaultOptions, ...given };
+  for (const [name, value] of Object.entries(options)) {
+    const countsThings = !name.includes('Ms');
+    if (!Number.isFinite(value) || value < 0) throw new RangeError(`${name} is ${value}: give a positive number`);
+    if (countsThings && (!Number.isSafeInteger(value) || value < 1)) {
+      throw new RangeError(`${name} is ${value}: give a whole number of at least 1`);
+    }
+  }
+  const { heartbeatIntervalMs, electionTimeoutMsMin, electionTimeoutMsMax } = options;
+  if (!(heartbeatIntervalMs > 0 && heartbeatIntervalMs < electionTimeoutMsMin)) {
+    throw new RangeError('heartbeatIntervalMs must be above 0 and below electionTimeoutMsMin');
+  }
+  if (electionTimeoutMsMin >= electionTimeoutMsMax) {
+    throw new RangeError('electionTimeoutMsMin must be below electionTimeoutMsMax: the time between them breaks ties');
+  }
+  if (!(options.fastElectionRetryMs > 0)) throw new RangeError('fastElectionRetryMs must be above 0');
+  if (options.entriesPerMessageMax > requestEntriesMax) {
+    throw new RangeError(`entriesPerMessageMax must be at most ${requestEntriesMax}: receivers refuse more`);
+  }
+  return options;
+}

@@ -1,0 +1,131 @@
+import { type Configuration, ConfigurationHistory } from './configuration.ts';
+import type { Entry } from './entry.ts';
+import { Log } from './log.ts';
+import type { Outgoing, RaftMessage } from './message.ts';
+import { completeOptions, type RaftOptions } from './options.ts';
+
+export type Role = 'follower' | 'preCandidate' | 'candidate' | 'leader';
+
+/** What a node must never forget: its term, and whom it voted for in it ('' for nobody yet). */
+export interface HardState {
+  term: number;
+  vote: string;
+}
+
+/** What a node starts from. Throws when the stored state cannot be right. */
+export interface RaftInit {
+  id: string;
+  hardState: HardState;
+  /** The stored log, from index 1 without a gap. */
+  entries: readonly Entry[];
+  options?: Partial<RaftOptions>;
+  /** Seeded or not, [0, 1). */
+  random: () => number;
+  /** Any clock that only goes forward, ms. */
+  nowMs: number;
+}
+
+/** What a node is at this moment, whichever role it plays: shared by the parts that play the roles. */
+export class State {
+  readonly id: string;
+  readonly options: RaftOptions;
+  readonly random: () => number;
+  readonly log: Log;
+  readonly configurations = new ConfigurationHistory();
+  role: Role = 'follower';
+  leader = '';
+  commitIndex = 0;
+  nowMs: number;
+  /** When the leader was last heard; of a former leader, when a majority had last answered it. */
+  heardLeaderMs = Number.NEGATIVE_INFINITY;
+  #hardState: HardState;
+  #hardStateChanged = false;
+  #early: Outgoing[] = [];
+  #late: Outgoing[] = [];
+
+  constructor(init: RaftInit) {
+    const { term, vote } = init.hardState;
+    if (init.id === '') throw new Error('A node needs an id.');
+    if (!Number.isSafeInteger(term) || term < 0 || typeof vote !== 'string') {
+      throw new Error(`The stored term ${term} cannot be used. Nothing was changed. Let this node join anew.`);
+    }
+    this.id = init.id;
+    this.options = completeOptions(init.options);
+    this.random = init.random;
+    this.nowMs = init.nowMs;
+    this.#hardState = { term, vote };
+    this.log = new Log(init.entries, term);
+    this.configurations.appended(init.entries);
+  }
+
+  get term(): number {
+    return this.#hardState.term;
+  }
+
+  get vote(): string {
+    return this.#hardState.vote;
+  }
+
+  get configuration(): Configuration {
+    return this.configurations.current;
+  }
+
+  get isVoter(): boolean {
+    return this.configuration.voters.includes(this.id);
+  }
+
+  get otherVoters(): string[] {
+    return this.configuration.voters.filter((voter) => voter !== this.id);
+  }
+
+  /** A new term, or a vote in the present one. A vote, once given, stays for its term. */
+  setHardState(term: number, vote: string): void {
+    const standing = this.#hardState;
+    if (term < standing.term) throw new Error(`term ${term} behind ${standing.term}`);
+    if (term === standing.term && standing.vote !== '' && vote !== standing.vote) throw new Error('a second vote');
+    this.#hardState = { term, vote };
+    this.#hardStateChanged = true;
+  }
+
+  /** The hard state if it changed since the last call. */
+  takeHardState(): HardState | undefined {
+    if (!this.#hardStateChanged) return undefined;
+    this.#hardStateChanged = false;
+    return { ...this.#hardState };
+  }
+
+  append(entries: readonly Entry[]): void {
+    this.log.append(entries);
+    this.configurations.appended(entries);
+  }
+
+  truncateFrom(index: number): void {
+    if (index <= this.commitIndex) throw new Error(`entry ${index} is committed`);
+    this.log.truncateFrom(index);
+    this.configurations.truncated(index);
+  }
+
+  commitTo(index: number): void {
+    if (index <= this.commitIndex) return;
+    if (index > this.log.lastIndex) throw new Error(`cannot commit ${index}, the log ends at ${this.log.lastIndex}`);
+    this.commitIndex = index;
+    this.configurations.committed(index);
+  }
+
+  /** For what promises nothing: may leave before anything is on disk. */
+  sendEarly(to: string, message: RaftMessage): void {
+    this.#early.push({ to, message });
+  }
+
+  /** For what rests on the hard state or the log as they are now: leaves when these are on disk. */
+  sendLate(to: string, message: RaftMessage): void {
+    this.#late.push({ to, message });
+  }
+
+  takeMessages(): { early: Outgoing[]; late: Outgoing[] } {
+    const messages = { early: this.#early, late: this.#late };
+    this.#early = [];
+    this.#late = [];
+    return messages;
+  }
+}

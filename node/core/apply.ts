@@ -1,0 +1,184 @@
+import type { ClusterState, Placement } from './cluster-state.ts';
+import type { Command, CommandKind, CommandOf } from './command.ts';
+import { type ConclaveError, errors } from './errors.ts';
+import { limits } from './settings.ts';
+
+/** What an applied command did: what to tell people, and which agents it touched. */
+export type Applied =
+  | { ok: true; kind: string; text: string; details: Record<string, unknown>; agents: string[] }
+  | { ok: false; error: ConclaveError };
+
+type Appliers = { [K in CommandKind]: (state: ClusterState, command: CommandOf<K>, index: number) => Applied };
+
+const done = (kind: string, text: string, details: Record<string, unknown>, agents: string[] = []): Applied => ({
+  ok: true,
+  kind,
+  text,
+  details,
+  agents,
+});
+const refuse = (reason: string): Applied => ({ ok: false, error: errors.commandInvalid({ reason }) });
+
+/**
+ * Applies one command to the state at its place in the log. Pure: the same state and command give the same result on
+ * every node, and a command that no longer fits is refused here, whatever its proposer believed.
+ */
+export function apply(state: ClusterState, command: Command, index: number): Applied {
+  const applier = appliers[command.kind] as ((s: ClusterState, c: Command, i: number) => Applied) | undefined;
+  return applier?.(state, command, index) ?? refuse(`unknown kind of decision "${String(command.kind)}"`);
+}
+
+const appliers: Appliers = {
+  memberJoin(state, { node, boot, profile }, index) {
+    const known = state.members.get(node);
+    if (known !== undefined && known.boot > boot) return refuse(`an older start of node ${profile.name} asked to join`);
+    if (known === undefined && state.members.size >= limits.membersMax)
+      return refuse('the cluster has its most members');
+    if (known?.boot === boot && known.membership === 'alive') return refuse(`node ${profile.name} is a member already`);
+    state.members.set(node, { node, boot, profile, membership: 'alive', since: index });
+    return done('memberJoined', `${profile.name} joined`, { node, boot, name: profile.name });
+  },
+
+  memberDead(state, { node, boot, accusers }, index) {
+    const member = state.members.get(node);
+    if (member?.membership !== 'alive' || member.boot !== boot) return refuse('that node is not alive at that start');
+    member.membership = 'dead';
+    member.since = index;
+    const names = accusers.map((accuser) => nameOf(state, accuser));
+    return done('memberDead', `${member.profile.name} is dead: ${names.join(', ')} cannot reach it`, {
+      node,
+      boot,
+      accusers,
+      name: member.profile.name,
+    });
+  },
+
+  memberLeft(state, { node, boot }, index) {
+    const member = state.members.get(node);
+    if (member?.membership !== 'alive' || member.boot !== boot) return refuse('that node is not alive at that start');
+    member.membership = 'left';
+    member.since = index;
+    return done('memberLeft', `${member.profile.name} left`, { node, boot, name: member.profile.name });
+  },
+
+  agentsCreate(state, command, index) {
+    const remembered = state.requests.get(command.request);
+    if (remembered !== undefined) return done('agentsCreated', 'asked for twice, made once', {}, remembered);
+    if (state.agents.size + command.count > limits.agentsMax) {
+      return { ok: false, error: errors.agentsTooMany({ agentsMax: limits.agentsMax }) };
+    }
+    if (command.name !== undefined && state.agents.has(command.name)) {
+      return { ok: false, error: errors.agentExists({ agent: command.name }) };
+    }
+    if (command.source !== undefined) {
+      if (!state.types.has(command.agentType) && state.types.size >= limits.typesMax) {
+        return refuse('the cluster has its most agent types');
+      }
+      const known = state.types.get(command.agentType);
+      if (known?.source !== command.source) {
+        state.types.set(command.agentType, { type: command.agentType, source: command.source, defined: index });
+      }
+    } else if (!state.types.has(command.agentType)) {
+      return { ok: false, error: errors.typeUnknown({ type: command.agentType }) };
+    }
+    const ids = command.name !== undefined ? [command.name] : freeNames(state, command.base, command.count);
+    for (const id of ids) {
+      state.agents.set(id, {
+        id,
+        type: command.agentType,
+        strategy: command.strategy,
+        capabilities: command.capabilities,
+        holdersWanted: command.holders,
+        created: index,
+        placement: undefined,
+        active: undefined,
+        reason: 'deployed',
+        decision: undefined,
+      });
+    }
+    state.rememberRequest(command.request, ids);
+    const text = `${ids.join(', ')} deployed (${command.strategy})`;
+    return done('agentsCreated', text, { agents: ids, type: command.agentType, strategy: command.strategy }, ids);
+  },
+
+  agentPlace(state, command, index) {
+    const agent = state.agents.get(command.agent);
+    if (agent === undefined) return refuse(`there is no agent ${command.agent}`);
+    if ((agent.placement?.epoch ?? 0) !== command.after) return refuse('another decision about the agent came first');
+    const reason = whyNot(state, command, agent.capabilities, agent.placement);
+    if (reason !== undefined) return refuse(reason);
+    const { host, boot, holders } = command;
+    const moved = agent.placement === undefined || agent.placement.host !== host;
+    agent.placement = { epoch: index, host, boot, holders };
+    agent.reason = command.reason;
+    agent.decision = command.decision;
+    if (moved) state.turn += 1;
+    return done(
+      'agentPlaced',
+      `${agent.id} on ${nameOf(state, host)}: ${command.reason}`,
+      { agent: agent.id, host, epoch: index, holders, reason: command.reason, decision: command.decision },
+      [agent.id],
+    );
+  },
+
+  agentPending(state, { agent: id, reason, decision }) {
+    const agent = state.agents.get(id);
+    if (agent === undefined) return refuse(`there is no agent ${id}`);
+    agent.reason = reason;
+    agent.decision = decision;
+    return done('agentPending', `${id} waits: ${reason}`, { agent: id, reason, decision }, [id]);
+  },
+
+  agentActive(state, { agent: id, epoch }) {
+    const agent = state.agents.get(id);
+    if (agent?.placement?.epoch !== epoch) return refuse('the placement was decided anew meanwhile');
+    if (agent.active?.epoch === epoch) return refuse('the epoch is active already');
+    agent.active = agent.placement;
+    const host = nameOf(state, agent.placement.host);
+    return done(
+      'agentActive',
+      `${id} answers on ${host} in epoch ${epoch}`,
+      { agent: id, epoch, host: agent.placement.host },
+      [id],
+    );
+  },
+
+  agentDelete(state, { agent: id }) {
+    if (!state.agents.delete(id)) return { ok: false, error: errors.agentUnknown({ agent: id }) };
+    return done('agentDeleted', `${id} deleted`, { agent: id }, [id]);
+  },
+};
+
+/** Why a placement may not stand at this place in the log; undefined when it may. */
+function whyNot(
+  state: ClusterState,
+  command: CommandOf<'agentPlace'>,
+  capabilities: readonly string[],
+  present: Placement | undefined,
+): string | undefined {
+  const host = state.members.get(command.host);
+  if (host?.membership !== 'alive' || host.boot !== command.boot) return 'the host is not alive';
+  const missing = capabilities.filter((capability) => !host.profile.capabilities.includes(capability));
+  if (missing.length > 0) return `the host lacks ${missing.join(', ')}`;
+  const stays = present?.host === command.host;
+  if (!stays && (state.agentsByHost().get(command.host) ?? 0) >= host.profile.agentsMax) return 'the host is full';
+  const distinct = new Set(command.holders);
+  if (distinct.size !== command.holders.length || distinct.size === 0) return 'the holders are not distinct';
+  if (distinct.size > limits.holdersMax) return 'there are too many holders';
+  if (!distinct.has(command.host)) return 'the host is not among the holders';
+  if (command.holders.some((holder) => !state.isAlive(holder))) return 'a holder is not alive';
+  return undefined;
+}
+
+function freeNames(state: ClusterState, base: string, count: number): string[] {
+  const names: string[] = [];
+  for (let n = 1; names.length < count; n++) {
+    const name = `${base}-${n}`;
+    if (!state.agents.has(name)) names.push(name);
+  }
+  return names;
+}
+
+export function nameOf(state: ClusterState, node: string): string {
+  return state.members.get(node)?.profile.name ?? node.slice(-8);
+}

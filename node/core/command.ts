@@ -1,0 +1,56 @@
+import type { Decision } from '../../strategies/strategy.ts';
+import { errors } from './errors.ts';
+import type { NodeId, Profile } from './message.ts';
+import { fromBytes, fromJson, toBytes, toJson } from './text.ts';
+
+/** A decision, as the replicated log carries it. `atMs` is the leader's wall clock, for the audit trail only. */
+export type Command = { atMs: number } & (
+  | { kind: 'memberJoin'; node: NodeId; boot: number; profile: Profile }
+  | { kind: 'memberDead'; node: NodeId; boot: number; accusers: NodeId[] }
+  | { kind: 'memberLeft'; node: NodeId; boot: number }
+  | {
+      kind: 'agentsCreate';
+      request: string;
+      agentType: string;
+      source: string | undefined;
+      /** The exact name of a single agent; without it names are `<base>-<n>`. */
+      name: string | undefined;
+      base: string;
+      count: number;
+      strategy: string;
+      capabilities: string[];
+      holders: number;
+    }
+  | {
+      kind: 'agentPlace';
+      agent: string;
+      /** The epoch that the proposer saw, 0 for none: if another decision came first, this one is void. */
+      after: number;
+      host: NodeId;
+      boot: number;
+      holders: NodeId[];
+      reason: string;
+      decision: Decision;
+    }
+  | { kind: 'agentPending'; agent: string; reason: string; decision: Decision }
+  | { kind: 'agentActive'; agent: string; epoch: number }
+  | { kind: 'agentDelete'; agent: string }
+);
+
+export type CommandKind = Command['kind'];
+export type CommandOf<K extends CommandKind> = Extract<Command, { kind: K }>;
+/** A command before the leader stamps it. */
+export type Draft = Command extends infer C ? (C extends Command ? Omit<C, 'atMs'> : never) : never;
+
+export function encodeCommand(command: Command): Uint8Array {
+  return toBytes(toJson(command));
+}
+
+/** Decodes what `encodeCommand` made. Throws `commandInvalid`: the log holds something this program did not write. */
+export function decodeCommand(bytes: Uint8Array): Command {
+  try {
+    return fromJson(fromBytes(bytes)) as Command;
+  } catch (error) {
+    throw errors.commandInvalid({ reason: `unreadable log entry: ${String(error)}` });
+  }
+}

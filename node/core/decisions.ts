@@ -1,0 +1,180 @@
+import type { Configuration } from '../../consensus/configuration.ts';
+import type { Entry, RaftMessage } from '../../consensus/message.ts';
+import { entryKinds } from '../../consensus/message.ts';
+import { Raft } from '../../consensus/raft.ts';
+import { type Applied, apply, nameOf } from './apply.ts';
+import { ClusterState } from './cluster-state.ts';
+import { decodeCommand, type Draft, encodeCommand } from './command.ts';
+import type { Context } from './context.ts';
+import type { Report, Write } from './effect.ts';
+import { type ConclaveError, errors } from './errors.ts';
+import type { NodeId } from './message.ts';
+import { keys, type Restored, writeEntry, writeJson } from './records.ts';
+import { fromBytes } from './text.ts';
+
+export interface DecisionEvents {
+  /** A command was applied; `agents` are those it touched. */
+  applied(applied: Extract<Applied, { ok: true }>, index: number): void;
+  /** The leader, its readiness, or the voters changed. */
+  leadershipChanged(): void;
+}
+
+type Done = (result: { ok: true; index: number } | { ok: false; error: ConclaveError }) => void;
+
+/** The replicated log of decisions: proposes, keeps it durable, and applies what is committed to the state. */
+export class Decisions {
+  readonly state = new ClusterState();
+  raft: Raft;
+  readonly #context: Context;
+  readonly #events: DecisionEvents;
+  /** Proposals of this leadership that wait for their place in the log. Bounded by the log's backlog. */
+  readonly #proposed = new Map<number, { term: number; done: Done }>();
+  #seen = { leader: '', ready: false, term: 0 };
+
+  constructor(context: Context, restored: Restored, events: DecisionEvents) {
+    this.#context = context;
+    this.#events = events;
+    this.raft = this.#createRaft(restored.hardState, restored.entries);
+  }
+
+  #createRaft(hardState: { term: number; vote: string }, entries: Entry[]): Raft {
+    const { self, random, nowMs } = this.#context;
+    return new Raft({ id: self, hardState, entries, random, nowMs });
+  }
+
+  /** Writes the first configuration of a new cluster and begins. Only a founder calls this, once. */
+  found(cluster: string, voters: NodeId[]): void {
+    const entries = Raft.bootstrapEntries({ voters, learners: [] });
+    const hardState = { term: 1, vote: '' };
+    this.#context.out.persist([
+      writeJson(keys.cluster, cluster),
+      writeJson(keys.hardState, hardState),
+      ...entries.map(writeEntry),
+    ]);
+    this.raft = this.#createRaft(hardState, entries);
+    this.raft.campaign(this.#context.nowMs);
+  }
+
+  /** This node leads, and every decision before its time is applied. */
+  isReady(): boolean {
+    return this.raft.readyToLead() && this.state.index >= this.raft.commitIndex;
+  }
+
+  get leader(): NodeId {
+    return this.raft.leader;
+  }
+
+  hearsQuorum(): boolean {
+    return this.raft.hearsQuorum(this.#context.nowMs);
+  }
+
+  /** Proposes a command; `done` is called once it is applied, refused, or can no longer be told. */
+  propose(draft: Draft, done?: Done): void {
+    const command = { ...draft, atMs: this.#context.wallMs };
+    const outcome = this.raft.propose(encodeCommand(command), this.#context.nowMs);
+    if (outcome.ok) {
+      if (done !== undefined) this.#proposed.set(outcome.index, { term: outcome.term, done });
+      return;
+    }
+    done?.({
+      ok: false,
+      error:
+        outcome.reason === 'notLeader'
+          ? errors.notLeader({ leader: this.leader })
+          : errors.backlogFull({ what: 'decisions', max: this.#proposed.size }),
+    });
+  }
+
+  changeConfiguration(next: Configuration): boolean {
+    return this.raft.changeConfiguration(next, this.#context.nowMs).ok;
+  }
+
+  /** Emits what the Raft module wants, in its order, until it wants nothing more. */
+  flush(): void {
+    for (let rounds = 0; rounds < 10_000; rounds++) {
+      const output = this.raft.takeOutput();
+      const { early, persist, late, committed, more } = output;
+      if (early.length + late.length + committed.length === 0 && persist === undefined && !more) break;
+      for (const { to, message } of early) this.#context.out.sendUrgent(to, message);
+      if (persist !== undefined) this.#persist(persist);
+      for (const { to, message } of late) this.#context.out.send(to, message);
+      for (const entry of committed) this.#apply(entry);
+    }
+    this.#noticeLeadership();
+  }
+
+  #persist(persist: NonNullable<ReturnType<Raft['takeOutput']>['persist']>): void {
+    const writes: Write[] = [];
+    const { hardState, truncateFrom, truncateThrough, entries } = persist;
+    if (hardState !== undefined) writes.push(writeJson(keys.hardState, hardState));
+    if (truncateFrom !== undefined) {
+      const kept = new Set(entries.map((entry) => entry.index));
+      for (let index = truncateFrom; index <= (truncateThrough ?? truncateFrom); index++) {
+        if (!kept.has(index)) writes.push({ key: keys.entry(index), value: undefined });
+      }
+    }
+    for (const entry of entries) writes.push(writeEntry(entry));
+    const raft = this.raft;
+    this.#context.out.persist(writes, () => raft.durable(persist));
+  }
+
+  #apply(entry: Entry): void {
+    this.state.index = entry.index;
+    if (entry.kind === entryKinds.command) this.#applyCommand(entry);
+    if (entry.kind === entryKinds.noop) {
+      const leader = fromBytes(entry.data);
+      const name = nameOf(this.state, leader);
+      this.#report(entry, 0, 'leaderElected', `${name} leads in term ${entry.term}`, {
+        leader,
+        term: entry.term,
+        name,
+      });
+    }
+    if (entry.kind === entryKinds.configuration) {
+      const { voters, learners } = JSON.parse(fromBytes(entry.data)) as Configuration;
+      const names = voters.map((voter) => nameOf(this.state, voter));
+      this.#report(entry, 0, 'votersChanged', `voters: ${names.join(', ')}`, { voters, learners });
+      this.#events.leadershipChanged();
+    }
+    const proposed = this.#proposed.get(entry.index);
+    if (proposed === undefined) return;
+    this.#proposed.delete(entry.index);
+    // Another leader's entry took the place: what was proposed here never happened at this index.
+    if (proposed.term !== entry.term) proposed.done({ ok: false, error: errors.leaderUnknown({}) });
+  }
+
+  #applyCommand(entry: Entry): void {
+    const command = decodeCommand(entry.data);
+    const applied = apply(this.state, command, entry.index);
+    if (applied.ok) {
+      this.#report(entry, command.atMs, applied.kind, applied.text, applied.details);
+      this.#events.applied(applied, entry.index);
+    }
+    const proposed = this.#proposed.get(entry.index);
+    if (proposed === undefined || proposed.term !== entry.term) return;
+    this.#proposed.delete(entry.index);
+    proposed.done(applied.ok ? { ok: true, index: entry.index } : applied);
+  }
+
+  #report(entry: Entry, atMs: number, kind: string, text: string, details: Report['details']): void {
+    this.#context.out.report({ index: entry.index, atMs, kind, text, details });
+  }
+
+  #noticeLeadership(): void {
+    const now = { leader: this.raft.leader, ready: this.isReady(), term: this.raft.term };
+    const before = this.#seen;
+    if (now.leader === before.leader && now.ready === before.ready && now.term === before.term) return;
+    this.#seen = now;
+    if (before.leader === this.#context.self && now.leader !== this.#context.self) this.#loseProposals();
+    this.#events.leadershipChanged();
+  }
+
+  /** Whether they take effect is for the next leader's log to say. */
+  #loseProposals(): void {
+    const lost = [...this.#proposed.values()];
+    this.#proposed.clear();
+    for (const { done } of lost) done({ ok: false, error: errors.leaderUnknown({}) });
+  }
+}
+
+export type { RaftMessage };

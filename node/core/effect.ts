@@ -1,0 +1,55 @@
+import type { Message, NodeId, Topic } from './message.ts';
+import type { Outcome } from './operation.ts';
+
+/** One record of the store: a text key and its bytes, or `undefined` to delete it. */
+export interface Write {
+  key: string;
+  value: Uint8Array | undefined;
+}
+
+/** A line of the event stream that users follow. `index` orders the ones every node agrees on. */
+export interface Report {
+  /** Log index when the report comes from the log (the same on every node), else 0: seen by this node only. */
+  index: number;
+  /** Wall clock of the decision in ms since 1970, as stamped by the leader; 0 when the node has only its own time. */
+  atMs: number;
+  kind: string;
+  text: string;
+  details: Record<string, unknown>;
+}
+
+/**
+ * What the node wants from the world. A host runs the effects of one `handle` in order, and those of successive calls
+ * one after the other; a `persist` holds back everything behind it until it is durable, except effects marked
+ * `urgent`, which promise nothing that a disk must back.
+ */
+export type Effect =
+  /** One atomic batch, synced to disk. The host feeds `persisted` with the id before it goes on. */
+  | { type: 'persist'; id: number; writes: Write[] }
+  | { type: 'send'; to: NodeId; message: Message; urgent: boolean }
+  | { type: 'publish'; topic: Topic; message: Message }
+  /** Connect to a known node; nothing happens when already connected. */
+  | { type: 'dial'; node: NodeId; addresses: string[] }
+  /** Connect to whoever answers at an address. */
+  | { type: 'dialAddress'; address: string }
+  /** Close whatever connections there are: the node is thought dead. */
+  | { type: 'hangUp'; node: NodeId }
+  | {
+      type: 'startAgent';
+      agent: string;
+      agentType: string;
+      epoch: number;
+      source: string;
+      state: Uint8Array | undefined;
+    }
+  | { type: 'stopAgent'; agent: string; epoch: number }
+  | { type: 'runTask'; agent: string; epoch: number; task: string; payload: Uint8Array }
+  | { type: 'reply'; request: string; outcome: Outcome }
+  | { type: 'report'; report: Report }
+  /** Wake no later than this; replaces the wish before. */
+  | { type: 'wakeAt'; atMs: number }
+  /** The node has said goodbye, or can not go on: end the process with this code. */
+  | { type: 'exit'; code: number; reason: string };
+
+export type EffectType = Effect['type'];
+export type EffectOf<T extends EffectType> = Extract<Effect, { type: T }>;

@@ -1,0 +1,195 @@
+/**
+ * Every error that a user, an operator or a peer can meet: one table, one place.
+ * `docs/errors.md` lists the same codes; a test compares the two.
+ */
+export interface ErrorDefinition<D> {
+  /** HTTP status of the answer; 0 for errors that never reach HTTP. */
+  status: number;
+  /** Says what was wrong, what it leaves unchanged, and what to do next. */
+  text: (details: D) => string;
+}
+
+export interface Refusal {
+  node: string;
+  name: string;
+  reason: string;
+}
+
+const define = <D>(status: number, text: (details: D) => string): ErrorDefinition<D> => ({ status, text });
+
+const definitions = {
+  // who asks
+  tokenMissing: define<Record<string, never>>(
+    401,
+    () => 'No bearer token. Nothing was changed. Send "Authorization: Bearer $(conclave token)".',
+  ),
+  tokenInvalid: define<{ reason: string }>(
+    401,
+    (d) => `The bearer token is not valid: ${d.reason}. Nothing was changed. Get a new one with "conclave token".`,
+  ),
+  // what is asked
+  routeUnknown: define<{ method: string; path: string }>(
+    404,
+    (d) => `There is no ${d.method} ${d.path}. Nothing was changed. docs/api.md lists the routes.`,
+  ),
+  bodyMalformed: define<{ reason: string }>(
+    400,
+    (d) => `The request cannot be read: ${d.reason}. Nothing was changed. Correct it and send it again.`,
+  ),
+  bodyTooLarge: define<{ bytesMax: number }>(
+    413,
+    (d) => `The request body is larger than ${d.bytesMax} bytes. Nothing was changed. Send less at a time.`,
+  ),
+  agentUnknown: define<{ agent: string }>(
+    404,
+    (d) => `There is no agent "${d.agent}". Nothing was changed. "conclave status" lists the agents.`,
+  ),
+  agentExists: define<{ agent: string }>(
+    409,
+    (d) => `There is already an agent "${d.agent}". Nothing was changed. Choose another name or delete that one.`,
+  ),
+  agentsTooMany: define<{ agentsMax: number }>(
+    409,
+    (d) => `The cluster has its most agents (${d.agentsMax}). Nothing was changed. Delete some first.`,
+  ),
+  typeUnknown: define<{ type: string }>(
+    404,
+    (d) =>
+      `There is no agent type "${d.type}". Nothing was changed. Deploy it from its folder: "conclave deploy <folder>".`,
+  ),
+  typeInvalid: define<{ type: string; reason: string }>(
+    422,
+    (d) =>
+      `The code of agent type "${d.type}" cannot be used: ${d.reason}. Nothing was changed. Correct it and deploy again.`,
+  ),
+  strategyUnknown: define<{ strategy: string; known: readonly string[] }>(
+    422,
+    (d) => `There is no strategy "${d.strategy}". Nothing was changed. Choose one of: ${d.known.join(', ')}.`,
+  ),
+  agentUnplaceable: define<{ agent: string; refusals: readonly Refusal[] }>(
+    422,
+    (d) =>
+      `No node can take agent "${d.agent}": ${d.refusals.map((r) => `${r.name}: ${r.reason}`).join('; ') || 'there is no node'}. ` +
+      'Nothing was changed. Change the requirements or add a node.',
+  ),
+  nodeUnknown: define<{ node: string }>(
+    404,
+    (d) => `There is no node "${d.node}". Nothing was changed. "conclave status" lists the nodes.`,
+  ),
+  nodeNotEligible: define<{ node: string; reason: string }>(
+    409,
+    (d) => `Node "${d.node}" cannot take the agent: ${d.reason}. Nothing was changed. Choose another node.`,
+  ),
+  agentBusyMoving: define<{ agent: string }>(
+    409,
+    (d) => `Agent "${d.agent}" is being placed right now. Nothing was changed. Try again in a moment.`,
+  ),
+  // what the cluster can do now
+  leaderUnknown: define<Record<string, never>>(
+    503,
+    () =>
+      'The cluster has no leader in reach of this node. The outcome is unknown if the request was on its way. ' +
+      'Send it again with the same id; "conclave status" shows who is missing.',
+  ),
+  notLeader: define<{ leader: string }>(
+    503,
+    (d) => `This node does not lead (leader: ${d.leader || 'unknown'}). Nothing was changed. Send the request again.`,
+  ),
+  notMember: define<Record<string, never>>(
+    503,
+    () =>
+      'This node is not a member of a cluster yet. Nothing was changed. Wait for /health/ready or ask another node.',
+  ),
+  backlogFull: define<{ what: string; max: number }>(
+    429,
+    (d) => `Too much is waiting: ${d.what}, at most ${d.max}. Nothing was changed. Send it again in a moment.`,
+  ),
+  deadlineExceeded: define<{ what: string; ttlMs: number }>(
+    504,
+    (d) =>
+      `${d.what} was not answered within ${d.ttlMs} ms. Whether it took effect is unknown. ` +
+      'Send it again with the same id: it takes effect at most once.',
+  ),
+  agentNotReady: define<{ agent: string }>(
+    503,
+    (d) =>
+      `Agent "${d.agent}" is not running yet or is being recovered. Nothing was changed. Send it again in a moment.`,
+  ),
+  taskFailed: define<{ agent: string; task: string; reason: string }>(
+    422,
+    (d) =>
+      `Agent "${d.agent}" refused task "${d.task}": ${d.reason}. Its state is unchanged. ` +
+      'Correct the task and send it under a new id.',
+  ),
+  stateTooLarge: define<{ agent: string; bytes: number; bytesMax: number }>(
+    422,
+    (d) =>
+      `The state of agent "${d.agent}" would be ${d.bytes} bytes, at most ${d.bytesMax} are kept. ` +
+      'Its state is unchanged. Keep less in the agent.',
+  ),
+  // between nodes
+  messageInvalid: define<{ reason: string }>(0, (d) => `A message was dropped: ${d.reason}. State unchanged.`),
+  messageTooLarge: define<{ type: string; bytes: number; bytesMax: number }>(
+    0,
+    (d) => `A ${d.type} message of ${d.bytes} bytes was not sent, at most ${d.bytesMax} are allowed. State unchanged.`,
+  ),
+  commandInvalid: define<{ reason: string }>(
+    409,
+    (d) =>
+      `The cluster refused the decision: ${d.reason}. Nothing was changed. Look at "conclave status" and try again.`,
+  ),
+  internal: define<{ reason: string }>(
+    500,
+    (d) =>
+      `The node met an error of its own: ${d.reason}. Whether the request took effect is unknown. Look at its log.`,
+  ),
+};
+
+type Definitions = typeof definitions;
+export type ErrorCode = keyof Definitions;
+export type ErrorDetails<C extends ErrorCode> = Parameters<Definitions[C]['text']>[0];
+
+/** An error of the table: `code` is stable, `message` is for people, `details` for programs. */
+export class ConclaveError extends Error {
+  readonly code: ErrorCode;
+  readonly status: number;
+  readonly details: Record<string, unknown>;
+
+  constructor(code: ErrorCode, status: number, message: string, details: Record<string, unknown>) {
+    super(message);
+    this.name = 'ConclaveError';
+    this.code = code;
+    this.status = status;
+    this.details = details;
+  }
+}
+
+type Factories = { [C in ErrorCode]: (details: ErrorDetails<C>) => ConclaveError };
+
+/** One factory per code: `errors.agentUnknown({ agent })`. */
+export const errors = Object.fromEntries(
+  Object.entries(definitions).map(([code, { status, text }]) => [
+    code,
+    (details: Record<string, unknown>) =>
+      new ConclaveError(code as ErrorCode, status, (text as (d: unknown) => string)(details), details),
+  ]),
+) as unknown as Factories;
+
+export const errorCodes = Object.keys(definitions) as ErrorCode[];
+
+/** HTTP status of a code. */
+export function statusOf(code: ErrorCode): number {
+  return definitions[code].status;
+}
+
+/** The form in which an error crosses streams and HTTP. */
+export interface ErrorBody {
+  code: ErrorCode;
+  message: string;
+  details: Record<string, unknown>;
+}
+
+export function toErrorBody(error: unknown): ErrorBody {
+  const known = error instanceof ConclaveError ? error : errors.internal({ reason: String(error) });
+  return { code: known.code, message: known.message, details: known.details };
+}

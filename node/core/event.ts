@@ -1,0 +1,35 @@
+import type { Message, NodeId, Topic } from './message.ts';
+import type { Operation } from './operation.ts';
+
+/** What the host measured about itself, for gossip and for the node's own judgement. */
+export interface LoadSample {
+  /** Share of one core used since the last sample. */
+  cpu: number;
+  memoryBytes: number;
+  loopDelayMs: number;
+}
+
+/** Everything that can happen to a node. The host stamps the time on each: `node.handle(event, nowMs)`. */
+export type Event =
+  /** The moment asked for by `wakeAt` has come, or something like it. */
+  | { type: 'wake' }
+  | { type: 'connected'; node: NodeId }
+  /** The last connection to a node closed. */
+  | { type: 'disconnected'; node: NodeId }
+  /** A node that was dialled by address alone turned out to be this one, or the dial failed. */
+  | { type: 'dialFailed'; address: string }
+  | { type: 'message'; from: NodeId; cluster: string; message: Message }
+  | { type: 'gossip'; from: NodeId; cluster: string; topic: Topic; message: Message }
+  /** The `persist` effect of that id, and all before it, are on disk. */
+  | { type: 'persisted'; id: number }
+  | { type: 'request'; request: string; operation: Operation }
+  | { type: 'load'; sample: LoadSample }
+  /** The process was asked to end: hand over, say goodbye, then emit `exit`. */
+  | { type: 'stop' }
+  | { type: 'agentStarted'; agent: string; epoch: number; state: Uint8Array }
+  | { type: 'taskRan'; agent: string; epoch: number; task: string; ok: boolean; value: Uint8Array; state: Uint8Array }
+  /** The instance is gone: crash, hang, out of memory, or it could not start. */
+  | { type: 'agentFailed'; agent: string; epoch: number; reason: string };
+
+export type EventType = Event['type'];
+export type EventOf<T extends EventType> = Extract<Event, { type: T }>;

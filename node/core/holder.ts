@@ -1,0 +1,131 @@
+import type { Context } from './context.ts';
+import type { Write } from './effect.ts';
+import type { Checkpoint, MessageOf } from './message.ts';
+import { type HolderRecord, keys, type Restored, writeHolder, writeResult } from './records.ts';
+import { ResultTable } from './result-table.ts';
+
+interface Held {
+  /** Every lower epoch is refused. */
+  sealedEpoch: number;
+  epoch: number;
+  sequence: number;
+  state: Uint8Array;
+  results: ResultTable;
+}
+
+const nothing = new Uint8Array(0);
+
+/**
+ * The replicated state of other nodes' agents (and of its own) that this node keeps. It obeys the highest epoch that it
+ * has seen: sealing at an epoch is a durable promise to refuse every lower one (Vertical Paxos, Lamport et al. 2009).
+ * Every answer leaves behind the write that it speaks of.
+ */
+export class Holder {
+  readonly #context: Context;
+  readonly #held = new Map<string, Held>();
+
+  constructor(context: Context, restored: Restored) {
+    this.#context = context;
+    for (const [agent, { record, results }] of restored.holders) {
+      this.#held.set(agent, { ...record, results: new ResultTable(results) });
+    }
+  }
+
+  /** Promises to refuse all epochs below, and hands over what it keeps. */
+  seal(agent: string, epoch: number, answer: (sealed: MessageOf<'sealed'>) => void): void {
+    const held = this.#hold(agent);
+    if (epoch < held.sealedEpoch) {
+      answer({ agent, epoch, granted: false, sealedEpoch: held.sealedEpoch });
+      return;
+    }
+    const checkpoint: Checkpoint | undefined =
+      held.epoch === 0
+        ? undefined
+        : { epoch: held.epoch, sequence: held.sequence, state: held.state, results: held.results.all() };
+    const sealed = { agent, epoch, granted: true, sealedEpoch: epoch, ...(checkpoint && { checkpoint }) };
+    if (epoch > held.sealedEpoch) {
+      held.sealedEpoch = epoch;
+      this.#context.out.persist([this.#write(agent, held)], () => answer(sealed));
+    } else this.#context.out.persist([], () => answer(sealed));
+  }
+
+  /** Takes over the host's state, whole or as a change on top of what it has. */
+  replicate(message: MessageOf<'replicate'>, answer: (replicated: MessageOf<'replicated'>) => void): void {
+    const { agent, epoch, sequence } = message;
+    const held = this.#hold(agent);
+    const reply = { agent, epoch, sequence, accepted: false, needsFull: false, sealedEpoch: held.sealedEpoch };
+    if (epoch < held.sealedEpoch) {
+      answer(reply);
+      return;
+    }
+    const sameEpoch = held.epoch === epoch;
+    if (sameEpoch && held.sequence >= sequence && !message.full) {
+      // Sent twice: it is here already, but its write may still be on its way.
+      this.#context.out.persist([], () => answer({ ...reply, sequence: held.sequence, accepted: true }));
+      return;
+    }
+    if (!message.full && !(sameEpoch && held.sequence === message.previousSequence)) {
+      answer({ ...reply, needsFull: true });
+      return;
+    }
+    const writes = message.full ? this.#replace(agent, held, message) : this.#extend(agent, held, message);
+    held.sealedEpoch = epoch;
+    held.epoch = epoch;
+    held.sequence = sequence;
+    // Copied: what the wire hands out is a view of its frame.
+    held.state = message.state.slice();
+    writes.push(this.#write(agent, held));
+    this.#context.out.persist(writes, () => answer({ ...reply, accepted: true, sealedEpoch: epoch }));
+  }
+
+  /** Whether the epoch still stands here: no higher one has been sealed. */
+  confirm({ agent, epoch, round }: MessageOf<'confirm'>): MessageOf<'confirmed'> {
+    const sealedEpoch = this.#held.get(agent)?.sealedEpoch ?? 0;
+    return { agent, epoch, round, standing: sealedEpoch <= epoch, sealedEpoch };
+  }
+
+  /** The agent was deleted at that log index; what a later agent of the same name left here stays. */
+  onDeleted(agent: string, index: number): void {
+    const held = this.#held.get(agent);
+    if (held === undefined || held.sealedEpoch > index) return;
+    this.#held.delete(agent);
+    const writes: Write[] = [{ key: keys.holder(agent), value: undefined }];
+    for (const { sequence } of held.results.all()) writes.push({ key: keys.result(agent, sequence), value: undefined });
+    this.#context.out.persist(writes);
+  }
+
+  #hold(agent: string): Held {
+    const known = this.#held.get(agent);
+    if (known !== undefined) return known;
+    const held: Held = { sealedEpoch: 0, epoch: 0, sequence: 0, state: nothing, results: new ResultTable() };
+    this.#held.set(agent, held);
+    return held;
+  }
+
+  #replace(agent: string, held: Held, message: MessageOf<'replicate'>): Write[] {
+    const kept = new Set(message.results.map((result) => result.sequence));
+    const writes: Write[] = [];
+    for (const { sequence } of held.results.all()) {
+      if (!kept.has(sequence)) writes.push({ key: keys.result(agent, sequence), value: undefined });
+    }
+    held.results = new ResultTable(message.results);
+    for (const result of message.results) writes.push(writeResult(agent, result));
+    return writes;
+  }
+
+  #extend(agent: string, held: Held, message: MessageOf<'replicate'>): Write[] {
+    const writes: Write[] = [];
+    for (const result of message.results) {
+      writes.push(writeResult(agent, result));
+      for (const dropped of held.results.add(result)) {
+        writes.push({ key: keys.result(agent, dropped.sequence), value: undefined });
+      }
+    }
+    return writes;
+  }
+
+  #write(agent: string, { sealedEpoch, epoch, sequence, state }: Held): Write {
+    const record: HolderRecord = { sealedEpoch, epoch, sequence, state: state };
+    return writeHolder(agent, record);
+  }
+}

@@ -1,0 +1,132 @@
+import type { AgentRecord, ClusterState } from './cluster-state.ts';
+import type { Context } from './context.ts';
+import type { EventOf } from './event.ts';
+import type { Holder } from './holder.ts';
+import { Instance, type InstanceEvents } from './instance.ts';
+import type { NodeId } from './message.ts';
+import type { QueuedTask } from './task-queue.ts';
+
+/** The agents that this node runs, kept equal to what the log assigns to this start of it. */
+export class Hosting {
+  readonly #context: Context;
+  readonly #state: ClusterState;
+  readonly #holder: Holder;
+  readonly #events: InstanceEvents;
+  readonly #instances = new Map<string, Instance>();
+
+  constructor(context: Context, state: ClusterState, holder: Holder, events: InstanceEvents) {
+    this.#context = context;
+    this.#state = state;
+    this.#holder = holder;
+    this.#events = events;
+  }
+
+  get(agent: string): Instance | undefined {
+    return this.#instances.get(agent);
+  }
+
+  get size(): number {
+    return this.#instances.size;
+  }
+
+  queueDepth(): number {
+    let depth = 0;
+    for (const instance of this.#instances.values()) depth += instance.queueDepth;
+    return depth;
+  }
+
+  /** The log said something about the agent: begin, go on, or end here. */
+  onDecided(id: string): void {
+    const agent = this.#state.agents.get(id);
+    const instance = this.#instances.get(id);
+    const epoch = this.#epochHere(agent);
+    if (agent === undefined || epoch === undefined) {
+      if (instance !== undefined) this.#end(instance);
+      return;
+    }
+    if (instance?.assignment.epoch !== epoch) this.#begin(agent, instance);
+    if (agent.active?.epoch === epoch) this.#instances.get(id)?.onActive();
+  }
+
+  /** The epoch in which this very start of this node is to run the agent. */
+  #epochHere(agent: AgentRecord | undefined): number | undefined {
+    const placement = agent?.placement;
+    if (placement?.host !== this.#context.self || placement.boot !== this.#context.boot) return undefined;
+    return placement.epoch;
+  }
+
+  #begin(agent: AgentRecord, before: Instance | undefined): void {
+    const { placement, active } = agent;
+    const source = this.#state.types.get(agent.type)?.source;
+    if (placement === undefined || source === undefined) return;
+    // What an earlier activation already settled is not sealed again: this start of the node knows nothing of it.
+    if (active !== undefined && active.epoch >= placement.epoch) return;
+    const tasks = before === undefined ? [] : this.#stop(before);
+    const assignment = {
+      agent: agent.id,
+      agentType: agent.type,
+      source,
+      epoch: placement.epoch,
+      holders: placement.holders,
+      previousHolders: active?.holders,
+    };
+    const instance = new Instance(this.#context, this.#holder, assignment, this.#events);
+    this.#instances.set(agent.id, instance);
+    for (const task of tasks) instance.submit(task);
+    instance.begin();
+  }
+
+  #stop(instance: Instance): QueuedTask[] {
+    const { agent, epoch } = instance.assignment;
+    if (instance.phase !== 'deposed') this.#context.out.push({ type: 'stopAgent', agent, epoch });
+    this.#instances.delete(agent);
+    return instance.handOver();
+  }
+
+  #end(instance: Instance): void {
+    const { agent } = instance.assignment;
+    for (const task of this.#stop(instance)) {
+      const refusal = this.#state.agents.has(agent) ? 'agentNotReady' : 'agentUnknown';
+      const answer = { task: task.task, agent, ok: false, value: new Uint8Array(0), refusal };
+      this.#events.answer(task, answer);
+    }
+  }
+
+  submit(agent: string, task: QueuedTask): boolean {
+    const instance = this.#instances.get(agent);
+    instance?.submit(task);
+    return instance !== undefined;
+  }
+
+  onStarted({ agent, epoch, state }: EventOf<'agentStarted'>): void {
+    this.#in(agent, epoch)?.onStarted(state);
+  }
+
+  onRan({ agent, epoch, task, ok, value, state }: EventOf<'taskRan'>): void {
+    this.#in(agent, epoch)?.onRan(task, ok, value, state);
+  }
+
+  onFailed({ agent, epoch, reason }: EventOf<'agentFailed'>): void {
+    this.#in(agent, epoch)?.onFailed(reason);
+  }
+
+  #in(agent: string, epoch: number): Instance | undefined {
+    const instance = this.#instances.get(agent);
+    return instance?.assignment.epoch === epoch ? instance : undefined;
+  }
+
+  /** A majority is in reach again, or no longer. */
+  onQuorumChanged(): void {
+    for (const instance of this.#instances.values()) instance.acknowledge();
+  }
+
+  /** Agents assigned to this start of the node that run nowhere: it lost them and says so. */
+  tick(): void {
+    for (const instance of this.#instances.values()) instance.tick();
+  }
+
+  /** Whom this node still serves as a host. */
+  hosts(): NodeId[] {
+    return [...this.#instances.keys()];
+  }
+}

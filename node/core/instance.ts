@@ -1,0 +1,404 @@
+import { type Context, reportLocally } from './context.ts';
+import type { Holder } from './holder.ts';
+import type { Checkpoint, MessageOf, NodeId, TaskResult } from './message.ts';
+import { majorityOf, Replication } from './replication.ts';
+import { ResultTable } from './result-table.ts';
+import { limits } from './settings.ts';
+import { type QueuedTask, TaskQueue } from './task-queue.ts';
+import { toBytes } from './text.ts';
+
+export interface Assignment {
+  agent: string;
+  agentType: string;
+  source: string;
+  epoch: number;
+  holders: NodeId[];
+  /** Holders of the last active epoch, to be sealed; none for a new agent. */
+  previousHolders: NodeId[] | undefined;
+}
+
+export interface InstanceEvents {
+  /** The state is on a majority of the new holders: the leader may commit the epoch as active. */
+  copied(agent: string, epoch: number): void;
+  /** This node cannot run the agent: the leader should decide anew. */
+  relinquish(agent: string, epoch: number, reason: string): void;
+  answer(task: QueuedTask, answer: MessageOf<'taskAnswer'>): void;
+  /** Without a majority in reach a fenced agent acknowledges nothing. */
+  mayAcknowledge(): boolean;
+}
+
+type Phase = 'sealing' | 'starting' | 'copying' | 'active' | 'deposed';
+
+interface Waiting {
+  sequence: number;
+  task: QueuedTask;
+  result: TaskResult;
+}
+
+interface Read {
+  round: number;
+  sequence: number;
+  state: Uint8Array;
+  confirmed: Set<NodeId>;
+  done: (state: { epoch: number; sequence: number; state: Uint8Array }) => void;
+}
+
+const restartsMax = 5;
+const unacknowledgedMax = 256;
+const readsMax = 256;
+
+/**
+ * One agent on its host in one epoch: seals the previous holders, starts from the best state that they kept, copies it
+ * to its own holders, waits until the log calls the epoch active, and then runs tasks, each acknowledged when a
+ * majority of the holders has what it led to.
+ */
+export class Instance {
+  readonly assignment: Assignment;
+  readonly #context: Context;
+  readonly #holder: Holder;
+  readonly #events: InstanceEvents;
+  readonly #queue = new TaskQueue();
+  /** Asked and not yet answered: the same task asked again by the same node is answered once. */
+  readonly #asked = new Set<string>();
+  readonly #replication: Replication;
+  readonly #sealed = new Map<NodeId, Checkpoint | undefined>();
+  #phase: Phase = 'sealing';
+  #copied = false;
+  #sequence = 0;
+  #state: Uint8Array = new Uint8Array(0);
+  #results = new ResultTable();
+  #workerReady = false;
+  #running: QueuedTask | undefined;
+  #restarts = 0;
+  #waiting: Waiting[] = [];
+  #reads: Read[] = [];
+  #round = 0;
+  #retryMs = 0;
+
+  constructor(context: Context, holder: Holder, assignment: Assignment, events: InstanceEvents) {
+    this.#context = context;
+    this.#holder = holder;
+    this.assignment = assignment;
+    this.#events = events;
+    const instance = this;
+    this.#replication = new Replication({
+      context,
+      holder,
+      agent: assignment.agent,
+      epoch: assignment.epoch,
+      holders: assignment.holders,
+      source: {
+        get sequence() {
+          return instance.#sequence;
+        },
+        get state() {
+          return instance.#state;
+        },
+        all: () => this.#results.all(),
+        after: (sequence) => (sequence === this.#sequence ? [] : this.#results.after(sequence)),
+      },
+      onProgress: () => this.#onDurable(),
+      onDeposed: () => this.depose(),
+    });
+  }
+
+  get phase(): Phase {
+    return this.#phase;
+  }
+
+  get queueDepth(): number {
+    return this.#queue.length + (this.#running === undefined ? 0 : 1);
+  }
+
+  begin(): void {
+    this.#retryMs = this.#context.nowMs + this.#context.settings.holderRetryMs;
+    if (this.assignment.previousHolders === undefined) this.#startWorker(undefined);
+    else this.#seal();
+  }
+
+  // ---- recovery ----
+
+  #seal(): void {
+    const { agent, epoch, previousHolders = [] } = this.assignment;
+    for (const node of previousHolders) {
+      if (this.#sealed.has(node)) continue;
+      if (node === this.#context.self) this.#holder.seal(agent, epoch, (sealed) => this.onSealed(node, sealed));
+      else this.#context.out.sendUrgent(node, { type: 'seal', body: { agent, epoch } });
+    }
+  }
+
+  onSealed(from: NodeId, sealed: MessageOf<'sealed'>): void {
+    const { epoch, previousHolders = [] } = this.assignment;
+    if (this.#phase !== 'sealing' || sealed.epoch !== epoch || !previousHolders.includes(from)) return;
+    if (!sealed.granted) {
+      this.depose();
+      return;
+    }
+    this.#sealed.set(from, sealed.checkpoint);
+    if (this.#sealed.size < majorityOf(previousHolders.length)) return;
+    const best = [...this.#sealed.values()].reduce((a, b) => (isNewer(b, a) ? b : a), undefined);
+    if (best === undefined) {
+      this.#events.relinquish(this.assignment.agent, epoch, 'no holder has a checkpoint');
+      return;
+    }
+    this.#sequence = best.sequence;
+    this.#results = new ResultTable(best.results);
+    this.#startWorker(best.state);
+  }
+
+  #startWorker(state: Uint8Array | undefined): void {
+    const { agent, agentType, epoch, source } = this.assignment;
+    if (state !== undefined) this.#state = state.slice();
+    if (this.#phase === 'sealing') this.#phase = 'starting';
+    this.#workerReady = false;
+    this.#context.out.push({ type: 'startAgent', agent, agentType, epoch, source, state });
+  }
+
+  onStarted(state: Uint8Array): void {
+    this.#workerReady = true;
+    if (this.#phase === 'starting') {
+      if (this.assignment.previousHolders === undefined) this.#state = state;
+      this.#phase = 'copying';
+      this.#replication.pump();
+    }
+    this.#runNext();
+  }
+
+  /** The log calls this epoch active: from here on it acknowledges. */
+  onActive(): void {
+    if (this.#phase !== 'copying') return;
+    this.#phase = 'active';
+    this.#runNext();
+    this.#onDurable();
+  }
+
+  // ---- tasks ----
+
+  submit(task: QueuedTask): void {
+    if (this.#phase === 'deposed') {
+      this.#refuse(task, 'agentNotReady');
+      return;
+    }
+    if (this.#asked.has(keyOf(task))) return;
+    if (this.#asked.size >= limits.agentQueueMax) {
+      this.#refuse(task, 'backlogFull');
+      return;
+    }
+    this.#asked.add(keyOf(task));
+    const remembered = this.#results.get(task.task);
+    if (remembered !== undefined) this.#await(task, remembered);
+    else this.#queue.push(task);
+    this.#runNext();
+    this.acknowledge();
+  }
+
+  #runNext(): void {
+    if (this.#phase !== 'active' || !this.#workerReady || this.#running !== undefined) return;
+    if (this.#sequence - this.#replication.durableSequence() > unacknowledgedMax) return;
+    for (let task = this.#queue.shift(); task !== undefined; task = this.#queue.shift()) {
+      if (task.deadlineMs <= this.#context.nowMs) {
+        this.#asked.delete(keyOf(task));
+        continue;
+      }
+      const remembered = this.#results.get(task.task);
+      if (remembered !== undefined) {
+        this.#await(task, remembered);
+        continue;
+      }
+      this.#running = task;
+      const { agent, epoch } = this.assignment;
+      this.#context.out.push({ type: 'runTask', agent, epoch, task: task.task, payload: task.payload });
+      return;
+    }
+  }
+
+  onRan(task: string, ok: boolean, value: Uint8Array, state: Uint8Array): void {
+    const running = this.#running;
+    if (running?.task !== task) return;
+    this.#running = undefined;
+    const problem = whatIsTooLarge(value, state);
+    if (problem !== undefined) {
+      // The instance went on from a state that cannot be kept: it starts again from the last one that can.
+      this.#record(running, false, reasonBytes(problem));
+      this.#restart();
+      return;
+    }
+    if (ok) this.#state = state;
+    this.#record(running, ok, value);
+    this.#runNext();
+  }
+
+  #record(task: QueuedTask, ok: boolean, value: Uint8Array): void {
+    this.#sequence += 1;
+    const result = { task: task.task, sequence: this.#sequence, ok, value: value };
+    this.#results.add(result);
+    this.#await(task, result);
+    this.#replication.pump();
+  }
+
+  #await(task: QueuedTask, result: TaskResult): void {
+    this.#waiting.push({ sequence: result.sequence, task, result });
+  }
+
+  #onDurable(): void {
+    if (this.#phase === 'copying' && this.#replication.durableSequence() >= this.#sequence) {
+      this.#copied = true;
+      this.#events.copied(this.assignment.agent, this.assignment.epoch);
+    }
+    this.acknowledge();
+    this.#runNext();
+  }
+
+  /** Answers every task whose effect a majority of holders keeps, if acknowledging is allowed now. */
+  acknowledge(): void {
+    if (this.#phase !== 'active' || !this.#events.mayAcknowledge()) return;
+    const durable = this.#replication.durableSequence();
+    if (this.#waiting.length > 0) {
+      const still: Waiting[] = [];
+      for (const waiting of this.#waiting) {
+        if (waiting.sequence > durable) still.push(waiting);
+        else this.#answer(waiting.task, waiting.result);
+      }
+      this.#waiting = still;
+    }
+    this.#answerReads(durable);
+  }
+
+  #answer(task: QueuedTask, { ok, value }: TaskResult): void {
+    const { agent } = this.assignment;
+    this.#asked.delete(keyOf(task));
+    this.#events.answer(task, { task: task.task, agent, ok, value, refusal: '' });
+  }
+
+  #refuse(task: QueuedTask, refusal: string): void {
+    const { agent } = this.assignment;
+    this.#events.answer(task, { task: task.task, agent, ok: false, value: new Uint8Array(0), refusal });
+  }
+
+  // ---- reads ----
+
+  /** Reads the state as of now, once a majority of holders has confirmed that this epoch still stands. */
+  read(done: Read['done']): boolean {
+    if (this.#phase !== 'active' || this.#reads.length >= readsMax) return false;
+    this.#round += 1;
+    const read = {
+      round: this.#round,
+      sequence: this.#sequence,
+      state: this.#state,
+      confirmed: new Set<NodeId>(),
+      done,
+    };
+    this.#reads.push(read);
+    this.#confirm(read);
+    return true;
+  }
+
+  #confirm({ round, confirmed }: Read): void {
+    const { agent, epoch, holders } = this.assignment;
+    for (const node of holders) {
+      if (confirmed.has(node)) continue;
+      const body = { agent, epoch, round };
+      if (node === this.#context.self) this.onConfirmed(node, this.#holder.confirm(body));
+      else this.#context.out.sendUrgent(node, { type: 'confirm', body });
+    }
+  }
+
+  onConfirmed(from: NodeId, { epoch, round, standing }: MessageOf<'confirmed'>): void {
+    const { holders } = this.assignment;
+    if (epoch !== this.assignment.epoch || !holders.includes(from)) return;
+    if (!standing) {
+      this.depose();
+      return;
+    }
+    for (const read of this.#reads) if (read.round <= round) read.confirmed.add(from);
+    this.acknowledge();
+  }
+
+  #answerReads(durable: number): void {
+    const needed = majorityOf(this.assignment.holders.length);
+    const ready = this.#reads.filter((read) => read.sequence <= durable && read.confirmed.size >= needed);
+    if (ready.length === 0) return;
+    this.#reads = this.#reads.filter((read) => !ready.includes(read));
+    for (const { sequence, state, done } of ready) done({ epoch: this.assignment.epoch, sequence, state });
+  }
+
+  // ---- failure and end ----
+
+  /** The running instance is gone; the agent goes on from its last state, here, unless it keeps failing. */
+  onFailed(reason: string): void {
+    const { agent, epoch } = this.assignment;
+    reportLocally(this.#context, 'agentFailed', `${agent} failed: ${reason}`, { agent, epoch, reason });
+    this.#workerReady = false;
+    const running = this.#running;
+    this.#running = undefined;
+    if (running !== undefined) {
+      running.attempts += 1;
+      if (running.attempts < limits.taskAttemptsMax) this.#queue.unshift(running);
+      else this.#record(running, false, reasonBytes(`it failed the agent ${running.attempts} times: ${reason}`));
+    }
+    this.#restarts += 1;
+    if (this.#restarts > restartsMax || this.#phase === 'starting') this.#events.relinquish(agent, epoch, reason);
+    else this.#startWorker(this.#state);
+  }
+
+  #restart(): void {
+    const { agent, epoch } = this.assignment;
+    this.#context.out.push({ type: 'stopAgent', agent, epoch });
+    this.#startWorker(this.#state);
+  }
+
+  /** A holder is sealed at a higher epoch: another host takes over. Nothing more is acknowledged. */
+  depose(): void {
+    if (this.#phase === 'deposed') return;
+    this.#phase = 'deposed';
+    for (const task of this.handOver()) this.#refuse(task, 'agentNotReady');
+    const { agent, epoch } = this.assignment;
+    this.#context.out.push({ type: 'stopAgent', agent, epoch });
+  }
+
+  /** Ends this instance and returns the tasks that were not acknowledged, for whoever runs the agent next. */
+  handOver(): QueuedTask[] {
+    const tasks = [...this.#waiting.map((waiting) => waiting.task), ...(this.#running ? [this.#running] : [])];
+    for (let task = this.#queue.shift(); task !== undefined; task = this.#queue.shift()) tasks.push(task);
+    this.#waiting = [];
+    this.#running = undefined;
+    this.#reads = [];
+    this.#asked.clear();
+    return tasks;
+  }
+
+  tick(): void {
+    const { nowMs, settings } = this.#context;
+    if (this.#phase === 'deposed' || nowMs < this.#retryMs) return;
+    this.#retryMs = nowMs + settings.holderRetryMs;
+    if (this.#phase === 'sealing') this.#seal();
+    if (this.#phase === 'copying' || this.#phase === 'active') this.#replication.pump();
+    if (this.#phase === 'copying' && this.#copied) this.#events.copied(this.assignment.agent, this.assignment.epoch);
+    for (const read of this.#reads) this.#confirm(read);
+    this.acknowledge();
+  }
+
+  onReplicated(from: NodeId, answer: MessageOf<'replicated'>): void {
+    this.#replication.onReplicated(from, answer);
+  }
+}
+
+function isNewer(a: Checkpoint | undefined, b: Checkpoint | undefined): boolean {
+  if (a === undefined) return false;
+  if (b === undefined) return true;
+  return a.epoch > b.epoch || (a.epoch === b.epoch && a.sequence > b.sequence);
+}
+
+function whatIsTooLarge(value: Uint8Array, state: Uint8Array): string | undefined {
+  if (state.byteLength > limits.stateBytesMax) {
+    return `its state would be ${state.byteLength} bytes, at most ${limits.stateBytesMax} are kept`;
+  }
+  if (value.byteLength > limits.resultBytesMax) {
+    return `its result is ${value.byteLength} bytes, at most ${limits.resultBytesMax} are kept`;
+  }
+  return undefined;
+}
+
+const keyOf = (task: QueuedTask): string => `${task.origin}/${task.task}`;
+
+const reasonBytes = (reason: string): Uint8Array => toBytes(JSON.stringify({ reason }));

@@ -1,0 +1,309 @@
+import type { Decision } from '../../strategies/strategy.ts';
+import type { AgentRecord, Member } from './cluster-state.ts';
+import type { Context } from './context.ts';
+import type { Decisions } from './decisions.ts';
+import type { Detector } from './detector.ts';
+import { type ConclaveError, errors } from './errors.ts';
+import type { LoadBoard } from './load-board.ts';
+import type { NodeId } from './message.ts';
+import { candidatesFor, chooseHolders, decide, type Wanted } from './placement.ts';
+
+interface Backoff {
+  failures: number;
+  notBeforeMs: number;
+}
+
+const backoffMsMin = 250;
+const backoffMsMax = 30_000;
+
+/**
+ * What the leader does beyond leading: keeps the log's picture of the members true to what the observers say, and the
+ * placements true to what is wanted. It keeps nothing that the next leader would miss.
+ */
+export class Manager {
+  readonly #context: Context;
+  readonly #decisions: Decisions;
+  readonly #detector: Detector;
+  readonly #loads: LoadBoard;
+  /** Agents whose placement is proposed and not yet applied. */
+  readonly #proposed = new Set<string>();
+  readonly #deadProposed = new Set<NodeId>();
+  /** Epochs that their host gave up. */
+  readonly #relinquished = new Map<string, { epoch: number; reason: string }>();
+  readonly #backoff = new Map<string, Backoff>();
+  /** When this leader first saw a placement that is not active yet. */
+  readonly #recovering = new Map<string, { epoch: number; sinceMs: number }>();
+  readonly #deadSinceMs = new Map<NodeId, number>();
+  #dirty = true;
+  #nextMs = 0;
+  #index = -1;
+
+  constructor(context: Context, decisions: Decisions, detector: Detector, loads: LoadBoard) {
+    this.#context = context;
+    this.#decisions = decisions;
+    this.#detector = detector;
+    this.#loads = loads;
+  }
+
+  /** A new leadership begins with what the log says and nothing else. */
+  reset(): void {
+    this.#proposed.clear();
+    this.#deadProposed.clear();
+    this.#relinquished.clear();
+    this.#backoff.clear();
+    this.#recovering.clear();
+    this.#deadSinceMs.clear();
+    this.#dirty = true;
+  }
+
+  /** Something changed on which a decision may depend. */
+  touch(): void {
+    this.#dirty = true;
+  }
+
+  /** Does what is due, if this node leads. */
+  reconcile(): void {
+    if (!this.#decisions.isReady()) return;
+    const { state } = this.#decisions;
+    const { nowMs } = this.#context;
+    if (!this.#dirty && state.index === this.#index && nowMs < this.#nextMs) return;
+    this.#dirty = false;
+    this.#index = state.index;
+    this.#nextMs = nowMs + 200;
+    this.#buryTheDead();
+    this.#changeVoters();
+    this.#placeAgents();
+  }
+
+  // ---- members ----
+
+  #buryTheDead(): void {
+    const { self, settings } = this.#context;
+    const { state } = this.#decisions;
+    const alive = state.alive();
+    const accused = new Set(this.#detector.accused().filter((node) => this.#detector.accusers(node).length > 0));
+    for (const { node, boot } of alive) {
+      if (node === self || !accused.has(node) || this.#deadProposed.has(node)) continue;
+      if (this.#detector.watches(node) && !this.#detector.isSuspect(node)) continue;
+      const accusers = this.#detector.accusers(node).filter((accuser) => state.isAlive(accuser));
+      const witnesses = alive.filter((member) => member.node !== node && !accused.has(member.node)).length;
+      const watchers = Math.min(witnesses, settings.watchersMax);
+      if (accusers.length < Math.max(1, Math.min(settings.accusersMin, watchers))) continue;
+      this.#deadProposed.add(node);
+      this.#decisions.propose({ kind: 'memberDead', node, boot, accusers }, () => {
+        this.#deadProposed.delete(node);
+        this.touch();
+      });
+    }
+  }
+
+  /** One step at a time towards as many living voters as there should be. */
+  #changeVoters(): void {
+    const { raft, state } = this.#decisions;
+    const { self, nowMs, settings } = this.#context;
+    const { voters, learners } = raft.configuration();
+    for (const { node, membership } of state.members.values()) {
+      if (membership === 'alive') this.#deadSinceMs.delete(node);
+      else if (!this.#deadSinceMs.has(node)) this.#deadSinceMs.set(node, nowMs);
+    }
+    const alive = state.alive();
+    const unknown = alive.filter(({ node }) => !voters.includes(node) && !learners.includes(node));
+    const gone = learners.filter((node) => state.members.get(node)?.membership === 'left');
+    if (unknown.length > 0 || gone.length > 0) {
+      const kept = learners.filter((node) => !gone.includes(node));
+      this.#decisions.changeConfiguration({ voters, learners: [...kept, ...unknown.map(({ node }) => node)] });
+      return;
+    }
+    const dead = voters.find(
+      (node) => node !== self && nowMs - (this.#deadSinceMs.get(node) ?? nowMs) >= settings.voterGraceMs,
+    );
+    const ready = learners.find((node) => state.isAlive(node) && this.#isCaughtUp(node));
+    if (ready !== undefined && voters.length < settings.votersMax) {
+      this.#decisions.changeConfiguration({
+        voters: [...voters, ready],
+        learners: learners.filter((n) => n !== ready),
+      });
+    } else if (dead !== undefined && voters.length > 3) {
+      const remaining = voters.filter((node) => node !== dead);
+      this.#decisions.changeConfiguration({ voters: remaining, learners: [...learners, dead] });
+    }
+  }
+
+  #isCaughtUp(node: NodeId): boolean {
+    const { raft } = this.#decisions;
+    const matched = raft.progress().get(node)?.matchIndex ?? 0;
+    return matched > 0 && raft.lastIndex - matched <= 16 && !this.#detector.isSuspect(node);
+  }
+
+  // ---- agents ----
+
+  /** The host of an agent gives it up. */
+  onRelinquish(from: NodeId, agent: string, epoch: number, reason: string): void {
+    const placement = this.#decisions.state.agents.get(agent)?.placement;
+    if (placement?.host !== from || placement.epoch !== epoch) return;
+    const known = this.#relinquished.get(agent);
+    if (known?.epoch === epoch) return;
+    this.#relinquished.set(agent, { epoch, reason });
+    const failures = (this.#backoff.get(agent)?.failures ?? 0) + 1;
+    const delayMs = Math.min(backoffMsMax, backoffMsMin * 2 ** (failures - 1));
+    this.#backoff.set(agent, { failures, notBeforeMs: this.#context.nowMs + delayMs });
+    this.touch();
+  }
+
+  /** A host has copied an agent's state to its holders: the epoch may be called active. */
+  onCopied(from: NodeId, agent: string, epoch: number): void {
+    const record = this.#decisions.state.agents.get(agent);
+    if (record?.placement?.host !== from || record.placement.epoch !== epoch || record.active?.epoch === epoch) return;
+    if (!this.#decisions.isReady() || this.#proposed.has(`active/${agent}/${epoch}`)) return;
+    this.#proposed.add(`active/${agent}/${epoch}`);
+    this.#decisions.propose({ kind: 'agentActive', agent, epoch }, () => {
+      this.#proposed.delete(`active/${agent}/${epoch}`);
+      this.#backoff.delete(agent);
+      this.touch();
+    });
+  }
+
+  #placeAgents(): void {
+    const { state } = this.#decisions;
+    const placedByHost = state.agentsByHost();
+    const held = new Map<NodeId, number>();
+    for (const agent of state.agents.values()) {
+      for (const node of agent.placement?.holders ?? []) held.set(node, (held.get(node) ?? 0) + 1);
+    }
+    let turn = state.turn;
+    for (const agent of state.agents.values()) {
+      if (this.#proposed.size >= this.#context.settings.placementsInFlightMax) return;
+      if (this.#proposed.has(agent.id)) continue;
+      const need = this.#whatIsNeeded(agent);
+      if (need === undefined) continue;
+      if (need.stay && agent.placement !== undefined) {
+        this.#propose(agent, agent.placement.host, need.reason, agent.decision ?? emptyDecision(agent), held);
+        continue;
+      }
+      const candidates = candidatesFor(state, this.#loads, agent, placedByHost).filter(
+        (candidate) => !this.#detector.isSuspect(candidate.node),
+      );
+      const decision = decide(agent, candidates, turn);
+      if (decision.node === undefined) {
+        this.#leavePending(agent, decision);
+        continue;
+      }
+      turn += 1;
+      const before = agent.placement?.host;
+      if (before !== undefined) placedByHost.set(before, (placedByHost.get(before) ?? 1) - 1);
+      placedByHost.set(decision.node, (placedByHost.get(decision.node) ?? 0) + 1);
+      this.#propose(agent, decision.node, need.reason, decision, held);
+    }
+  }
+
+  /** Why the agent needs a new decision; undefined when it does not. `stay`: only its holders change. */
+  #whatIsNeeded(agent: AgentRecord): { reason: string; stay: boolean } | undefined {
+    const { nowMs, settings } = this.#context;
+    const { state } = this.#decisions;
+    if (nowMs < (this.#backoff.get(agent.id)?.notBeforeMs ?? 0)) return undefined;
+    const { placement } = agent;
+    if (placement === undefined) return { reason: 'deployed', stay: false };
+    const host = state.members.get(placement.host);
+    if (!state.stands(placement)) return { reason: whyHostIsGone(host, placement.boot), stay: false };
+    const given = this.#relinquished.get(agent.id);
+    if (given?.epoch === placement.epoch) return { reason: `its host gave it up: ${given.reason}`, stay: false };
+    if (agent.active?.epoch !== placement.epoch) {
+      const recovering = this.#recovering.get(agent.id);
+      if (recovering?.epoch !== placement.epoch) {
+        this.#recovering.set(agent.id, { epoch: placement.epoch, sinceMs: nowMs });
+        return undefined;
+      }
+      if (nowMs - recovering.sinceMs < settings.recoveryTimeoutMs) return undefined;
+      return { reason: 'its recovery did not end in time', stay: false };
+    }
+    this.#recovering.delete(agent.id);
+    return this.#holdersNeeded(agent, placement.holders);
+  }
+
+  #holdersNeeded(agent: AgentRecord, holders: readonly NodeId[]): { reason: string; stay: boolean } | undefined {
+    const { nowMs, settings } = this.#context;
+    const alive = this.#decisions.state.alive().length;
+    const lost = holders.filter((node) => !this.#decisions.state.isAlive(node));
+    const lostForGood = lost.filter((node) => nowMs - (this.#deadSinceMs.get(node) ?? nowMs) >= settings.holderGraceMs);
+    // Fewer living nodes than holders: the lost one is let go all the same, or a second loss would stop the agent.
+    if (lostForGood.length > 0) return { reason: 'a holder was lost', stay: true };
+    if (lost.length === 0 && holders.length < Math.min(agent.holdersWanted, alive)) {
+      return { reason: 'there are enough nodes for all its holders now', stay: true };
+    }
+    return undefined;
+  }
+
+  #leavePending(agent: AgentRecord, decision: Decision): void {
+    const reason = `no node can take it: ${decision.rejected.map((r) => `${r.name} ${r.reason}`).join('; ') || 'there is none'}`;
+    if (agent.reason === reason) return;
+    this.#proposed.add(agent.id);
+    this.#decisions.propose({ kind: 'agentPending', agent: agent.id, reason, decision }, () => {
+      this.#proposed.delete(agent.id);
+    });
+  }
+
+  #propose(
+    agent: AgentRecord,
+    host: NodeId,
+    reason: string,
+    decision: Decision,
+    held: Map<NodeId, number>,
+    done?: (error: ConclaveError | undefined) => void,
+  ): void {
+    const { state } = this.#decisions;
+    const boot = state.members.get(host)?.boot ?? 0;
+    const holders = chooseHolders(state, agent, host, held);
+    for (const node of holders) held.set(node, (held.get(node) ?? 0) + 1);
+    this.#proposed.add(agent.id);
+    const after = agent.placement?.epoch ?? 0;
+    this.#decisions.propose(
+      { kind: 'agentPlace', agent: agent.id, after, host, boot, holders, reason, decision },
+      (result) => {
+        this.#proposed.delete(agent.id);
+        this.#relinquished.delete(agent.id);
+        this.touch();
+        done?.(result.ok ? undefined : result.error);
+      },
+    );
+  }
+
+  // ---- asked for by an operator ----
+
+  /** What would be decided for an agent right now; nothing is changed. */
+  preview(agent: Wanted): Decision {
+    const { state } = this.#decisions;
+    return decide(agent, candidatesFor(state, this.#loads, agent, state.agentsByHost()), state.turn);
+  }
+
+  /** Moves an agent to the node that the operator named. */
+  migrate(agent: AgentRecord, target: NodeId, done: (error: ConclaveError | undefined) => void): void {
+    const { state } = this.#decisions;
+    if (this.#proposed.has(agent.id) || agent.active?.epoch !== agent.placement?.epoch) {
+      done(errors.agentBusyMoving({ agent: agent.id }));
+      return;
+    }
+    const candidates = candidatesFor(state, this.#loads, agent, state.agentsByHost());
+    const decision = decide(agent, candidates, state.turn);
+    const refused = decision.rejected.find((rejected) => rejected.node === target);
+    if (refused !== undefined || !state.isAlive(target)) {
+      const node = state.members.get(target)?.profile.name ?? target;
+      done(errors.nodeNotEligible({ node, reason: refused?.reason ?? 'is not alive' }));
+      return;
+    }
+    this.#propose(agent, target, 'moved by an operator', { ...decision, node: target }, new Map(), done);
+  }
+}
+
+function whyHostIsGone(host: Member | undefined, boot: number): string {
+  if (host === undefined) return 'its host is unknown';
+  if (host.membership === 'left') return `its host ${host.profile.name} left`;
+  if (host.membership === 'dead') return `its host ${host.profile.name} died`;
+  return host.boot === boot ? 'its host is gone' : `its host ${host.profile.name} started again`;
+}
+
+const emptyDecision = (agent: AgentRecord): Decision => ({
+  strategy: agent.strategy,
+  node: agent.placement?.host,
+  ranked: [],
+  rejected: [],
+});

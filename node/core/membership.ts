@@ -1,0 +1,177 @@
+import type { Context } from './context.ts';
+import type { Decisions } from './decisions.ts';
+import type { Detector } from './detector.ts';
+import type { Hosting } from './hosting.ts';
+import type { LoadBoard } from './load-board.ts';
+import type { Load, MessageOf, NodeId } from './message.ts';
+import type { Peers } from './peers.ts';
+
+const digestIntervalMs = 5_000;
+
+/** How this node becomes and stays a member, and how it leaves; and on the leader, how it admits others. */
+export class Membership {
+  readonly #context: Context;
+  readonly #decisions: Decisions;
+  readonly #peers: Peers;
+  readonly #hosting: Hosting;
+  readonly #cluster: () => string;
+  #askedMs = Number.NEGATIVE_INFINITY;
+  #digestMs = Number.NEGATIVE_INFINITY;
+  #leavingSinceMs: number | undefined;
+  #loads: LoadBoard | undefined;
+  readonly #proposed = new Set<string>();
+
+  constructor(context: Context, decisions: Decisions, peers: Peers, hosting: Hosting, cluster: () => string) {
+    this.#context = context;
+    this.#decisions = decisions;
+    this.#peers = peers;
+    this.#hosting = hosting;
+    this.#cluster = cluster;
+  }
+
+  /** The log has this very start of the node as a living member. */
+  isMember(): boolean {
+    const { self, boot } = this.#context;
+    const member = this.#decisions.state.members.get(self);
+    return member?.membership === 'alive' && member.boot === boot;
+  }
+
+  tick(): void {
+    this.#peers.settled = this.isMember();
+    if (this.#cluster() === '') {
+      if (this.#leavingSinceMs !== undefined) this.#exit('it was no member of a cluster');
+      return;
+    }
+    const { nowMs, settings } = this.#context;
+    if (this.#leavingSinceMs !== undefined) this.#goOnLeaving();
+    else if (!this.isMember() && nowMs - this.#askedMs >= settings.retryIntervalMs) this.#askToJoin();
+    if (nowMs - this.#digestMs >= digestIntervalMs) this.#compareWithOne();
+  }
+
+  // ---- joining ----
+
+  #askToJoin(): void {
+    const { self, boot, profile, nowMs, out } = this.#context;
+    this.#askedMs = nowMs;
+    const join = { node: self, boot, profile };
+    const { leader } = this.#decisions;
+    if (this.#decisions.isReady()) this.#admit(join);
+    else if (leader !== '' && this.#peers.isConnected(leader)) out.send(leader, { type: 'join', body: join });
+    else for (const node of this.#peers.connected()) out.send(node, { type: 'join', body: join });
+  }
+
+  onJoin(from: NodeId, join: MessageOf<'join'>): void {
+    const { leader } = this.#decisions;
+    if (this.#decisions.isReady()) this.#admit(join);
+    // Passed on once: only what the joiner itself said.
+    else if (join.node === from && leader !== '' && leader !== this.#context.self && this.#peers.isConnected(leader)) {
+      this.#context.out.send(leader, { type: 'join', body: join });
+    }
+  }
+
+  #admit({ node, boot, profile }: MessageOf<'join'>): void {
+    const known = this.#decisions.state.members.get(node);
+    if (profile === undefined || (known?.membership === 'alive' && known.boot >= boot)) return;
+    this.#proposeOnce(`join/${node}/${boot}`, { kind: 'memberJoin', node, boot, profile });
+  }
+
+  #proposeOnce(key: string, draft: Parameters<Decisions['propose']>[0]): void {
+    if (this.#proposed.has(key)) return;
+    this.#proposed.add(key);
+    this.#decisions.propose(draft, () => this.#proposed.delete(key));
+  }
+
+  // ---- leaving ----
+
+  /** Says goodbye: the leadership and the agents go to others, then the process ends. */
+  leave(): void {
+    this.#leavingSinceMs ??= this.#context.nowMs;
+    this.#askedMs = Number.NEGATIVE_INFINITY;
+    this.tick();
+  }
+
+  #goOnLeaving(): void {
+    const { self, nowMs, settings, out, boot } = this.#context;
+    const { state, raft, leader } = this.#decisions;
+    const others = state.alive().filter(({ node }) => node !== self && this.#peers.isConnected(node));
+    const left = state.members.get(self)?.membership !== 'alive';
+    if (others.length === 0) return this.#exit('nobody else is here');
+    if (left && this.#hosting.size === 0 && leader !== self) return this.#exit('it left');
+    if (nowMs - (this.#leavingSinceMs ?? nowMs) >= settings.leaveTimeoutMs)
+      return this.#exit('it left, not waiting longer');
+    if (nowMs - this.#askedMs < settings.retryIntervalMs) return;
+    this.#askedMs = nowMs;
+    if (leader === self) {
+      const { voters } = raft.configuration();
+      const heir = others.find(({ node }) => voters.includes(node));
+      if (heir !== undefined) raft.transferLeadership(heir.node, nowMs);
+    } else if (leader !== '' && !left) out.send(leader, { type: 'leave', body: { node: self, boot } });
+  }
+
+  onLeave(from: NodeId, { node, boot }: MessageOf<'leave'>): void {
+    if (node !== from || !this.#decisions.isReady()) return;
+    const member = this.#decisions.state.members.get(node);
+    if (member?.membership !== 'alive' || member.boot !== boot) return;
+    this.#proposeOnce(`leave/${node}/${boot}`, { kind: 'memberLeft', node, boot });
+  }
+
+  #exit(reason: string): void {
+    this.#context.out.push({ type: 'exit', code: 0, reason });
+  }
+
+  // ---- the others ----
+
+  onMembersChanged(detector: Detector, loads: LoadBoard): void {
+    this.#loads = loads;
+    const watched = new Map<NodeId, number>();
+    for (const { node, boot, profile, membership } of this.#decisions.state.members.values()) {
+      if (membership === 'left') {
+        this.#peers.forget(node);
+        loads.forget(node);
+        continue;
+      }
+      this.#peers.learn(node, profile.addresses);
+      if (membership === 'alive') watched.set(node, boot);
+    }
+    detector.watch(watched);
+  }
+
+  // ---- anti-entropy: what gossip of load missed ----
+
+  /** Compares one hash with one random peer; only a difference costs more than that. */
+  #compareWithOne(): void {
+    const { nowMs, random, out } = this.#context;
+    this.#digestMs = nowMs;
+    const peers = [...this.#peers.connected()];
+    const peer = peers[Math.floor(random() * peers.length)];
+    if (peer !== undefined) out.sendUrgent(peer, { type: 'digest', body: { hash: this.#hash() } });
+  }
+
+  onDigest(from: NodeId, { hash }: MessageOf<'digest'>): void {
+    if (hash !== this.#hash())
+      this.#context.out.sendUrgent(from, { type: 'view', body: { rumors: [], loads: this.#known() } });
+  }
+
+  onView(from: NodeId, { loads }: MessageOf<'view'>): void {
+    if (!this.#decisions.state.members.has(from)) return;
+    for (const load of loads) {
+      this.#loads?.onLoad(load.node, load, this.#decisions.state.members.has(load.node));
+    }
+  }
+
+  #known(): Load[] {
+    const members = [...this.#decisions.state.members.keys()].sort();
+    return members.flatMap((node) => this.#loads?.of(node) ?? []);
+  }
+
+  /** FNV-1a over who said how much: equal boards give equal hashes. */
+  #hash(): number {
+    let hash = 0x811c9dc5;
+    for (const { node, boot, sequence } of this.#known()) {
+      for (const character of `${node}/${boot}/${sequence};`) {
+        hash = Math.imul(hash ^ character.charCodeAt(0), 0x01000193) >>> 0;
+      }
+    }
+    return hash;
+  }
+}

@@ -1,0 +1,25 @@
+import type { Envelope } from './wire/messages.ts';
+
+/** libp2p peer id (Ed25519) as text; the identity of a node. */
+export type NodeId = string;
+
+type Bodies = Required<Omit<Envelope, 'version' | 'cluster'>>;
+
+export type MessageType = keyof Bodies;
+
+/** Anything one node says to another, direct or by gossip: a type and its body. */
+export type Message = { [K in MessageType]: { type: K; body: Bodies[K] } }[MessageType];
+
+export type MessageOf<K extends MessageType> = Bodies[K];
+
+/** Topics that are gossiped; everything else goes over direct streams. */
+export type Topic = 'members' | 'load';
+
+export type {
+  Checkpoint,
+  Contact,
+  Load,
+  Profile,
+  Rumor,
+  TaskResult,
+} from './wire/messages.ts';

@@ -1,0 +1,368 @@
+import { type Applied } from './apply.ts';
+import { type Context, reportLocally } from './context.ts';
+import { Decisions } from './decisions.ts';
+import { Detector } from './detector.ts';
+import type { Effect } from './effect.ts';
+import type { Event, EventOf, EventType } from './event.ts';
+import { Founding } from './founding.ts';
+import { Holder } from './holder.ts';
+import { Hosting } from './hosting.ts';
+import { LoadBoard } from './load-board.ts';
+import { Manager } from './manager.ts';
+import { Membership } from './membership.ts';
+import type { Message, MessageOf, MessageType, NodeId, Profile } from './message.ts';
+import { errors, toErrorBody } from './errors.ts';
+import type { LeaderView } from './operation.ts';
+import { whatIsWrong } from './operation-check.ts';
+import { Operator } from './operator.ts';
+import { Outbox } from './outbox.ts';
+import { Peers } from './peers.ts';
+import { keys, restore, writeJson } from './records.ts';
+import { Requests } from './requests.ts';
+import { defaultSettings, type Settings } from './settings.ts';
+import { Tasks } from './tasks.ts';
+import { Views } from './views.ts';
+
+/** Time as the host stamps it on an event. */
+export interface Instant {
+  /** Monotonic, ms, origin arbitrary. */
+  nowMs: number;
+  /** Wall clock, ms since 1970: for people and the audit trail, never for decisions. */
+  wallMs: number;
+}
+
+export interface NodeInit {
+  id: NodeId;
+  profile: Profile;
+  /** What the store holds, as loaded at start. */
+  records: ReadonlyMap<string, Uint8Array>;
+  /** Addresses to join through: multiaddrs. */
+  join: string[];
+  /** How many founding members a new cluster waits for; 0: join an existing cluster only. */
+  expect: number;
+  /** Seeded generator, [0, 1). */
+  random: () => number;
+  /** Time of the start. */
+  at: Instant;
+  settings?: Partial<Settings>;
+}
+
+type EventHandlers = { [K in EventType]: (event: EventOf<K>) => void };
+type MessageHandlers = { [K in MessageType]: (from: NodeId, body: MessageOf<K>) => void };
+
+/** Said before, and in order to, belong to the same cluster. */
+const beforeBelonging: ReadonlySet<MessageType> = new Set(['hello', 'foundAsk', 'foundPledge', 'foundRelease', 'join']);
+
+const settleRoundsMax = 100;
+
+/**
+ * The whole node as one state machine: an event in, effects out, in the order in which they must happen. It never
+ * waits, and knows no clock, disk, socket or chance but what it is handed.
+ */
+export class Node {
+  readonly #context: Context;
+  readonly #peers: Peers;
+  readonly #founding: Founding;
+  readonly #decisions: Decisions;
+  readonly #detector: Detector;
+  readonly #loads: LoadBoard;
+  readonly #holder: Holder;
+  readonly #hosting: Hosting;
+  readonly #tasks: Tasks;
+  readonly #manager: Manager;
+  readonly #operator: Operator;
+  readonly #views: Views;
+  readonly #requests: Requests;
+  readonly #membership: Membership;
+  readonly #strangers = new Set<NodeId>();
+  #cluster: string;
+  #tickMs = Number.NEGATIVE_INFINITY;
+  #wakeAtMs = Number.NEGATIVE_INFINITY;
+  #quorum = false;
+
+  constructor(init: NodeInit) {
+    const restored = restore(init.records);
+    const context: Context = {
+      self: init.id,
+      boot: restored.boot + 1,
+      profile: init.profile,
+      settings: { ...defaultSettings, ...init.settings },
+      out: new Outbox(),
+      random: init.random,
+      ...init.at,
+    };
+    this.#context = context;
+    this.#cluster = restored.cluster;
+    context.out.persist([writeJson(keys.boot, context.boot)]);
+    this.#peers = new Peers(context, init.join);
+    this.#founding = new Founding(context, this.#peers, init.expect, restored.pledge, {
+      found: (cluster, voters) => this.#found(cluster, voters),
+    });
+    this.#decisions = new Decisions(context, restored, {
+      applied: (applied, index) => this.#onApplied(applied, index),
+      leadershipChanged: () => this.#onLeadershipChanged(),
+    });
+    const { state } = this.#decisions;
+    this.#detector = new Detector(context, this.#peers, { accusationsChanged: () => this.#manager.touch() });
+    this.#loads = new LoadBoard(context);
+    this.#manager = new Manager(context, this.#decisions, this.#detector, this.#loads);
+    this.#views = new Views(context.self, this.#decisions, this.#detector, this.#loads);
+    this.#operator = new Operator(context, this.#decisions, this.#manager, this.#views);
+    this.#holder = new Holder(context, restored);
+    this.#hosting = new Hosting(context, state, this.#holder, {
+      copied: (agent, epoch) => this.#tellLeader({ type: 'activate', body: { agent, epoch } }),
+      relinquish: (agent, epoch, reason) => this.#tellLeader({ type: 'relinquish', body: { agent, epoch, reason } }),
+      answer: (task, body) => this.#answerTask(task.origin, body),
+      mayAcknowledge: () => this.#decisions.hearsQuorum(),
+    });
+    this.#tasks = new Tasks(context, state, this.#peers, {
+      submitHere: (agent, task, payload, ttlMs) => this.#submit(context.self, agent, task, payload, ttlMs),
+      answered: () => this.#loads.countTask(),
+    });
+    this.#requests = new Requests({
+      context,
+      decisions: this.#decisions,
+      peers: this.#peers,
+      hosting: this.#hosting,
+      tasks: this.#tasks,
+      views: this.#views,
+      operator: this.#operator,
+      cluster: () => this.#cluster,
+    });
+    this.#membership = new Membership(context, this.#decisions, this.#peers, this.#hosting, () => this.#cluster);
+  }
+
+  /** The cluster this node belongs to; empty before it belongs to one. Goes into every envelope. */
+  get cluster(): string {
+    return this.#cluster;
+  }
+
+  get boot(): number {
+    return this.#context.boot;
+  }
+
+  /** Whether this node can serve users, and if not, why. */
+  readiness(): { ready: boolean; reason: string } {
+    if (this.#cluster === '') return { ready: false, reason: 'it has not met a cluster yet' };
+    if (!this.#membership.isMember()) return { ready: false, reason: 'the cluster has not admitted it yet' };
+    if (!this.#decisions.hearsQuorum()) return { ready: false, reason: 'it hears no leader with a majority' };
+    return { ready: true, reason: '' };
+  }
+
+  leader(): LeaderView | undefined {
+    return this.#views.leader();
+  }
+
+  /** Takes one event and returns what is to be done about it. */
+  handle(event: Event, at: Instant): Effect[] {
+    this.#context.nowMs = at.nowMs;
+    this.#context.wallMs = at.wallMs;
+    (this.#onEvent[event.type] as (event: Event) => void)(event);
+    if (this.#decisions.raft.deadlineMs() <= at.nowMs) this.#decisions.raft.tick(at.nowMs);
+    if (at.nowMs >= this.#tickMs + this.#context.settings.tickMs) this.#tick();
+    this.#settle();
+    this.#noticeQuorum();
+    this.#askToWake();
+    return this.#context.out.take();
+  }
+
+  #tick(): void {
+    this.#tickMs = this.#context.nowMs;
+    this.#peers.tick();
+    if (this.#cluster === '') this.#founding.tick();
+    this.#detector.tick();
+    this.#membership.tick();
+    this.#hosting.tick();
+    this.#tasks.tick();
+    this.#requests.tick();
+    this.#operator.tick();
+  }
+
+  /** Decisions lead to decisions: goes on until nothing more follows from this event. */
+  #settle(): void {
+    for (let round = 0; round < settleRoundsMax; round++) {
+      const before = this.#decisions.state.index;
+      const proposed = this.#decisions.raft.lastIndex;
+      this.#manager.reconcile();
+      this.#decisions.flush();
+      this.#operator.tick();
+      if (this.#decisions.state.index === before && this.#decisions.raft.lastIndex === proposed) break;
+    }
+    this.#decisions.flush();
+  }
+
+  #noticeQuorum(): void {
+    const quorum = this.#decisions.hearsQuorum();
+    if (quorum === this.#quorum) return;
+    this.#quorum = quorum;
+    const text = quorum ? 'hears a leader with a majority' : 'hears no majority: fenced agents wait';
+    reportLocally(this.#context, quorum ? 'quorumFound' : 'quorumLost', text);
+    this.#hosting.onQuorumChanged();
+  }
+
+  #askToWake(): void {
+    const atMs = Math.min(this.#tickMs + this.#context.settings.tickMs, this.#decisions.raft.deadlineMs());
+    if (atMs === this.#wakeAtMs) return;
+    this.#wakeAtMs = atMs;
+    this.#context.out.push({ type: 'wakeAt', atMs });
+  }
+
+  // ---- events ----
+
+  readonly #onEvent: EventHandlers = {
+    wake: () => {
+      this.#wakeAtMs = Number.NEGATIVE_INFINITY;
+    },
+    connected: ({ node }) => {
+      this.#peers.onConnected(node);
+      this.#detector.onHeard(node);
+    },
+    disconnected: ({ node }) => {
+      this.#peers.onDisconnected(node);
+      this.#decisions.raft.peerLost(node, this.#context.nowMs);
+      this.#detector.onDisconnected(node);
+      this.#requests.onDisconnected(node);
+    },
+    dialFailed: () => {},
+    message: (event) => this.#onMessage(event),
+    gossip: ({ from, cluster, message }) => {
+      if (cluster !== this.#cluster || cluster === '') return;
+      if (message.type === 'load') this.#loads.onLoad(from, message.body, this.#decisions.state.members.has(from));
+      if (message.type === 'rumor' && message.body.accuser === from) this.#detector.onRumor(message.body);
+    },
+    persisted: ({ id }) => this.#context.out.persisted(id),
+    request: ({ request, operation }) => {
+      const reason = whatIsWrong(operation);
+      if (reason !== undefined) {
+        this.#context.out.reply(request, { ok: false, error: toErrorBody(errors.bodyMalformed({ reason })) });
+      } else this.#requests.ask(operation, (outcome) => this.#context.out.reply(request, outcome));
+    },
+    load: ({ sample }) => this.#loads.sample(sample, this.#hosting.size, this.#hosting.queueDepth()),
+    stop: () => this.#membership.leave(),
+    agentStarted: (event) => this.#hosting.onStarted(event),
+    taskRan: (event) => this.#hosting.onRan(event),
+    agentFailed: (event) => this.#hosting.onFailed(event),
+  };
+
+  // ---- messages ----
+
+  #onMessage({ from, cluster, message }: EventOf<'message'>): void {
+    if (cluster !== '' && this.#cluster !== '' && cluster !== this.#cluster) {
+      this.#turnAway(from, cluster);
+      return;
+    }
+    const belongs = cluster !== '' && cluster === this.#cluster;
+    if (!belongs && !beforeBelonging.has(message.type)) return;
+    this.#detector.onHeard(from);
+    if (message.type === 'hello') this.#onHello(from, cluster, message.body);
+    else (this.#onMessageOf[message.type] as (from: NodeId, body: Message['body']) => void)(from, message.body);
+  }
+
+  #turnAway(from: NodeId, cluster: string): void {
+    if (this.#strangers.has(from) || this.#strangers.size > 1_000) return;
+    this.#strangers.add(from);
+    const text = `${from.slice(-8)} belongs to another cluster (${cluster}, this one is ${this.#cluster}): it is ignored`;
+    reportLocally(this.#context, 'strangerIgnored', text, { node: from, cluster });
+  }
+
+  #onHello(from: NodeId, cluster: string, hello: MessageOf<'hello'>): void {
+    this.#peers.onHello(from, cluster, hello);
+    if (this.#cluster === '' && cluster !== '' && this.#founding.mayJoin(cluster)) this.#adopt(cluster);
+    else if (this.#cluster !== '' && cluster === '') this.#peers.introduce(from);
+  }
+
+  readonly #onMessageOf: Omit<MessageHandlers, 'hello'> = {
+    foundAsk: (from, body) => this.#cluster === '' && this.#founding.onAsk(from, body),
+    foundPledge: (from, body) => this.#cluster === '' && this.#founding.onPledge(from, body),
+    foundRelease: (from) => this.#cluster === '' && this.#founding.onRelease(from),
+    join: (from, body) => this.#membership.onJoin(from, body),
+    leave: (from, body) => this.#membership.onLeave(from, body),
+    voteRequest: (from, body) => this.#receive(from, { type: 'voteRequest', body }),
+    voteReply: (from, body) => this.#receive(from, { type: 'voteReply', body }),
+    appendRequest: (from, body) => this.#receive(from, { type: 'appendRequest', body }),
+    appendReply: (from, body) => this.#receive(from, { type: 'appendReply', body }),
+    transferLeadership: (from, body) => this.#receive(from, { type: 'transferLeadership', body }),
+    probe: (from, body) => this.#detector.onProbe(from, body),
+    probeAck: (from, body) => this.#detector.onProbeAck(from, body),
+    probeAsk: (from, body) => this.#detector.onProbeAsk(from, body),
+    rumor: (from, body) => body.accuser === from && this.#detector.onRumor(body),
+    load: (from, body) => this.#loads.onLoad(from, body, this.#decisions.state.members.has(from)),
+    digest: (from, body) => this.#membership.onDigest(from, body),
+    view: (from, body) => this.#membership.onView(from, body),
+    seal: (from, { agent, epoch }) =>
+      this.#holder.seal(agent, epoch, (body) => this.#context.out.sendUrgent(from, { type: 'sealed', body })),
+    sealed: (from, body) => this.#hosting.get(body.agent)?.onSealed(from, body),
+    replicate: (from, body) =>
+      this.#holder.replicate(body, (answer) =>
+        this.#context.out.sendUrgent(from, { type: 'replicated', body: answer }),
+      ),
+    replicated: (from, body) => this.#hosting.get(body.agent)?.onReplicated(from, body),
+    confirm: (from, body) =>
+      this.#context.out.sendUrgent(from, { type: 'confirmed', body: this.#holder.confirm(body) }),
+    confirmed: (from, body) => this.#hosting.get(body.agent)?.onConfirmed(from, body),
+    activate: (from, { agent, epoch }) => this.#manager.onCopied(from, agent, epoch),
+    relinquish: (from, { agent, epoch, reason }) => this.#manager.onRelinquish(from, agent, epoch, reason),
+    taskAsk: (from, { task, agent, payload, ttlMs }) => {
+      if (this.#submit(from, agent, task, payload.slice(), ttlMs)) return;
+      this.#answerTask(from, { task, agent, ok: false, value: new Uint8Array(0), refusal: 'agentNotReady' });
+    },
+    taskAnswer: (from, body) => this.#tasks.onAnswer(from, body),
+    forward: (from, body) => this.#requests.onForward(from, body),
+    answer: (from, body) => this.#requests.onAnswer(from, body),
+  };
+
+  #receive(from: NodeId, message: Parameters<Decisions['raft']['receive']>[1]): void {
+    this.#decisions.raft.receive(from, message, this.#context.nowMs);
+  }
+
+  // ---- the parts, told of each other ----
+
+  #found(cluster: string, voters: NodeId[]): void {
+    this.#cluster = cluster;
+    this.#decisions.found(cluster, voters);
+    reportLocally(this.#context, 'clusterFounded', `cluster ${cluster} founded`, { cluster, voters });
+    this.#peers.introduceToAll();
+  }
+
+  #adopt(cluster: string): void {
+    this.#cluster = cluster;
+    this.#context.out.persist([writeJson(keys.cluster, cluster)]);
+    reportLocally(this.#context, 'clusterMet', `joins cluster ${cluster}`, { cluster });
+    this.#peers.introduceToAll();
+  }
+
+  #onApplied(applied: Extract<Applied, { ok: true }>, index: number): void {
+    this.#manager.touch();
+    if (applied.kind.startsWith('member')) this.#membership.onMembersChanged(this.#detector, this.#loads);
+    if (applied.kind === 'memberJoined') this.#detector.pardon(String(applied.details.node));
+    for (const agent of applied.agents) {
+      if (applied.kind === 'agentDeleted') this.#holder.onDeleted(agent, index);
+      this.#hosting.onDecided(agent);
+      this.#tasks.onDecided(agent);
+    }
+  }
+
+  #onLeadershipChanged(): void {
+    if (!this.#decisions.isReady()) this.#manager.reset();
+    this.#manager.touch();
+    this.#requests.onLeadershipChanged();
+  }
+
+  #tellLeader(message: Extract<Message, { type: 'activate' | 'relinquish' }>): void {
+    const { self, out } = this.#context;
+    const { leader } = this.#decisions;
+    if (leader === self)
+      (this.#onMessageOf[message.type] as (from: NodeId, body: Message['body']) => void)(self, message.body);
+    else if (leader !== '') out.sendUrgent(leader, message);
+  }
+
+  #submit(origin: NodeId, agent: string, task: string, payload: Uint8Array, ttlMs: number): boolean {
+    const deadlineMs = this.#context.nowMs + ttlMs;
+    return this.#hosting.submit(agent, { task, payload, deadlineMs, origin, attempts: 0 });
+  }
+
+  #answerTask(origin: NodeId, body: MessageOf<'taskAnswer'>): void {
+    if (origin === this.#context.self) this.#tasks.onAnswer(origin, body);
+    else this.#context.out.sendUrgent(origin, { type: 'taskAnswer', body });
+  }
+}

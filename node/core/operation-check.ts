@@ -1,0 +1,67 @@
+import type { Operation, OperationType } from './operation.ts';
+import { limits } from './settings.ts';
+import { fromBytes, fromJson } from './text.ts';
+
+type Checked = { ok: true; operation: Operation } | { ok: false; reason: string };
+type Fields = Record<string, unknown>;
+
+const idPattern = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/;
+const isId = (value: unknown): boolean => typeof value === 'string' && idPattern.test(value);
+const isText = (value: unknown, lengthMax: number): boolean => typeof value === 'string' && value.length <= lengthMax;
+const isCount = (value: unknown, max: number): boolean =>
+  Number.isInteger(value) && Number(value) >= 1 && Number(value) <= max;
+const isTtl = (value: unknown): boolean => isCount(value, limits.taskTtlMsMax);
+
+/** Each says which field is wrong, or nothing. */
+const checks: { [T in OperationType]: (fields: Fields) => string | undefined } = {
+  status: () => undefined,
+  nodes: () => undefined,
+  agents: () => undefined,
+  agent: (f) => (isId(f.agent) ? undefined : 'agent'),
+  deploy: (f) => {
+    if (!isId(f.agentType)) return 'agent type';
+    if (f.request !== undefined && !isText(f.request, 256)) return 'request';
+    if (f.source !== undefined && !isText(f.source, limits.sourceBytesMax))
+      return `source: at most ${limits.sourceBytesMax} bytes`;
+    if (f.name !== undefined && !isId(f.name)) return 'name';
+    if (!isCount(f.count, limits.deployCountMax)) return `count: 1 to ${limits.deployCountMax}`;
+    if (!isText(f.strategy, 128)) return 'strategy';
+    if (!isCount(f.holders, limits.holdersMax)) return `holders: 1 to ${limits.holdersMax}`;
+    const listed = Array.isArray(f.capabilities) && f.capabilities.length <= 64;
+    return listed && (f.capabilities as unknown[]).every((c) => isText(c, 128))
+      ? undefined
+      : 'capabilities: at most 64';
+  },
+  delete: (f) => (isId(f.agent) ? undefined : 'agent'),
+  migrate: (f) => (!isId(f.agent) ? 'agent' : isId(f.target) ? undefined : 'target'),
+  task: (f) => {
+    if (!isId(f.agent)) return 'agent';
+    if (!isId(f.task)) return 'task id';
+    if (!isTtl(f.ttlMs)) return `ttl: 1 to ${limits.taskTtlMsMax} ms`;
+    const { payload } = f;
+    const fits = payload instanceof Uint8Array && payload.byteLength <= limits.payloadBytesMax;
+    return fits ? undefined : `payload: at most ${limits.payloadBytesMax} bytes`;
+  },
+  state: (f) => (!isId(f.agent) ? 'agent' : isTtl(f.ttlMs) ? undefined : 'ttl'),
+};
+
+/** What is wrong with an operation, whoever asks for it; undefined when nothing is. */
+export function whatIsWrong(operation: Operation): string | undefined {
+  const check = checks[operation.type] as ((fields: Fields) => string | undefined) | undefined;
+  if (check === undefined) return `unknown operation "${String(operation.type)}"`;
+  const field = check(operation as unknown as Fields);
+  return field === undefined ? undefined : `${operation.type} has a wrong ${field}`;
+}
+
+/** Decodes and checks an operation that another node passed on. */
+export function checkOperation(bytes: Uint8Array): Checked {
+  let operation: Operation;
+  try {
+    operation = fromJson(fromBytes(bytes)) as Operation;
+  } catch (error) {
+    return { ok: false, reason: String(error) };
+  }
+  if (typeof operation !== 'object' || operation === null) return { ok: false, reason: 'it is not an operation' };
+  const reason = whatIsWrong(operation);
+  return reason === undefined ? { ok: true, operation } : { ok: false, reason };
+}

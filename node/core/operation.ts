@@ -1,0 +1,120 @@
+import type { ErrorBody } from './errors.ts';
+import type { NodeId } from './message.ts';
+import type { Decision } from '../../strategies/strategy.ts';
+
+/**
+ * What a user can ask of a node, whatever the door it comes in by. The HTTP API turns requests into these, the
+ * simulator makes them directly. Any node takes any of them and passes on what another must do.
+ */
+export type Operation =
+  | { type: 'status' }
+  | { type: 'nodes' }
+  | { type: 'agents' }
+  | { type: 'agent'; agent: string }
+  | {
+      type: 'deploy';
+      /** Chosen by the asker: the same request sent twice takes effect once. */
+      request?: string;
+      /** Agent type; its code must be in `source` or known to the cluster. */
+      agentType: string;
+      /** The type's module, one self-contained ES module; omitted when the cluster has the type. */
+      source?: string;
+      /** Names: `name` alone for one agent, else `name-1`, `name-2`, …; the type's name when omitted. */
+      name?: string;
+      count: number;
+      strategy: string;
+      capabilities: string[];
+      /** Nodes that keep the state, 1 to 5. */
+      holders: number;
+    }
+  | { type: 'delete'; agent: string }
+  | { type: 'migrate'; agent: string; target: NodeId }
+  | { type: 'task'; agent: string; task: string; payload: Uint8Array; ttlMs: number }
+  | { type: 'state'; agent: string; ttlMs: number };
+
+export type OperationType = Operation['type'];
+
+export interface NodeView {
+  id: NodeId;
+  name: string;
+  admin: string;
+  addresses: string[];
+  site: string;
+  capabilities: string[];
+  /** What the log says. */
+  membership: 'alive' | 'dead' | 'left';
+  /** What this node sees. */
+  reachable: boolean;
+  /** For operators: derived from the two. */
+  status: 'registering' | 'active' | 'inactive' | 'draining' | 'left';
+  voter: boolean;
+  leader: boolean;
+  agents: number;
+  agentsMax: number;
+  load: LoadView | undefined;
+}
+
+export interface LoadView {
+  /** Share of one core, 0 to 1 and above. */
+  cpu: number;
+  memoryBytes: number;
+  loopDelayMs: number;
+  tasksPerS: number;
+  queueDepth: number;
+}
+
+export interface AgentView {
+  id: string;
+  type: string;
+  strategy: string;
+  /** `pending`: no node yet; `recovering`: placed, not yet answering; `active`: answering. */
+  status: 'pending' | 'recovering' | 'active';
+  host: NodeId | undefined;
+  hostName: string | undefined;
+  epoch: number;
+  holders: NodeId[];
+  holdersWanted: number;
+  capabilities: string[];
+  /** Why it is where it is, or why it is nowhere. */
+  decision: Decision | undefined;
+  /** What made the leader decide: deployed, the host died, an operator moved it, … */
+  reason: string;
+}
+
+export interface LeaderView {
+  id: NodeId;
+  name: string;
+  admin: string;
+  term: number;
+}
+
+export interface StatusView {
+  cluster: string;
+  /** `quorum`: this node hears a leader that has a majority; `autonomous`: it does not. */
+  mode: 'quorum' | 'autonomous';
+  /** The node that answers. */
+  self: NodeId;
+  leader: LeaderView | undefined;
+  nodes: NodeView[];
+  agents: AgentView[];
+  /** Log position up to which this view holds. */
+  index: number;
+}
+
+export interface Results {
+  status: StatusView;
+  nodes: NodeView[];
+  agents: AgentView[];
+  agent: AgentView;
+  deploy: { agents: AgentView[] };
+  delete: { agent: string };
+  migrate: { agent: AgentView };
+  /** `value`: the agent's result, JSON bytes. */
+  task: { agent: string; task: string; value: Uint8Array };
+  /** `state`: the agent's checkpoint, JSON bytes for agents without their own `checkpoint`. */
+  state: { agent: string; epoch: number; sequence: number; state: Uint8Array };
+}
+
+export type Outcome<T extends OperationType = OperationType> =
+  | { ok: true; result: Results[T] }
+  | { ok: false; error: ErrorBody };

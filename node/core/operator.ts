@@ -1,0 +1,151 @@
+import { strategies } from '../../strategies/registry.ts';
+import type { ClusterState } from './cluster-state.ts';
+import type { Context } from './context.ts';
+import type { Decisions } from './decisions.ts';
+import { type ConclaveError, errors, toErrorBody } from './errors.ts';
+import type { Manager } from './manager.ts';
+import type { Operation, Outcome } from './operation.ts';
+import type { Views } from './views.ts';
+
+type OperationOf<T extends Operation['type']> = Extract<Operation, { type: T }>;
+type Done = (outcome: Outcome) => void;
+
+interface Awaited {
+  agents: string[];
+  /** The epoch each must leave behind. */
+  after: number;
+  deadlineMs: number;
+  done: () => void;
+}
+
+const placedWithinMs = 2_000;
+const movedWithinMs = 10_000;
+const awaitedMax = 1_000;
+
+const refuse = (error: ConclaveError): Outcome => ({ ok: false, error: toErrorBody(error) });
+
+/** What an operator asks of the leader: deploy, delete, migrate. Answers once the log holds the decision. */
+export class Operator {
+  readonly #context: Context;
+  readonly #decisions: Decisions;
+  readonly #manager: Manager;
+  readonly #views: Views;
+  #awaited: Awaited[] = [];
+
+  constructor(context: Context, decisions: Decisions, manager: Manager, views: Views) {
+    this.#context = context;
+    this.#decisions = decisions;
+    this.#manager = manager;
+    this.#views = views;
+  }
+
+  get #state(): ClusterState {
+    return this.#decisions.state;
+  }
+
+  perform(operation: Operation, done: Done): void {
+    if (operation.type === 'deploy') this.#deploy(operation, done);
+    else if (operation.type === 'delete') this.#delete(operation, done);
+    else if (operation.type === 'migrate') this.#migrate(operation, done);
+    else done(refuse(errors.internal({ reason: `${operation.type} is not for the leader` })));
+  }
+
+  #deploy(operation: OperationOf<'deploy'>, done: Done): void {
+    const refused = this.#whyNotDeploy(operation);
+    if (refused !== undefined) {
+      done(refuse(refused));
+      return;
+    }
+    const { agentType, source, name, count, strategy, capabilities, holders } = operation;
+    const request = operation.request ?? '';
+    const draft = {
+      kind: 'agentsCreate' as const,
+      request,
+      agentType,
+      source,
+      name: count === 1 ? name : undefined,
+      base: name ?? agentType,
+      count,
+      strategy,
+      capabilities,
+      holders,
+    };
+    this.#decisions.propose(draft, (result) => {
+      if (!result.ok) {
+        done(refuse(result.error));
+        return;
+      }
+      const agents = this.#state.requests.get(request) ?? [];
+      this.#await(agents, 0, placedWithinMs, () => {
+        const views = agents.flatMap((agent) => this.#views.agent(agent) ?? []);
+        done({ ok: true, result: { agents: views } });
+      });
+    });
+  }
+
+  #whyNotDeploy(operation: OperationOf<'deploy'>): ConclaveError | undefined {
+    const { agentType, source, name, count, strategy, capabilities, holders, request } = operation;
+    // Asked for again: the log knows what it made.
+    if (request !== undefined && this.#state.requests.has(request)) return undefined;
+    if (!strategies.has(strategy)) return errors.strategyUnknown({ strategy, known: [...strategies.keys()] });
+    if (source === undefined && !this.#state.types.has(agentType)) return errors.typeUnknown({ type: agentType });
+    if (count === 1 && name !== undefined && this.#state.agents.has(name)) return errors.agentExists({ agent: name });
+    const agent = name ?? agentType;
+    const decision = this.#manager.preview({
+      id: agent,
+      type: agentType,
+      strategy,
+      capabilities,
+      holdersWanted: holders,
+    });
+    if (decision.node === undefined) return errors.agentUnplaceable({ agent, refusals: decision.rejected });
+    return undefined;
+  }
+
+  #delete({ agent }: OperationOf<'delete'>, done: Done): void {
+    this.#decisions.propose({ kind: 'agentDelete', agent }, (result) => {
+      done(result.ok ? { ok: true, result: { agent } } : refuse(result.error));
+    });
+  }
+
+  #migrate({ agent: id, target }: OperationOf<'migrate'>, done: Done): void {
+    const agent = this.#state.agents.get(id);
+    if (agent === undefined) return done(refuse(errors.agentUnknown({ agent: id })));
+    if (!this.#state.members.has(target)) return done(refuse(errors.nodeUnknown({ node: target })));
+    const answer = () => {
+      const view = this.#views.agent(id);
+      done(view ? { ok: true, result: { agent: view } } : refuse(errors.agentUnknown({ agent: id })));
+    };
+    const after = agent.placement?.epoch ?? 0;
+    if (agent.placement?.host === target) return answer();
+    this.#manager.migrate(agent, target, (error) => {
+      if (error !== undefined) done(refuse(error));
+      else this.#await([id], after, movedWithinMs, answer);
+    });
+  }
+
+  #await(agents: string[], after: number, withinMs: number, done: () => void): void {
+    const awaited = { agents, after, deadlineMs: this.#context.nowMs + withinMs, done };
+    if (this.#awaited.length >= awaitedMax || this.#isSettled(awaited)) done();
+    else this.#awaited.push(awaited);
+  }
+
+  #isSettled({ agents, after }: Awaited): boolean {
+    return agents.every((id) => {
+      const agent = this.#state.agents.get(id);
+      if (agent === undefined) return true;
+      const epoch = agent.active?.epoch ?? 0;
+      return epoch > after || (agent.placement === undefined && agent.reason !== 'deployed');
+    });
+  }
+
+  /** Answers whoever waits for agents that are settled now, or has waited long enough. */
+  tick(): void {
+    if (this.#awaited.length === 0) return;
+    const { nowMs } = this.#context;
+    const ready = this.#awaited.filter((awaited) => nowMs >= awaited.deadlineMs || this.#isSettled(awaited));
+    if (ready.length === 0) return;
+    this.#awaited = this.#awaited.filter((awaited) => !ready.includes(awaited));
+    for (const { done } of ready) done();
+  }
+}

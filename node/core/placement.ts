@@ -1,0 +1,68 @@
+import { choose } from '../../strategies/choose.ts';
+import { strategies } from '../../strategies/registry.ts';
+import type { Candidate, Decision } from '../../strategies/strategy.ts';
+import type { AgentRecord, ClusterState } from './cluster-state.ts';
+import type { LoadBoard } from './load-board.ts';
+import type { NodeId } from './message.ts';
+
+/** Everything about an agent that placing it needs; an agent that is only being thought about has no placement yet. */
+export type Wanted = Pick<AgentRecord, 'id' | 'type' | 'strategy' | 'capabilities' | 'holdersWanted'> &
+  Partial<Pick<AgentRecord, 'placement' | 'active'>>;
+
+/** The nodes as a strategy sees them; `avoid` are living nodes that must not be chosen now, with the reason. */
+export function candidatesFor(
+  state: ClusterState,
+  loads: LoadBoard,
+  agent: Wanted,
+  placedByHost: ReadonlyMap<NodeId, number>,
+): Candidate[] {
+  const holders = agent.active?.holders ?? [];
+  return state.alive().map(({ node, profile }) => ({
+    node,
+    name: profile.name,
+    site: profile.site,
+    capabilities: profile.capabilities,
+    draining: false,
+    agents: (placedByHost.get(node) ?? 0) - (agent.placement?.host === node ? 1 : 0),
+    agentsMax: profile.agentsMax,
+    cpu: loads.of(node)?.cpu ?? 0,
+    holdsState: holders.includes(node),
+  }));
+}
+
+/** Chooses a host. `turn` counts the placements that this leader has on its way too, so that turns do not repeat. */
+export function decide(agent: Wanted, candidates: Candidate[], turn: number): Decision {
+  const strategy = strategies.get(agent.strategy);
+  if (strategy === undefined) return { strategy: agent.strategy, node: undefined, ranked: [], rejected: [] };
+  const request = { agent: agent.id, agentType: agent.type, capabilities: agent.capabilities, turn };
+  return choose(strategy, request, candidates);
+}
+
+/**
+ * The nodes that keep the state: the host, then those that keep it already, then other sites first and those that keep
+ * least. Fewer than wanted where the cluster is smaller.
+ */
+export function chooseHolders(
+  state: ClusterState,
+  agent: Wanted,
+  host: NodeId,
+  held: ReadonlyMap<NodeId, number>,
+): NodeId[] {
+  const holders = [host];
+  const before = new Set([...(agent.placement?.holders ?? []), ...(agent.active?.holders ?? [])]);
+  const rest = state
+    .alive()
+    .filter((member) => member.node !== host)
+    .sort((a, b) => {
+      const kept = Number(before.has(b.node)) - Number(before.has(a.node));
+      const load = (held.get(a.node) ?? 0) - (held.get(b.node) ?? 0);
+      return kept || load || (a.node < b.node ? -1 : 1);
+    });
+  while (holders.length < agent.holdersWanted && rest.length > 0) {
+    const sites = new Set(holders.map((node) => state.members.get(node)?.profile.site));
+    const at = rest.findIndex((member) => before.has(member.node) || !sites.has(member.profile.site));
+    const [next] = rest.splice(Math.max(0, at), 1);
+    if (next !== undefined) holders.push(next.node);
+  }
+  return holders;
+}

@@ -1,0 +1,105 @@
+import type { Context } from './context.ts';
+import type { Holder } from './holder.ts';
+import type { MessageOf, NodeId, TaskResult } from './message.ts';
+
+/** How many of n make a majority. */
+export const majorityOf = (n: number): number => Math.floor(n / 2) + 1;
+
+interface Progress {
+  /** Highest sequence this holder has durably; -1 when it has nothing of this epoch. */
+  acked: number;
+  inFlight: { sequence: number; sentMs: number } | undefined;
+}
+
+/** What is to be copied: the agent's newest state and the results that led to it. */
+export interface Source {
+  sequence: number;
+  state: Uint8Array;
+  /** All remembered results. */
+  all(): TaskResult[];
+  /** Those after a sequence; undefined when they are no longer all remembered. */
+  after(sequence: number): TaskResult[] | undefined;
+}
+
+/**
+ * Copies an agent's state to its holders: one message on its way to each, and whatever changed meanwhile goes with the
+ * next, so a slow holder gets fewer, larger steps and slows nobody.
+ */
+export class Replication {
+  readonly #context: Context;
+  readonly #holder: Holder;
+  readonly #agent: string;
+  readonly #epoch: number;
+  readonly #progress = new Map<NodeId, Progress>();
+  readonly #source: Source;
+  readonly #onProgress: () => void;
+  readonly #onDeposed: () => void;
+
+  constructor(init: {
+    context: Context;
+    holder: Holder;
+    agent: string;
+    epoch: number;
+    holders: readonly NodeId[];
+    source: Source;
+    onProgress: () => void;
+    onDeposed: () => void;
+  }) {
+    this.#context = init.context;
+    this.#holder = init.holder;
+    this.#agent = init.agent;
+    this.#epoch = init.epoch;
+    this.#source = init.source;
+    this.#onProgress = init.onProgress;
+    this.#onDeposed = init.onDeposed;
+    for (const node of init.holders) this.#progress.set(node, { acked: -1, inFlight: undefined });
+  }
+
+  /** The highest sequence that a majority of holders has on disk; -1 when there is none yet. */
+  durableSequence(): number {
+    const acked = [...this.#progress.values()].map((progress) => progress.acked).sort((a, b) => b - a);
+    return acked[majorityOf(acked.length) - 1] ?? -1;
+  }
+
+  /** Sends what is missing to every holder that is not busy. */
+  pump(): void {
+    const { nowMs, settings } = this.#context;
+    for (const [node, progress] of this.#progress) {
+      if (progress.acked >= this.#source.sequence) continue;
+      const { inFlight } = progress;
+      if (inFlight !== undefined && nowMs - inFlight.sentMs < settings.holderRetryMs) continue;
+      this.#send(node, progress, inFlight === undefined);
+    }
+  }
+
+  #send(node: NodeId, progress: Progress, first: boolean): void {
+    const { sequence, state } = this.#source;
+    const changes = progress.acked >= 0 && first ? this.#source.after(progress.acked) : undefined;
+    const body: MessageOf<'replicate'> = {
+      agent: this.#agent,
+      epoch: this.#epoch,
+      sequence,
+      previousSequence: Math.max(0, progress.acked),
+      full: changes === undefined,
+      state: state,
+      results: changes ?? this.#source.all(),
+    };
+    progress.inFlight = { sequence, sentMs: this.#context.nowMs };
+    if (node === this.#context.self) this.#holder.replicate(body, (answer) => this.onReplicated(node, answer));
+    else this.#context.out.sendUrgent(node, { type: 'replicate', body });
+  }
+
+  onReplicated(from: NodeId, answer: MessageOf<'replicated'>): void {
+    const progress = this.#progress.get(from);
+    if (progress === undefined || answer.epoch !== this.#epoch) return;
+    if (!answer.accepted && !answer.needsFull) {
+      this.#onDeposed();
+      return;
+    }
+    if (answer.accepted) progress.acked = Math.max(progress.acked, answer.sequence);
+    else progress.acked = -1;
+    progress.inFlight = undefined;
+    this.#onProgress();
+    this.pump();
+  }
+}

@@ -1,0 +1,216 @@
+import type { Context } from './context.ts';
+import type { Decisions } from './decisions.ts';
+import { type ErrorCode, errors, toErrorBody } from './errors.ts';
+import type { Hosting } from './hosting.ts';
+import type { MessageOf, NodeId } from './message.ts';
+import type { Operation, Outcome } from './operation.ts';
+import { checkOperation } from './operation-check.ts';
+import type { Operator } from './operator.ts';
+import type { Peers } from './peers.ts';
+import { limits } from './settings.ts';
+import type { Tasks } from './tasks.ts';
+import { fromBytes, fromJson, toBytes, toJson } from './text.ts';
+import type { Views } from './views.ts';
+
+type Done = (outcome: Outcome) => void;
+
+interface Pending {
+  id: string;
+  operation: Operation;
+  done: Done;
+  deadlineMs: number;
+  sentTo: NodeId | undefined;
+  sentMs: number;
+  tries: number;
+}
+
+/** Outcomes that another node, or this one a moment later, may better. */
+const retried: readonly ErrorCode[] = ['notLeader', 'leaderUnknown', 'agentNotReady', 'notMember'];
+
+/**
+ * What users ask, at whatever node: answered here when this node can, else passed on to the one that can, again and
+ * again until the deadline when leaders or hosts change on the way.
+ */
+export class Requests {
+  readonly #context: Context;
+  readonly #decisions: Decisions;
+  readonly #peers: Peers;
+  readonly #hosting: Hosting;
+  readonly #tasks: Tasks;
+  readonly #views: Views;
+  readonly #operator: Operator;
+  readonly #cluster: () => string;
+  readonly #pending = new Map<string, Pending>();
+  #count = 0;
+
+  constructor(init: {
+    context: Context;
+    decisions: Decisions;
+    peers: Peers;
+    hosting: Hosting;
+    tasks: Tasks;
+    views: Views;
+    operator: Operator;
+    cluster: () => string;
+  }) {
+    this.#context = init.context;
+    this.#decisions = init.decisions;
+    this.#peers = init.peers;
+    this.#hosting = init.hosting;
+    this.#tasks = init.tasks;
+    this.#views = init.views;
+    this.#operator = init.operator;
+    this.#cluster = init.cluster;
+  }
+
+  ask(operation: Operation, done: Done): void {
+    if (this.#pending.size >= limits.forwardsPendingMax) {
+      const max = limits.forwardsPendingMax;
+      done({ ok: false, error: toErrorBody(errors.backlogFull({ what: 'requests at this node', max })) });
+      return;
+    }
+    this.#count += 1;
+    const id = `${this.#context.self.slice(-8)}-${this.#context.boot}-${this.#count}`;
+    const named = operation.type === 'deploy' ? { ...operation, request: operation.request ?? id } : operation;
+    const ttlMs = 'ttlMs' in operation ? operation.ttlMs : this.#context.settings.operationTimeoutMs;
+    const deadlineMs = this.#context.nowMs + ttlMs;
+    const pending = { id, operation: named, done, deadlineMs, sentTo: undefined, sentMs: 0, tries: 0 };
+    this.#pending.set(id, pending);
+    this.#dispatch(pending);
+  }
+
+  #dispatch(pending: Pending): void {
+    const { nowMs, self, out } = this.#context;
+    pending.sentMs = nowMs;
+    const target = this.#whoCan(pending.operation);
+    pending.sentTo = target;
+    if (target === self) {
+      pending.tries += 1;
+      this.#perform(pending.operation, (outcome) => this.#onOutcome(pending, outcome));
+    } else if (target !== undefined && this.#peers.isConnected(target)) {
+      pending.tries += 1;
+      const operation = toBytes(toJson(pending.operation));
+      out.sendUrgent(target, { type: 'forward', body: { request: pending.id, operation } });
+    }
+  }
+
+  /** The node that can do it, as far as this one knows; undefined when nobody can at the moment. */
+  #whoCan(operation: Operation): NodeId | undefined {
+    const { self } = this.#context;
+    const leader = this.#decisions.isReady() ? self : this.#decisions.leader || undefined;
+    switch (operation.type) {
+      case 'status':
+      case 'nodes':
+      case 'agents':
+        return self;
+      case 'agent':
+      case 'task':
+        return this.#decisions.state.agents.has(operation.agent) ? self : leader;
+      case 'state': {
+        const agent = this.#decisions.state.agents.get(operation.agent);
+        return agent === undefined ? leader : agent.placement?.host;
+      }
+      default:
+        return leader;
+    }
+  }
+
+  /** Does it here, or says why not. */
+  #perform(operation: Operation, done: Done): void {
+    switch (operation.type) {
+      case 'status':
+        return done({ ok: true, result: this.#views.status(this.#cluster()) });
+      case 'nodes':
+        return done({ ok: true, result: this.#views.nodes() });
+      case 'agents':
+        return done({ ok: true, result: this.#views.agents() });
+      case 'agent': {
+        const agent = this.#views.agent(operation.agent);
+        return done(agent ? { ok: true, result: agent } : this.#unknownAgent(operation.agent));
+      }
+      case 'task':
+        if (!this.#decisions.state.agents.has(operation.agent)) return done(this.#unknownAgent(operation.agent));
+        return this.#tasks.ask(operation, done);
+      case 'state':
+        return this.#readState(operation.agent, done);
+      default:
+        if (!this.#decisions.isReady()) {
+          return done({ ok: false, error: toErrorBody(errors.notLeader({ leader: this.#decisions.leader })) });
+        }
+        return this.#operator.perform(operation, done);
+    }
+  }
+
+  /** Only the leader knows that an agent does not exist; others may not have heard of it yet. */
+  #unknownAgent(agent: string): Outcome {
+    const error = this.#decisions.isReady() ? errors.agentUnknown({ agent }) : errors.agentNotReady({ agent });
+    return { ok: false, error: toErrorBody(error) };
+  }
+
+  #readState(agent: string, done: Done): void {
+    if (!this.#decisions.state.agents.has(agent)) return done(this.#unknownAgent(agent));
+    const began = this.#hosting.get(agent)?.read((state) => done({ ok: true, result: { agent, ...state } }));
+    if (began !== true) done({ ok: false, error: toErrorBody(errors.agentNotReady({ agent })) });
+  }
+
+  #onOutcome(pending: Pending, outcome: Outcome): void {
+    if (this.#pending.get(pending.id) !== pending) return;
+    if (!outcome.ok && retried.includes(outcome.error.code)) {
+      // The tick tries again.
+      pending.sentTo = undefined;
+      return;
+    }
+    this.#pending.delete(pending.id);
+    const { operation } = pending;
+    const gone = !outcome.ok && outcome.error.code === 'agentUnknown' && operation.type === 'delete';
+    // An earlier try, whose answer was lost, has deleted it.
+    if (gone && pending.tries > 1) pending.done({ ok: true, result: { agent: operation.agent } });
+    else pending.done(outcome);
+  }
+
+  // ---- between nodes ----
+
+  onForward(from: NodeId, { request, operation }: MessageOf<'forward'>): void {
+    const reply = (outcome: Outcome) => {
+      const body = toBytes(toJson(outcome));
+      this.#context.out.send(from, { type: 'answer', body: { request, ok: outcome.ok, body } });
+    };
+    const checked = checkOperation(operation);
+    if (checked.ok) this.#perform(checked.operation, reply);
+    else reply({ ok: false, error: toErrorBody(errors.bodyMalformed({ reason: checked.reason })) });
+  }
+
+  onAnswer(from: NodeId, { request, body }: MessageOf<'answer'>): void {
+    const pending = this.#pending.get(request);
+    if (pending?.sentTo !== from) return;
+    this.#onOutcome(pending, fromJson(fromBytes(body)) as Outcome);
+  }
+
+  onDisconnected(node: NodeId): void {
+    for (const pending of this.#pending.values()) if (pending.sentTo === node) pending.sentTo = undefined;
+  }
+
+  /** Another leader, or a leader at last. */
+  onLeadershipChanged(): void {
+    for (const pending of this.#pending.values()) if (pending.sentTo === undefined) this.#dispatch(pending);
+  }
+
+  tick(): void {
+    const { nowMs, settings } = this.#context;
+    for (const pending of this.#pending.values()) {
+      if (nowMs >= pending.deadlineMs) {
+        this.#pending.delete(pending.id);
+        pending.done({ ok: false, error: toErrorBody(this.#whyNotInTime(pending)) });
+      } else if (pending.sentTo === undefined && nowMs - pending.sentMs >= settings.retryIntervalMs / 4) {
+        this.#dispatch(pending);
+      } else if (nowMs - pending.sentMs >= settings.operationTimeoutMs / 3) this.#dispatch(pending);
+    }
+  }
+
+  #whyNotInTime({ operation, deadlineMs, sentMs }: Pending) {
+    if (this.#decisions.leader === '') return errors.leaderUnknown({});
+    if (operation.type === 'state') return errors.agentNotReady({ agent: operation.agent });
+    const ttlMs = 'ttlMs' in operation ? operation.ttlMs : Math.round(deadlineMs - sentMs);
+    return errors.deadlineExceeded({ what: `The request to ${operation.type}`, ttlMs });
+  }
+}

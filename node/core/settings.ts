@@ -1,0 +1,95 @@
+/** What a node's behaviour depends on. Times in ms; all of them the same on every node of a cluster. */
+export interface Settings {
+  /** How often everything that is not consensus looks at the clock. */
+  tickMs: number;
+  /** A watched node that said nothing for this long is probed. */
+  probeIntervalMs: number;
+  /** An unanswered probe, direct or through others, counts as failed after this long. */
+  probeTimeoutMs: number;
+  /** Others through whom a silent node is probed. */
+  indirectProbesMax: number;
+  /** Nodes that watch each node once the cluster is larger than this. */
+  watchersMax: number;
+  /** Distinct observers that must agree on a death, fewer where there are fewer. */
+  accusersMin: number;
+  /** An accusation counts this long unless it is repeated. */
+  rumorTtlMs: number;
+  /** How often an accuser repeats itself. */
+  rumorRepeatMs: number;
+  /** An event this late after the moment asked for means that this process stood still. */
+  pauseMs: number;
+  /** A suspected node's connection that stays silent this long is closed. */
+  hangUpAfterMs: number;
+  /** Between two tries to reach a node that should be connected. */
+  rejoinIntervalMs: number;
+  /** Between two tries of a founder, a joiner, or of a request to the leader. */
+  retryIntervalMs: number;
+  /** Load is gossiped this often even when nothing changed. */
+  loadFloorMs: number;
+  /** A voter that is dead this long is replaced or let go. */
+  voterGraceMs: number;
+  /** A holder that is dead this long is replaced. */
+  holderGraceMs: number;
+  /** Most nodes that vote. */
+  votersMax: number;
+  /** Placements on their way at the same time. */
+  placementsInFlightMax: number;
+  /** A placement that is not active after this long is decided anew. */
+  recoveryTimeoutMs: number;
+  /** A replication or seal request without an answer is sent again. */
+  holderRetryMs: number;
+  /** A task without an answer is sent again. */
+  taskRetryMs: number;
+  /** An operation that its deadline does not bound otherwise is given up. */
+  operationTimeoutMs: number;
+  /** A leaving node waits this long for its agents to have moved. */
+  leaveTimeoutMs: number;
+}
+
+export const defaultSettings: Settings = {
+  tickMs: 50,
+  probeIntervalMs: 400,
+  probeTimeoutMs: 400,
+  indirectProbesMax: 3,
+  watchersMax: 8,
+  accusersMin: 3,
+  rumorTtlMs: 5_000,
+  rumorRepeatMs: 1_000,
+  pauseMs: 1_500,
+  hangUpAfterMs: 3_000,
+  rejoinIntervalMs: 700,
+  retryIntervalMs: 300,
+  loadFloorMs: 10_000,
+  voterGraceMs: 5_000,
+  holderGraceMs: 3_000,
+  votersMax: 5,
+  placementsInFlightMax: 64,
+  recoveryTimeoutMs: 15_000,
+  holderRetryMs: 500,
+  taskRetryMs: 1_500,
+  operationTimeoutMs: 15_000,
+  leaveTimeoutMs: 3_500,
+};
+
+/** Bounds on what a node keeps; beyond them requests are refused, never memory used. */
+export const limits = {
+  agentsMax: 100_000,
+  membersMax: 1_000,
+  typesMax: 256,
+  sourceBytesMax: 256 * 1024,
+  deployCountMax: 1_000,
+  holdersMax: 5,
+  stateBytesMax: 1024 * 1024,
+  /** Remembered results of an agent: a task sent again after this many others may take effect twice. */
+  resultsMax: 4_096,
+  resultsBytesMax: 1024 * 1024,
+  resultBytesMax: 64 * 1024,
+  payloadBytesMax: 256 * 1024,
+  agentQueueMax: 1_000,
+  tasksPendingMax: 10_000,
+  taskTtlMsMax: 600_000,
+  taskAttemptsMax: 3,
+  forwardsPendingMax: 4_096,
+  requestsRememberedMax: 1_000,
+  contactsMax: 1_024,
+} as const;

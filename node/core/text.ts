@@ -1,0 +1,31 @@
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+const chunkBytes = 8_192;
+
+export const toBytes = (text: string): Uint8Array => encoder.encode(text);
+export const fromBytes = (bytes: Uint8Array): string => decoder.decode(bytes);
+
+function toBase64(bytes: Uint8Array): string {
+  let binary = '';
+  for (let at = 0; at < bytes.byteLength; at += chunkBytes) {
+    binary += String.fromCharCode(...bytes.subarray(at, at + chunkBytes));
+  }
+  return btoa(binary);
+}
+
+function fromBase64(text: string): Uint8Array {
+  return Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+}
+
+/** JSON in which byte arrays survive, as `{"$bytes": base64}`. */
+export function toJson(value: unknown): string {
+  return JSON.stringify(value, function (this: Record<string, unknown>, key, part) {
+    const raw = this[key];
+    return raw instanceof Uint8Array ? { $bytes: toBase64(raw) } : part;
+  });
+}
+
+/** The reverse of `toJson`; throws `SyntaxError` on anything else. */
+export function fromJson(text: string): unknown {
+  return JSON.parse(text, (_key, part) => (typeof part?.$bytes === 'string' ? fromBase64(part.$bytes) : part));
+}

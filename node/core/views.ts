@@ -1,0 +1,106 @@
+import type { AgentRecord, ClusterState, Member } from './cluster-state.ts';
+import type { Decisions } from './decisions.ts';
+import type { Detector } from './detector.ts';
+import type { LoadBoard } from './load-board.ts';
+import type { NodeId } from './message.ts';
+import type { AgentView, LeaderView, LoadView, NodeView, StatusView } from './operation.ts';
+
+/** What users see, drawn from the log's state and from what this node observes. */
+export class Views {
+  readonly #self: NodeId;
+  readonly #decisions: Decisions;
+  readonly #detector: Detector;
+  readonly #loads: LoadBoard;
+
+  constructor(self: NodeId, decisions: Decisions, detector: Detector, loads: LoadBoard) {
+    this.#self = self;
+    this.#decisions = decisions;
+    this.#detector = detector;
+    this.#loads = loads;
+  }
+
+  status(cluster: string): StatusView {
+    return {
+      cluster,
+      mode: this.#decisions.hearsQuorum() ? 'quorum' : 'autonomous',
+      self: this.#self,
+      leader: this.leader(),
+      nodes: this.nodes(),
+      agents: this.agents(),
+      index: this.#decisions.state.index,
+    };
+  }
+
+  leader(): LeaderView | undefined {
+    const id = this.#decisions.leader;
+    if (id === '') return undefined;
+    const profile = this.#decisions.state.members.get(id)?.profile;
+    return { id, name: profile?.name ?? '', admin: profile?.admin ?? '', term: this.#decisions.raft.term };
+  }
+
+  nodes(): NodeView[] {
+    const placed = this.#decisions.state.agentsByHost();
+    const { voters } = this.#decisions.raft.configuration();
+    return [...this.#decisions.state.members.values()]
+      .map((member) => this.#node(member, placed.get(member.node) ?? 0, voters))
+      .sort((a, b) => a.name.localeCompare(b.name, 'en', { numeric: true }) || (a.id < b.id ? -1 : 1));
+  }
+
+  #node(member: Member, agents: number, voters: readonly NodeId[]): NodeView {
+    const { node, profile, membership } = member;
+    const reachable = node === this.#self || !this.#detector.isSuspect(node);
+    return {
+      id: node,
+      name: profile.name,
+      admin: profile.admin,
+      addresses: profile.addresses,
+      site: profile.site,
+      capabilities: profile.capabilities,
+      membership,
+      reachable,
+      status: membership === 'left' ? 'left' : membership === 'alive' && reachable ? 'active' : 'inactive',
+      voter: voters.includes(node),
+      leader: node === this.#decisions.leader,
+      agents,
+      agentsMax: profile.agentsMax,
+      load: this.#load(node),
+    };
+  }
+
+  #load(node: NodeId): LoadView | undefined {
+    const load = this.#loads.of(node);
+    if (load === undefined) return undefined;
+    const { cpu, memoryBytes, loopDelayMs, tasksPerS, queueDepth } = load;
+    return { cpu, memoryBytes, loopDelayMs, tasksPerS, queueDepth };
+  }
+
+  agents(): AgentView[] {
+    return [...this.#decisions.state.agents.values()]
+      .map((agent) => agentView(this.#decisions.state, agent))
+      .sort((a, b) => a.id.localeCompare(b.id, 'en', { numeric: true }));
+  }
+
+  agent(id: string): AgentView | undefined {
+    const agent = this.#decisions.state.agents.get(id);
+    return agent && agentView(this.#decisions.state, agent);
+  }
+}
+
+function agentView(state: ClusterState, agent: AgentRecord): AgentView {
+  const { placement } = agent;
+  const active = placement !== undefined && agent.active?.epoch === placement.epoch && state.stands(placement);
+  return {
+    id: agent.id,
+    type: agent.type,
+    strategy: agent.strategy,
+    status: placement === undefined ? 'pending' : active ? 'active' : 'recovering',
+    host: placement?.host,
+    hostName: placement && state.members.get(placement.host)?.profile.name,
+    epoch: placement?.epoch ?? 0,
+    holders: placement?.holders ?? [],
+    holdersWanted: agent.holdersWanted,
+    capabilities: agent.capabilities,
+    decision: agent.decision,
+    reason: agent.reason,
+  };
+}

@@ -1,0 +1,84 @@
+/** What the environment says about this node, checked. */
+export interface Environment {
+  dataDirectory: string;
+  name: string;
+  listen: string[];
+  announce: string[];
+  join: string[];
+  expect: number;
+  adminHost: string;
+  adminPort: number;
+  adminUrl: string;
+  networkKeyFile: string | undefined;
+  tokenPublicKeyFile: string;
+  site: string;
+  capabilities: string[];
+  agentsMax: number;
+  typesDirectory: string | undefined;
+  logLevel: string;
+}
+
+/** A setting that cannot be used; nothing has been started or written. */
+export class EnvironmentError extends Error {
+  constructor(name: string, problem: string, example: string) {
+    super(`${name} ${problem}. Nothing was started. Set it, for example: ${name}=${example}`);
+    this.name = 'EnvironmentError';
+  }
+}
+
+type Variables = Readonly<Record<string, string | undefined>>;
+
+/** Reads and checks the CONCLAVE_ variables. Throws `EnvironmentError` naming the first that is wrong. */
+export function readEnvironment(variables: Variables): Environment {
+  const text = (name: string, otherwise: string): string => variables[name] ?? otherwise;
+  const list = (name: string, otherwise = ''): string[] =>
+    text(name, otherwise)
+      .split(',')
+      .map((part) => part.trim())
+      .filter((part) => part !== '');
+  const needed = (name: string, example: string): string => {
+    const value = variables[name];
+    if (value === undefined || value === '') throw new EnvironmentError(name, 'is missing', example);
+    return value;
+  };
+  const whole = (name: string, otherwise: number, min: number, max: number): number => {
+    const value = Number(variables[name] ?? otherwise);
+    if (Number.isInteger(value) && value >= min && value <= max) return value;
+    throw new EnvironmentError(
+      name,
+      `is "${variables[name]}", not a whole number from ${min} to ${max}`,
+      String(otherwise),
+    );
+  };
+  const name = needed('CONCLAVE_NAME', 'node-1');
+  if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/.test(name)) {
+    throw new EnvironmentError('CONCLAVE_NAME', `is "${name}", not letters, digits, dots and dashes`, 'node-1');
+  }
+  const adminPort = whole('CONCLAVE_ADMIN_PORT', 8000, 0, 65_535);
+  return {
+    dataDirectory: needed('CONCLAVE_DATA', '/data'),
+    name,
+    listen: list('CONCLAVE_LISTEN', '/ip4/0.0.0.0/tcp/7000'),
+    announce: list('CONCLAVE_ANNOUNCE').slice(0, 8),
+    join: list('CONCLAVE_JOIN').map(toMultiaddr),
+    expect: whole('CONCLAVE_EXPECT', 0, 0, 1_000),
+    adminHost: text('CONCLAVE_ADMIN_HOST', '127.0.0.1'),
+    adminPort,
+    adminUrl: text('CONCLAVE_ADMIN_URL', `http://127.0.0.1:${adminPort}`),
+    networkKeyFile: variables['CONCLAVE_NETWORK_KEY_FILE'],
+    tokenPublicKeyFile: needed('CONCLAVE_TOKEN_PUBLIC_KEY_FILE', '/secrets/token-public.pem'),
+    site: text('CONCLAVE_SITE', 'default'),
+    capabilities: list('CONCLAVE_CAPABILITIES').slice(0, 64),
+    agentsMax: whole('CONCLAVE_AGENTS_MAX', 1_000, 1, 100_000),
+    typesDirectory: variables['CONCLAVE_TYPES'],
+    logLevel: text('CONCLAVE_LOG_LEVEL', 'info'),
+  };
+}
+
+/** `host:port` and bare host names are as good as multiaddrs. */
+function toMultiaddr(address: string): string {
+  if (address.startsWith('/')) return address;
+  const [host = address, port = '7000'] = address.split(':');
+  const family = /^\d+(\.\d+){3}$/.test(host) ? 'ip4' : 'dns4';
+  return `/${family}/${host}/tcp/${port}`;
+}

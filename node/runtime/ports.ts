@@ -1,0 +1,56 @@
+import type { Write } from '../core/effect.ts';
+import type { NodeId, Topic } from '../core/message.ts';
+
+/** What the network tells the live host. Frames are raw: the host decodes and checks them. */
+export interface TransportEvents {
+  connected(node: NodeId): void;
+  /** The last connection to that node closed. */
+  disconnected(node: NodeId): void;
+  dialFailed(address: string): void;
+  frame(from: NodeId, bytes: Uint8Array): void;
+  gossip(from: NodeId, topic: Topic, bytes: Uint8Array): void;
+}
+
+/** Direct frames and gossip between nodes. Every method returns at once; nothing is promised to arrive. */
+export interface Transport {
+  readonly self: NodeId;
+  /** Addresses under which others can reach this node, as multiaddrs without the peer id. */
+  addresses(): string[];
+  start(events: TransportEvents): Promise<void>;
+  dial(node: NodeId, addresses: readonly string[]): void;
+  dialAddress(address: string): void;
+  hangUp(node: NodeId): void;
+  send(node: NodeId, bytes: Uint8Array): void;
+  publish(topic: Topic, bytes: Uint8Array): void;
+  stop(): Promise<void>;
+}
+
+/** Durable records. */
+export interface Store {
+  /** Everything that is stored, checked; throws `StoreDamaged` rather than returning less than was written. */
+  load(): Promise<Map<string, Uint8Array>>;
+  /** Resolves when the whole batch is synced to disk. A rejection is final: the process must not go on. */
+  write(batch: readonly Write[]): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface RunnerEvents {
+  /** `state`: checkpoint of the instance as started. */
+  started(agent: string, epoch: number, state: Uint8Array): void;
+  ran(agent: string, epoch: number, task: string, ok: boolean, value: Uint8Array, state: Uint8Array): void;
+  failed(agent: string, epoch: number, reason: string): void;
+}
+
+/** Runs agent instances, each apart from the node. One task at a time per instance; answers come as events. */
+export interface Runner {
+  start(instance: {
+    agent: string;
+    agentType: string;
+    epoch: number;
+    source: string;
+    state: Uint8Array | undefined;
+  }): void;
+  run(agent: string, epoch: number, task: string, payload: Uint8Array): void;
+  stop(agent: string, epoch: number): void;
+  stopAll(): Promise<void>;
+}

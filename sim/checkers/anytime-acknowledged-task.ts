@@ -1,0 +1,82 @@
+import { Violation } from './checker.ts';
+
+/** State of the counter agent: how often each serial took effect, and the sum. */
+export interface CounterState {
+  total: number;
+  counts: Record<string, number>;
+}
+
+interface Asked {
+  /** Highest total that was acknowledged before this task was first sent: its own must be higher. */
+  above: number;
+  fate: 'unknown' | 'acknowledged' | 'refused';
+}
+
+const name = 'anytime-acknowledged-task';
+
+/**
+ * The clients' own knowledge of counter agents: which serials they sent, and what became of them. An acknowledged task
+ * took effect exactly once and is in all later states; one whose answer is missing took effect once or not at all.
+ */
+export class AcknowledgedTasks {
+  readonly #agents = new Map<string, { asked: Map<number, Asked>; totals: Map<number, number>; highest: number }>();
+
+  /** How many tasks were acknowledged. */
+  acknowledgedCount(agent?: string): number {
+    const books = [...this.#agents].filter(([id]) => agent === undefined || id === agent);
+    return books.reduce((sum, [, { totals }]) => sum + totals.size, 0);
+  }
+
+  asked(agent: string, serial: number): void {
+    const book = this.#book(agent);
+    if (!book.asked.has(serial)) book.asked.set(serial, { above: book.highest, fate: 'unknown' });
+  }
+
+  /** The answer of a task: the total after it. A later task sees more than whatever was acknowledged before it was sent. */
+  acknowledged(agent: string, serial: number, total: number): void {
+    const book = this.#book(agent);
+    const asked = book.asked.get(serial);
+    if (asked === undefined) throw new Violation(name, `${agent} acknowledged serial ${serial}, which nobody sent`);
+    if (!(total > asked.above)) {
+      const what = `${agent} answered serial ${serial} with total ${total}`;
+      throw new Violation(name, `${what}, but ${asked.above} was acknowledged before it was sent: effects were lost`);
+    }
+    const other = book.totals.get(total);
+    if (other !== undefined && other !== serial) {
+      throw new Violation(name, `${agent} answered serials ${other} and ${serial} with the same total ${total}`);
+    }
+    asked.fate = 'acknowledged';
+    book.totals.set(total, serial);
+    book.highest = Math.max(book.highest, total);
+  }
+
+  refused(agent: string, serial: number): void {
+    const asked = this.#book(agent).asked.get(serial);
+    if (asked !== undefined) asked.fate = 'refused';
+  }
+
+  /** Judges a state that was read after all answers so far. */
+  judge(agent: string, state: CounterState): void {
+    const { asked } = this.#book(agent);
+    let total = 0;
+    for (const [serial, count] of Object.entries(state.counts)) {
+      total += count;
+      if (!asked.has(Number(serial))) throw new Violation(name, `${agent} counted serial ${serial}, which nobody sent`);
+    }
+    if (total !== state.total)
+      throw new Violation(name, `${agent} has total ${state.total}, its serials add up to ${total}`);
+    for (const [serial, { fate }] of asked) {
+      const count = state.counts[serial] ?? 0;
+      const lost = fate === 'acknowledged' && count === 0;
+      if (lost || count > 1 || (fate === 'refused' && count > 0)) {
+        throw new Violation(name, `${agent} counted serial ${serial}, which was ${fate}, ${count} times`);
+      }
+    }
+  }
+
+  #book(agent: string) {
+    let book = this.#agents.get(agent);
+    if (book === undefined) this.#agents.set(agent, (book = { asked: new Map(), totals: new Map(), highest: 0 }));
+    return book;
+  }
+}

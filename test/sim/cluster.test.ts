@@ -1,0 +1,216 @@
+import { describe, expect, test } from 'vitest';
+import { awaitSettled } from '../../sim/checkers/eventually-settled.ts';
+import { Faults } from '../../sim/faults.ts';
+import { Random } from '../../sim/random.ts';
+import type { WorkloadSettings } from '../../sim/workload.ts';
+import type { WorldOptions } from '../../sim/world.ts';
+import { Cluster, settleWithinMs } from './cluster.ts';
+
+const seeds = (count: number, what: string): string[] => Array.from({ length: count }, (_, i) => `${what} ${i + 1}`);
+/** More seeds on demand: SIM_SEEDS=200. */
+const seedCount = Number(process.env.SIM_SEEDS ?? 6);
+
+/** Each seed has a world of its own kind: some lose frames, some have slow disks, some keep agents on few holders. */
+function drawnWorld(seed: string): Partial<WorldOptions> {
+  const random = new Random(seed).fork('world');
+  return {
+    nodes: random.pick([3, 5, 5, 6]),
+    network: {
+      lossChance: random.pick([0, 0.002, 0.01]),
+      strayChance: random.pick([0, 0.01, 0.05]),
+      latencyMsMax: random.pick([1.2, 1.2, 10]),
+    },
+    disk: { syncMsMax: random.pick([1.5, 10, 40]), stallChance: random.pick([0.001, 0.02]) },
+  };
+}
+
+function drawnWorkload(seed: string): Partial<WorkloadSettings> {
+  const random = new Random(seed).fork('load');
+  return {
+    agents: random.pick([1, 3, 6]),
+    clients: random.pick([3, 8]),
+    holders: random.pick([1, 2, 3, 3, 3, 5]),
+    ttlMs: random.pick([500, 3_000]),
+  };
+}
+
+describe('founding', () => {
+  test('five nodes that start at the same moment found one cluster, whatever the seed', () => {
+    for (const seed of seeds(50, 'founding')) {
+      const { world } = new Cluster(seed);
+      awaitSettled(world, [], 10_000);
+    }
+  });
+
+  test('five nodes that come one after the other found one cluster', () => {
+    for (const seed of seeds(5, 'slow founding')) {
+      const { world } = new Cluster(seed, { startSpreadMs: 20_000 });
+      world.run(20_000);
+      awaitSettled(world, [], 10_000);
+    }
+  });
+
+  test('a founding that is cut in two goes on after the heal', () => {
+    for (const seed of seeds(10, 'cut founding')) {
+      const { world } = new Cluster(seed);
+      world.run(world.random.fork('test').between(0, 700));
+      world.partition([['n1', 'n2']]);
+      world.runFor(3_000);
+      world.heal();
+      awaitSettled(world, [], settleWithinMs);
+    }
+  });
+
+  test('a founder that crashes at any moment leaves one cluster behind', () => {
+    for (const seed of seeds(20, 'founder crash')) {
+      const { world } = new Cluster(seed);
+      const random = world.random.fork('test');
+      world.run(random.between(300, 1_500));
+      world.crash('n1');
+      world.runFor(random.between(100, 3_000));
+      world.restart('n1');
+      awaitSettled(world, [], settleWithinMs);
+    }
+  });
+
+  test('a node that comes later joins', () => {
+    const cluster = new Cluster('joining').begin();
+    const added = cluster.world.addNode();
+    cluster.world.runFor(100);
+    awaitSettled(cluster.world, cluster.workload.agents, settleWithinMs);
+    expect(cluster.world.running).toContain(added);
+    cluster.finish();
+  });
+});
+
+describe('failures', () => {
+  test('when the leader crashes another one leads soon, and no acknowledged task is lost', () => {
+    const cluster = new Cluster('leader crash').begin();
+    const { leader, world } = cluster;
+    const term = cluster.leaders.leader?.term ?? 0;
+    world.crash(leader);
+    const tookMs = world.runUntil(() => (cluster.leaders.leader?.term ?? 0) > term, 5_000, 'a new leader');
+    expect(tookMs).toBeLessThan(2_000);
+    cluster.progress(20, 10_000);
+    world.restart(leader);
+    cluster.finish();
+  });
+
+  test('when the host of an agent crashes the agent goes on elsewhere with its state', () => {
+    const cluster = new Cluster('host crash').begin();
+    const agent = cluster.workload.agents[0] ?? '';
+    const host = cluster.hostOf(agent);
+    cluster.progress(10, 10_000, agent);
+    cluster.world.crash(host);
+    cluster.progress(10, 15_000, agent);
+    expect(cluster.hostOf(agent)).not.toBe(host);
+    cluster.world.restart(host);
+    cluster.finish();
+  });
+
+  test('when the power of a host fails, which nobody is told, the agent goes on elsewhere', () => {
+    const cluster = new Cluster('host power').begin();
+    const agent = cluster.workload.agents[0] ?? '';
+    const host = cluster.hostOf(agent);
+    cluster.world.crash(host, 'silent');
+    cluster.progress(10, 15_000, agent);
+    cluster.finish();
+  });
+
+  test.each(['lost', 'held'] as const)(
+    'a leader cut off with a minority is replaced, and joins in after the heal (frames %s)',
+    (frames) => {
+      // with all five as holders, the majority's side has a majority of every agent's holders
+      const cluster = new Cluster(`cut ${frames}`, {}, { holders: 5, clients: 8, ttlMs: 1_000 }).begin();
+      const { world, leader } = cluster;
+      const term = cluster.leaders.leader?.term ?? 0;
+      const other = world.nodes.find((node) => node !== leader) ?? '';
+      world.partition([[leader, other]], frames);
+      world.runUntil(() => (cluster.leaders.leader?.term ?? 0) > term, 5_000, 'a new leader');
+      for (const agent of cluster.workload.agents) cluster.progress(10, 15_000, agent);
+      for (const agent of cluster.workload.agents) {
+        const there = world
+          .instances()
+          .filter((one) => one.agent === agent && one.node !== leader && one.node !== other);
+        expect(there).toHaveLength(1);
+      }
+      world.heal();
+      cluster.finish();
+    },
+  );
+
+  test('an agent that lost sight of a majority of its holders waits, and answers after the heal', () => {
+    const cluster = new Cluster('two holders cut', {}, { agents: 1 }).begin();
+    const { world } = cluster;
+    const host = cluster.hostOf('counter');
+    const asked = world.request(host, { type: 'agent', agent: 'counter' });
+    world.runFor(100);
+    const { holders } = (asked.outcome as { result: { holders: string[] } }).result;
+    expect(holders).toHaveLength(3);
+    world.partition([holders.slice(0, 2)]);
+    // those on their way may still be answered
+    world.runFor(2_000);
+    const before = cluster.oracle.acknowledgedCount();
+    world.runFor(15_000);
+    expect(cluster.oracle.acknowledgedCount()).toBe(before);
+    world.heal();
+    cluster.progress(10, 15_000);
+    cluster.finish();
+  });
+
+  test('a host that stood still for 15 s acknowledges nothing for an agent that moved on', () => {
+    const cluster = new Cluster('pause').begin();
+    const agent = cluster.workload.agents[0] ?? '';
+    const host = cluster.hostOf(agent);
+    cluster.world.pause(host);
+    cluster.progress(10, 15_000, agent);
+    cluster.world.runFor(15_000);
+    cluster.world.resume(host);
+    cluster.finish();
+  });
+
+  test('after a loss of power everywhere the cluster stands up again with all agents', () => {
+    const cluster = new Cluster('blackout').begin();
+    const { world } = cluster;
+    cluster.progress(20, 10_000);
+    for (const node of world.nodes) world.crash(node, 'silent');
+    world.runFor(3_000);
+    for (const node of world.nodes) world.restart(node);
+    cluster.finish();
+  });
+
+  test('an agent that crashes again and again loses no acknowledged task', () => {
+    const cluster = new Cluster('agent crash').begin();
+    const agent = cluster.workload.agents[0] ?? '';
+    for (let i = 0; i < 5; i++) {
+      cluster.progress(5, 15_000, agent);
+      for (const { node, epoch } of cluster.world.instances().filter((one) => one.agent === agent)) {
+        cluster.world.host(node).failAgent(agent, epoch, 'the simulated agent crashed');
+      }
+    }
+    cluster.finish();
+  });
+});
+
+describe('random faults', () => {
+  test.each(seeds(seedCount, 'faults'))('everything that must hold holds through a minute of them (%s)', (seed) => {
+    const cluster = new Cluster(seed, drawnWorld(seed), drawnWorkload(seed)).begin();
+    const faults = new Faults(cluster.world);
+    faults.start();
+    cluster.world.runFor(60_000);
+    faults.stop();
+    cluster.finish();
+    expect(cluster.oracle.acknowledgedCount()).toBeGreaterThan(50);
+  });
+
+  test('the same seed gives the same run', () => {
+    const run = (): string => {
+      const cluster = new Cluster('twice').begin();
+      const faults = new Faults(cluster.world);
+      faults.start();
+      cluster.world.runFor(10_000);
+      return cluster.world.trace.hash();
+    };
+    expect(run()).toBe(run());
+  });
+});
