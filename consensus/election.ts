@@ -64,12 +64,16 @@ export class Election {
     this.#resetDeadline();
   }
 
-  /** The connection to the present leader closed: do not hold on to it, and plan to replace it. */
-  leaderLost(): void {
-    const { leader, configuration, id, isVoter, nowMs, options } = this.#state;
+  /**
+   * The connection to a peer closed. If it is the leader, or the candidate that this node made leader without having heard
+   * of it since: do not hold on to it, and plan to replace it.
+   */
+  peerLost(peer: string): void {
+    const { role, leader, vote, configuration, id, isVoter, nowMs, options } = this.#state;
+    if (role !== 'follower' || peer === '' || peer !== (leader || vote)) return;
     this.#leaderLost = true;
     if (!isVoter) return;
-    const rank = failoverRank(leader, configuration.voters, id);
+    const rank = failoverRank(peer, configuration.voters, id);
     this.#failover = new Failover(nowMs + rank * options.fastElectionStaggerMs, options.fastElectionTriesMax);
   }
 

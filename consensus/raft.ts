@@ -141,11 +141,14 @@ export class Raft {
     return true;
   }
 
-  /** The connection to a peer closed. A hint: that it is dead is decided by votes. */
+  /**
+   * The connection to a peer closed. A hint: that it is dead is decided by votes. To be called after `receive` of what came
+   * over that connection: anything from the peer afterwards says that it is back.
+   */
   peerLost(peer: string, nowMs: number): void {
     this.#observe(nowMs);
     if (this.#leadership) this.#leadership.replication.lost(peer);
-    else if (peer !== '' && peer === this.leader) this.#election.leaderLost();
+    else this.#election.peerLost(peer);
   }
 
   /**

@@ -22,12 +22,13 @@ const nameResolution = ['libnss_files.so.2', 'libnss_dns.so.2', 'libresolv.so.2'
  * An image with Node in it: the public one if the engine has it or can pull it, else one made of the Node binary that
  * runs this. A registry that does not answer delays this by 8 s at most, and only until the own base was made once.
  */
-export async function ensureBaseImage(engine: Engine, onProgress: OnProgress): Promise<string> {
+export async function ensureBaseImage(engine: Engine, onProgress: OnProgress, signal?: AbortSignal): Promise<string> {
   if (await hasImage(engine, publicBase)) return publicBase;
   const own = await describeOwnBase();
   if (typeof own !== 'string' && (await hasImage(engine, own.image))) return own.image;
   onProgress({ phase: 'image', text: `pulling ${publicBase}` });
-  const pullProblem = await pull(engine, onProgress);
+  const pullProblem = await pull(engine, onProgress, signal);
+  signal?.throwIfAborted();
   if (pullProblem === undefined) return publicBase;
   if (typeof own === 'string') throw noBase(pullProblem, own);
   onProgress({ phase: 'image', text: `${publicBase} cannot be pulled: making a base of this machine's Node` });
@@ -57,8 +58,10 @@ export async function hasImage(engine: Engine, image: string): Promise<boolean> 
 }
 
 /** Returns why it failed. Given up when the engine reports nothing for 8 s, so that no firewall can hang it. */
-async function pull(engine: Engine, onProgress: OnProgress): Promise<string | undefined> {
+async function pull(engine: Engine, onProgress: OnProgress, signal?: AbortSignal): Promise<string | undefined> {
   const abort = new AbortController();
+  const interrupt = (): void => abort.abort(signal?.reason);
+  signal?.addEventListener('abort', interrupt, { once: true });
   const giveUp = (reason: string) => (): void => abort.abort(new Error(reason));
   const silence = setTimeout(giveUp('the registry does not answer'), pullSilenceMaxMs);
   const whole = setTimeout(giveUp('it takes too long'), pullMaxMs);
@@ -80,6 +83,7 @@ async function pull(engine: Engine, onProgress: OnProgress): Promise<string | un
   } finally {
     clearTimeout(silence);
     clearTimeout(whole);
+    signal?.removeEventListener('abort', interrupt);
   }
 }
 

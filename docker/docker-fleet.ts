@@ -1,13 +1,34 @@
 import { dirname } from 'node:path';
 import type { NetworkCreateOptions } from 'dockerode';
-import { adminNetworkOf, containerOptions, hostOf, labels, networkOf, nodeNameOf, readContainer } from './container.ts';
-import { readLogFrames, secretsArchive, volumeOf } from './container.ts';
-import { connectEngine, type Engine, engineMessage, engineStatus, unlessStatus } from './engine.ts';
-import { checkClusterName, checkCount, type Fleet, FleetError, type FleetHome, type FleetNode } from './fleet.ts';
-import { findNode, type NodeSecrets, type OnProgress, type UpResult } from './fleet.ts';
-import { checkPorts, portTaken } from './host-port.ts';
-import { ensureImage, type ImageSource } from './image.ts';
+import {
+  adminNetworkOf,
+  containerOptions,
+  hostOf,
+  labels,
+  networkOf,
+  nodeNameOf,
+  readContainer,
+  readLogFrames,
+  secretsArchive,
+  volumeOf,
+} from './container.ts';
+import { connectEngine, type Engine, unlessStatus } from './engine.ts';
+import {
+  checkClusterName,
+  checkCount,
+  type Fleet,
+  FleetError,
+  type FleetHome,
+  type FleetNode,
+  findNode,
+  type NodeSecrets,
+  type OnProgress,
+  type UpResult,
+} from './fleet.ts';
+import { checkPorts } from './host-port.ts';
+import { ensureImage, type ImageSource, imageOf } from './image.ts';
 import { inParallel } from './parallel.ts';
+import { explainRefusal } from './refusal.ts';
 
 const inFlightMax = 4;
 const portFirstDefault = 8_000;
@@ -54,7 +75,7 @@ class ContainerFleet implements DockerFleet {
   }
 
   async up(count: number, onProgress: OnProgress = () => {}, signal?: AbortSignal): Promise<UpResult> {
-    const { present, founders, portFirst } = await this.#survey();
+    const { present, founders, portFirst, images } = await this.#survey();
     checkCount(this.name, count, Math.max(founders, ...present.map((node) => node.number), 0));
     const known = new Set(present.map((node) => node.number));
     const missing = Array.from({ length: count }, (_, index) => index + 1).filter((number) => !known.has(number));
@@ -64,7 +85,7 @@ class ContainerFleet implements DockerFleet {
       if (missing.length > 0) {
         const secrets = await this.#secrets(present, undo);
         const [image] = await Promise.all([
-          ensureImage(this.engine, this.#options, onProgress),
+          ensureImage(this.engine, this.#options, onProgress, signal),
           this.#ensureNetworks(undo),
         ]);
         const expect = founders === 0 ? count : founders;
@@ -74,17 +95,18 @@ class ContainerFleet implements DockerFleet {
         await inParallel(missing, inFlightMax, make, signal);
       }
       const revived = await this.#revive(present, signal);
-      onProgress({ phase: 'nodes', text: describeUp(count, missing.length, revived), done: true });
+      const text = describeUp(count, missing.length, revived) + (await this.#describeOlder(images));
+      onProgress({ phase: 'nodes', text, done: true });
       return { nodes: await this.list(), created: missing.map(nodeNameOf), revived };
     } catch (error) {
       if (signal?.aborted) throw error;
       for (const step of undo.reverse()) await step().catch(() => {});
-      throw error instanceof FleetError ? error : explain(error, portFirst);
+      throw error instanceof FleetError ? error : explainRefusal(error, portFirst);
     }
   }
 
   /** What is there of this cluster, and the settings that its nodes share. */
-  async #survey(): Promise<{ present: FleetNode[]; founders: number; portFirst: number }> {
+  async #survey(): Promise<{ present: FleetNode[]; founders: number; portFirst: number; images: string[] }> {
     const infos = await this.#infos();
     await this.#checkHome(infos.map((info) => info.Labels));
     const present = readNodes(infos);
@@ -97,7 +119,16 @@ class ContainerFleet implements DockerFleet {
           `Nothing was changed. Leave "--port" out, or "conclave down --name ${this.name}" first, which removes its data.`,
       );
     }
-    return { present, founders, portFirst: used || portFirst || portFirstDefault };
+    const images = infos.map((info) => info.Image);
+    return { present, founders, portFirst: used || portFirst || portFirstDefault, images };
+  }
+
+  /** Nodes that are there keep the program that they were made with; that is worth a word after a build. */
+  async #describeOlder(images: readonly string[]): Promise<string> {
+    const image = await imageOf(this.#options).catch(() => undefined);
+    const older = image === undefined ? [] : images.filter((each) => each !== image);
+    if (older.length === 0) return '';
+    return `; ${older.length} of them with another build than ${image}: only "down" and "up" change that`;
   }
 
   /** A cluster of the same name, made from another directory, is somebody else's: its secrets are there. */
@@ -131,7 +162,13 @@ class ContainerFleet implements DockerFleet {
     const ensure = async (Name: string, special: Partial<NetworkCreateOptions>): Promise<void> => {
       if (found.some((network) => network.Name === Name)) return;
       const Labels = { [labels.cluster]: this.name, [labels.home]: home.directory };
-      const network = await this.engine.createNetwork({ Name, CheckDuplicate: true, Driver: 'bridge', Labels, ...special });
+      const network = await this.engine.createNetwork({
+        Name,
+        CheckDuplicate: true,
+        Driver: 'bridge',
+        Labels,
+        ...special,
+      });
       undo.push(() => network.remove());
     };
     const IPAM = { Driver: 'default', Config: [{ Subnet: subnet }] };
@@ -154,16 +191,23 @@ class ContainerFleet implements DockerFleet {
       await container.remove({ force: true });
       await this.engine.getVolume(volumeOf(this.name, number)).remove();
     });
-    // The root file system is read-only, also for the engine: the volume is the place for them.
-    await container.putArchive(secretsArchive(secrets), { path: '/data' });
+    await this.#putSecrets(container.id, secrets);
     await this.#attach(container.id, number);
     await container.start();
+  }
+
+  /** The root file system is read-only, also for the engine: the volume is the place for them. */
+  async #putSecrets(container: string, secrets: NodeSecrets): Promise<void> {
+    await this.engine.getContainer(container).putArchive(secretsArchive(secrets), { path: '/data' });
   }
 
   async #revive(present: readonly FleetNode[], signal: AbortSignal | undefined): Promise<string[]> {
     const down = present.filter((node) => node.state !== 'running' || !node.connected);
     const work = async (node: FleetNode): Promise<void> => {
-      if (!node.connected) await this.connect(node.name);
+      // An `up` that was ended hard may have got no further than making it.
+      const secrets = node.state === 'created' ? await this.#options.home.secrets() : undefined;
+      if (secrets !== undefined) await this.#putSecrets(node.handle, secrets);
+      if (!node.connected) await this.#attach(node.handle, node.number);
       if (node.state === 'paused') await this.unpause(node.name);
       else if (node.state !== 'running') await this.start(node.name);
     };
@@ -263,23 +307,4 @@ function describeUp(count: number, created: number, revived: readonly string[]):
     revived.length > 0 ? `${revived.join(', ')} started again` : '',
   ].filter((part) => part !== '');
   return `${count} nodes run${parts.length > 0 ? ` (${parts.join('; ')})` : ' already'}`;
-}
-
-/** What the engine refused, in words that say what to do. */
-function explain(error: unknown, portFirst: number): FleetError {
-  const message = engineMessage(error);
-  const port = /(?:Bind for|bind)\S* [\d.]+:(\d+)|:(\d+): bind: address already in use/.exec(message);
-  if (port !== null) {
-    const taken = Number(port[1] ?? port[2]);
-    return portTaken(taken, nodeNameOf(taken - portFirst + 1));
-  }
-  if (engineStatus(error) === 409 && message.includes('is already in use by container')) {
-    return new FleetError(
-      `${message} That container is not of this cluster. What this call had made is removed again. ` +
-        'Choose another cluster name with "--name", or rename that container.',
-      1,
-      { cause: error },
-    );
-  }
-  return new FleetError(`Docker refused: ${message}. What this call had made is removed again.`, 69, { cause: error });
 }

@@ -15,21 +15,37 @@ export interface ImageSource {
   dockerfile: string;
 }
 
-/**
- * Makes sure that the engine has the image of this program and returns its tag. The tag is a hash of the program and of
- * the Dockerfile, so an unchanged program is not built again. Throws `FleetError`; no container was touched then.
- */
-export async function ensureImage(engine: Engine, source: ImageSource, onProgress: OnProgress): Promise<string> {
-  const program = await readProgram(source.distDirectory);
-  const dockerfile = await readFile(source.dockerfile, 'utf8');
+/** The tag of this program's image: a hash of the program and of the Dockerfile. It need not be built yet. */
+export async function imageOf(source: ImageSource): Promise<string> {
+  return (await readSource(source)).image;
+}
+
+async function readSource({ distDirectory, dockerfile: path }: ImageSource): Promise<Omit<Build, 'base'>> {
+  const program = await readProgram(distDirectory);
+  const dockerfile = await readFile(path, 'utf8');
   const hash = createHash('sha256').update(program.hash).update(dockerfile).digest('hex').slice(0, 12);
-  const image = `${repository}:${hash}`;
+  return { image: `${repository}:${hash}`, program, dockerfile };
+}
+
+/**
+ * Makes sure that the engine has the image of this program and returns its tag; an unchanged program is not built again.
+ * Throws `FleetError`; no container was touched then.
+ */
+export async function ensureImage(
+  engine: Engine,
+  source: ImageSource,
+  onProgress: OnProgress,
+  signal?: AbortSignal,
+): Promise<string> {
+  const read = await readSource(source);
+  const { image } = read;
   if (!(await hasImage(engine, image))) {
-    const base = await ensureBaseImage(engine, onProgress);
+    const base = await ensureBaseImage(engine, onProgress, signal);
     onProgress({ phase: 'image', text: `building ${image} on ${base}` });
     try {
-      await build(engine, { image, base, program, dockerfile });
+      await build(engine, { ...read, base }, signal);
     } catch (error) {
+      signal?.throwIfAborted();
       throw new FleetError(
         `The image ${image} cannot be built: ${engineMessage(error)}. No node was started. ` +
           'Correct the cause, or use "--processes" to go without Docker.',
@@ -49,7 +65,7 @@ interface Build {
   dockerfile: string;
 }
 
-async function build(engine: Engine, { image, base, program, dockerfile }: Build): Promise<void> {
+async function build(engine: Engine, { image, base, program, dockerfile }: Build, signal?: AbortSignal): Promise<void> {
   const pack = tar.pack();
   pack.entry({ name: 'Dockerfile' }, dockerfile);
   pack.entry({ name: 'dist/build.json', mode: 0o644 }, JSON.stringify({ hash: program.hash }));
@@ -61,6 +77,7 @@ async function build(engine: Engine, { image, base, program, dockerfile }: Build
     t: image,
     buildargs: { BASE_IMAGE: base },
     forcerm: true,
+    ...(signal === undefined ? {} : { abortSignal: signal }),
   });
   await readProgress(engine, stream);
 }

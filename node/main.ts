@@ -1,7 +1,7 @@
 import { randomInt } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { pino } from 'pino';
+import { type Logger, pino } from 'pino';
 import { ReportLog } from './api/report-log.ts';
 import { createServer } from './api/server.ts';
 import { Node } from './core/node.ts';
@@ -20,8 +20,6 @@ const stopWithinMs = 4_800;
 /** Exit codes, after sysexits.h: 64 settings, 65 damaged data, 69 port taken, 70 own fault, 73 and 74 disk, 78 wrong cluster. */
 const exitCodes = { settings: 64, portTaken: 69, internal: 70, wrongCluster: 78 };
 
-type Log = ReturnType<typeof pino>;
-
 async function readTypes(directory: string | undefined): Promise<Map<string, string>> {
   const types = new Map<string, string>();
   if (directory === undefined) return types;
@@ -39,7 +37,7 @@ async function readKey(file: string, name: string): Promise<Uint8Array> {
   }
 }
 
-async function run(environment: Environment, log: Log): Promise<void> {
+async function run(environment: Environment, log: Logger): Promise<void> {
   const { dataDirectory, networkKeyFile } = environment;
   const networkKey =
     networkKeyFile === undefined ? undefined : await readKey(networkKeyFile, 'CONCLAVE_NETWORK_KEY_FILE');
@@ -70,7 +68,7 @@ async function run(environment: Environment, log: Log): Promise<void> {
         workerUrl: new URL('./worker.mjs', import.meta.url),
         directory: join(dataDirectory, 'types'),
         events,
-        log: (agent: string, line: string) => log.info({ agent }, line),
+        log: (agent, line) => log.info({ agent }, line),
       }),
     createNode: (at) =>
       new Node({
@@ -109,7 +107,7 @@ async function run(environment: Environment, log: Log): Promise<void> {
     self: transport.self,
     tokenPublicKeyPem: Buffer.from(tokenKey).toString('utf8'),
     builtinTypes: await readTypes(environment.typesDirectory),
-    log: (text: string, details: Record<string, unknown>) => log.info(details, text),
+    log: (text, details) => log.info(details, text),
   });
   await server.listen({ host: environment.adminHost, port: environment.adminPort });
   await host.start();
@@ -124,7 +122,7 @@ async function run(environment: Environment, log: Log): Promise<void> {
 }
 
 /** Ends with one line that says what to do, and a code that scripts can tell apart. */
-function fail(error: unknown, log: Log): never {
+function fail(error: unknown, log: Logger): never {
   const known = error as NodeJS.ErrnoException;
   let code = storeExitCode(known);
   let text = known.message;

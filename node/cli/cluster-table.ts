@@ -18,6 +18,7 @@ export function roleOf(node: Pick<StatusNode, 'leader' | 'voter'>): 'leader' | '
 export function clusterTable(status: Status): string {
   const table = new Table({
     head: ['node', 'id', 'role', 'status', 'agents', 'admin address'].map((title) => colors.bold(title)),
+    chars: { mid: '', 'left-mid': '', 'mid-mid': '', 'right-mid': '' },
     style: { head: [], border: colors.isColorSupported ? ['gray'] : [] },
   });
   for (const node of inOrder(status.nodes.filter(({ membership }) => membership !== 'left'))) {
@@ -38,7 +39,7 @@ function inOrder(nodes: readonly StatusNode[]): StatusNode[] {
   return [...nodes].sort((a, b) => a.name.localeCompare(b.name, 'en', { numeric: true }));
 }
 
-/** What to say below the table: who leads, where to go, what to try. `killed`: a node whose death is interesting. */
+/** What to say below the table: who leads, where to go, what to try. */
 export function afterUp(status: Status, nodes: readonly FleetNode[], name: string): string {
   const leader = status.leader?.name ?? 'nobody';
   const admin = nodes[0]?.admin ?? '';

@@ -1,5 +1,5 @@
-import { claimHome } from './home-claim.ts';
 import { openFleet } from './fleet.ts';
+import { claimHome } from './home-claim.ts';
 import { type ClusterOptions, fleetOptions, guarded, standardConsole } from './up.ts';
 
 /**

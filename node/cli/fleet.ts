@@ -14,14 +14,14 @@ export interface FleetOptions {
   /** The cluster's name. */
   name: string;
   /** State directory; default: see `homeDirectory`. */
-  home?: string;
+  home?: string | undefined;
   /** What the nodes run in. Left out: what the cluster runs in already, else Docker if there is an engine, else processes. */
   kind?: 'docker' | 'processes' | undefined;
   portFirst?: number | undefined;
   /** Docker only: address range of the cluster's network. */
   subnet?: string;
   /** The built program; default: this package's dist/. */
-  distDirectory?: string;
+  distDirectory?: string | undefined;
   dockerfile?: string;
 }
 

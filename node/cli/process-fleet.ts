@@ -2,8 +2,8 @@ import { spawn } from 'node:child_process';
 import { mkdir, open, readFile, rename, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { checkClusterName, checkCount, type Fleet, FleetError, type FleetNode, findNode } from '../../docker/fleet.ts';
 import type { OnProgress, UpResult } from '../../docker/fleet.ts';
+import { checkClusterName, checkCount, type Fleet, FleetError, type FleetNode, findNode } from '../../docker/fleet.ts';
 import { checkPorts, freePort } from '../../docker/host-port.ts';
 import { inParallel } from '../../docker/parallel.ts';
 import { readProgram } from '../../docker/program.ts';
@@ -62,7 +62,7 @@ class ProcessFleet implements Fleet {
     const made: ProcessRecord[] = [];
     try {
       if (!hadSecrets) await home.makeSecrets();
-      onProgress({ phase: 'nodes', text: `starting ${missing.length} of ${count} processes` });
+      if (missing.length > 0) onProgress({ phase: 'nodes', text: `starting ${missing.length} of ${count} processes` });
       made.push(...(await this.#plan(missing, present, portFirst, founders === 0 ? count : founders)));
       await inParallel(made, inFlightMax, (record) => this.#spawn(record), signal);
       const down = (await this.list()).filter((node) => known.has(node.number) && node.state !== 'running');

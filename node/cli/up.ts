@@ -1,9 +1,9 @@
 import type { Writable } from 'node:stream';
-import { type FleetNode, FleetError } from '../../docker/fleet.ts';
+import { FleetError, type FleetNode } from '../../docker/fleet.ts';
 import { type BroughtUp, bringUp } from './bring-up.ts';
 import { afterUp, clusterTable, roleOf } from './cluster-table.ts';
 import { type ChosenFleet, type FleetOptions, openFleet } from './fleet.ts';
-import { plainProgress, type ProgressView, terminalProgress } from './progress-view.ts';
+import { type ProgressView, plainProgress, terminalProgress } from './progress-view.ts';
 
 /** Options that `up`, `down` and `kill` share. */
 export interface ClusterOptions {
@@ -15,6 +15,10 @@ export interface ClusterOptions {
   docker?: boolean | undefined;
   /** Print the result as one JSON object. */
   json?: boolean | undefined;
+  /** For programs: another state directory than the working directory's. */
+  home?: string | undefined;
+  /** For programs: another built program than this package's. */
+  distDirectory?: string | undefined;
 }
 
 export interface UpOptions extends ClusterOptions {
@@ -34,11 +38,12 @@ export const standardConsole: Console = { out: process.stdout, err: process.stde
 export const clusterNameDefault = 'conclave';
 
 /** The options as `openFleet` takes them. Throws `FleetError` when both kinds are forced. */
-export function fleetOptions({ name = clusterNameDefault, processes, docker }: ClusterOptions): FleetOptions {
+export function fleetOptions(options: ClusterOptions): FleetOptions {
+  const { name = clusterNameDefault, processes, docker, home, distDirectory } = options;
   if (processes && docker) {
     throw new FleetError('"--docker" and "--processes" exclude each other. Nothing was changed. Give one of them.');
   }
-  return { name, kind: processes ? 'processes' : docker ? 'docker' : undefined };
+  return { name, kind: processes ? 'processes' : docker ? 'docker' : undefined, home, distDirectory };
 }
 
 /** Runs a command and prints its `FleetError`; returns the exit code. Other errors are faults and pass through. */

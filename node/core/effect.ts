@@ -20,8 +20,8 @@ export interface Report {
 
 /**
  * What the node wants from the world. A host runs the effects of one `handle` in order, and those of successive calls
- * one after the other; a `persist` holds back everything behind it until it is durable, except effects marked
- * `urgent`, which promise nothing that a disk must back.
+ * one after the other; a `persist` holds back everything behind it until it is durable, except `wakeAt` and what is
+ * marked `urgent`, which promise nothing that a disk must back.
  */
 export type Effect =
   /** One atomic batch, synced to disk. The host feeds `persisted` with the id before it goes on. */

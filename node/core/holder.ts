@@ -59,8 +59,8 @@ export class Holder {
       return;
     }
     const sameEpoch = held.epoch === epoch;
-    if (sameEpoch && held.sequence >= sequence && !message.full) {
-      // Sent twice: it is here already, but its write may still be on its way.
+    if (sameEpoch && held.sequence >= sequence) {
+      // Sent twice, or late: it is here already, but its write may still be on its way.
       this.#context.out.persist([], () => answer({ ...reply, sequence: held.sequence, accepted: true }));
       return;
     }

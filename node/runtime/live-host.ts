@@ -153,12 +153,13 @@ export class LiveHost {
     const durable = () => {
       const due = this.#ordered.slice(0, through);
       this.#ordered = this.#ordered.slice(through);
-      this.#writing = false;
+      // What follows from a durable batch takes its place behind what already waits.
       for (const effect of due) {
-        if (effect.type === 'persist') this.#inbox.push({ type: 'persisted', id: effect.id });
+        if (effect.type === 'persist') this.dispatch({ type: 'persisted', id: effect.id });
         else this.#run(effect);
       }
-      this.dispatch({ type: 'persisted', id: 0 });
+      this.#writing = false;
+      this.#pump();
     };
     if (writes.length === 0) {
       queueMicrotask(durable);

@@ -1,3 +1,4 @@
+import type { Persist } from '../../consensus/raft.ts';
 import {
   type Configuration,
   type Entry,
@@ -7,7 +8,6 @@ import {
   type RaftMessage,
   type RaftOptions,
 } from '../../consensus/raft.ts';
-import type { Persist } from '../../consensus/raft.ts';
 import { Checker, type Witness } from './checker.ts';
 import { seeded } from './random.ts';
 

@@ -65,6 +65,14 @@ describe('a failover', () => {
     expect(raft.term).toBe(2);
   });
 
+  it('is begun as well by the loss of a candidate that was voted for and never heard as leader', () => {
+    const raft = single('b', logOf(abc, []));
+    raft.receive('a', voteRequest(2, last), 100);
+    settle(raft);
+    raft.peerLost('a', 110);
+    expect(raft.deadlineMs()).toBe(110);
+  });
+
   it('is not begun by the loss of anybody but the leader, nor by a learner', () => {
     const follower = single('b', logOf(abc, []));
     follower.receive('a', append(2, last, []), 100);
@@ -100,6 +108,8 @@ describe('a failover', () => {
       const cluster = new Cluster(seed, abc);
       const leader = cluster.leader();
       cluster.crash(leader);
+      // A connection closes behind what came over it.
+      cluster.run(2);
       const [first, second] = abc
         .filter((id) => id !== leader)
         .sort((x, y) => failoverRank(leader, abc, x) - failoverRank(leader, abc, y));

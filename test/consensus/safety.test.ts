@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import type { Configuration } from '../../consensus/raft.ts';
 import { Cluster } from './cluster.ts';
 
-const seeds = 400;
+const seeds = 300;
 
 /** Short, so that a life of a few seconds sees many terms. */
 const options = {

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { awaitSettled } from '../../sim/checkers/eventually-settled.ts';
 import { Faults } from '../../sim/faults.ts';
 import { Random } from '../../sim/random.ts';
@@ -7,8 +7,10 @@ import type { WorldOptions } from '../../sim/world.ts';
 import { Cluster, settleWithinMs } from './cluster.ts';
 
 const seeds = (count: number, what: string): string[] => Array.from({ length: count }, (_, i) => `${what} ${i + 1}`);
-/** More seeds on demand: SIM_SEEDS=200. */
+/** More seeds on demand: SIM_SEEDS=200. A run of one takes about a second. */
 const seedCount = Number(process.env.SIM_SEEDS ?? 6);
+
+vi.setConfig({ testTimeout: 60_000 + seedCount * 5_000 });
 
 /** Each seed has a world of its own kind: some lose frames, some have slow disks, some keep agents on few holders. */
 function drawnWorld(seed: string): Partial<WorldOptions> {
@@ -201,6 +203,24 @@ describe('random faults', () => {
     faults.stop();
     cluster.finish();
     expect(cluster.oracle.acknowledgedCount()).toBeGreaterThan(50);
+  });
+
+  test('hosts that come back just after they were replaced acknowledge nothing that is lost', () => {
+    const kinds = ['partition', 'partition', 'pause', 'oneWayCut'] as const;
+    for (const seed of seeds(Math.ceil(seedCount / 2), 'short cuts')) {
+      const cluster = new Cluster(seed, {}, { clients: 8, ttlMs: 10_000, thinkMsMin: 20, thinkMsMax: 60 }).begin();
+      const faults = new Faults(cluster.world, {
+        kinds,
+        intervalMsMin: 1_500,
+        intervalMsMax: 4_000,
+        lastsMsMin: 800,
+        lastsMsMax: 3_000,
+      });
+      faults.start();
+      cluster.world.runFor(30_000);
+      faults.stop();
+      cluster.finish();
+    }
   });
 
   test('the same seed gives the same run', () => {

@@ -1,0 +1,204 @@
+import { randomUUID } from 'node:crypto';
+import type { FastifyReply, FastifyRequest, HTTPMethods } from 'fastify';
+import { ConclaveError, errors } from '../core/errors.ts';
+import type { NodeView, Operation, OperationType, Outcome, Results } from '../core/operation.ts';
+import { whatIsWrong } from '../core/operation-check.ts';
+import { limits } from '../core/settings.ts';
+import type { EventStream } from './event-stream.ts';
+import type { ReportSource } from './report-log.ts';
+import { AgentParams, DeployBody, EventsQuery, idPattern, MigrateBody, NodeParams, TaskBody } from './schemas.ts';
+import { agentJson, nodeJson, reportJson, stateText, statusJson, taskText } from './views.ts';
+
+/** What the routes work with. */
+export interface Api {
+  ask(operation: Operation): Promise<Outcome>;
+  reports: ReportSource;
+  events: EventStream;
+  ready(): { ready: boolean; reason: string };
+  builtinTypes: ReadonlyMap<string, string>;
+  /** Headers that every answer carries. */
+  headers(): Record<string, string>;
+}
+
+export interface Route {
+  method: HTTPMethods & ('GET' | 'POST' | 'DELETE');
+  url: string;
+  /** Answers without a token. */
+  open?: boolean;
+  params?: object;
+  body?: object;
+  querystring?: object;
+  /** The value to send as JSON; text is JSON already. May throw a `ConclaveError`. */
+  handle(api: Api, request: FastifyRequest, reply: FastifyReply): unknown;
+}
+
+const base = '/api/v1/cluster';
+const stateTtlMs = 10_000;
+/** Characters at the end of a node's id that are enough to mean it. */
+const idPartMin = 6;
+
+/** Has the node do it; what it refuses is thrown as the error that it gave. */
+async function perform<T extends OperationType>(api: Api, operation: Extract<Operation, { type: T }>) {
+  const wrong = whatIsWrong(operation);
+  if (wrong !== undefined) throw errors.bodyMalformed({ reason: wrong });
+  const outcome = (await api.ask(operation)) as Outcome<T>;
+  if (outcome.ok) return outcome.result as Results[T];
+  const { code, message, details } = outcome.error;
+  throw new ConclaveError(code, 0, message, details);
+}
+
+const agentOf = (request: FastifyRequest): string => (request.params as AgentParams).agent;
+
+/** The node of that id, that name, or with an id that ends so: a live one before a dead one of the same name. */
+export function findNode(nodes: readonly NodeView[], wanted: string): NodeView {
+  const byId = nodes.find((node) => node.id === wanted);
+  if (byId !== undefined) return byId;
+  const meant = nodes.filter(
+    (node) => node.name === wanted || (wanted.length >= idPartMin && node.id.endsWith(wanted)),
+  );
+  const alive = meant.filter((node) => node.membership === 'alive');
+  const [found, second] = alive.length > 0 ? alive : meant;
+  if (found === undefined) throw errors.nodeUnknown({ node: wanted });
+  if (second === undefined) return found;
+  const ids = meant.map((node) => node.id).join(', ');
+  throw errors.bodyMalformed({ reason: `"${wanted}" means more than one node; give one of the ids ${ids}` });
+}
+
+/** The header `Idempotency-Key`, by which a request that is sent twice takes effect once. */
+function idempotencyKey(request: FastifyRequest): string | undefined {
+  const key = request.headers['idempotency-key'];
+  if (key === undefined) return undefined;
+  if (typeof key === 'string' && new RegExp(idPattern).test(key)) return key;
+  throw errors.bodyMalformed({
+    reason: 'the header "idempotency-key" is not 1 to 128 letters, digits and "._:-", beginning with a letter or digit',
+  });
+}
+
+function toDeploy(api: Api, request: FastifyRequest): Extract<Operation, { type: 'deploy' }> {
+  const body = request.body as DeployBody;
+  const source = body.source ?? api.builtinTypes.get(body.agent_type);
+  if (source !== undefined && Buffer.byteLength(source) > limits.sourceBytesMax) {
+    throw errors.bodyMalformed({ reason: `"source" is larger than ${limits.sourceBytesMax} bytes` });
+  }
+  const key = idempotencyKey(request);
+  const capabilities = new Set([...(body.capabilities ?? []), ...(body.required_capabilities ?? [])]);
+  return {
+    type: 'deploy',
+    ...(key === undefined ? {} : { request: key }),
+    agentType: body.agent_type,
+    ...(source === undefined ? {} : { source }),
+    ...(body.name === undefined ? {} : { name: body.name }),
+    count: body.count,
+    strategy: body.deployment_strategy,
+    capabilities: [...capabilities],
+    holders: body.holders,
+  };
+}
+
+/** Every route of the API. docs/api.md lists the same ones; a test compares the two. */
+export const routes: readonly Route[] = [
+  { method: 'GET', url: '/health/live', open: true, handle: () => ({ live: true }) },
+  {
+    method: 'GET',
+    url: '/health/ready',
+    open: true,
+    handle(api, _request, reply) {
+      const { ready, reason } = api.ready();
+      if (!ready) reply.code(503).header('retry-after', '1');
+      return { ready, reason };
+    },
+  },
+  {
+    method: 'GET',
+    url: `${base}/status`,
+    handle: async (api) => statusJson(await perform(api, { type: 'status' })),
+  },
+  {
+    method: 'GET',
+    url: `${base}/nodes`,
+    handle: async (api) => ({ nodes: (await perform(api, { type: 'nodes' })).map(nodeJson) }),
+  },
+  {
+    method: 'GET',
+    url: `${base}/nodes/:node`,
+    params: NodeParams,
+    handle: async (api, request) =>
+      nodeJson(findNode(await perform(api, { type: 'nodes' }), (request.params as NodeParams).node)),
+  },
+  {
+    method: 'GET',
+    url: `${base}/agents`,
+    handle: async (api) => ({ agents: (await perform(api, { type: 'agents' })).map(agentJson) }),
+  },
+  {
+    method: 'POST',
+    url: `${base}/agents/deploy`,
+    body: DeployBody,
+    async handle(api, request, reply) {
+      const { agents } = await perform(api, toDeploy(api, request));
+      const views = agents.map(agentJson);
+      reply.code(201);
+      return { agents: views, agent: views[0] ?? null };
+    },
+  },
+  {
+    method: 'GET',
+    url: `${base}/agents/:agent`,
+    params: AgentParams,
+    handle: async (api, request) => agentJson(await perform(api, { type: 'agent', agent: agentOf(request) })),
+  },
+  {
+    method: 'DELETE',
+    url: `${base}/agents/:agent`,
+    params: AgentParams,
+    handle: async (api, request) => {
+      const { agent } = await perform(api, { type: 'delete', agent: agentOf(request) });
+      return { agent };
+    },
+  },
+  {
+    method: 'GET',
+    url: `${base}/agents/:agent/state`,
+    params: AgentParams,
+    handle: async (api, request) =>
+      stateText(await perform(api, { type: 'state', agent: agentOf(request), ttlMs: stateTtlMs })),
+  },
+  {
+    method: 'POST',
+    url: `${base}/agents/:agent/tasks`,
+    params: AgentParams,
+    body: TaskBody,
+    async handle(api, request) {
+      const { id, payload, ttl_ms: ttlMs } = request.body as TaskBody;
+      const task = id ?? idempotencyKey(request) ?? randomUUID();
+      const bytes = new TextEncoder().encode(JSON.stringify(payload));
+      return taskText(await perform(api, { type: 'task', agent: agentOf(request), task, payload: bytes, ttlMs }));
+    },
+  },
+  {
+    method: 'POST',
+    url: `${base}/agents/:agent/migrate`,
+    params: AgentParams,
+    body: MigrateBody,
+    async handle(api, request) {
+      const target = findNode(await perform(api, { type: 'nodes' }), (request.body as MigrateBody).target).id;
+      const { agent } = await perform(api, { type: 'migrate', agent: agentOf(request), target });
+      return { agent: agentJson(agent) };
+    },
+  },
+  {
+    method: 'GET',
+    url: `${base}/events`,
+    querystring: EventsQuery,
+    handle(api, request, reply) {
+      const query = request.query as EventsQuery;
+      const resumed = request.headers['last-event-id'];
+      const since = typeof resumed === 'string' && /^\d{1,15}$/.test(resumed) ? resumed : (query.since ?? '0');
+      if (query.follow === 'false') return api.reports.since(Number(since)).map(reportJson);
+      api.events.admit();
+      reply.hijack();
+      api.events.follow(reply.raw, api.headers(), Number(since));
+      return undefined;
+    },
+  },
+];

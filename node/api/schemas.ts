@@ -1,0 +1,45 @@
+import { type Static, Type } from 'typebox';
+import { limits } from '../core/settings.ts';
+
+/** Names of agents, types, tasks and nodes. */
+export const idPattern = '^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$';
+
+const Id = Type.String({ pattern: idPattern });
+const Capabilities = Type.Array(Type.String({ minLength: 1, maxLength: 128 }), { maxItems: 64 });
+export const ttlMsDefault = 30_000;
+
+export const AgentParams = Type.Object({ agent: Id });
+export type AgentParams = Static<typeof AgentParams>;
+
+export const NodeParams = Type.Object({ node: Id });
+export type NodeParams = Static<typeof NodeParams>;
+
+/** Fields that it does not name are ignored: the earlier system's requests carry more. */
+export const DeployBody = Type.Object({
+  agent_type: Id,
+  deployment_strategy: Type.String({ minLength: 1, maxLength: 128, default: 'least_loaded' }),
+  name: Type.Optional(Id),
+  count: Type.Integer({ minimum: 1, maximum: limits.deployCountMax, default: 1 }),
+  capabilities: Type.Optional(Capabilities),
+  /** The earlier system's name for `capabilities`. */
+  required_capabilities: Type.Optional(Capabilities),
+  holders: Type.Integer({ minimum: 1, maximum: limits.holdersMax, default: 3 }),
+  source: Type.Optional(Type.String({ minLength: 1 })),
+});
+export type DeployBody = Static<typeof DeployBody>;
+
+export const TaskBody = Type.Object({
+  id: Type.Optional(Id),
+  payload: Type.Unknown(),
+  ttl_ms: Type.Integer({ minimum: 1, maximum: limits.taskTtlMsMax, default: ttlMsDefault }),
+});
+export type TaskBody = Static<typeof TaskBody>;
+
+export const MigrateBody = Type.Object({ target: Type.String({ minLength: 1, maxLength: 128 }) });
+export type MigrateBody = Static<typeof MigrateBody>;
+
+export const EventsQuery = Type.Object({
+  since: Type.Optional(Type.String({ pattern: '^[0-9]{1,15}$' })),
+  follow: Type.Optional(Type.Enum(['true', 'false'])),
+});
+export type EventsQuery = Static<typeof EventsQuery>;

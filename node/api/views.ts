@@ -1,0 +1,130 @@
+import type { Decision } from '../../strategies/strategy.ts';
+import type { Report } from '../core/effect.ts';
+import type { AgentView, LeaderView, NodeView, Results, StatusView } from '../core/operation.ts';
+
+/**
+ * The form of the core's views in JSON: snake_case, field by field, because a mapping by rule would also rename the
+ * keys of what users store. What is unknown is `null`, never left out.
+ */
+export function leaderJson({ id, name, admin, term }: LeaderView) {
+  return { id, name, admin, term };
+}
+
+export function nodeJson(node: NodeView) {
+  const { id, name, admin, addresses, site, capabilities, membership, reachable, status, voter, leader, load } = node;
+  return {
+    id,
+    name,
+    admin,
+    addresses,
+    site,
+    capabilities,
+    membership,
+    reachable,
+    status,
+    voter,
+    leader,
+    agents: node.agents,
+    agents_max: node.agentsMax,
+    load:
+      load === undefined
+        ? null
+        : {
+            cpu: load.cpu,
+            memory_bytes: load.memoryBytes,
+            loop_delay_ms: load.loopDelayMs,
+            tasks_per_s: load.tasksPerS,
+            queue_depth: load.queueDepth,
+          },
+  };
+}
+
+function decisionJson({ strategy, node, ranked, rejected }: Decision) {
+  return {
+    strategy,
+    node: node ?? null,
+    ranked: ranked.map(({ node, name, score, why }) => ({ node, name, score, why })),
+    rejected: rejected.map(({ node, name, reason }) => ({ node, name, reason })),
+  };
+}
+
+export function agentJson(agent: AgentView) {
+  const { id, type, strategy, status, host, hostName, epoch, holders, holdersWanted, capabilities, decision } = agent;
+  return {
+    id,
+    type,
+    strategy,
+    status,
+    host: host ?? null,
+    host_name: hostName ?? null,
+    epoch,
+    holders,
+    holders_wanted: holdersWanted,
+    capabilities,
+    decision: decision === undefined ? null : decisionJson(decision),
+    reason: agent.reason,
+  };
+}
+
+export function statusJson({ cluster, mode, self, leader, nodes, agents, index }: StatusView) {
+  return {
+    cluster,
+    mode,
+    self,
+    leader: leader === undefined ? null : leaderJson(leader),
+    nodes: nodes.map(nodeJson),
+    agents: agents.map(agentJson),
+    index,
+  };
+}
+
+export function reportJson({ index, atMs, kind, text, details }: Report) {
+  return { index, at_ms: atMs, kind, text, details: snakeKeys(details) };
+}
+
+/** The answer to a task as JSON text: the agent's result goes out as the agent wrote it, digit by digit. */
+export function taskText({ agent, task, value }: Results['task']): string {
+  const result = jsonOrBase64(value);
+  const head = { agent, task, ...(result.encoding === 'json' ? {} : { encoding: result.encoding }) };
+  return withRaw(head, 'result', result.text);
+}
+
+/** The answer to a request for an agent's state as JSON text; `encoding` says whether `state` is JSON or base64. */
+export function stateText({ agent, epoch, sequence, state }: Results['state']): string {
+  const { encoding, text } = jsonOrBase64(state);
+  return withRaw({ agent, epoch, sequence, encoding }, 'state', text);
+}
+
+function withRaw(head: Record<string, unknown>, key: string, raw: string): string {
+  return `${toSafeJson(head).slice(0, -1)},${JSON.stringify(key)}:${raw}}`;
+}
+
+const strictDecoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+function jsonOrBase64(bytes: Uint8Array): { encoding: 'json' | 'base64'; text: string } {
+  try {
+    const text = strictDecoder.decode(bytes);
+    JSON.parse(text);
+    return { encoding: 'json', text };
+  } catch {
+    return { encoding: 'base64', text: JSON.stringify(toBase64(bytes)) };
+  }
+}
+
+const toBase64 = (bytes: Uint8Array): string =>
+  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64');
+
+/** Renames the outermost keys of an object whose keys are the program's own; what is inside keeps its names. */
+export function snakeKeys(details: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(details).map(([key, value]) => [key.replaceAll(/[A-Z]/g, (c) => `_${c.toLowerCase()}`), value]),
+  );
+}
+
+/** JSON that never throws for a number: big ones become text, `NaN` and infinities `null`, bytes base64. */
+export function toSafeJson(value: unknown): string {
+  return JSON.stringify(value, (_key, part) => {
+    if (typeof part === 'bigint') return Number.isSafeInteger(Number(part)) ? Number(part) : part.toString();
+    return part instanceof Uint8Array ? toBase64(part) : part;
+  });
+}

@@ -1,0 +1,63 @@
+import colors from 'picocolors';
+import type { agentJson, nodeJson, statusJson } from '../api/views.ts';
+import { roleOf, shortId } from './cluster-table.ts';
+import { tableOf } from './output.ts';
+
+export type StatusJson = ReturnType<typeof statusJson>;
+export type NodeJson = ReturnType<typeof nodeJson>;
+export type AgentJson = Omit<ReturnType<typeof agentJson>, 'decision'>;
+
+const megabyte = 1024 * 1024;
+const colored = (status: string): string => (status === 'active' ? colors.green(status) : colors.yellow(status));
+
+function loadOf({ load }: NodeJson): [string, string] {
+  if (load === null) return ['-', '-'];
+  return [`${Math.round(load.cpu * 100)} %`, `${Math.round(load.memory_bytes / megabyte)} MB`];
+}
+
+export function nodesTable(nodes: readonly NodeJson[]): string {
+  const rows = nodes
+    .filter(({ status }) => status !== 'left')
+    .map((node) => {
+      const [cpu, memory] = loadOf(node);
+      const role = roleOf(node);
+      return [
+        node.name,
+        shortId(node.id),
+        role === 'leader' ? colors.green(role) : role,
+        colored(node.status),
+        `${node.agents}/${node.agents_max}`,
+        cpu,
+        memory,
+        node.admin,
+      ];
+    });
+  return tableOf(['node', 'id', 'role', 'status', 'agents', 'cpu', 'memory', 'admin address'], rows);
+}
+
+export function agentsTable(agents: readonly AgentJson[]): string {
+  if (agents.length === 0) return 'No agents yet: conclave deploy examples/trading --count 5';
+  const rows = agents.map((agent) => [
+    agent.id,
+    agent.type,
+    colored(agent.status),
+    agent.host_name ?? '-',
+    String(agent.epoch),
+    `${agent.holders.length}/${agent.holders_wanted}`,
+    agent.reason,
+  ]);
+  return tableOf(['agent', 'type', 'status', 'host', 'epoch', 'holders', 'why there'], rows);
+}
+
+export function statusText(status: StatusJson): string {
+  const leader = status.leader === null ? 'nobody leads' : `${status.leader.name} leads in term ${status.leader.term}`;
+  const mode =
+    status.mode === 'quorum'
+      ? colors.green('quorum')
+      : colors.yellow('autonomous: this node hears no majority, fenced agents wait');
+  return [
+    `cluster ${status.cluster}   ${leader}   mode ${mode}`,
+    nodesTable(status.nodes),
+    agentsTable(status.agents),
+  ].join('\n');
+}

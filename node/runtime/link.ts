@@ -1,0 +1,122 @@
+import type { Connection, Stream } from '@libp2p/interface';
+import { encodeFrame } from './frame.ts';
+
+export const directProtocol = '/conclave/direct/1';
+
+const queueFramesMax = 8_192;
+const queueBytesMax = 64 * 1024 * 1024;
+const openTimeoutMs = 5_000;
+
+export interface LinkEvents {
+  /** Frames can be sent from now on. */
+  up(): void;
+  /** The stream failed while there may be other connections to try. */
+  failed(): void;
+}
+
+/**
+ * The way out to one peer: one long-lived stream over whichever connection there is. Frames stay in order; what does
+ * not fit into the bounded queue while the peer is slow is dropped, the newest first, and counted.
+ */
+export class Link {
+  readonly #events: LinkEvents;
+  #stream: Stream | undefined;
+  #connection: Connection | undefined;
+  #opening = false;
+  #queue: Uint8Array[] = [];
+  #queueBytes = 0;
+  #draining = false;
+  #flushing = false;
+  dropped = 0;
+
+  constructor(events: LinkEvents) {
+    this.#events = events;
+  }
+
+  get isUp(): boolean {
+    return this.#stream !== undefined;
+  }
+
+  /** The connection that carries the stream, or is being tried. */
+  get connection(): Connection | undefined {
+    return this.#connection;
+  }
+
+  async open(connection: Connection): Promise<void> {
+    if (this.#opening || this.#stream !== undefined) return;
+    this.#opening = true;
+    this.#connection = connection;
+    try {
+      const signal = AbortSignal.timeout(openTimeoutMs);
+      const stream = await connection.newStream(directProtocol, { signal });
+      this.#opening = false;
+      if (this.#connection !== connection) {
+        stream.abort(new Error('the link was closed meanwhile'));
+        return;
+      }
+      this.#use(stream);
+    } catch {
+      this.#opening = false;
+      if (this.#connection !== connection) return;
+      this.#connection = undefined;
+      this.#events.failed();
+    }
+  }
+
+  #use(stream: Stream): void {
+    this.#stream = stream;
+    stream.inactivityTimeout = Number.MAX_SAFE_INTEGER;
+    stream.addEventListener('close', () => {
+      if (this.#stream !== stream) return;
+      this.close();
+      this.#events.failed();
+    });
+    stream.addEventListener('drain', () => {
+      this.#draining = false;
+      this.#flush();
+    });
+    this.#events.up();
+  }
+
+  send(bytes: Uint8Array): void {
+    const framesFull = this.#queue.length >= queueFramesMax;
+    if (this.#stream === undefined || framesFull || this.#queueBytes + bytes.byteLength > queueBytesMax) {
+      this.dropped += 1;
+      return;
+    }
+    const frame = encodeFrame(bytes);
+    this.#queue.push(frame);
+    this.#queueBytes += frame.byteLength;
+    if (this.#flushing || this.#draining) return;
+    // What is sent within one turn of the event loop's tick leaves as one write.
+    this.#flushing = true;
+    queueMicrotask(() => {
+      this.#flushing = false;
+      this.#flush();
+    });
+  }
+
+  #flush(): void {
+    if (this.#draining || this.#queue.length === 0 || this.#stream === undefined) return;
+    const queue = this.#queue;
+    const [only] = queue;
+    const bytes = queue.length === 1 && only !== undefined ? only : Buffer.concat(queue, this.#queueBytes);
+    this.#queue = [];
+    this.#queueBytes = 0;
+    try {
+      this.#draining = !this.#stream.send(bytes);
+    } catch {
+      // The stream closed under the write: its close event follows.
+    }
+  }
+
+  close(): void {
+    const stream = this.#stream;
+    this.#stream = undefined;
+    this.#connection = undefined;
+    this.#queue = [];
+    this.#queueBytes = 0;
+    this.#draining = false;
+    stream?.abort(new Error('the link is closed'));
+  }
+}

@@ -1,0 +1,51 @@
+/** What is stored is not what was written. The node must not take part with it: it would break its promises. */
+export class StoreDamaged extends Error {
+  override readonly name = 'StoreDamaged';
+
+  constructor(directory: string, what: string) {
+    super(
+      `The store in ${directory} is damaged: ${what}. Nothing was changed. Remove this node's data directory and start ` +
+        'it again: it joins as a new member and gets its state from the others.',
+    );
+  }
+}
+
+/** Another process has the store open. */
+export class StoreBusy extends Error {
+  override readonly name = 'StoreBusy';
+
+  constructor(directory: string) {
+    super(`The store in ${directory} is in use: another node runs on it. Nothing was changed. Stop that one first.`);
+  }
+}
+
+/** The disk took no more. Nothing that was acknowledged is lost. */
+export class StoreFull extends Error {
+  override readonly name = 'StoreFull';
+
+  constructor(directory: string) {
+    super(
+      `The disk under ${directory} is full. The node ends; nothing that was acknowledged is lost. ` +
+        'Free some space and start it again.',
+    );
+  }
+}
+
+/** The store cannot be opened or written for another reason. */
+export class StoreUnavailable extends Error {
+  override readonly name = 'StoreUnavailable';
+
+  constructor(directory: string, reason: string) {
+    super(
+      `The store in ${directory} cannot be used: ${reason}. Nothing that was acknowledged is lost. ` +
+        'See to the disk and the permissions of the directory, and start the node again.',
+    );
+  }
+}
+
+/** Exit codes after sysexits.h: 65 damaged, 73 in use or cannot be opened, 74 full, 70 anything else. */
+export function storeExitCode(error: unknown): number {
+  if (error instanceof StoreDamaged) return 65;
+  if (error instanceof StoreBusy || error instanceof StoreUnavailable) return 73;
+  return error instanceof StoreFull ? 74 : 70;
+}
