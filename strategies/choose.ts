@@ -1,14 +1,14 @@
 import { whyInfeasible } from './feasibility.ts';
 import type { Candidate, Decision, PlacementRequest, Ranked, Rejected, Strategy } from './strategy.ts';
 
+/** By code unit, not by locale: every node must come to the same order. */
 const byNode = (a: { node: string }, b: { node: string }): number => (a.node < b.node ? -1 : a.node > b.node ? 1 : 0);
 
-/** Feasible → score → choose. Every candidate ends in exactly one list, and their order on the way in changes nothing. */
-export function choose(
-  strategy: Strategy,
-  request: PlacementRequest,
-  candidates: readonly Candidate[],
-): Decision {
+/**
+ * Filters, scores, ranks, and takes the first. Every candidate ends in exactly one of the two lists, each of them
+ * ordered, so that the order on the way in changes nothing; equal scores are ordered by node id.
+ */
+export function choose(strategy: Strategy, request: PlacementRequest, candidates: readonly Candidate[]): Decision {
   const feasible: Candidate[] = [];
   const rejected: Rejected[] = [];
   for (const candidate of [...candidates].sort(byNode)) {

@@ -1,6 +1,6 @@
 import type { Candidate, PlacementRequest } from './strategy.ts';
 
-/** Why a node cannot take the agent, in plain words; undefined when it can. */
+/** Why a node cannot take the agent, in plain words that follow its name; undefined when it can. */
 export function whyInfeasible(candidate: Candidate, request: PlacementRequest): string | undefined {
   if (candidate.draining) return 'is draining';
   const missing = request.capabilities.filter((capability) => !candidate.capabilities.includes(capability));

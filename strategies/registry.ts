@@ -2,7 +2,7 @@ import { leastLoaded } from './least-loaded.ts';
 import { roundRobin } from './round-robin.ts';
 import type { Strategy } from './strategy.ts';
 
-/** The strategies by name. */
+/** The strategies by the name that a deployment gives; the keys are the list of names, the default first. */
 export const strategies: ReadonlyMap<string, Strategy> = new Map(
-  [roundRobin, leastLoaded].map((strategy) => [strategy.name, strategy]),
+  [leastLoaded, roundRobin].map((strategy) => [strategy.name, strategy]),
 );

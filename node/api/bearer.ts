@@ -48,7 +48,8 @@ export class BearerCheck {
 function reasonOf(error: unknown): string {
   if (error instanceof joseErrors.JWTExpired) return 'it has expired';
   if (error instanceof joseErrors.JWTClaimValidationFailed) return `its "${error.claim}" is not the one expected`;
-  if (error instanceof joseErrors.JWSSignatureVerificationFailed) return 'it was not signed with the key of this cluster';
+  if (error instanceof joseErrors.JWSSignatureVerificationFailed)
+    return 'it was not signed with the key of this cluster';
   if (error instanceof joseErrors.JOSEAlgNotAllowed) return 'its algorithm is not EdDSA';
   return 'it is not a signed token';
 }

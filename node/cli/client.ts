@@ -1,122 +1,266 @@
 import { randomUUID } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ErrorBody } from '../core/errors.ts';
+import { CallRefused, ClusterUnreachable, UsageError } from './command-error.ts';
 import { openFleet } from './fleet.ts';
 import { homeDirectory, openHome } from './home.ts';
+import { type HttpRequest, openRequest, probe, readText } from './http-request.ts';
 import { signToken } from './token.ts';
 
 export interface ClientOptions {
   /** The cluster's name. */
   name: string;
-  /** Address of one node; otherwise all nodes that `up` started are tried. */
+  /** Addresses of nodes, separated by commas; otherwise all nodes that `up` started are tried. */
   admin?: string | undefined;
   token?: string | undefined;
+  /** Go on trying this long, s. */
+  timeout?: number | undefined;
 }
 
-/** The cluster said no, in its own words. */
-export class CallRefused extends Error {
-  readonly body: ErrorBody;
-
-  constructor(body: ErrorBody) {
-    super(body.message);
-    this.body = body;
-  }
+export interface ClientTimes {
+  /** Trying goes on this long. */
+  giveUpAfterMs: number;
+  /** While a node works on a request, it is asked this often whether it lives. */
+  watchIntervalMs: number;
+  /** A node that does not say within this long that it lives or is ready is passed over. */
+  probeTimeoutMs: number;
+  /** Between two tries. */
+  pauseMs: number;
 }
 
-/** No node of the cluster answered in time. */
-export class ClusterUnreachable extends Error {
-  override readonly name = 'ClusterUnreachable';
-}
-
-const connectTimeoutMs = 35_000;
-const giveUpAfterMs = 15_000;
-const pauseMs = 150;
+const timesDefault: ClientTimes = {
+  giveUpAfterMs: 15_000,
+  watchIntervalMs: 1_000,
+  probeTimeoutMs: 1_500,
+  pauseMs: 150,
+};
+/** Beyond the time in which a node gives up by itself. */
+const answerGraceMs = 5_000;
+const base = '/api/v1/cluster';
 const retriedStatus = new Set([502, 503]);
+const adminsMax = 100;
 
-/** Talks to a cluster through any of its nodes: one that does not answer, or cannot now, is passed over for the next. */
+interface Call {
+  method: string;
+  path: string;
+  body: unknown;
+  /** The node may work on it this long, ms. */
+  workMs: number;
+}
+
+/**
+ * Talks to a cluster through any of its nodes: one that does not answer, or cannot now, is passed over for another.
+ * Every try of a call carries the same id, so that what an earlier one did is not done again.
+ */
 export class Client {
-  readonly #admins: string[];
+  readonly #admins: readonly string[];
   readonly #token: string;
-  readonly #fetch: typeof fetch;
+  readonly #times: ClientTimes;
+  #current: number | undefined;
+  /** It has just failed: another is chosen if there is one. */
+  #passedOver: number | undefined;
 
-  constructor(admins: readonly string[], token: string, fetcher: typeof fetch = fetch) {
-    this.#admins = [...admins];
+  /** `admins`: at least one address. */
+  constructor(admins: readonly string[], token: string, times: Partial<ClientTimes> = {}) {
+    this.#admins = admins.slice(0, adminsMax);
     this.#token = token;
-    this.#fetch = fetcher;
+    this.#times = { ...timesDefault, ...times };
   }
 
-  /** Finds the nodes and the key for tokens. Throws `ClusterUnreachable` when nothing is known of the cluster. */
-  static async open({ name, admin, token }: ClientOptions): Promise<Client> {
-    const address = admin ?? process.env['CONCLAVE_ADMIN'];
+  /**
+   * Finds the nodes and the key for tokens. Throws `ClusterUnreachable` when nothing is known of the cluster,
+   * `UsageError` for an address that is none, `FleetError` when there is no key.
+   */
+  static async open({ name, admin, token, timeout }: ClientOptions): Promise<Client> {
+    const given = admin ?? process.env['CONCLAVE_ADMIN'];
+    const addresses = given === undefined ? undefined : readAddresses(given);
     const bearer = token ?? process.env['CONCLAVE_TOKEN'] ?? (await signToken(openHome(homeDirectory(name))));
-    if (address !== undefined) return new Client([address.replace(/\/$/, '')], bearer);
+    const times = timeout === undefined ? {} : { giveUpAfterMs: timeout * 1_000 };
+    if (addresses !== undefined) return new Client(addresses, bearer, times);
     const { fleet } = await openFleet({ name });
     const nodes = await fleet.list();
-    if (nodes.length === 0) {
-      throw new ClusterUnreachable(
-        `There is no cluster "${name}" here. Nothing was changed. Start one with "conclave up 5", or name another with --name or --admin.`,
-      );
-    }
     const running = nodes.filter(({ state }) => state === 'running');
-    return new Client((running.length > 0 ? running : nodes).map((node) => node.admin), bearer);
-  }
-
-  get admins(): readonly string[] {
-    return this.#admins;
-  }
-
-  get headers(): Record<string, string> {
-    return { authorization: `Bearer ${this.#token}` };
+    const [first, ...others] = (running.length > 0 ? running : nodes).map((node) => node.admin);
+    if (first !== undefined) return new Client([first, ...others], bearer, times);
+    throw new ClusterUnreachable(
+      `There is no cluster "${name}" here. Nothing was changed. Start one with "conclave up 5", or name another with ` +
+        '"--name" or "--admin".',
+    );
   }
 
   get<T>(path: string): Promise<T> {
-    return this.#call('GET', path);
+    return this.#call({ method: 'GET', path, body: undefined, workMs: 0 });
   }
 
-  post<T>(path: string, body: unknown): Promise<T> {
-    return this.#call('POST', path, body);
+  /** `workMs`: how long the node may need, when that is longer than trying goes on. */
+  post<T>(path: string, body: unknown, workMs = 0): Promise<T> {
+    return this.#call({ method: 'POST', path, body, workMs });
   }
 
   delete<T>(path: string): Promise<T> {
-    return this.#call('DELETE', path);
+    return this.#call({ method: 'DELETE', path, body: undefined, workMs: 0 });
   }
 
-  /** Every try carries the same key, so what an earlier one did is not done again. */
-  async #call<T>(method: string, path: string, body?: unknown): Promise<T> {
-    const key = randomUUID();
-    const deadlineMs = Date.now() + giveUpAfterMs;
-    let last: Error = new ClusterUnreachable('No node was asked.');
-    for (let turn = 0; ; turn++) {
-      const admin = this.#admins[turn % this.#admins.length] ?? '';
-      const answer = await this.#try(admin, method, path, key, body).catch((error: Error) => error);
-      if (!(answer instanceof Error)) {
-        const json = (await answer.json().catch(() => ({}))) as { error?: ErrorBody };
-        if (answer.ok) return json as T;
-        last = new CallRefused(json.error ?? { code: 'internal', message: `${admin} answered ${answer.status}`, details: {} });
-        if (!retriedStatus.has(answer.status)) throw last;
-      } else if (!(last instanceof CallRefused)) last = this.#unreachable(answer);
-      if (Date.now() > deadlineMs) throw last;
-      if ((turn + 1) % this.#admins.length === 0) await delay(pauseMs);
+  /**
+   * Hands the answer of whichever node gives one to `use`, as long as that node lives; a node that dies on the way is
+   * replaced by another, with the headers of that moment, until `signal`. Throws `ClusterUnreachable` when no node
+   * answers for long enough.
+   */
+  async stream(
+    path: string,
+    headers: () => Record<string, string>,
+    use: (answer: IncomingMessage) => Promise<void>,
+    signal: AbortSignal,
+  ): Promise<void> {
+    let lostMs = performance.now();
+    while (!signal.aborted) {
+      const admin = await this.#choose();
+      let failure: Error = new Error('the stream ended');
+      try {
+        await this.#whileAlive(admin, signal, async (alive) => {
+          const answer = await openRequest(`${admin}${base}${path}`, {
+            headers: { ...this.#headers(), ...headers() },
+            signal: alive,
+          });
+          if (answer.statusCode !== 200) throw refusalOf(answer.statusCode ?? 0, await readText(answer), admin);
+          try {
+            await use(answer);
+          } finally {
+            lostMs = performance.now();
+          }
+        });
+      } catch (error) {
+        failure = error as Error;
+        if (error instanceof CallRefused && !retriedCode(error)) throw error;
+      }
+      if (signal.aborted) return;
+      if (performance.now() - lostMs > this.#times.giveUpAfterMs) throw this.#inTheEnd(failure);
+      this.#passOver();
+      await delay(this.#times.pauseMs, undefined, { signal }).catch(() => {});
     }
   }
 
-  #try(admin: string, method: string, path: string, key: string, body: unknown): Promise<Response> {
-    const headers: Record<string, string> = { ...this.headers, 'idempotency-key': key };
+  async #call<T>(call: Call): Promise<T> {
+    const { giveUpAfterMs, pauseMs } = this.#times;
+    const deadlineMs = performance.now() + Math.max(giveUpAfterMs, call.workMs);
+    const key = randomUUID();
+    let lost = false;
+    for (;;) {
+      const admin = await this.#choose();
+      let failure: Error;
+      try {
+        return await this.#try<T>(admin, call, key, Math.max(deadlineMs - performance.now(), 0) + answerGraceMs);
+      } catch (error) {
+        failure = error as Error;
+      }
+      if (failure instanceof CallRefused) {
+        const { code, details } = failure.body;
+        // The try whose answer was lost has deleted it.
+        if (lost && call.method === 'DELETE' && code === 'agentUnknown') return details as T;
+        if (!retriedCode(failure)) throw failure;
+      } else lost = true;
+      if (performance.now() >= deadlineMs) throw this.#inTheEnd(failure);
+      this.#passOver();
+      await delay(pauseMs);
+    }
+  }
+
+  async #try<T>(admin: string, { method, path, body }: Call, key: string, withinMs: number): Promise<T> {
+    const headers: Record<string, string> = { ...this.#headers(), 'idempotency-key': key };
     if (body !== undefined) headers['content-type'] = 'application/json';
-    const signal = AbortSignal.timeout(connectTimeoutMs);
-    return this.#fetch(`${admin}/api/v1/cluster${path}`, {
-      method,
-      headers,
-      signal,
-      ...(body !== undefined && { body: JSON.stringify(body) }),
+    return this.#whileAlive(admin, AbortSignal.timeout(Math.ceil(withinMs)), async (signal) => {
+      const request: HttpRequest = {
+        method,
+        headers,
+        signal,
+        ...(body !== undefined && { body: JSON.stringify(body) }),
+      };
+      const answer = await openRequest(`${admin}${base}${path}`, request);
+      const text = await readText(answer);
+      const status = answer.statusCode ?? 0;
+      if (status < 200 || status > 299) throw refusalOf(status, text, admin);
+      return JSON.parse(text) as T;
     });
   }
 
-  #unreachable(cause: Error): ClusterUnreachable {
-    const why = (cause.cause as { code?: string } | undefined)?.code ?? cause.message;
+  /** A process that stands still keeps its connections open: only asking shows that nobody is there. */
+  async #whileAlive<T>(admin: string, outer: AbortSignal, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const ended = new AbortController();
+    const dead = new AbortController();
+    const watch = async (): Promise<void> => {
+      for (;;) {
+        await delay(this.#times.watchIntervalMs, undefined, { signal: ended.signal });
+        const lives = await probe(`${admin}/health/live`, this.#times.probeTimeoutMs).catch(() => 0);
+        if (lives === 0) dead.abort();
+      }
+    };
+    watch().catch(() => {});
+    try {
+      return await work(AbortSignal.any([outer, dead.signal]));
+    } catch (error) {
+      throw dead.signal.aborted ? new Error(`${admin} stopped answering`) : error;
+    } finally {
+      ended.abort();
+    }
+  }
+
+  /** The node that served last; else the first other that says it is ready; else the next in turn. */
+  async #choose(): Promise<string> {
+    const count = this.#admins.length;
+    if (this.#passedOver !== undefined || this.#current === undefined) {
+      const next = ((this.#passedOver ?? -1) + 1) % count;
+      this.#current = count === 1 ? 0 : ((await this.#firstReady()) ?? next);
+      this.#passedOver = undefined;
+    }
+    return this.#admins[this.#current] ?? '';
+  }
+
+  async #firstReady(): Promise<number | undefined> {
+    const asked = this.#admins.map(async (admin, index) => {
+      if (index === this.#passedOver) throw new Error('passed over');
+      if ((await probe(`${admin}/health/ready`, this.#times.probeTimeoutMs)) !== 200) throw new Error('not ready');
+      return index;
+    });
+    return Promise.any(asked).catch(() => undefined);
+  }
+
+  #passOver(): void {
+    this.#passedOver = this.#current;
+  }
+
+  #headers(): Record<string, string> {
+    return { authorization: `Bearer ${this.#token}` };
+  }
+
+  #inTheEnd(failure: Error): Error {
+    if (failure instanceof CallRefused) return failure;
+    const why = (failure as NodeJS.ErrnoException).code ?? failure.message;
     return new ClusterUnreachable(
       `No node answers at ${this.#admins.join(', ')} (${why}). Nothing is known to have changed. ` +
         '"conclave up" with the number of nodes starts those that are down.',
     );
   }
+}
+
+const retriedCode = (error: CallRefused): boolean => retriedStatus.has(error.status);
+
+function refusalOf(status: number, text: string, admin: string): CallRefused {
+  try {
+    const { error } = JSON.parse(text) as { error?: ErrorBody };
+    if (typeof error?.code === 'string' && typeof error.message === 'string') return new CallRefused(error, status);
+  } catch {
+    // Not one of ours: something between, or another program at that address.
+  }
+  const message = `${admin} answered ${status}, and not as a node does. Look at what listens there.`;
+  return new CallRefused({ code: 'internal', message, details: {} }, status);
+}
+
+function readAddresses(text: string): string[] {
+  const addresses = text.split(',').map((part) => part.trim().replace(/\/+$/, ''));
+  for (const address of addresses) {
+    if (/^https?:\/\//.test(address) && URL.canParse(address)) continue;
+    throw new UsageError(`"${address}" is not the address of a node. Give one such as http://127.0.0.1:8000.`);
+  }
+  return addresses;
 }

@@ -1,6 +1,7 @@
 import { existsSync, statSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
-import { FleetError } from '../../docker/fleet.ts';
+import type { PluginBuild } from 'esbuild';
+import { UsageError } from './command-error.ts';
 
 export interface Module {
   type: string;
@@ -10,40 +11,62 @@ export interface Module {
 
 const files = ['agent.ts', 'agent.js', 'agent.mjs'];
 const typePattern = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/;
+/** As much as a node takes. */
 const sourceBytesMax = 256 * 1024;
 
 /**
  * What `deploy` is to deploy: a folder's agent, bundled into one module, or a type that the cluster has. Throws
- * `FleetError` for a folder without an agent, or one whose code cannot be bundled.
+ * `UsageError` for a folder without an agent, or one whose code cannot be bundled.
  */
 export async function readModule(argument: string): Promise<Module> {
   const isFolder = existsSync(argument) && statSync(argument).isDirectory();
   if (!isFolder) {
     if (typePattern.test(argument)) return { type: argument, source: undefined };
-    throw new FleetError(`There is no folder ${argument}. Nothing was changed. Give a folder with an agent.ts in it.`);
+    throw new UsageError(`There is no folder ${argument}. Nothing was changed. Give a folder with an agent.ts in it.`);
   }
   const file = files.map((name) => join(argument, name)).find((path) => existsSync(path));
   if (file === undefined) {
-    throw new FleetError(`${argument} has no ${files.join(', ')}. Nothing was changed. Put the agent's code there.`);
+    throw new UsageError(`${argument} has no ${files.join(', ')}. Nothing was changed. Put the agent's code there.`);
   }
   const type = basename(resolve(argument));
   if (!typePattern.test(type)) {
-    throw new FleetError(`"${type}" cannot name an agent type. Nothing was changed. Rename the folder.`);
+    throw new UsageError(`"${type}" cannot name an agent type. Nothing was changed. Rename the folder.`);
   }
   const source = await bundle(file);
   if (Buffer.byteLength(source) > sourceBytesMax) {
-    throw new FleetError(`The code of ${type} is larger than ${sourceBytesMax} bytes. Nothing was changed.`);
+    throw new UsageError(`The code of ${type} is larger than ${sourceBytesMax} bytes. Nothing was changed.`);
   }
   return { type, source };
 }
 
+/** The typing helper of the package, for folders that are outside of it. */
+const agentHelper = {
+  name: 'conclave-agent',
+  setup({ onResolve, onLoad }: PluginBuild): void {
+    onResolve({ filter: /^conclave\/agent$/ }, ({ path }) => ({ path, namespace: 'conclave' }));
+    onLoad({ filter: /.*/, namespace: 'conclave' }, () => ({
+      contents: 'export const defineAgent = (module) => module;',
+    }));
+  },
+};
+
 async function bundle(file: string): Promise<string> {
+  // Loaded when needed: it is large, and the one dependency that the built command line does not contain.
   const { build } = await import('esbuild');
   try {
-    const options = { entryPoints: [file], bundle: true, write: false, minify: true } as const;
-    const result = await build({ ...options, format: 'esm', platform: 'node', target: 'node22', logLevel: 'silent' });
-    return result.outputFiles[0]?.text ?? '';
+    const { outputFiles } = await build({
+      entryPoints: [file],
+      bundle: true,
+      write: false,
+      minify: true,
+      format: 'esm',
+      platform: 'node',
+      target: 'node22',
+      logLevel: 'silent',
+      plugins: [agentHelper],
+    });
+    return outputFiles[0]?.text ?? '';
   } catch (error) {
-    throw new FleetError(`${file} cannot be bundled: ${(error as Error).message}. Nothing was changed.`);
+    throw new UsageError(`${file} cannot be bundled: ${(error as Error).message}. Nothing was changed.`);
   }
 }

@@ -1,45 +1,42 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { createParser } from 'eventsource-parser';
-import colors from 'picocolors';
 import type { reportJson } from '../api/views.ts';
 import type { Client } from './client.ts';
+import { colors } from './output.ts';
 import type { Console } from './up.ts';
 
-type ReportJson = ReturnType<typeof reportJson>;
+export type ReportJson = ReturnType<typeof reportJson>;
 
-const reconnectMs = 200;
-
-export function eventLine({ at, index, kind, text }: ReportJson): string {
-  const time = at === null ? '            ' : at.slice(11, 23);
-  return `${colors.gray(time)} ${colors.gray(String(index || '').padStart(5))} ${colors.cyan(kind.padEnd(16))} ${text}`;
+/** One event as a line: time of day (UTC), log index, kind, text. What only one node saw has no index. */
+export function eventLine({ at_ms: atMs, index, kind, text }: ReportJson): string {
+  const time = atMs > 0 ? new Date(atMs).toISOString().slice(11, 23) : ' '.repeat(12);
+  return `${colors.gray(time)} ${colors.gray(String(index || '').padStart(6))} ${colors.cyan(kind.padEnd(16))} ${text}`;
 }
 
-/** Prints events as they come, from whichever node answers, for ever; after a loss it goes on where it was. */
+/**
+ * Prints events as they come, from whichever node answers, until `signal`; when that node is lost, another goes on
+ * behind the last event. Throws `ClusterUnreachable` when no node answers for long, `CallRefused`.
+ */
 export async function followEvents(
   client: Client,
   console: Console,
   options: { since: number; json: boolean | undefined; signal: AbortSignal },
 ): Promise<void> {
   let last = options.since;
-  const parser = createParser({
-    onEvent: ({ data }) => {
-      const report = JSON.parse(data) as ReportJson;
-      last = Math.max(last, report.index);
-      console.out.write(`${options.json ? data : eventLine(report)}\n`);
-    },
-  });
-  for (let turn = 0; !options.signal.aborted; turn++) {
-    const admin = client.admins[turn % client.admins.length] ?? '';
-    try {
-      const headers = { ...client.headers, 'last-event-id': String(last) };
-      const answer = await fetch(`${admin}/api/v1/cluster/events`, { headers, signal: options.signal });
-      if (!answer.ok || answer.body === null) throw new Error(`answered ${answer.status}`);
+  const resume = (): Record<string, string> => ({ 'last-event-id': String(last) });
+  await client.stream(
+    '/events',
+    resume,
+    async (answer) => {
+      const parser = createParser({
+        onEvent: ({ data }) => {
+          const report = JSON.parse(data) as ReportJson;
+          last = Math.max(last, report.index);
+          console.out.write(`${options.json ? data : eventLine(report)}\n`);
+        },
+      });
       const decoder = new TextDecoder();
-      for await (const chunk of answer.body) parser.feed(decoder.decode(chunk, { stream: true }));
-    } catch {
-      // The next node goes on from the last event.
-    }
-    parser.reset();
-    await delay(reconnectMs);
-  }
+      for await (const chunk of answer as AsyncIterable<Buffer>) parser.feed(decoder.decode(chunk, { stream: true }));
+    },
+    options.signal,
+  );
 }

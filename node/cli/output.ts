@@ -1,11 +1,14 @@
 import Table from 'cli-table3';
-import colors from 'picocolors';
+import { createColors } from 'picocolors';
 import { FleetError } from '../../docker/fleet.ts';
-import { CallRefused, ClusterUnreachable } from './client.ts';
+import { CallRefused, ClusterUnreachable, UsageError } from './command-error.ts';
 import type { Console } from './up.ts';
 
-/** Exit codes of the command line; see docs/cli.md. */
+/** Exit codes of the command line; docs/cli.md explains them. */
 export const exitCodes = { ok: 0, failed: 1, usage: 2, unreachable: 3 };
+
+/** Only for a terminal, and not for those who asked for none (no-color.org). */
+export const colors = createColors(process.stdout.isTTY === true && !process.env['NO_COLOR']);
 
 /** A table with a head and no lines between the rows. */
 export function tableOf(head: readonly string[], rows: readonly (readonly string[])[]): string {
@@ -23,13 +26,22 @@ export function print(console: Console, json: boolean | undefined, value: unknow
   console.out.write(json ? `${JSON.stringify(value)}\n` : `${text()}\n`);
 }
 
-/** Prints what went wrong and returns the exit code. Faults of the program itself pass through. */
+/** What a node says while the cluster as a whole cannot be reached through it. */
+const unreachableCodes = new Set(['leaderUnknown', 'notLeader', 'notMember']);
+
+/**
+ * Says on the error stream what went wrong, for programs also as an object on the other; returns the exit code. Faults
+ * of the program itself pass through.
+ */
 export function printError(console: Console, json: boolean | undefined, error: unknown): number {
-  const refused = error instanceof CallRefused;
-  if (!refused && !(error instanceof ClusterUnreachable) && !(error instanceof FleetError)) throw error;
-  const body = refused ? error.body : { message: error.message };
+  const known = [CallRefused, ClusterUnreachable, FleetError, UsageError].some((kind) => error instanceof kind);
+  if (!known) throw error;
+  const { message } = error as Error;
+  const body = error instanceof CallRefused ? error.body : { message };
   if (json) console.out.write(`${JSON.stringify({ ok: false, error: body })}\n`);
-  else console.err.write(`${refused ? `${colors.red(error.body.code)}: ` : ''}${error.message}\n`);
-  if (error instanceof ClusterUnreachable) return exitCodes.unreachable;
-  return error instanceof FleetError ? error.exitCode : exitCodes.failed;
+  console.err.write(`${error instanceof CallRefused ? `${error.body.code}: ` : ''}${message}\n`);
+  if (error instanceof UsageError) return exitCodes.usage;
+  if (error instanceof FleetError) return error.exitCode;
+  const unreachable = error instanceof CallRefused ? unreachableCodes.has(error.body.code) : true;
+  return unreachable ? exitCodes.unreachable : exitCodes.failed;
 }

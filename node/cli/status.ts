@@ -1,7 +1,6 @@
-import colors from 'picocolors';
 import type { agentJson, nodeJson, statusJson } from '../api/views.ts';
 import { roleOf, shortId } from './cluster-table.ts';
-import { tableOf } from './output.ts';
+import { colors, tableOf } from './output.ts';
 
 export type StatusJson = ReturnType<typeof statusJson>;
 export type NodeJson = ReturnType<typeof nodeJson>;
@@ -44,9 +43,21 @@ export function agentsTable(agents: readonly AgentJson[]): string {
     agent.host_name ?? '-',
     String(agent.epoch),
     `${agent.holders.length}/${agent.holders_wanted}`,
+    agent.strategy,
     agent.reason,
   ]);
-  return tableOf(['agent', 'type', 'status', 'host', 'epoch', 'holders', 'why there'], rows);
+  return tableOf(['agent', 'type', 'status', 'host', 'epoch', 'holders', 'strategy', 'why there'], rows);
+}
+
+/** One agent, and for every node why it was or was not chosen. */
+export function agentText(agent: ReturnType<typeof agentJson>): string {
+  const lines = [agentsTable([agent])];
+  if (agent.capabilities.length > 0) lines.push(`needs ${agent.capabilities.join(', ')}`);
+  for (const { name, score, why } of agent.decision?.ranked ?? []) {
+    lines.push(`  ${name}: ${why} (score ${score.toFixed(2)})`);
+  }
+  for (const { name, reason } of agent.decision?.rejected ?? []) lines.push(`  not ${name}: ${reason}`);
+  return lines.join('\n');
 }
 
 export function statusText(status: StatusJson): string {

@@ -7,6 +7,7 @@ import { type ConclaveError, errors } from './errors.ts';
 import type { LoadBoard } from './load-board.ts';
 import type { NodeId } from './message.ts';
 import { candidatesFor, chooseHolders, decide, type Wanted } from './placement.ts';
+import { majorityOf } from './replication.ts';
 
 interface Backoff {
   failures: number;
@@ -225,8 +226,11 @@ export class Manager {
     const alive = this.#decisions.state.alive().length;
     const lost = holders.filter((node) => !this.#decisions.state.isAlive(node));
     const lostForGood = lost.filter((node) => nowMs - (this.#deadSinceMs.get(node) ?? nowMs) >= settings.holderGraceMs);
-    // Fewer living nodes than holders: the lost one is let go all the same, or a second loss would stop the agent.
-    if (lostForGood.length > 0) return { reason: 'a holder was lost', stay: true };
+    const living = holders.length - lost.length;
+    const isReplaceable = alive > living;
+    // With nobody to take its place a lost holder is let go only where that makes the majority smaller.
+    const isBurden = majorityOf(holders.length - lostForGood.length) < majorityOf(holders.length);
+    if (lostForGood.length > 0 && (isReplaceable || isBurden)) return { reason: 'a holder was lost', stay: true };
     if (lost.length === 0 && holders.length < Math.min(agent.holdersWanted, alive)) {
       return { reason: 'there are enough nodes for all its holders now', stay: true };
     }

@@ -5,24 +5,33 @@ export interface AgentContext {
   epoch: number;
 }
 
+/** What `handle` gives back: the state to go on from, and what the sender of the task is told (JSON). */
+export interface Handled<State, Result> {
+  state: State;
+  result: Result;
+}
+
 /**
- * The contract of an agent's code: the default export of one ES module. The state is plain JSON unless `checkpoint`
- * and `restore` say otherwise.
+ * The contract of an agent's code: the default export of one self-contained ES module. The state is plain JSON unless
+ * `checkpoint` and `restore` say otherwise; a task and its result are always JSON.
  */
 export interface AgentModule<State, Task = unknown, Result = unknown> {
-  /** The state of a new agent. */
+  /** The state of a new agent. A throw means that the agent cannot start. */
   init(context: AgentContext): State | Promise<State>;
-  /** Takes one task. A throw refuses it, and the state stays as it was. */
+  /**
+   * Takes one task; the next one waits until this one is done. It may change `state` in place or return a new one. A
+   * throw refuses the task: its message goes to the sender, and the agent goes on from the state before it.
+   */
   handle(
     state: State,
     task: Task,
     context: AgentContext,
-  ): { state: State; result: Result } | Promise<{ state: State; result: Result }>;
-  /** The state as bytes, to be kept by the holders. */
+  ): Handled<State, Result> | Promise<Handled<State, Result>>;
+  /** The state as bytes, to be kept by the holders. Called after every task; must be matched by `restore`. */
   checkpoint?(state: State): Uint8Array;
-  /** The reverse of `checkpoint`. */
+  /** The reverse of `checkpoint`: on another node, after a failure, and when a task was refused. */
   restore?(bytes: Uint8Array, context: AgentContext): State | Promise<State>;
-  /** Joins two histories that a partition drove apart. */
+  /** Joins two histories that a partition drove apart since `base`. */
   merge?(base: State, ours: State, theirs: State): State;
 }
 

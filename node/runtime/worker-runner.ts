@@ -1,35 +1,42 @@
-import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, renameSync, statSync, unlinkSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { Worker } from 'node:worker_threads';
+import { ModuleFiles } from './module-files.ts';
 import type { Runner, RunnerEvents } from './ports.ts';
+import { PrintedLines } from './printed-lines.ts';
 import type { FromWorker, ToWorker } from './worker.ts';
 
 export interface WorkerLimits {
   /** A thread's heap; beyond it the thread ends, and only it. */
   heapMbMax: number;
+  /** What a thread holds outside its heap, in buffers. Measured now and then: a fast grower exceeds it for a moment. */
+  externalMbMax: number;
   startTimeoutMs: number;
   taskTimeoutMs: number;
+  /** Tasks that wait at one instance. */
+  tasksWaitingMax: number;
   /** Threads that have booted and wait for a module. */
   sparesMax: number;
   /** Module files that are kept. */
   modulesMax: number;
   /** Characters of a line that an agent prints. */
   lineLengthMax: number;
+  /** Lines that an agent prints within a second, on each of its two streams. */
+  linesPerSMax: number;
 }
 
 export const defaultWorkerLimits: WorkerLimits = {
   heapMbMax: 128,
+  externalMbMax: 128,
   startTimeoutMs: 15_000,
   taskTimeoutMs: 30_000,
-  sparesMax: 1,
+  tasksWaitingMax: 256,
+  sparesMax: 2,
   modulesMax: 512,
   lineLengthMax: 2_000,
+  linesPerSMax: 100,
 };
 
 export interface WorkerRunnerInit {
-  /** The program of the threads. */
+  /** The program of the threads: `worker.ts`, or what was built from it. */
   workerUrl: URL;
   /** Where modules are kept as files. */
   directory: string;
@@ -42,53 +49,88 @@ export interface WorkerRunnerInit {
 interface Instance {
   agent: string;
   epoch: number;
-  worker: Worker;
+  /** None when it could not be made; the instance is about to fail then. */
+  worker: Worker | undefined;
   timer: NodeJS.Timeout | undefined;
   started: boolean;
   running: string | undefined;
+  waiting: { task: string; payload: Uint8Array }[];
+  measuring: boolean;
 }
+
+const memoryIntervalMs = 250;
+/** An instance at rest is measured only every so many times. */
+const memoryRestTurns = 8;
+const reasonLengthMax = 2_000;
+const mb = 1024 * 1024;
 
 const keyOf = (agent: string, epoch: number): string => `${agent}/${epoch}`;
 
-/** Runs each agent in a thread of its own: a crash, a hang or a memory blow-up ends that thread and nothing else. */
+/** Makes a runner of `worker` agents. Throws what the file system throws when the directory cannot be made. */
+export function createWorkerRunner(init: WorkerRunnerInit): Runner {
+  return new WorkerRunner(init);
+}
+
+/**
+ * Runs each agent in a thread of its own: a crash, a hang or a memory blow-up ends that thread and nothing else. A
+ * thread keeps agents apart by accident, not by force: their code runs with the rights of the node's process.
+ */
 class WorkerRunner implements Runner {
   readonly #init: WorkerRunnerInit;
   readonly #limits: WorkerLimits;
+  readonly #modules: ModuleFiles;
   readonly #instances = new Map<string, Instance>();
-  #spares: Worker[] = [];
+  readonly #spares = new Set<Worker>();
+  readonly #ending = new Set<Promise<unknown>>();
+  #memoryTimer: NodeJS.Timeout | undefined;
+  #memoryTurn = 0;
   #stopped = false;
 
   constructor(init: WorkerRunnerInit) {
     this.#init = init;
     this.#limits = { ...defaultWorkerLimits, ...init.limits };
-    mkdirSync(init.directory, { recursive: true, mode: 0o700 });
+    this.#modules = new ModuleFiles(init.directory, this.#limits.modulesMax);
   }
 
   start({ agent, agentType, epoch, source, state }: Parameters<Runner['start']>[0]): void {
     if (this.#stopped) return;
     this.stop(agent, epoch);
-    let moduleUrl: string;
+    const instance: Instance = {
+      agent,
+      epoch,
+      worker: undefined,
+      timer: undefined,
+      started: false,
+      running: undefined,
+      waiting: [],
+      measuring: false,
+    };
+    this.#instances.set(keyOf(agent, epoch), instance);
     try {
-      moduleUrl = this.#moduleUrl(source);
+      const moduleUrl = this.#modules.urlOf(source);
+      instance.worker = this.#takeSpare() ?? this.#createWorker();
+      this.#listen(instance, instance.worker);
+      const context = { agent, type: agentType, epoch };
+      this.#say(instance, { type: 'start', moduleUrl, context, state: state && ownBytes(state) });
     } catch (error) {
-      this.#init.events.failed(agent, epoch, `its code cannot be stored: ${(error as Error).message}`);
+      // Later, as all other answers: the caller is in the middle of its own work.
+      setImmediate(() => this.#fail(instance, `it cannot be started: ${reasonOf(error)}`));
       return;
     }
-    const worker = this.#spares.pop() ?? this.#createWorker();
-    const instance: Instance = { agent, epoch, worker, timer: undefined, started: false, running: undefined };
-    this.#instances.set(keyOf(agent, epoch), instance);
-    this.#listen(instance);
-    this.#say(instance, { type: 'start', moduleUrl, context: { agent, type: agentType, epoch }, state });
-    this.#expectWithin(instance, this.#limits.startTimeoutMs, 'it did not start in time');
-    this.#keepSpares();
+    this.#expectWithin(instance, this.#limits.startTimeoutMs, 'it did not start');
+    this.#watchMemory();
   }
 
+  /** A task for an instance that is gone is dropped: its end was told or asked for, and whoever knows runs it again. */
   run(agent: string, epoch: number, task: string, payload: Uint8Array): void {
     const instance = this.#instances.get(keyOf(agent, epoch));
-    if (instance?.started !== true || instance.running !== undefined) return;
-    instance.running = task;
-    this.#say(instance, { type: 'run', task, payload });
-    this.#expectWithin(instance, this.#limits.taskTimeoutMs, `it did not answer task ${task} in time`);
+    if (instance === undefined) return;
+    if (instance.waiting.length >= this.#limits.tasksWaitingMax) {
+      setImmediate(() => this.#fail(instance, `more than ${this.#limits.tasksWaitingMax} tasks wait for it`));
+      return;
+    }
+    instance.waiting.push({ task, payload: ownBytes(payload) });
+    this.#runNext(instance);
   }
 
   stop(agent: string, epoch: number): void {
@@ -98,30 +140,68 @@ class WorkerRunner implements Runner {
 
   async stopAll(): Promise<void> {
     this.#stopped = true;
-    const workers = [...[...this.#instances.values()].map(({ worker }) => worker), ...this.#spares];
+    clearInterval(this.#memoryTimer);
     for (const instance of this.#instances.values()) this.#end(instance);
-    this.#spares = [];
-    await Promise.allSettled(workers.map((worker) => worker.terminate()));
+    for (const spare of this.#spares) this.#terminate(spare);
+    this.#spares.clear();
+    await Promise.all(this.#ending);
   }
 
-  #end(instance: Instance): void {
+  // ---- an instance ----
+
+  #runNext(instance: Instance): void {
+    if (!instance.started || instance.running !== undefined) return;
+    const next = instance.waiting.shift();
+    if (next === undefined) return;
+    instance.running = next.task;
+    this.#say(instance, { type: 'run', ...next });
+    this.#expectWithin(instance, this.#limits.taskTimeoutMs, `it did not answer task ${next.task}`);
+  }
+
+  #say(instance: Instance, message: ToWorker): void {
+    instance.worker?.postMessage(message);
+  }
+
+  #expectWithin(instance: Instance, withinMs: number, otherwise: string): void {
     clearTimeout(instance.timer);
-    this.#instances.delete(keyOf(instance.agent, instance.epoch));
-    instance.worker.removeAllListeners();
-    instance.worker.on('error', () => {});
-    void instance.worker.terminate();
+    instance.timer = setTimeout(() => this.#fail(instance, `${otherwise} within ${withinMs} ms`), withinMs);
+    instance.timer.unref();
+  }
+
+  /** What comes from the thread is an agent's to say, so its form is checked: an agent must not fail the node. */
+  #onMessage(instance: Instance, said: unknown): void {
+    const { agent, epoch, started, running } = instance;
+    const message = checkedMessage(said);
+    if (message?.type === 'failed') {
+      this.#fail(instance, message.reason);
+    } else if (message?.type === 'started' && !started) {
+      clearTimeout(instance.timer);
+      instance.started = true;
+      this.#init.events.started(agent, epoch, message.state);
+      this.#runNext(instance);
+      this.#keepSpares();
+    } else if (message?.type === 'ran' && message.task === running) {
+      clearTimeout(instance.timer);
+      instance.running = undefined;
+      this.#init.events.ran(agent, epoch, message.task, message.ok, message.value, message.state);
+      this.#runNext(instance);
+    } else {
+      this.#fail(instance, 'its thread said something that nobody asked for');
+    }
   }
 
   #fail(instance: Instance, reason: string): void {
     if (this.#instances.get(keyOf(instance.agent, instance.epoch)) !== instance) return;
     this.#end(instance);
-    this.#init.events.failed(instance.agent, instance.epoch, reason);
+    this.#init.events.failed(instance.agent, instance.epoch, reason.slice(0, reasonLengthMax));
   }
 
-  #expectWithin(instance: Instance, withinMs: number, otherwise: string): void {
+  #end(instance: Instance): void {
     clearTimeout(instance.timer);
-    instance.timer = setTimeout(() => this.#fail(instance, `${otherwise} (${withinMs} ms)`), withinMs);
-    instance.timer.unref();
+    this.#instances.delete(keyOf(instance.agent, instance.epoch));
+    instance.started = false;
+    instance.waiting = [];
+    if (instance.worker !== undefined) this.#terminate(instance.worker);
   }
 
   // ---- threads ----
@@ -138,82 +218,113 @@ class WorkerRunner implements Runner {
     });
   }
 
-  /** A thread takes most of its start-up time to boot: the next recovery finds one that has. */
-  #keepSpares(): void {
-    if (this.#stopped || this.#spares.length >= this.#limits.sparesMax) return;
-    setImmediate(() => {
-      if (this.#stopped || this.#spares.length >= this.#limits.sparesMax) return;
-      const spare = this.#createWorker();
-      spare.unref();
-      const gone = () => {
-        this.#spares = this.#spares.filter((other) => other !== spare);
-      };
-      spare.once('error', gone);
-      spare.once('exit', gone);
-      this.#spares.push(spare);
-    });
-  }
-
-  #listen(instance: Instance): void {
-    const { worker } = instance;
+  #listen(instance: Instance, worker: Worker): void {
     worker.removeAllListeners();
     worker.ref();
-    worker.on('message', (message: FromWorker) => this.#onMessage(instance, message));
-    worker.on('error', (error) => this.#fail(instance, error.message));
+    worker.on('message', (said: unknown) => this.#onMessage(instance, said));
+    worker.on('messageerror', () => this.#fail(instance, 'its thread said something that cannot be read'));
+    worker.on('error', (error: unknown) => this.#fail(instance, this.#whyThreadEnded(error)));
     worker.on('exit', (code) => this.#fail(instance, `its thread ended with code ${code}`));
+    const { log } = this.#init;
     for (const stream of [worker.stdout, worker.stderr]) {
+      const lines = new PrintedLines({ ...this.#limits, write: (line) => log?.(instance.agent, line) });
       stream.setEncoding('utf8');
-      stream.on('data', (text: string) => this.#print(instance.agent, text));
+      stream.on('data', (text: string) => lines.push(text, performance.now()));
+      stream.once('end', () => lines.end(performance.now()));
     }
   }
 
-  #print(agent: string, text: string): void {
-    for (const line of text.split('\n').slice(0, 100)) {
-      if (line !== '') this.#init.log?.(agent, line.slice(0, this.#limits.lineLengthMax));
+  #whyThreadEnded(error: unknown): string {
+    if (error instanceof Error && (error as NodeJS.ErrnoException).code === 'ERR_WORKER_OUT_OF_MEMORY') {
+      return `it needs more than the ${this.#limits.heapMbMax} MB of memory that an agent has`;
     }
+    return `it threw outside its tasks: ${reasonOf(error)}`;
   }
 
-  #say(instance: Instance, message: ToWorker): void {
-    instance.worker.postMessage(message);
+  #terminate(worker: Worker): void {
+    worker.removeAllListeners();
+    // A thread that is being ended may still throw, and without a listener that would end the node.
+    worker.on('error', () => {});
+    const ended = worker.terminate().catch(() => {});
+    this.#ending.add(ended);
+    void ended.then(() => this.#ending.delete(ended));
   }
 
-  #onMessage(instance: Instance, message: FromWorker): void {
-    const { agent, epoch } = instance;
-    clearTimeout(instance.timer);
-    if (message.type === 'failed') this.#fail(instance, message.reason);
-    else if (message.type === 'started') {
-      instance.started = true;
-      this.#init.events.started(agent, epoch, message.state);
-    } else if (message.task === instance.running) {
-      instance.running = undefined;
-      this.#init.events.ran(agent, epoch, message.task, message.ok, message.value, message.state);
+  // ---- spares ----
+
+  #takeSpare(): Worker | undefined {
+    for (const spare of this.#spares) {
+      this.#spares.delete(spare);
+      return spare;
     }
+    return undefined;
   }
 
-  // ---- modules ----
-
-  /** The module as a file of its own content's name, written once. */
-  #moduleUrl(source: string): string {
-    const { directory } = this.#init;
-    const file = join(directory, `${createHash('sha256').update(source).digest('hex')}.mjs`);
-    if (!existsSync(file)) {
-      this.#makeRoom();
-      writeFileSync(`${file}.new`, source, { mode: 0o600 });
-      renameSync(`${file}.new`, file);
+  /** A start is nearly all booting of the thread: the next recovery finds one that has booted. */
+  #keepSpares(): void {
+    if (this.#stopped || this.#spares.size >= this.#limits.sparesMax) return;
+    let spare: Worker;
+    try {
+      spare = this.#createWorker();
+    } catch {
+      return;
     }
-    return pathToFileURL(file).href;
+    spare.unref();
+    spare.once('error', () => this.#spares.delete(spare));
+    spare.once('exit', () => this.#spares.delete(spare));
+    // One after the other: agents that start at the same time need the processor more.
+    spare.once('online', () => this.#keepSpares());
+    this.#spares.add(spare);
   }
 
-  #makeRoom(): void {
-    const { directory } = this.#init;
-    const files = readdirSync(directory).map((name) => join(directory, name));
-    if (files.length < this.#limits.modulesMax) return;
-    const oldest = files.sort((a, b) => statSync(a).mtimeMs - statSync(b).mtimeMs);
-    for (const file of oldest.slice(0, files.length - this.#limits.modulesMax + 1)) unlinkSync(file);
+  // ---- memory outside the heap, for which a thread has no limit of its own ----
+
+  #watchMemory(): void {
+    if (this.#memoryTimer !== undefined) return;
+    this.#memoryTimer = setInterval(() => {
+      this.#memoryTurn = (this.#memoryTurn + 1) % memoryRestTurns;
+      for (const instance of this.#instances.values()) {
+        const busy = !instance.started || instance.running !== undefined;
+        if (busy || this.#memoryTurn === 0) void this.#measure(instance);
+      }
+    }, memoryIntervalMs);
+    this.#memoryTimer.unref();
+  }
+
+  async #measure(instance: Instance): Promise<void> {
+    if (instance.measuring || instance.worker === undefined) return;
+    instance.measuring = true;
+    try {
+      const { external_memory: externalBytes } = await instance.worker.getHeapStatistics();
+      if (externalBytes <= this.#limits.externalMbMax * mb) return;
+      this.#fail(instance, `it needs more than the ${this.#limits.externalMbMax} MB of buffers that an agent has`);
+    } catch {
+      // The thread has ended, which its own events tell; or this version of Node cannot measure it.
+    } finally {
+      instance.measuring = false;
+    }
   }
 }
 
-/** Makes a runner of `worker` agents. */
-export function createWorkerRunner(init: WorkerRunnerInit): Runner {
-  return new WorkerRunner(init);
+const isBytes = (value: unknown): value is Uint8Array => value instanceof Uint8Array;
+
+function checkedMessage(said: unknown): FromWorker | undefined {
+  if (typeof said !== 'object' || said === null) return undefined;
+  const message = said as Record<string, unknown>;
+  const { type, task, ok, value, state, reason } = message;
+  if (type === 'failed' && typeof reason === 'string') return { type, reason };
+  if (type === 'started' && isBytes(state)) return { type, state };
+  if (type !== 'ran' || typeof task !== 'string' || typeof ok !== 'boolean') return undefined;
+  return isBytes(value) && isBytes(state) ? { type, task, ok, value, state } : undefined;
+}
+
+/** A copy: posting a view posts the whole buffer behind it, with what else is in there. */
+const ownBytes = (bytes: Uint8Array): Uint8Array => new Uint8Array(bytes);
+
+function reasonOf(error: unknown): string {
+  try {
+    return error instanceof Error ? error.message : String(error);
+  } catch {
+    return 'something that cannot be shown as text';
+  }
 }

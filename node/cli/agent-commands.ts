@@ -1,0 +1,129 @@
+import type { Command } from 'commander';
+import type { agentJson } from '../api/views.ts';
+import { UsageError } from './command-error.ts';
+import { readModule } from './deploy.ts';
+import { print } from './output.ts';
+import type { Session } from './session.ts';
+import { agentsTable, agentText } from './status.ts';
+import { whole } from './whole-number.ts';
+
+type FullAgent = ReturnType<typeof agentJson>;
+
+interface DeployOptions {
+  count: number;
+  strategy: string;
+  capability?: string[];
+  holders: number;
+  as?: string;
+}
+
+const pathOf = (agent: string, rest = ''): string => `/agents/${encodeURIComponent(agent)}${rest}`;
+
+/** The commands that are about agents. */
+export function registerAgentCommands(program: Command, session: Session): void {
+  registerDeploy(program, session);
+  registerTask(program, session);
+  const { console } = session;
+  program
+    .command('agent')
+    .argument('<agent>')
+    .description('where an agent is, and why there')
+    .action((agent: string) =>
+      session.withClient(async (client, { json }) => {
+        const answer = await client.get<FullAgent>(pathOf(agent));
+        print(console, json, answer, () => agentText(answer));
+      }),
+    );
+  program
+    .command('state')
+    .argument('<agent>')
+    .description("print an agent's state; base64 when it is not JSON")
+    .action((agent: string) =>
+      session.withClient(async (client, { json }) => {
+        const answer = await client.get<{ encoding: string; state: unknown }>(pathOf(agent, '/state'));
+        const { encoding, state } = answer;
+        print(console, json, answer, () => (encoding === 'base64' ? String(state) : JSON.stringify(state, null, 2)));
+      }),
+    );
+  program
+    .command('migrate')
+    .argument('<agent>')
+    .argument('<node>', 'name, id, or the end of an id')
+    .description('move an agent with its state')
+    .action((agent: string, target: string) =>
+      session.withClient(async (client, { json }) => {
+        const answer = await client.post<{ agent: FullAgent }>(pathOf(agent, '/migrate'), { target });
+        print(console, json, answer, () => agentsTable([answer.agent]));
+      }),
+    );
+  program
+    .command('delete')
+    .argument('<agent>')
+    .description('remove an agent and its state')
+    .action((agent: string) =>
+      session.withClient(async (client, { json }) => {
+        const answer = await client.delete<{ agent: string }>(pathOf(agent));
+        print(console, json, answer, () => `${answer.agent} is deleted.`);
+      }),
+    );
+}
+
+function registerDeploy(program: Command, session: Session): void {
+  program
+    .command('deploy')
+    .argument('<folder-or-type>', 'a folder with an agent.ts, .js or .mjs in it, or a type that the cluster knows')
+    .description('place agents')
+    .option('--count <n>', 'how many', whole(1, 1_000), 1)
+    .option('--strategy <name>', 'how to choose nodes', 'least_loaded')
+    .option('--capability <name...>', 'what a node must offer')
+    .option('--holders <n>', 'nodes that keep the state', whole(1, 5), 3)
+    .option('--as <name>', 'name of the agent, or beginning of the names of several (default: the type)')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  conclave deploy examples/trading --count 5\n  conclave deploy counter --as clicks --capability gpu',
+    )
+    .action((argument: string, options: DeployOptions) =>
+      session.withClient(async (client, { json }) => {
+        const { type, source } = await readModule(argument);
+        const { count, strategy, capability, holders, as } = options;
+        const answer = await client.post<{ agents: FullAgent[] }>('/agents/deploy', {
+          agent_type: type,
+          deployment_strategy: strategy,
+          count,
+          holders,
+          ...(source !== undefined && { source }),
+          ...(as !== undefined && { name: as }),
+          ...(capability !== undefined && { capabilities: capability }),
+        });
+        print(session.console, json, answer, () => agentsTable(answer.agents));
+      }),
+    );
+}
+
+function registerTask(program: Command, session: Session): void {
+  program
+    .command('task')
+    .argument('<agent>')
+    .argument('<json>', 'the task; put -- before it when it begins with a dash')
+    .description('give an agent a task and print the result')
+    .option('--id <id>', 'the same id twice takes effect once (default: a new one)')
+    .option('--ttl-ms <ms>', 'give up after this long', whole(1, 600_000), 30_000)
+    .addHelpText('after', '\nExample:\n  conclave task counter \'{"add":1}\' --id order-17')
+    .action((agent: string, text: string, { id, ttlMs }: { id?: string; ttlMs: number }) =>
+      session.withClient(async (client, { json }) => {
+        const body = { payload: parseTask(text), ttl_ms: ttlMs, ...(id !== undefined && { id }) };
+        const answer = await client.post<{ result: unknown }>(pathOf(agent, '/tasks'), body, ttlMs);
+        print(session.console, json, answer, () => JSON.stringify(answer.result, null, 2));
+      }),
+    );
+}
+
+function parseTask(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch (error) {
+    throw new UsageError(
+      `The task is not JSON: ${(error as Error).message}. Nothing was sent. Quote it for the shell.`,
+    );
+  }
+}

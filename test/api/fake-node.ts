@@ -1,0 +1,153 @@
+import { generateKeyPairSync, type KeyObject } from 'node:crypto';
+import { SignJWT } from 'jose';
+import { ReportLog } from '../../node/api/report-log.ts';
+import { createServer, type ServerInit } from '../../node/api/server.ts';
+import { type ConclaveError, toErrorBody } from '../../node/core/errors.ts';
+import type {
+  AgentView,
+  LeaderView,
+  NodeView,
+  Operation,
+  OperationType,
+  Outcome,
+  Results,
+} from '../../node/core/operation.ts';
+
+const keys = generateKeyPairSync('ed25519');
+export const privateKey = keys.privateKey;
+export const publicKeyPem = keys.publicKey.export({ type: 'spki', format: 'pem' }).toString();
+
+export interface TokenParts {
+  key?: KeyObject | Uint8Array;
+  alg?: string;
+  typ?: string | undefined;
+  issuer?: string;
+  audience?: string;
+  expires?: string | undefined;
+}
+
+/** A token as `conclave token` makes it, but for what `parts` changes. */
+export async function makeToken(parts: TokenParts = {}): Promise<string> {
+  const { key = privateKey, alg = 'EdDSA', issuer = 'conclave', audience = 'conclave-admin' } = parts;
+  const typ = 'typ' in parts ? parts.typ : 'at+jwt';
+  const expires = 'expires' in parts ? parts.expires : '1h';
+  const token = new SignJWT()
+    .setProtectedHeader({ alg, ...(typ === undefined ? {} : { typ }) })
+    .setIssuer(issuer)
+    .setAudience(audience)
+    .setSubject('operator')
+    .setIssuedAt();
+  return (expires === undefined ? token : token.setExpirationTime(expires)).sign(key);
+}
+
+export const leader: LeaderView = { id: '12D3KooWnodeone1', name: 'node-1', admin: 'http://127.0.0.1:1', term: 7 };
+
+export function nodeView(number: number, changes: Partial<NodeView> = {}): NodeView {
+  return {
+    id: `12D3KooWnode${['zero', 'one', 'two', 'three'][number]}${number}`,
+    name: `node-${number}`,
+    admin: `http://127.0.0.1:${number}`,
+    addresses: ['/ip4/127.0.0.1/tcp/7000'],
+    site: 'default',
+    capabilities: ['gpu'],
+    membership: 'alive',
+    reachable: true,
+    status: 'active',
+    voter: number < 3,
+    leader: number === 1,
+    agents: 1,
+    agentsMax: 100,
+    load: { cpu: 0.25, memoryBytes: 96 * 1024 * 1024, loopDelayMs: 1.5, tasksPerS: 10, queueDepth: 0 },
+    ...changes,
+  };
+}
+
+export function agentView(id: string, changes: Partial<AgentView> = {}): AgentView {
+  return {
+    id,
+    type: 'counter',
+    strategy: 'least_loaded',
+    status: 'active',
+    host: nodeView(2).id,
+    hostName: 'node-2',
+    epoch: 12,
+    holders: [nodeView(1).id, nodeView(2).id],
+    holdersWanted: 3,
+    capabilities: [],
+    decision: {
+      strategy: 'least_loaded',
+      node: nodeView(2).id,
+      ranked: [{ node: nodeView(2).id, name: 'node-2', score: 0.9, why: 'cpu 10 %' }],
+      rejected: [{ node: nodeView(3).id, name: 'node-3', reason: 'it is draining' }],
+    },
+    reason: 'deployed',
+    ...changes,
+  };
+}
+
+type Answers = {
+  [T in OperationType]?: (
+    operation: Extract<Operation, { type: T }>,
+  ) => Results[T] | ConclaveError | Promise<Results[T]>;
+};
+
+const defaults: Required<Answers> = {
+  status: () => ({
+    cluster: 'c1',
+    mode: 'quorum',
+    self: nodeView(1).id,
+    leader,
+    nodes: [nodeView(1), nodeView(2), nodeView(3)],
+    agents: [agentView('counter')],
+    index: 42,
+  }),
+  nodes: () => [nodeView(1), nodeView(2), nodeView(3)],
+  agents: () => [agentView('counter')],
+  agent: ({ agent }) => agentView(agent),
+  deploy: ({ name, agentType, count }) => {
+    const base = name ?? agentType;
+    return {
+      agents: count === 1 ? [agentView(base)] : Array.from({ length: count }, (_, i) => agentView(`${base}-${i + 1}`)),
+    };
+  },
+  delete: ({ agent }) => ({ agent }),
+  migrate: ({ agent, target }) => ({ agent: agentView(agent, { host: target }) }),
+  task: ({ agent, task }) => ({ agent, task, value: new TextEncoder().encode('{"totalCount":3}') }),
+  state: ({ agent }) => ({ agent, epoch: 12, sequence: 5, state: new TextEncoder().encode('{"totalCount":3}') }),
+};
+
+/** A node behind the API that records what it is asked and answers what the test says; everything else is real. */
+export class FakeNode {
+  readonly asked: Operation[] = [];
+  readonly reports = new ReportLog();
+  readonly logged: string[] = [];
+  leader: LeaderView | undefined = leader;
+  readiness = { ready: true, reason: '' };
+  answers: Answers = {};
+
+  serve(changes: Partial<ServerInit> = {}) {
+    return createServer({
+      ask: (operation) => this.#answer(operation),
+      reports: this.reports,
+      ready: () => this.readiness,
+      leader: () => this.leader,
+      self: nodeView(1).id,
+      tokenPublicKeyPem: publicKeyPem,
+      builtinTypes: new Map([['counter', 'export default { builtin: true };']]),
+      log: (text, details) => void this.logged.push(JSON.stringify({ text, ...details })),
+      ...changes,
+    });
+  }
+
+  async #answer(operation: Operation): Promise<Outcome> {
+    this.asked.push(operation);
+    const answer = (this.answers[operation.type] ?? defaults[operation.type]) as (o: Operation) => unknown;
+    const result = await answer(operation);
+    if (result instanceof Error) return { ok: false, error: toErrorBody(result) };
+    return { ok: true, result: result as Results[OperationType] };
+  }
+
+  report(index: number, kind = 'agentPlaced', details: Record<string, unknown> = {}): void {
+    this.reports.append({ index, atMs: 1_700_000_000_000 + index, kind, text: `${kind} at ${index}`, details });
+  }
+}

@@ -1,0 +1,54 @@
+import { describe, test } from 'vitest';
+import { hasEngine } from './engine.ts';
+import { type Fault, hostOf, leaderOf, weather } from './storm.ts';
+import { Testbed } from './testbed.ts';
+
+const faults: Fault[] = [
+  {
+    name: 'SIGKILL of the leader',
+    begin: async (testbed) => {
+      const node = await leaderOf(testbed);
+      await testbed.fleet.kill(node);
+      return node;
+    },
+  },
+  {
+    name: 'SIGKILL of a host',
+    begin: async (testbed) => {
+      const node = await hostOf(testbed);
+      await testbed.fleet.kill(node);
+      return node;
+    },
+  },
+  {
+    name: 'cut off from the network for 20 s',
+    begin: async (testbed) => {
+      const node = await hostOf(testbed);
+      await testbed.docker.disconnect(node);
+      return node;
+    },
+    lastsMs: 20_000,
+    end: (testbed, node) => testbed.docker.connect(node),
+  },
+  {
+    name: 'paused for 15 s',
+    begin: async (testbed) => {
+      const node = await hostOf(testbed);
+      await testbed.fleet.pause(node);
+      return node;
+    },
+    lastsMs: 15_000,
+    end: (testbed, node) => testbed.fleet.unpause(node),
+  },
+];
+
+describe.skipIf(!(await hasEngine()))('five containers (needs a Docker engine)', () => {
+  test('lose and double nothing while nodes are killed, cut off and paused', { timeout: 400_000 }, async () => {
+    const testbed = await Testbed.open('docker');
+    try {
+      await weather(testbed, faults);
+    } finally {
+      await testbed.close();
+    }
+  });
+});

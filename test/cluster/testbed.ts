@@ -1,0 +1,102 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { createDockerFleet, type DockerFleet } from '../../docker/docker-fleet.ts';
+import type { Fleet, FleetNode } from '../../docker/fleet.ts';
+import { freePort } from '../../docker/host-port.ts';
+import type { StatusJson } from '../../node/cli/status.ts';
+import { bringUp } from '../../node/cli/bring-up.ts';
+import { type Home, openHome } from '../../node/cli/home.ts';
+import { createProcessFleet } from '../../node/cli/process-fleet.ts';
+import { signToken } from '../../node/cli/token.ts';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const pollMs = 100;
+
+/** A real cluster of its own for a test: a name, a state directory and ports that nothing else has. */
+export class Testbed {
+  readonly fleet: Fleet | DockerFleet;
+  readonly home: Home;
+  readonly #directory: string;
+  token = '';
+  nodes: FleetNode[] = [];
+
+  private constructor(fleet: Fleet | DockerFleet, home: Home, directory: string) {
+    this.fleet = fleet;
+    this.home = home;
+    this.#directory = directory;
+  }
+
+  static async open(kind: 'docker' | 'processes'): Promise<Testbed> {
+    const directory = await mkdtemp(join(tmpdir(), 'conclave-test-'));
+    const name = `test-${process.pid}-${Math.floor(performance.now())}`;
+    const home = openHome(join(directory, name));
+    const distDirectory = join(root, 'dist');
+    const portFirst = await freePortsFrom(10);
+    const shared = { name, home, distDirectory, portFirst };
+    const dockerfile = join(root, 'docker', 'Dockerfile');
+    const fleet = kind === 'docker' ? await createDockerFleet({ ...shared, dockerfile }) : createProcessFleet(shared);
+    return new Testbed(fleet, home, directory);
+  }
+
+  async up(count: number): Promise<StatusJson> {
+    const { nodes } = await bringUp({ fleet: this.fleet, home: this.home, count, timeoutMs: 60_000 });
+    this.nodes = nodes;
+    this.token = await signToken(this.home);
+    return this.status();
+  }
+
+  async close(): Promise<void> {
+    await this.fleet.down();
+    await rm(this.#directory, { recursive: true, force: true });
+  }
+
+  get docker(): DockerFleet {
+    if (this.fleet.kind !== 'docker') throw new Error('this testbed has no containers');
+    return this.fleet as DockerFleet;
+  }
+
+  /** One request to one node; rejects when it does not answer in time. */
+  async call(admin: string, path: string, body?: unknown, timeoutMs = 5_000): Promise<{ status: number; body: unknown }> {
+    const answer = await fetch(`${admin}/api/v1/cluster${path}`, {
+      method: body === undefined ? 'GET' : 'POST',
+      headers: { authorization: `Bearer ${this.token}`, 'content-type': 'application/json' },
+      signal: AbortSignal.timeout(timeoutMs),
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+    });
+    return { status: answer.status, body: await answer.json() };
+  }
+
+  /** The status as a node with a majority sees it. */
+  async status(): Promise<StatusJson> {
+    let status: StatusJson | undefined;
+    await this.until('a node with a majority tells its status', async () => {
+      const answers = await Promise.allSettled(this.nodes.map(({ admin }) => this.call(admin, '/status', undefined, 2_000)));
+      status = answers
+        .flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value.body as StatusJson] : []))
+        .find((seen) => seen.mode === 'quorum' && seen.leader !== null && seen.leader.name !== '');
+      return status !== undefined;
+    });
+    return status as StatusJson;
+  }
+
+  /** Waits for a condition, not for a duration; fails with its name. */
+  async until(what: string, condition: () => Promise<boolean>, withinMs = 60_000): Promise<void> {
+    const deadlineMs = performance.now() + withinMs;
+    while (!(await condition())) {
+      if (performance.now() > deadlineMs) throw new Error(`after ${withinMs} ms still not: ${what}`);
+      await delay(pollMs);
+    }
+  }
+}
+
+/** A first port that is free, with as many free ones behind it as likely as may be. */
+async function freePortsFrom(count: number): Promise<number> {
+  for (let attempt = 0; attempt < 20; attempt++) {
+    const port = await freePort();
+    if (port + count < 65_000) return port;
+  }
+  throw new Error('no free ports');
+}

@@ -1,0 +1,345 @@
+import { mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { Runner } from '../../node/runtime/ports.ts';
+import { createWorkerRunner, type WorkerLimits } from '../../node/runtime/worker-runner.ts';
+
+type Happened =
+  | { kind: 'started'; agent: string; epoch: number; state: string }
+  | { kind: 'ran'; agent: string; epoch: number; task: string; ok: boolean; value: unknown; state: string }
+  | { kind: 'failed'; agent: string; epoch: number; reason: string }
+  | { kind: 'printed'; agent: string; line: string };
+
+const workerUrl = new URL('../../node/runtime/worker.ts', import.meta.url);
+const deadlineMs = 15_000;
+const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString('utf8');
+const bytes = (value: unknown): Uint8Array => Buffer.from(JSON.stringify(value));
+
+/** A counter that does what its task says, the bad things too. */
+const counter = `
+export default {
+  init: (context) => ({ count: 0, name: context.agent, type: context.type, epoch: context.epoch }),
+  async handle(state, task) {
+    state.count += task.add ?? 0;
+    if (task.throw) throw new Error(task.throw);
+    if (task.throwNull) throw null;
+    if (task.later) setTimeout(() => { throw null; }, 1);
+    if (task.exit !== undefined) process.exit(task.exit);
+    if (task.spin) for (;;) {}
+    if (task.wait) await new Promise(() => {});
+    if (task.heap) for (const all = []; ; ) all.push(new Array(1e5).fill({}).map(() => ({ x: Math.random() })));
+    if (task.buffers) for (const all = []; ; ) all.push(Buffer.alloc(1e6, 1)), Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
+    if (task.print) process.stdout.write(task.print);
+    if (task.answer) return new Function('state', 'return ' + task.answer)(state);
+    return { state, result: state.count };
+  },
+};`;
+
+let directory: string;
+let runner: Runner;
+let happened: Happened[];
+let arrived: () => void;
+
+function create(limits: Partial<WorkerLimits> = {}): void {
+  happened = [];
+  arrived = () => {};
+  const add = (one: Happened): void => {
+    happened.push(one);
+    arrived();
+  };
+  runner = createWorkerRunner({
+    workerUrl,
+    directory: join(directory, 'types'),
+    limits: { sparesMax: 0, ...limits },
+    log: (agent, line) => add({ kind: 'printed', agent, line }),
+    events: {
+      started: (agent, epoch, state) => add({ kind: 'started', agent, epoch, state: text(state) }),
+      ran: (agent, epoch, task, ok, value, state) =>
+        add({ kind: 'ran', agent, epoch, task, ok, value: JSON.parse(text(value)), state: text(state) }),
+      failed: (agent, epoch, reason) => add({ kind: 'failed', agent, epoch, reason }),
+    },
+  });
+}
+
+/** The first that happened, or will within the deadline, of which this is true. */
+function first<K extends Happened['kind']>(
+  kind: K,
+  is: (one: Extract<Happened, { kind: K }>) => boolean = () => true,
+): Promise<Extract<Happened, { kind: K }>> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error(`no such "${kind}" in ${JSON.stringify(happened)}`)), deadlineMs);
+    const before = arrived;
+    const look = (): void => {
+      before();
+      const found = happened.find((one) => one.kind === kind && is(one as never));
+      if (found === undefined) return;
+      clearTimeout(timer);
+      resolve(found as never);
+    };
+    arrived = look;
+    look();
+  });
+}
+
+const start = (agent: string, epoch = 1, source = counter, state?: Uint8Array): Promise<unknown> => {
+  runner.start({ agent, agentType: 'counter', epoch, source, state });
+  return first('started', (one) => one.agent === agent && one.epoch === epoch);
+};
+
+const run = (agent: string, task: string, payload: unknown, epoch = 1) => {
+  runner.run(agent, epoch, task, bytes(payload));
+  return first('ran', (one) => one.agent === agent && one.task === task && one.epoch === epoch);
+};
+
+const failure = (agent: string) => first('failed', (one) => one.agent === agent);
+
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'runner-'));
+  create();
+});
+
+afterEach(async () => {
+  await runner.stopAll();
+  await rm(directory, { recursive: true, force: true });
+});
+
+describe('an agent in its thread', () => {
+  test('starts from init, is told who it is, and answers each task with its result and its state', async () => {
+    expect(await start('a', 7)).toMatchObject({ state: '{"count":0,"name":"a","type":"counter","epoch":7}' });
+    expect(await run('a', 't1', { add: 2 }, 7)).toMatchObject({ ok: true, value: 2 });
+    const second = await run('a', 't2', { add: 3 }, 7);
+    expect(second).toMatchObject({ ok: true, value: 5 });
+    expect(JSON.parse(second.state)).toMatchObject({ count: 5 });
+  });
+
+  test('goes on from a state that it is given', async () => {
+    const state = await start('a', 2, counter, bytes({ count: 40 }));
+    expect(state).toMatchObject({ state: '{"count":40}' });
+    expect(await run('a', 't', { add: 2 }, 2)).toMatchObject({ value: 42 });
+  });
+
+  test('runs tasks that were given before it had started, one after the other in their order', async () => {
+    runner.start({ agent: 'a', agentType: 'counter', epoch: 1, source: counter, state: undefined });
+    for (let at = 1; at <= 20; at++) runner.run('a', 1, `t${at}`, bytes({ add: at }));
+    await first('ran', (one) => one.task === 't20');
+    const ran = happened.filter((one) => one.kind === 'ran');
+    expect(ran.map((one) => one.task)).toEqual(Array.from({ length: 20 }, (_, at) => `t${at + 1}`));
+    expect(ran.at(-1)?.value).toBe(210);
+  });
+
+  test('that throws in a task after half of its work has the state from before it', async () => {
+    const { state } = (await start('a')) as { state: string };
+    const refused = await run('a', 't1', { add: 5, throw: 'not today' });
+    expect(refused).toMatchObject({ ok: false, value: { reason: 'not today' }, state });
+    expect(await run('a', 't2', { add: 1 })).toMatchObject({ ok: true, value: 1 });
+    expect(await run('a', 't3', { add: 5, throwNull: true })).toMatchObject({ ok: false, value: { reason: 'null' } });
+    expect(await run('a', 't4', {})).toMatchObject({ ok: true, value: 1 });
+  });
+
+  test.each([
+    ['undefined', /must return/],
+    ['({ result: 1 })', /must return/],
+    ['({ state, result: 1n })', /result is a bigint/],
+    ['({ state, result: () => 1 })', /result is a function/],
+    ['({ state, result: { deep: [1, new Map()] } })', /result\.deep\[1\] is a Map/],
+    ['({ state: { bids: new Map() }, result: 1 })', /state\.bids is a Map/],
+    ['({ state: { price: NaN }, result: 1 })', /state\.price is NaN/],
+    ['({ state: undefined, result: 1 })', /state is undefined/],
+    ['({ state: Object.assign(state, { self: state }), result: 1 })', /in a circle/],
+  ])('refuses the task when handle returns %s, and says why', async (answer, why) => {
+    await start('a');
+    const refused = await run('a', 't1', { add: 5, answer });
+    expect(refused).toMatchObject({ ok: false, value: { reason: expect.stringMatching(why) } });
+    expect(await run('a', 't2', {})).toMatchObject({ ok: true, value: 0 });
+  });
+
+  test('refuses a task that is not JSON', async () => {
+    await start('a');
+    runner.run('a', 1, 't', Buffer.from('{'));
+    expect(await first('ran')).toMatchObject({ ok: false, value: { reason: expect.stringMatching(/JSON/) } });
+  });
+
+  test('may keep its state in a form of its own', async () => {
+    const source = `export default {
+      init: () => new Map([['n', 1]]),
+      handle(state, task) { state.set('n', state.get('n') + task); if (task < 0) throw new Error('no'); return { state }; },
+      checkpoint: (state) => Buffer.from(String(state.get('n'))),
+      restore: (bytes) => new Map([['n', Number(new TextDecoder().decode(bytes))]]),
+    }`;
+    expect(await start('a', 1, source)).toMatchObject({ state: '1' });
+    expect(await run('a', 't1', 4)).toMatchObject({ ok: true, value: null, state: '5' });
+    expect(await run('a', 't2', -9)).toMatchObject({ ok: false, state: '5' });
+    expect(await run('a', 't3', 1)).toMatchObject({ ok: true, state: '6' });
+    expect(await start('b', 1, source, Buffer.from('10'))).toMatchObject({ state: '10' });
+  });
+});
+
+describe('an agent that cannot start fails and says why', () => {
+  test.each([
+    ['export default {', /module cannot be used/],
+    ['export const x = 1', /default export/],
+    ['import "./not-there.mjs"; export default {}', /module cannot be used/],
+    ['export default { init: () => 1, handle() {}, checkpoint() {} }', /both checkpoint and restore/],
+    ['export default { init() { throw new Error("no desk") }, handle() {} }', /init failed: no desk/],
+    ['export default { init: () => new Set(), handle() {} }', /state is a Set/],
+    ['process.exit(3)', /code 3/],
+  ])('%s', async (source, why) => {
+    runner.start({ agent: 'a', agentType: 'bad', epoch: 1, source, state: undefined });
+    expect((await failure('a')).reason).toMatch(why);
+  });
+
+  test('when its state cannot be restored', async () => {
+    runner.start({ agent: 'a', agentType: 'counter', epoch: 1, source: counter, state: Buffer.from('{') });
+    expect((await failure('a')).reason).toMatch(/cannot be restored/);
+  });
+
+  test('when it takes longer than it may', async () => {
+    create({ startTimeoutMs: 400 });
+    runner.start({ agent: 'a', agentType: 'slow', epoch: 1, source: 'for (;;) {}', state: undefined });
+    expect((await failure('a')).reason).toMatch(/did not start within 400 ms/);
+  });
+});
+
+describe('an agent that breaks takes neither the node nor another agent along', () => {
+  test.each([
+    ['spins', { spin: true }, /did not answer task t within 500 ms/],
+    ['waits for what never comes', { wait: true }, /did not answer task t within 500 ms/],
+    ['ends its process', { exit: 0 }, /ended with code 0/],
+    ['throws outside a task', { later: true, wait: true }, /threw outside its tasks: null/],
+  ])('%s', async (_, payload, why) => {
+    create({ taskTimeoutMs: 500 });
+    await Promise.all([start('good'), start('bad')]);
+    runner.run('bad', 1, 't', bytes(payload));
+    expect((await failure('bad')).reason).toMatch(why);
+    expect(await run('good', 't', { add: 1 })).toMatchObject({ ok: true, value: 1 });
+    runner.run('bad', 1, 'late', bytes({ add: 1 }));
+    await start('bad', 2);
+    expect(await run('bad', 't', { add: 1 }, 2)).toMatchObject({ ok: true, value: 1 });
+    expect(happened.filter((one) => one.kind === 'failed')).toHaveLength(1);
+  });
+
+  test.each([
+    ['its heap', { heap: true }, /more than the 24 MB of memory/],
+    ['buffers', { buffers: true }, /more than the 24 MB of buffers/],
+  ])('needs too much memory in %s', async (_, payload, why) => {
+    create({ heapMbMax: 24, externalMbMax: 24 });
+    await Promise.all([start('good'), start('bad')]);
+    runner.run('bad', 1, 't', bytes(payload));
+    expect((await failure('bad')).reason).toMatch(why);
+    expect(await run('good', 't', { add: 1 })).toMatchObject({ ok: true, value: 1 });
+  });
+
+  test('says to the runner what nobody asked for', async () => {
+    const source = `import { parentPort } from 'node:worker_threads';
+      export default { init: () => 0, handle(state, task) { parentPort.postMessage(task); return { state }; } };`;
+    for (const forged of [null, { type: 'ran' }, { type: 'ran', task: 't', ok: true, value: 'x', state: 1 }]) {
+      await start('bad', 1, source);
+      runner.run('bad', 1, 't', bytes(forged));
+      expect((await failure('bad')).reason).toMatch(/nobody asked for/);
+      happened.length = 0;
+    }
+  });
+
+  test('has more tasks waiting than it may', async () => {
+    create({ tasksWaitingMax: 3 });
+    await start('a');
+    for (let at = 0; at < 6; at++) runner.run('a', 1, `t${at}`, bytes({ wait: true }));
+    expect((await failure('a')).reason).toMatch(/more than 3 tasks wait/);
+  });
+});
+
+describe('instances', () => {
+  test('of two epochs run beside each other, and the old one is stopped alone', async () => {
+    await start('a', 1);
+    await start('a', 2);
+    await run('a', 't', { add: 1 }, 1);
+    await run('a', 't', { add: 10 }, 2);
+    runner.stop('a', 1);
+    runner.run('a', 1, 'after', bytes({ add: 1 }));
+    expect(await run('a', 'next', { add: 1 }, 2)).toMatchObject({ value: 11 });
+    expect(happened.some((one) => one.kind === 'ran' && one.epoch === 1 && one.task === 'after')).toBe(false);
+  });
+
+  test('that are stopped in the middle of a task are not heard of again', async () => {
+    create({ taskTimeoutMs: 300 });
+    await Promise.all([start('a'), start('witness')]);
+    runner.run('a', 1, 't', bytes({ spin: true }));
+    runner.stop('a', 1);
+    runner.run('witness', 1, 't', bytes({ spin: true }));
+    // The witness fails when the stopped one would have, had it been left to.
+    await failure('witness');
+    expect(happened.filter((one) => 'agent' in one && one.agent === 'a')).toEqual([
+      expect.objectContaining({ kind: 'started' }),
+    ]);
+  });
+
+  test('that are started again in the same epoch begin anew', async () => {
+    await start('a');
+    await run('a', 't1', { add: 5 });
+    runner.stop('a', 1);
+    happened.length = 0;
+    await start('a', 1, counter, bytes({ count: 1 }));
+    expect(await run('a', 't2', { add: 1 })).toMatchObject({ value: 2 });
+  });
+
+  test('find a thread that has booted, and it is as good as a new one', async () => {
+    create({ sparesMax: 2 });
+    for (let at = 0; at < 6; at++) {
+      await start(`a${at}`);
+      expect(await run(`a${at}`, 't', { add: at })).toMatchObject({ ok: true, value: at });
+    }
+    runner.run('a0', 1, 'bye', bytes({ exit: 1 }));
+    expect((await failure('a0')).reason).toMatch(/code 1/);
+  });
+});
+
+describe('what reaches an agent, and what it leaves', () => {
+  test('is nothing of the environment, the arguments or the data of the node', async () => {
+    process.env['NODE_SECRET_OF_TEST'] = 'hush';
+    const source = `import { workerData } from 'node:worker_threads';
+      const { env, argv, execArgv } = process;
+      const seen = { env: { ...env }, argv: argv.slice(2), execArgv, workerData: workerData ?? null };
+      export default { init: () => seen, handle() {} };`;
+    try {
+      const { state } = (await start('a', 1, source)) as { state: string };
+      expect(JSON.parse(state)).toEqual({ env: {}, argv: [], execArgv: [], workerData: null });
+    } finally {
+      delete process.env['NODE_SECRET_OF_TEST'];
+    }
+  });
+
+  test('is its output, whole lines, cut and counted', async () => {
+    create({ lineLengthMax: 10, linesPerSMax: 3 });
+    await start('a');
+    await run('a', 't1', { print: 'one\nhal' });
+    await run('a', 't2', { print: `f\n${'x'.repeat(50)}\nfour\nfive\n` });
+    runner.run('a', 1, 't3', bytes({ exit: 0 }));
+    await first('printed', (one) => one.line.startsWith('(2 lines'));
+    const lines = happened.flatMap((one) => (one.kind === 'printed' ? [one.line] : []));
+    expect(lines.slice(0, 3)).toEqual(['one', 'half', 'x'.repeat(10)]);
+    expect(lines).not.toContain('four');
+  });
+
+  test('is its module in one file of the owner alone, made whole again if it is damaged, the oldest let go', async () => {
+    create({ modulesMax: 2 });
+    const types = join(directory, 'types');
+    await start('a');
+    await start('b');
+    const [file = ''] = await readdir(types);
+    expect(await readdir(types)).toHaveLength(1);
+    expect((await stat(join(types, file))).mode & 0o777).toBe(0o600);
+    await writeFile(join(types, file), '');
+    await start('c');
+    await start('d', 1, `${counter}// 2`);
+    await start('e', 1, `${counter}// 3`);
+    expect(await readdir(types)).toHaveLength(2);
+  });
+
+  test('is told as a failure when its module cannot be written', async () => {
+    await rm(join(directory, 'types'), { recursive: true });
+    runner.start({ agent: 'a', agentType: 'counter', epoch: 1, source: counter, state: undefined });
+    expect(happened).toEqual([]);
+    expect((await failure('a')).reason).toMatch(/cannot be started/);
+  });
+});
