@@ -1,8 +1,9 @@
-import { defineConfig } from 'vitest/config';
+import { configDefaults, defineConfig } from 'vitest/config';
 
-const exclude = ['**/node_modules/**', '**/dist/**'];
+const exclude = [...configDefaults.exclude, 'dist/**'];
+const long = ['test/cluster/**/*.test.ts'];
+const minuteMs = 60_000;
 
-/** Fast tests first; then those with real processes and containers, one file at a time. */
 export default defineConfig({
   test: {
     projects: [
@@ -10,19 +11,23 @@ export default defineConfig({
         test: {
           name: 'fast',
           include: ['test/**/*.test.ts'],
-          exclude: [...exclude, 'test/cluster/**', 'test/docker/**', 'test/cli/fleet.test.ts'],
-          testTimeout: 60_000,
+          exclude: [...exclude, ...long],
+          // Two shared cores: what takes a second alone may take ten beside others.
+          testTimeout: 30_000,
+          hookTimeout: 30_000,
           sequence: { groupOrder: 0 },
         },
       },
       {
+        // Real processes and containers: after the others and one file at a time, so that their times mean something.
         test: {
-          name: 'real',
-          include: ['test/cluster/**/*.test.ts', 'test/docker/**/*.test.ts', 'test/cli/fleet.test.ts'],
+          name: 'cluster',
+          include: long,
           exclude,
-          testTimeout: 120_000,
-          hookTimeout: 120_000,
           fileParallelism: false,
+          testTimeout: 15 * minuteMs,
+          hookTimeout: 5 * minuteMs,
+          teardownTimeout: minuteMs,
           sequence: { groupOrder: 1 },
         },
       },

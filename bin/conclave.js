@@ -1,25 +1,43 @@
 #!/usr/bin/env node
 // Starts the command line on a Node that is new enough: the one that the package brings along when this one is not.
-import { spawn } from 'node:child_process';
+// Plain JavaScript that an old Node can read too.
+import { spawn, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import { constants } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
-const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const bundled = join(root, 'node_modules', '.bin', 'node');
+const nodeMajorMin = 22;
+const self = fileURLToPath(import.meta.url);
+const root = dirname(dirname(self));
+const ownNode = join(root, 'node_modules', '.bin', 'node');
 const cli = join(root, 'dist', 'cli.mjs');
-const isNew = Number(process.versions.node.split('.')[0]) >= 22;
 
-if (!isNew && (!existsSync(bundled) || process.env.CONCLAVE_REEXEC === '1')) {
-  console.error(`conclave needs Node 22 or newer, this is ${process.version}. Nothing was done. Run "npm ci" first.`);
+const majorOf = (version) => Number(String(version).replace(/^v/, '').split('.')[0]);
+
+function refuse() {
+  console.error(
+    `conclave needs Node ${nodeMajorMin} or newer, this is ${process.version}. Nothing was done. Run "npm ci" in ${root}.`,
+  );
   process.exit(1);
 }
-if (!isNew) {
-  const env = { ...process.env, CONCLAVE_REEXEC: '1' };
-  const child = spawn(bundled, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], { stdio: 'inherit', env });
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
-  child.on('exit', (code, signal) => process.exit(code ?? (signal === 'SIGINT' ? 130 : 1)));
-} else {
+
+function isOwnNodeNewEnough() {
+  if (!existsSync(ownNode)) return false;
+  const { stdout } = spawnSync(ownNode, ['--version'], { encoding: 'utf8' });
+  return majorOf(stdout) >= nodeMajorMin;
+}
+
+function startOnOwnNode() {
+  const child = spawn(ownNode, [self, ...process.argv.slice(2)], { stdio: 'inherit' });
+  // A terminal sends Ctrl-C to both processes; passing it on as well would make two of one.
+  process.on('SIGINT', () => process.stdin.isTTY || child.kill('SIGINT'));
+  for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
+  child.on('error', refuse);
+  child.on('exit', (code, signal) => process.exit(code ?? 128 + constants.signals[signal]));
+}
+
+async function run() {
   if (!existsSync(cli)) {
     console.error('conclave is not built yet: building it, once.');
     const { buildAll } = await import(pathToFileURL(join(root, 'scripts', 'build.js')).href);
@@ -27,3 +45,7 @@ if (!isNew) {
   }
   await import(pathToFileURL(cli).href);
 }
+
+if (majorOf(process.version) >= nodeMajorMin) await run();
+else if (isOwnNodeNewEnough()) startOnOwnNode();
+else refuse();

@@ -1,14 +1,16 @@
 // Builds dist/: the node program, the command line, the agents' thread, and the agent types of examples/.
+// What it makes runs without node_modules; only the command line needs esbuild, for a user's own agents.
 import { createHash } from 'node:crypto';
-import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { basename, dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { generateWire } from './wire.js';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const dist = join(root, 'dist');
+const note = join(dist, 'build.json');
 const require = createRequire(import.meta.url);
 
 /** LevelDB's native part stands beside the bundle: a container has no node_modules. */
@@ -31,6 +33,7 @@ const noNativeSsh = {
   },
 };
 
+/** What CommonJS dependencies expect to find inside an ES module. */
 const commonJs = [
   "import { createRequire as $createRequire } from 'node:module';",
   "import { dirname as $dirname } from 'node:path';",
@@ -42,62 +45,100 @@ const commonJs = [
 
 const shared = {
   bundle: true,
+  write: false,
   platform: 'node',
   format: 'esm',
   target: 'node22',
   logLevel: 'error',
-  sourcemap: false,
   legalComments: 'none',
   absWorkingDir: root,
 };
 
-function copyNativeLevel() {
+/** Every bundle whose source exists: a part that is not written yet does not stop the others. */
+function bundles() {
+  const program = { ...shared, banner: { js: commonJs } };
+  const agents = readdirSync(join(root, 'examples')).map((name) => ({
+    ...shared,
+    entryPoints: [`examples/${name}/agent.ts`],
+    outfile: `dist/agents/${name}.mjs`,
+  }));
+  return [
+    { ...program, entryPoints: ['node/main.ts'], outfile: 'dist/node.mjs', plugins: [nativeLevel] },
+    {
+      ...program,
+      entryPoints: ['node/cli/main.ts'],
+      outfile: 'dist/cli.mjs',
+      external: ['esbuild'],
+      plugins: [noNativeSsh],
+    },
+    { ...shared, entryPoints: ['node/runtime/worker.ts'], outfile: 'dist/worker.mjs' },
+    ...agents,
+  ].filter(({ entryPoints: [source] }) => existsSync(join(root, source)));
+}
+
+function readNativeLevel() {
   const prebuilds = join(dirname(require.resolve('classic-level/package.json')), 'prebuilds');
   const { platform, arch } = process;
   const folder = readdirSync(prebuilds).find((name) => {
     const [system, archs = ''] = name.split('-');
     return system === platform && archs.split('+').includes(arch);
   });
-  if (folder === undefined) throw new Error(`classic-level has no prebuilt binary for ${platform}-${arch}`);
+  if (folder === undefined) {
+    throw new Error(`classic-level has no binary for ${platform}-${arch}. Nothing was built. Use a platform it has.`);
+  }
+  const isMusl = platform === 'linux' && process.report.getReport().header.glibcVersionRuntime === undefined;
   const files = readdirSync(join(prebuilds, folder));
-  const file = files.find((name) => !name.includes('musl')) ?? files[0];
-  copyFileSync(join(prebuilds, folder, file), join(dist, 'classic-level.node'));
+  const file = files.find((name) => name.includes('musl') === isMusl) ?? files[0];
+  return readFileSync(join(prebuilds, folder, file));
 }
 
-function writeBuildNote() {
+/** Name and bytes of everything that a node runs; the command line is no part of an image. */
+function hashOf(files) {
   const hash = createHash('sha256');
-  const files = readdirSync(dist, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile() && entry.name !== 'cli.mjs')
-    .map((entry) => join(entry.parentPath ?? entry.path, entry.name))
-    .sort();
-  for (const file of files) hash.update(basename(file)).update(readFileSync(file));
-  const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
-  writeFileSync(join(dist, 'build.json'), `${JSON.stringify({ version, hash: hash.digest('hex') })}\n`);
+  for (const [name, bytes] of [...files].sort(([a], [b]) => (a < b ? -1 : 1))) {
+    if (name !== 'cli.mjs') hash.update(`${name}\0${bytes.length}\0`).update(bytes);
+  }
+  return hash.digest('hex');
 }
 
+/** Each file is put in place whole: a program that starts from dist/ meanwhile finds the old one or the new one. */
+function writeDist(files) {
+  for (const [name, bytes] of files) {
+    const file = join(dist, name);
+    mkdirSync(dirname(file), { recursive: true });
+    writeFileSync(`${file}.${process.pid}`, bytes);
+    renameSync(`${file}.${process.pid}`, file);
+  }
+  for (const entry of readdirSync(dist, { recursive: true, withFileTypes: true })) {
+    const file = join(entry.parentPath, entry.name);
+    const age = Date.now() - (statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0);
+    const ofAnotherBuild = /\.\d+$/.test(entry.name) && age < 60_000;
+    if (entry.isFile() && !files.has(relative(dist, file)) && !ofAnotherBuild) rmSync(file, { force: true });
+  }
+}
+
+/** Builds everything and writes dist/build.json last. Throws when a source does not compile; dist/ is unchanged then. */
 export async function buildAll() {
   await generateWire();
-  rmSync(dist, { recursive: true, force: true });
-  mkdirSync(join(dist, 'agents'), { recursive: true });
-  const program = { ...shared, banner: { js: commonJs } };
-  await Promise.all([
-    build({ ...program, entryPoints: ['node/main.ts'], outfile: 'dist/node.mjs', plugins: [nativeLevel] }),
-    build({
-      ...program,
-      entryPoints: ['node/cli/main.ts'],
-      outfile: 'dist/cli.mjs',
-      external: ['esbuild'],
-      plugins: [noNativeSsh],
-    }),
-    build({ ...shared, entryPoints: ['node/runtime/worker.ts'], outfile: 'dist/worker.mjs' }),
-    ...readdirSync(join(root, 'examples'))
-      .filter((name) => existsSync(join(root, 'examples', name, 'agent.ts')))
-      .map((name) =>
-        build({ ...shared, entryPoints: [`examples/${name}/agent.ts`], outfile: `dist/agents/${name}.mjs` }),
-      ),
-  ]);
-  copyNativeLevel();
-  writeBuildNote();
+  const made = await Promise.all(bundles().map((options) => build(options)));
+  const files = new Map();
+  for (const { outputFiles } of made) {
+    for (const { path, contents } of outputFiles) files.set(relative(dist, path), contents);
+  }
+  files.set('classic-level.node', readNativeLevel());
+  const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  files.set('build.json', Buffer.from(`${JSON.stringify({ version, hash: hashOf(files) })}\n`));
+  writeDist(files);
+}
+
+/** Whether dist/ is older than what it is built from. A folder's own time tells of files that came or went. */
+export function isStale() {
+  const builtAtMs = statSync(note, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+  const sources = ['package.json', 'package-lock.json', 'scripts'];
+  for (const room of ['consensus', 'strategies', 'node', 'docker', 'examples', 'scripts']) {
+    sources.push(room, ...readdirSync(join(root, room), { recursive: true }).map((name) => join(room, name)));
+  }
+  return sources.some((name) => (statSync(join(root, name), { throwIfNoEntry: false })?.mtimeMs ?? 0) > builtAtMs);
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) await buildAll();

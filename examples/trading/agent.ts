@@ -1,50 +1,71 @@
 import type { AgentModule } from '../../node/runtime/agent.ts';
 
-/** A price as it comes in. */
-interface Tick {
+/** One price of one symbol: a task of this agent. */
+export interface Tick {
   symbol: string;
   price: number;
+  /** Passed along for the reader's sake; the figures do not depend on it. */
   date?: string;
 }
 
-/** What is known of one symbol. Mean and variance by Welford's method (1962): stable, one pass. */
-interface Figures {
+/** What is known of one symbol. */
+export interface Figures {
   count: number;
   mean: number;
-  /** Sum of the squared distances from the mean. */
+  /** Sum of the squared distances from the mean: the variance is this over (count - 1). */
   squares: number;
   high: number;
   low: number;
   last: number;
-  /** Shares held: one more after each rise above the running mean, none after a fall below it by one deviation. */
+  /** Shares held. */
   position: number;
 }
 
-type Book = Record<string, Figures>;
+/** The agent's state: the figures of each symbol, symbols in alphabetical order. */
+export type Book = Record<string, Figures>;
 
-const symbolPattern = /^[A-Z0-9.^-]{1,16}$/;
+/** The answer to a tick: the figures of its symbol, this tick included. */
+export type Quote = Figures & { symbol: string; variance: number };
+
+const symbolPattern = /^[A-Z][A-Z0-9.-]{0,15}$/;
 const symbolsMax = 1_000;
+const dateLengthMax = 40;
 
-function checked(tick: Tick): Tick {
-  if (typeof tick !== 'object' || tick === null || !symbolPattern.test(tick.symbol)) {
-    throw new TypeError('a tick needs a symbol of up to 16 capitals, digits, ".", "^" or "-", such as "MSFT"');
+/** Tasks come from outside: whatever is not a tick is refused, in words for its sender. */
+function checkedTick(task: unknown): Tick {
+  if (typeof task !== 'object' || task === null)
+    throw new TypeError('a tick looks like {"symbol":"MSFT","price":39.81}');
+  const { symbol, price, date } = task as Record<string, unknown>;
+  if (typeof symbol !== 'string' || !symbolPattern.test(symbol)) {
+    throw new TypeError('symbol must be a capital and up to 15 capitals, digits, "." or "-", such as "MSFT"');
   }
-  if (!Number.isFinite(tick.price) || tick.price <= 0) {
-    throw new TypeError(`the price of ${tick.symbol} must be a number above 0`);
+  if (typeof price !== 'number' || !Number.isFinite(price) || price <= 0) {
+    throw new TypeError(`price of ${symbol} must be a number above 0`);
   }
-  return tick;
+  if (date === undefined) return { symbol, price };
+  if (typeof date !== 'string' || date.length > dateLengthMax) {
+    throw new TypeError(`date must be a text of up to ${dateLengthMax} characters, or left out`);
+  }
+  return { symbol, price, date };
 }
 
 /** Sample variance; 0 for fewer than two prices. */
-const variance = ({ count, squares }: Figures): number => (count < 2 ? 0 : squares / (count - 1));
+const varianceOf = ({ count, squares }: Figures): number => (count < 2 ? 0 : squares / (count - 1));
 
+/**
+ * The position rule, from what was known before this price: one more share when the price is above both the last one
+ * and the mean; none when it is below the mean by more than one standard deviation; else as it was.
+ */
+function positionAfter(before: Figures, price: number): number {
+  if (price < before.mean - Math.sqrt(varianceOf(before))) return 0;
+  return price > before.last && price > before.mean ? before.position + 1 : before.position;
+}
+
+/** Mean and squares by B. P. Welford, Technometrics 4 (1962): one pass, and no difference of large sums. */
 function after(before: Figures | undefined, price: number): Figures {
   if (before === undefined) {
     return { count: 1, mean: price, squares: 0, high: price, low: price, last: price, position: 0 };
   }
-  const deviation = Math.sqrt(variance(before));
-  const rises = price > before.last && price > before.mean;
-  const falls = price < before.mean - deviation;
   const count = before.count + 1;
   const mean = before.mean + (price - before.mean) / count;
   return {
@@ -54,20 +75,25 @@ function after(before: Figures | undefined, price: number): Figures {
     high: Math.max(before.high, price),
     low: Math.min(before.low, price),
     last: price,
-    position: falls ? 0 : before.position + (rises ? 1 : 0),
+    position: positionAfter(before, price),
   };
 }
 
-const trading: AgentModule<Book, Tick> = {
+/** Alphabetical, so that the state does not tell which symbol came first, only what became of each. */
+function withSymbol(book: Book, symbol: string, figures: Figures): Book {
+  if (Object.hasOwn(book, symbol)) return { ...book, [symbol]: figures };
+  const entries = [...Object.entries(book), [symbol, figures] as const];
+  if (entries.length > symbolsMax) throw new RangeError(`the book has its most symbols (${symbolsMax})`);
+  return Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+const trading: AgentModule<Book, unknown, Quote> = {
   init: () => ({}),
   handle(book, task) {
-    const { symbol, price } = checked(task);
-    if (book[symbol] === undefined && Object.keys(book).length >= symbolsMax) {
-      throw new RangeError(`the book has its ${symbolsMax} symbols`);
-    }
+    const { symbol, price } = checkedTick(task);
     const figures = after(book[symbol], price);
-    book[symbol] = figures;
-    return { state: book, result: { symbol, ...figures, variance: variance(figures) } };
+    const result = { symbol, ...figures, variance: varianceOf(figures) };
+    return { state: withSymbol(book, symbol, figures), result };
   },
 };
 

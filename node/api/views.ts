@@ -1,4 +1,3 @@
-import type { Decision } from '../../strategies/strategy.ts';
 import type { Report } from '../core/effect.ts';
 import type { AgentView, LeaderView, NodeView, Results, StatusView } from '../core/operation.ts';
 
@@ -39,7 +38,7 @@ export function nodeJson(node: NodeView) {
   };
 }
 
-function decisionJson({ strategy, node, ranked, rejected }: Decision) {
+function decisionJson({ strategy, node, ranked, rejected }: NonNullable<AgentView['decision']>) {
   return {
     strategy,
     node: node ?? null,

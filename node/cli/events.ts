@@ -6,10 +6,13 @@ import type { Console } from './up.ts';
 
 export type ReportJson = ReturnType<typeof reportJson>;
 
+/** What an agent wrote may be in a text: it neither breaks the line nor speaks to the terminal. */
+const printable = (text: string): string => text.replaceAll(/\p{Cc}/gu, ' ');
+
 /** One event as a line: time of day (UTC), log index, kind, text. What only one node saw has no index. */
 export function eventLine({ at_ms: atMs, index, kind, text }: ReportJson): string {
   const time = atMs > 0 ? new Date(atMs).toISOString().slice(11, 23) : ' '.repeat(12);
-  return `${colors.gray(time)} ${colors.gray(String(index || '').padStart(6))} ${colors.cyan(kind.padEnd(16))} ${text}`;
+  return `${colors.gray(time)} ${colors.gray(String(index || '').padStart(6))} ${colors.cyan(kind.padEnd(16))} ${printable(text)}`;
 }
 
 /**

@@ -48,7 +48,7 @@ export class Views {
 
   #node(member: Member, agents: number, voters: readonly NodeId[]): NodeView {
     const { node, profile, membership } = member;
-    const reachable = node === this.#self || !this.#detector.isSuspect(node);
+    const reachable = node === this.#self || (membership === 'alive' && !this.#detector.isSuspect(node));
     return {
       id: node,
       name: profile.name,

@@ -22,11 +22,7 @@ export interface AgentModule<State, Task = unknown, Result = unknown> {
    * Takes one task; the next one waits until this one is done. It may change `state` in place or return a new one. A
    * throw refuses the task: its message goes to the sender, and the agent goes on from the state before it.
    */
-  handle(
-    state: State,
-    task: Task,
-    context: AgentContext,
-  ): Handled<State, Result> | Promise<Handled<State, Result>>;
+  handle(state: State, task: Task, context: AgentContext): Handled<State, Result> | Promise<Handled<State, Result>>;
   /** The state as bytes, to be kept by the holders. Called after every task; must be matched by `restore`. */
   checkpoint?(state: State): Uint8Array;
   /** The reverse of `checkpoint`: on another node, after a failure, and when a task was refused. */

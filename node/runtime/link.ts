@@ -4,7 +4,9 @@ import { encodeFrame } from './frame.ts';
 export const directProtocol = '/conclave/direct/1';
 
 const queueFramesMax = 8_192;
-const queueBytesMax = 64 * 1024 * 1024;
+const queueBytesMax = 16 * 1024 * 1024;
+/** Small frames that leave together are joined up to this size. */
+const writeBytesMax = 256 * 1024;
 const openTimeoutMs = 5_000;
 
 export interface LinkEvents {
@@ -98,16 +100,26 @@ export class Link {
 
   #flush(): void {
     if (this.#draining || this.#queue.length === 0 || this.#stream === undefined) return;
-    const queue = this.#queue;
-    const [only] = queue;
-    const bytes = queue.length === 1 && only !== undefined ? only : Buffer.concat(queue, this.#queueBytes);
-    this.#queue = [];
-    this.#queueBytes = 0;
     try {
-      this.#draining = !this.#stream.send(bytes);
+      while (this.#queue.length > 0 && !this.#draining) this.#draining = !this.#stream.send(this.#nextWrite());
     } catch {
       // The stream closed under the write: its close event follows.
     }
+  }
+
+  #nextWrite(): Uint8Array {
+    let bytes = 0;
+    let frames = 0;
+    for (const frame of this.#queue) {
+      if (frames > 0 && bytes + frame.byteLength > writeBytesMax) break;
+      bytes += frame.byteLength;
+      frames += 1;
+    }
+    const leaving = this.#queue.slice(0, frames);
+    this.#queue = this.#queue.slice(frames);
+    this.#queueBytes -= bytes;
+    const [only] = leaving;
+    return frames === 1 && only !== undefined ? only : Buffer.concat(leaving, bytes);
   }
 
   close(): void {

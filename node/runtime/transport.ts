@@ -3,7 +3,6 @@ import { noise } from '@chainsafe/libp2p-noise';
 import { identify } from '@libp2p/identify';
 import type { Connection, Ed25519PrivateKey, PeerId, Stream } from '@libp2p/interface';
 import { peerIdFromString } from '@libp2p/peer-id';
-import { preSharedKey } from '@libp2p/pnet';
 import { tcp } from '@libp2p/tcp';
 import { yamux } from '@libp2p/yamux';
 import { multiaddr } from '@multiformats/multiaddr';
@@ -12,6 +11,7 @@ import type { NodeId, Topic } from '../core/message.ts';
 import { frameBytesMax } from '../core/wire/codec.ts';
 import { FrameReader } from './frame.ts';
 import { directProtocol, Link } from './link.ts';
+import { guardWithKey } from './network-key.ts';
 import type { Transport, TransportEvents } from './ports.ts';
 
 export interface TransportInit {
@@ -43,7 +43,7 @@ function create({ identity, listen, announce, networkKey }: TransportInit) {
     transports: [tcp()],
     connectionEncrypters: [noise()],
     streamMuxers: [yamux()],
-    ...(networkKey && { connectionProtector: preSharedKey({ psk: networkKey }) }),
+    ...(networkKey && { connectionProtector: guardWithKey(networkKey) }),
     connectionGater: {
       denyDialMultiaddr: () => false,
       denyInboundEncryptedConnection: (peer) => peer.type !== 'Ed25519',

@@ -1,20 +1,17 @@
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
+import { AgentThreads, type AgentThreadsLimits } from './agent-threads.ts';
 import { ModuleFiles } from './module-files.ts';
 import type { Runner, RunnerEvents } from './ports.ts';
 import { PrintedLines } from './printed-lines.ts';
 import type { FromWorker, ToWorker } from './worker.ts';
 
-export interface WorkerLimits {
-  /** A thread's heap; beyond it the thread ends, and only it. */
-  heapMbMax: number;
+export interface WorkerLimits extends AgentThreadsLimits {
   /** What a thread holds outside its heap, in buffers. Measured now and then: a fast grower exceeds it for a moment. */
   externalMbMax: number;
   startTimeoutMs: number;
   taskTimeoutMs: number;
   /** Tasks that wait at one instance. */
   tasksWaitingMax: number;
-  /** Threads that have booted and wait for a module. */
-  sparesMax: number;
   /** Module files that are kept. */
   modulesMax: number;
   /** Characters of a line that an agent prints. */
@@ -80,8 +77,7 @@ class WorkerRunner implements Runner {
   readonly #limits: WorkerLimits;
   readonly #modules: ModuleFiles;
   readonly #instances = new Map<string, Instance>();
-  readonly #spares = new Set<Worker>();
-  readonly #ending = new Set<Promise<unknown>>();
+  readonly #threads: AgentThreads;
   #memoryTimer: NodeJS.Timeout | undefined;
   #memoryTurn = 0;
   #stopped = false;
@@ -90,6 +86,7 @@ class WorkerRunner implements Runner {
     this.#init = init;
     this.#limits = { ...defaultWorkerLimits, ...init.limits };
     this.#modules = new ModuleFiles(init.directory, this.#limits.modulesMax);
+    this.#threads = new AgentThreads(init.workerUrl, this.#limits);
   }
 
   start({ agent, agentType, epoch, source, state }: Parameters<Runner['start']>[0]): void {
@@ -108,7 +105,7 @@ class WorkerRunner implements Runner {
     this.#instances.set(keyOf(agent, epoch), instance);
     try {
       const moduleUrl = this.#modules.urlOf(source);
-      instance.worker = this.#takeSpare() ?? this.#createWorker();
+      instance.worker = this.#threads.take();
       this.#listen(instance, instance.worker);
       const context = { agent, type: agentType, epoch };
       this.#say(instance, { type: 'start', moduleUrl, context, state: state && ownBytes(state) });
@@ -142,9 +139,7 @@ class WorkerRunner implements Runner {
     this.#stopped = true;
     clearInterval(this.#memoryTimer);
     for (const instance of this.#instances.values()) this.#end(instance);
-    for (const spare of this.#spares) this.#terminate(spare);
-    this.#spares.clear();
-    await Promise.all(this.#ending);
+    await this.#threads.endAll();
   }
 
   // ---- an instance ----
@@ -179,7 +174,7 @@ class WorkerRunner implements Runner {
       instance.started = true;
       this.#init.events.started(agent, epoch, message.state);
       this.#runNext(instance);
-      this.#keepSpares();
+      this.#threads.keepSpares();
     } else if (message?.type === 'ran' && message.task === running) {
       clearTimeout(instance.timer);
       instance.running = undefined;
@@ -201,26 +196,12 @@ class WorkerRunner implements Runner {
     this.#instances.delete(keyOf(instance.agent, instance.epoch));
     instance.started = false;
     instance.waiting = [];
-    if (instance.worker !== undefined) this.#terminate(instance.worker);
+    if (instance.worker !== undefined) this.#threads.end(instance.worker);
   }
 
   // ---- threads ----
 
-  #createWorker(): Worker {
-    // No environment, no arguments: nothing of the node's secrets reaches an agent by accident.
-    return new Worker(this.#init.workerUrl, {
-      env: {},
-      argv: [],
-      execArgv: [],
-      stdout: true,
-      stderr: true,
-      resourceLimits: { maxOldGenerationSizeMb: this.#limits.heapMbMax },
-    });
-  }
-
   #listen(instance: Instance, worker: Worker): void {
-    worker.removeAllListeners();
-    worker.ref();
     worker.on('message', (said: unknown) => this.#onMessage(instance, said));
     worker.on('messageerror', () => this.#fail(instance, 'its thread said something that cannot be read'));
     worker.on('error', (error: unknown) => this.#fail(instance, this.#whyThreadEnded(error)));
@@ -239,42 +220,6 @@ class WorkerRunner implements Runner {
       return `it needs more than the ${this.#limits.heapMbMax} MB of memory that an agent has`;
     }
     return `it threw outside its tasks: ${reasonOf(error)}`;
-  }
-
-  #terminate(worker: Worker): void {
-    worker.removeAllListeners();
-    // A thread that is being ended may still throw, and without a listener that would end the node.
-    worker.on('error', () => {});
-    const ended = worker.terminate().catch(() => {});
-    this.#ending.add(ended);
-    void ended.then(() => this.#ending.delete(ended));
-  }
-
-  // ---- spares ----
-
-  #takeSpare(): Worker | undefined {
-    for (const spare of this.#spares) {
-      this.#spares.delete(spare);
-      return spare;
-    }
-    return undefined;
-  }
-
-  /** A start is nearly all booting of the thread: the next recovery finds one that has booted. */
-  #keepSpares(): void {
-    if (this.#stopped || this.#spares.size >= this.#limits.sparesMax) return;
-    let spare: Worker;
-    try {
-      spare = this.#createWorker();
-    } catch {
-      return;
-    }
-    spare.unref();
-    spare.once('error', () => this.#spares.delete(spare));
-    spare.once('exit', () => this.#spares.delete(spare));
-    // One after the other: agents that start at the same time need the processor more.
-    spare.once('online', () => this.#keepSpares());
-    this.#spares.add(spare);
   }
 
   // ---- memory outside the heap, for which a thread has no limit of its own ----

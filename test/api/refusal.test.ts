@@ -33,7 +33,7 @@ const badTokens: [string, () => Promise<string> | string, RegExp][] = [
   ['without a type', () => makeToken({ typ: undefined }), /"typ"/],
   ['that has expired', () => makeToken({ expires: '-1m' }), /expired/],
   ['that never expires', () => makeToken({ expires: undefined }), /"exp"/],
-  ['that is none', () => 'abc', /not a signed token/],
+  ['that is none', () => 'not-a-token', /not a signed token/],
 ];
 
 describe('a request', () => {
@@ -44,7 +44,7 @@ describe('a request', () => {
     expect(answer.headers['www-authenticate']).toBe('Bearer realm="conclave", error="invalid_token"');
     expect(answer.json().error.code).toBe('tokenInvalid');
     expect(answer.json().error.message).toMatch(reason);
-    if (bad.length > 3) expect(answer.payload).not.toContain(bad);
+    expect(answer.payload).not.toContain(bad);
     expect(node.asked).toEqual([]);
   });
 
@@ -52,7 +52,7 @@ describe('a request', () => {
     for (const { method, url, open } of routes) {
       if (open) continue;
       const answer = await server.inject({ method: method as 'GET', url: url.replaceAll(/:\w+/g, 'x') });
-      expect(answer.statusCode, `${method} ${url}`).toBe(401);
+      expect([method, url, answer.statusCode]).toEqual([method, url, 401]);
       expect(answer.json().error.code).toBe('tokenMissing');
       expect(answer.headers['www-authenticate']).toBe('Bearer realm="conclave"');
     }

@@ -44,11 +44,6 @@ const faults: Fault[] = [
 
 describe.skipIf(!(await hasEngine()))('five containers (needs a Docker engine)', () => {
   test('lose and double nothing while nodes are killed, cut off and paused', { timeout: 400_000 }, async () => {
-    const testbed = await Testbed.open('docker');
-    try {
-      await weather(testbed, faults);
-    } finally {
-      await testbed.close();
-    }
+    await Testbed.with('docker', (testbed) => weather(testbed, faults));
   });
 });

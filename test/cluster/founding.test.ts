@@ -18,15 +18,12 @@ describe.skipIf(!(await hasEngine()))('five containers that start at the same mo
 });
 
 async function expectOneCluster(kind: 'docker' | 'processes'): Promise<void> {
-  const testbed = await Testbed.open(kind);
-  try {
+  await Testbed.with(kind, async (testbed) => {
     await testbed.up(5);
     const views = await Promise.all(testbed.nodes.map(({ admin }) => testbed.call(admin, '/status')));
     const bodies = views.map(({ body }) => body as { cluster: string; nodes: unknown[]; leader: { id: string } });
     expect(new Set(bodies.map(({ cluster }) => cluster)).size).toBe(1);
     expect(new Set(bodies.map(({ leader }) => leader.id)).size).toBe(1);
     expect(bodies.map(({ nodes }) => nodes.length)).toEqual([5, 5, 5, 5, 5]);
-  } finally {
-    await testbed.close();
-  }
+  });
 }

@@ -32,11 +32,6 @@ const faults: Fault[] = [
 
 describe('five processes', () => {
   test('lose and double nothing while nodes are killed and fall silent', { timeout: 400_000 }, async () => {
-    const testbed = await Testbed.open('processes');
-    try {
-      await weather(testbed, faults);
-    } finally {
-      await testbed.close();
-    }
+    await Testbed.with('processes', (testbed) => weather(testbed, faults));
   });
 });

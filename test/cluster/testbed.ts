@@ -53,6 +53,21 @@ export class Testbed {
     await rm(this.#directory, { recursive: true, force: true });
   }
 
+  /** Runs a test's story; when it fails, what every node last wrote comes before the failure. */
+  static async with(kind: 'docker' | 'processes', story: (testbed: Testbed) => Promise<void>): Promise<void> {
+    const testbed = await Testbed.open(kind);
+    try {
+      await story(testbed);
+    } catch (error) {
+      for (const { name, state } of await testbed.fleet.list()) {
+        process.stdout.write(`--- ${name} (${state})\n${await testbed.fleet.logs(name, 30)}\n`);
+      }
+      throw error;
+    } finally {
+      await testbed.close();
+    }
+  }
+
   get docker(): DockerFleet {
     if (this.fleet.kind !== 'docker') throw new Error('this testbed has no containers');
     return this.fleet as DockerFleet;

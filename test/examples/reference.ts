@@ -1,11 +1,13 @@
 import { readFileSync } from 'node:fs';
 
+/** A row of the input: a task for the agent, as it stands. */
 export interface Tick {
   symbol: string;
   price: number;
   date: string;
 }
 
+/** The figures of one symbol as they must be. */
 export interface Expected {
   count: number;
   mean: number;
@@ -18,7 +20,7 @@ export interface Expected {
 
 const data = new URL('../data/', import.meta.resolve('vega-datasets'));
 
-/** The rows of a file of the package vega-datasets, each by column. */
+/** The rows of a file of the package vega-datasets, each by column. Its files quote nothing. */
 function readCsv(name: string): Record<string, string>[] {
   const [head = '', ...lines] = readFileSync(new URL(name, data), 'utf8').trim().split(/\r?\n/);
   const columns = head.split(',');
@@ -49,6 +51,7 @@ function varianceOf(prices: readonly number[]): number {
   return prices.reduce((sum, price) => sum + (price - mean) ** 2, 0) / (prices.length - 1);
 }
 
+/** One more share at a price above the last and the mean before it; none at one deviation below that mean. */
 function positionOf(prices: readonly number[]): number {
   let position = 0;
   for (let at = 1; at < prices.length; at++) {
@@ -63,12 +66,11 @@ function positionOf(prices: readonly number[]): number {
 
 /** What an agent must have for each symbol once it has seen these ticks. Shares no code with the agent. */
 export function expectedStatistics(ticks: readonly Tick[]): Map<string, Expected> {
-  const bySymbol = new Map<string, number[]>();
-  for (const { symbol, price } of ticks) bySymbol.set(symbol, [...(bySymbol.get(symbol) ?? []), price]);
+  const symbols = [...new Set(ticks.map(({ symbol }) => symbol))];
   return new Map(
-    [...bySymbol].map(([symbol, prices]) => [
-      symbol,
-      {
+    symbols.map((symbol) => {
+      const prices = ticks.filter((tick) => tick.symbol === symbol).map(({ price }) => price);
+      const expected = {
         count: prices.length,
         mean: meanOf(prices),
         variance: varianceOf(prices),
@@ -76,31 +78,34 @@ export function expectedStatistics(ticks: readonly Tick[]): Map<string, Expected
         low: Math.min(...prices),
         last: prices.at(-1) ?? Number.NaN,
         position: positionOf(prices),
-      },
-    ]),
+      };
+      return [symbol, expected];
+    }),
   );
 }
 
-const close = (a: number, b: number): boolean => Math.abs(a - b) <= 1e-9 * Math.max(1, Math.abs(a), Math.abs(b));
+/** Relative, so that a variance near 0 is held to the same digits as one in the thousands. */
+const isClose = (a: number, b: number): boolean => Math.abs(a - b) <= 1e-9 * Math.max(Math.abs(a), Math.abs(b));
 
-type Book = Record<string, { squares: number; mean: number } & Record<string, number>>;
+const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null;
 
 /** In what an agent's state differs from what is expected: one line each, none when it is right. */
 export function differences(state: unknown, expected: ReadonlyMap<string, Expected>): string[] {
-  const book = state as Book;
+  if (!isRecord(state)) return [`the state is ${JSON.stringify(state)}, not a book of symbols`];
   const found: string[] = [];
-  const symbols = Object.keys(book).sort().join(' ');
+  const symbols = Object.keys(state).sort().join(' ');
   const wanted = [...expected.keys()].sort().join(' ');
   if (symbols !== wanted) found.push(`symbols are ${symbols}, not ${wanted}`);
   for (const [symbol, want] of expected) {
-    const have = book[symbol];
-    if (have === undefined) continue;
+    const have = state[symbol];
+    if (!isRecord(have)) continue;
     for (const field of ['count', 'high', 'low', 'last', 'position'] as const) {
       if (have[field] !== want[field]) found.push(`${symbol} ${field} is ${have[field]}, not ${want[field]}`);
     }
-    const variance = want.count < 2 ? 0 : have.squares / (want.count - 1);
-    if (!close(have.mean, want.mean)) found.push(`${symbol} mean is ${have.mean}, not ${want.mean}`);
-    if (!close(variance, want.variance)) found.push(`${symbol} variance is ${variance}, not ${want.variance}`);
+    const mean = Number(have['mean']);
+    const variance = want.count < 2 ? 0 : Number(have['squares']) / (want.count - 1);
+    if (!isClose(mean, want.mean)) found.push(`${symbol} mean is ${mean}, not ${want.mean}`);
+    if (!isClose(variance, want.variance)) found.push(`${symbol} variance is ${variance}, not ${want.variance}`);
   }
   return found;
 }

@@ -1,40 +1,138 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
 import { describe, expect, test } from 'vitest';
-import trading from '../../examples/trading/agent.ts';
-import { differences, expectedStatistics, readTicks } from './reference.ts';
+import trading, { type Book } from '../../examples/trading/agent.ts';
+import { createWorkerRunner } from '../../node/runtime/worker-runner.ts';
+import { differences, expectedStatistics, readTicks, type Tick } from './reference.ts';
 
 const context = { agent: 'trading-1', type: 'trading', epoch: 1 };
+const ticks = readTicks();
+const expected = expectedStatistics(ticks);
 
-async function book(ticks: readonly { symbol: string; price: number }[]): Promise<unknown> {
+async function bookAfter(fed: readonly Tick[]): Promise<Book> {
   let state = await trading.init(context);
-  for (const tick of ticks) state = (await trading.handle(structuredClone(state), tick, context)).state;
+  for (const tick of fed) state = (await trading.handle(state, tick, context)).state;
   return state;
 }
 
-describe('the trading example', () => {
-  const ticks = readTicks();
+/** The ticks of all symbols dealt in turns: the order within each symbol stays. */
+function interleaved(): Tick[] {
+  const bySymbol = [...Map.groupBy(ticks, ({ symbol }) => symbol).values()].reverse();
+  const longest = Math.max(...bySymbol.map(({ length }) => length));
+  return Array.from({ length: longest }, (_, at) => bySymbol.flatMap((own) => own[at] ?? [])).flat();
+}
 
-  test('reads all rows of both files', () => {
-    expect(ticks.filter(({ symbol }) => symbol !== 'SP500')).toHaveLength(560);
-    expect(new Set(ticks.map(({ symbol }) => symbol)).size).toBe(6);
-    expect(ticks.every(({ price }) => Number.isFinite(price) && price > 0)).toBe(true);
+describe('the input', () => {
+  test('is all rows of both files', () => {
+    const counts = [...expected].map(([symbol, { count }]) => `${symbol} ${count}`);
+    expect(counts).toEqual(['MSFT 123', 'AMZN 123', 'IBM 123', 'GOOG 68', 'AAPL 123', 'SP500 5105']);
+    expect(ticks.every(({ price, date }) => Number.isFinite(price) && price > 0 && date !== '')).toBe(true);
   });
 
+  test('makes the position rise and fall, so that comparing it means something', () => {
+    expect(new Set([...expected.values()].map(({ position }) => position)).size).toBeGreaterThan(2);
+  });
+});
+
+describe('the trading agent', () => {
   test('ends, fed with all rows, in the state that was computed without it', async () => {
-    expect(differences(await book(ticks), expectedStatistics(ticks))).toEqual([]);
+    expect(differences(await bookAfter(ticks), expected)).toEqual([]);
   });
 
-  test('does not end in that state when one row is lost, or counted twice', async () => {
-    const expected = expectedStatistics(ticks);
-    expect(differences(await book(ticks.slice(1)), expected)).not.toEqual([]);
-    expect(differences(await book([...ticks, ...ticks.slice(-1)]), expected)).not.toEqual([]);
+  test('ends in the same bytes however the symbols are mixed', async () => {
+    expect(JSON.stringify(await bookAfter(interleaved()))).toBe(JSON.stringify(await bookAfter(ticks)));
+  });
+
+  test('ends in another state when one row is lost, counted twice or out of its order', async () => {
+    const last = ticks.at(-1) as Tick;
+    expect(differences(await bookAfter(ticks.slice(1)), expected)).not.toEqual([]);
+    expect(differences(await bookAfter([...ticks, last]), expected)).not.toEqual([]);
+    expect(differences(await bookAfter([last, ...ticks.slice(0, -1)]), expected)).not.toEqual([]);
+    expect(differences({}, expected)).not.toEqual([]);
+    expect(differences(undefined, expected)).not.toEqual([]);
+  });
+
+  test('stays exact where the variance is small against the prices', async () => {
+    const prices = Array.from({ length: 1_000 }, (_, at) => ({ symbol: 'X', price: 1e8 + (at % 2), date: '' }));
+    expect(differences(await bookAfter(prices), expectedStatistics(prices))).toEqual([]);
+  });
+
+  test('answers a tick with the figures of its symbol', async () => {
+    const state = await bookAfter([{ symbol: 'IBM', price: 10, date: '' }]);
+    const { result } = await trading.handle(state, { symbol: 'IBM', price: 12 }, context);
+    expect(result).toEqual({
+      symbol: 'IBM',
+      count: 2,
+      mean: 11,
+      squares: 2,
+      variance: 2,
+      high: 12,
+      low: 10,
+      last: 12,
+      position: 1,
+    });
   });
 
   test.each([
-    [{ symbol: 'MSFT', price: Number.NaN }, /price/],
-    [{ symbol: 'MSFT', price: -1 }, /price/],
-    [{ symbol: '<script>', price: 1 }, /symbol/],
-    [null, /symbol/],
+    [{ symbol: 'MSFT', price: Number.NaN }, /price of MSFT/],
+    [{ symbol: 'MSFT', price: Number.POSITIVE_INFINITY }, /price of MSFT/],
+    [{ symbol: 'MSFT', price: -1 }, /price of MSFT/],
+    [{ symbol: 'MSFT', price: '39.81' }, /price of MSFT/],
+    [{ symbol: 'MSFT' }, /price of MSFT/],
+    [{ symbol: '__proto__', price: 1 }, /symbol must/],
+    [{ symbol: ['MSFT'], price: 1 }, /symbol must/],
+    [{ price: 1 }, /symbol must/],
+    [{ symbol: 'MSFT', price: 1, date: 7 }, /date must/],
+    [null, /looks like/],
   ])('refuses %j and says why', (tick, why) => {
-    expect(() => trading.handle({}, tick as never, context)).toThrow(why);
+    expect(() => trading.handle({}, tick, context)).toThrow(why);
   });
+});
+
+test('the trading agent as it is deployed, in its own thread and moved half-way, ends in the same state', async () => {
+  const { outputFiles } = await build({
+    entryPoints: [fileURLToPath(new URL('../../examples/trading/agent.ts', import.meta.url))],
+    bundle: true,
+    write: false,
+    format: 'esm',
+    platform: 'node',
+    target: 'node22',
+  });
+  const source = outputFiles[0]?.text ?? '';
+  const directory = await mkdtemp(join(tmpdir(), 'trading-'));
+  const encoder = new TextEncoder();
+  const decoder = new TextDecoder();
+  const moveAt = Math.floor(ticks.length / 2);
+  const agent = { agent: 'trading-1', agentType: 'trading', source };
+  let next = 0;
+  const ended = await new Promise<unknown>((resolve, reject) => {
+    const feed = (epoch: number) =>
+      runner.run('trading-1', epoch, `t${next}`, encoder.encode(JSON.stringify(ticks[next])));
+    const runner = createWorkerRunner({
+      workerUrl: new URL('../../node/runtime/worker.ts', import.meta.url),
+      directory,
+      events: {
+        started: (_, epoch) => feed(epoch),
+        ran: (_, epoch, task, ok, value, state) => {
+          if (!ok) return reject(new Error(`${task}: ${decoder.decode(value)}`));
+          next += 1;
+          if (next === moveAt) {
+            runner.stop('trading-1', epoch);
+            return runner.start({ ...agent, epoch: epoch + 1, state });
+          }
+          if (next < ticks.length) return feed(epoch);
+          return void runner.stopAll().then(() => resolve({ epoch, state: JSON.parse(decoder.decode(state)) }));
+        },
+        failed: (_, epoch, reason) => reject(new Error(`epoch ${epoch}: ${reason}`)),
+      },
+    });
+    runner.start({ ...agent, epoch: 1, state: undefined });
+  }).finally(() => rm(directory, { recursive: true, force: true }));
+  const { epoch, state } = ended as { epoch: number; state: unknown };
+  expect(epoch).toBe(2);
+  expect(differences(state, expected)).toEqual([]);
+  expect(JSON.stringify(state)).toBe(JSON.stringify(await bookAfter(ticks)));
 });

@@ -2,23 +2,19 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { choose } from '../../strategies/choose.ts';
 import { strategies } from '../../strategies/registry.ts';
+import type { Candidate, PlacementRequest, Ranked } from '../../strategies/strategy.ts';
 import { anyCandidates, anyRequest } from './candidates.ts';
 
 /** What holds for every strategy, whatever it prefers. */
 describe.each([...strategies])('%s', (name, strategy) => {
-  const always = (check: (...drawn: [...Parameters<typeof decide>]) => void) =>
+  const decide = (request: PlacementRequest, candidates: readonly Candidate[]) => choose(strategy, request, candidates);
+  const always = (check: (request: PlacementRequest, candidates: Candidate[]) => void) =>
     fc.assert(fc.property(anyRequest, anyCandidates, check));
-  const decide = (...[request, candidates]: [Parameters<typeof choose>[1], Parameters<typeof choose>[2]]) =>
-    choose(strategy, request, candidates);
 
   test('goes by its own name', () => {
     expect(strategy.name).toBe(name);
-    expect(choose(strategy, { agent: 'a', agentType: 'a', capabilities: [], turn: 0 }, [])).toEqual({
-      strategy: name,
-      node: undefined,
-      ranked: [],
-      rejected: [],
-    });
+    const request = { agent: 'a-1', agentType: 'a', capabilities: [], turn: 0 };
+    expect(decide(request, [])).toEqual({ strategy: name, node: undefined, ranked: [], rejected: [] });
   });
 
   test('never chooses or ranks a node that drains, lacks something or is full, and rejects no other', () => {
@@ -49,8 +45,7 @@ describe.each([...strategies])('%s', (name, strategy) => {
     always((request, candidates) => {
       const { ranked } = decide(request, candidates);
       for (const [at, { score, node }] of ranked.slice(1).entries()) {
-        const before = ranked[at];
-        if (before === undefined) throw new Error('a rank without the one before it');
+        const before = ranked[at] as Ranked;
         expect(before.score > score || (before.score === score && before.node < node)).toBe(true);
       }
     });

@@ -1,0 +1,234 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { decodeJwt, decodeProtectedHeader } from 'jose';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { openHome } from '../../node/cli/home.ts';
+import { runCommandLine } from '../../node/cli/program.ts';
+import { errors } from '../../node/core/errors.ts';
+import { agentView, nodeView } from '../api/fake-node.ts';
+import { Printed, run, type Served, serve } from './run.ts';
+
+let served: Served;
+let directory: string;
+
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'conclave-cli-'));
+});
+afterAll(() => rm(directory, { recursive: true }));
+beforeEach(async () => {
+  served = await serve();
+});
+afterEach(async () => {
+  vi.unstubAllEnvs();
+  await served.server.close();
+});
+
+const conclave = (...argv: string[]) => run([served.url], ...argv);
+
+describe('status', () => {
+  it('shows the leader with its term, every node with its load, and every agent with its holders', async () => {
+    const { code, out } = await conclave('status');
+    expect(code).toBe(0);
+    expect(out).toMatch(/node-1 leads in term 7/);
+    expect(out).toMatch(/mode quorum/);
+    expect(out).toMatch(/node-1 .*odeone1 .*leader .*active .*1\/100 .*25 % .*96 MB .*http:\/\/127\.0\.0\.1:1/);
+    expect(out).toMatch(/node-2 .*voter/);
+    expect(out).toMatch(/node-3 .*learner/);
+    expect(out).toMatch(/counter .*active .*node-2 .*12 .*2\/3 .*least_loaded .*deployed/);
+    expect(out).not.toContain('\u001b');
+  });
+
+  it('prints with --json one object: nodes, leader, agents and mode', async () => {
+    const { code, json } = await conclave('status', '--json');
+    expect(code).toBe(0);
+    expect(json()).toMatchObject({
+      mode: 'quorum',
+      leader: { id: nodeView(1).id, term: 7 },
+      nodes: [{ name: 'node-1' }, { name: 'node-2' }, { name: 'node-3' }],
+      agents: [{ id: 'counter', host_name: 'node-2' }],
+    });
+  });
+
+  it('says so when nobody leads', async () => {
+    served.node.answers.status = () => ({
+      ...{ cluster: 'c1', mode: 'autonomous', self: nodeView(2).id, leader: undefined, index: 3 },
+      nodes: [nodeView(2, { leader: false, load: undefined, status: 'inactive' })],
+      agents: [],
+    });
+    const { code, out } = await conclave('status');
+    expect(code).toBe(0);
+    expect(out).toMatch(/nobody leads/);
+    expect(out).toMatch(/autonomous/);
+    expect(out).toMatch(/No agents yet/);
+  });
+});
+
+describe('nodes, agents and agent', () => {
+  it('print the lists, and for one agent why each node was or was not chosen', async () => {
+    expect((await conclave('nodes')).out).toMatch(/node-3/);
+    expect((await conclave('nodes', '--json')).json()).toMatchObject({ nodes: [{ name: 'node-1' }, {}, {}] });
+    expect((await conclave('agents')).out).toMatch(/counter/);
+    const { out } = await conclave('agent', 'counter');
+    expect(out).toMatch(/node-2: cpu 10 % \(score 0\.90\)/);
+    expect(out).toMatch(/not node-3: it is draining/);
+  });
+});
+
+describe('deploy', () => {
+  it("bundles a folder's agent into one module and names the type after the folder", async () => {
+    const folder = join(directory, 'pricing');
+    await mkdir(folder);
+    await writeFile(join(folder, 'rate.ts'), 'export const rate: number = 42_017;\n');
+    await writeFile(
+      join(folder, 'agent.ts'),
+      `import { defineAgent } from 'conclave/agent';
+       import { rate } from './rate.ts';
+       export default defineAgent({ init: () => rate, handle: (state) => ({ state, result: state }) });`,
+    );
+    const { code, json } = await conclave('deploy', folder, '--count', '2', '--capability', 'gpu', 'fpga', '--json');
+    expect(code).toBe(0);
+    expect(json()).toMatchObject({ agents: [{ id: 'pricing-1' }, { id: 'pricing-2' }], agent: { id: 'pricing-1' } });
+    const [asked] = served.node.asked;
+    expect(asked).toMatchObject({ agentType: 'pricing', count: 2, capabilities: ['gpu', 'fpga'], holders: 3 });
+    const source = asked?.type === 'deploy' ? (asked.source ?? '') : '';
+    const module = (await import(`data:text/javascript,${encodeURIComponent(source)}`)) as {
+      default: { init(): number };
+    };
+    expect(module.default.init()).toBe(42_017);
+  });
+
+  it('sends a type by name, with a key that makes it take effect once', async () => {
+    await conclave('deploy', 'known', '--as', 'desk', '--strategy', 'round_robin', '--holders', '1');
+    expect(served.node.asked).toEqual([
+      {
+        ...{ type: 'deploy', request: expect.stringMatching(/^[0-9a-f-]{36}$/), agentType: 'known', name: 'desk' },
+        ...{ count: 1, strategy: 'round_robin', capabilities: [], holders: 1 },
+      },
+    ]);
+  });
+
+  it('says what is wrong with the folder, and sends nothing', async () => {
+    const empty = join(directory, 'empty');
+    const broken = join(directory, 'broken');
+    const large = join(directory, 'large');
+    for (const folder of [empty, broken, large]) await mkdir(folder);
+    await writeFile(join(broken, 'agent.js'), 'export default {');
+    await writeFile(join(large, 'agent.mjs'), `export default '${'x'.repeat(256 * 1024)}';`);
+    for (const [argument, reason] of [
+      [empty, /has no agent\.ts/],
+      [broken, /cannot be bundled/],
+      [large, /larger than 262144 bytes/],
+      ['./nowhere/at-all', /There is no folder/],
+    ] as const) {
+      const { code, err } = await conclave('deploy', argument);
+      expect([code, err]).toEqual([2, expect.stringMatching(reason)]);
+    }
+    expect(served.node.asked).toEqual([]);
+  });
+});
+
+describe('task, state, migrate and delete', () => {
+  it('print the result of a task in many lines, or with --json in one', async () => {
+    const { code, out } = await conclave('task', 'counter', '{"add":1}', '--id', 't-1', '--ttl-ms', '900');
+    expect([code, out]).toEqual([0, '{\n  "totalCount": 3\n}\n']);
+    expect(served.node.asked[0]).toMatchObject({ agent: 'counter', task: 't-1', ttlMs: 900 });
+    const { json } = await conclave('task', 'counter', '1', '--id', 't-2', '--json');
+    expect(json()).toEqual({ agent: 'counter', task: 't-2', result: { totalCount: 3 } });
+  });
+
+  it('print the state, or its bytes in base64', async () => {
+    expect((await conclave('state', 'counter')).out).toBe('{\n  "totalCount": 3\n}\n');
+    served.node.answers.state = ({ agent }) => ({ agent, epoch: 1, sequence: 0, state: Uint8Array.of(255) });
+    expect((await conclave('state', 'counter')).out).toBe('/w==\n');
+  });
+
+  it('move an agent to a node by name', async () => {
+    served.node.answers.migrate = ({ agent }) => ({ agent: agentView(agent, { hostName: 'node-3' }) });
+    expect((await conclave('migrate', 'counter', 'node-3')).out).toMatch(/counter .*node-3/);
+    expect(served.node.asked.at(-1)).toEqual({ type: 'migrate', agent: 'counter', target: nodeView(3).id });
+  });
+
+  it('delete an agent', async () => {
+    expect((await conclave('delete', 'counter')).out).toBe('counter is deleted.\n');
+    expect(served.node.asked).toEqual([{ type: 'delete', agent: 'counter' }]);
+  });
+});
+
+describe('errors', () => {
+  it('that the cluster gives are printed with their code, and end with 1', async () => {
+    served.node.answers.agent = ({ agent }) => errors.agentUnknown({ agent });
+    const plain = await conclave('agent', 'nobody');
+    expect([plain.code, plain.out]).toEqual([1, '']);
+    expect(plain.err).toBe(`agentUnknown: ${errors.agentUnknown({ agent: 'nobody' }).message}\n`);
+    const { code, json } = await conclave('agent', 'nobody', '--json');
+    expect(code).toBe(1);
+    expect(json()).toMatchObject({ ok: false, error: { code: 'agentUnknown', details: { agent: 'nobody' } } });
+  });
+
+  it('of usage end with 2, and a mistyped command gets a suggestion', async () => {
+    const mistyped = await conclave('statsu');
+    expect([mistyped.code, mistyped.err]).toEqual([2, expect.stringContaining('Did you mean status?')]);
+    for (const argv of [
+      ['task', 'counter', '{add:1}'],
+      ['task', 'counter'],
+      ['deploy', 'x', '--count', '0'],
+      ['status', '--frobnicate'],
+      ['up', 'many'],
+    ]) {
+      const { code, err } = await conclave(...argv);
+      expect({ argv, code, err }).toEqual({ argv, code: 2, err: expect.stringMatching(/\w/) });
+    }
+    expect((await run(['localhost:8000'], 'status')).code).toBe(2);
+    expect(served.node.asked).toEqual([]);
+  });
+
+  it('of help are none', async () => {
+    const { code, out } = await conclave('--help');
+    expect(code).toBe(0);
+    for (const word of ['up', 'down', 'kill', 'status', 'deploy', 'task', 'events', 'token', 'Exit codes', '--admin']) {
+      expect(out).toContain(word);
+    }
+    expect((await conclave('task', '--help')).out).toContain("conclave task counter '{");
+    expect((await conclave('--version')).code).toBe(0);
+  });
+});
+
+describe('token and the state directory', () => {
+  const bare = async (...argv: string[]) => {
+    const console = { out: new Printed(), err: new Printed() };
+    return { code: await runCommandLine(argv, console), out: console.out.text, err: console.err.text };
+  };
+
+  it('token prints a bearer token that the API takes, alone', async () => {
+    vi.stubEnv('CONCLAVE_HOME', directory);
+    const { tokenPublicKey } = await openHome(join(directory, 'one')).makeSecrets();
+    const { code, out } = await bare('token', '--name', 'one');
+    expect(code).toBe(0);
+    expect(out).toMatch(/^[\w-]+\.[\w-]+\.[\w-]+\n$/);
+    expect(decodeProtectedHeader(out.trim())).toMatchObject({ alg: 'EdDSA', typ: 'at+jwt' });
+    expect(decodeJwt(out.trim()).exp).toBeGreaterThan(Date.now() / 1_000);
+    const other = await serve({ tokenPublicKeyPem: Buffer.from(tokenPublicKey).toString('utf8') });
+    try {
+      vi.stubEnv('CONCLAVE_ADMIN', other.url);
+      expect(await bare('delete', 'a', '--name', 'one')).toEqual({ code: 0, out: 'a is deleted.\n', err: '' });
+    } finally {
+      await other.server.close();
+    }
+  });
+
+  it('without a key, a command says where it looked', async () => {
+    vi.stubEnv('CONCLAVE_HOME', directory);
+    const { code, err } = await bare('status', '--name', 'absent');
+    expect([code, err]).toEqual([1, expect.stringContaining(join(directory, 'absent'))]);
+  });
+
+  it('without nodes, a command ends with 3', async () => {
+    vi.stubEnv('CONCLAVE_HOME', directory);
+    const home = openHome(join(directory, 'empty-one'));
+    await home.makeSecrets();
+    await home.writeNote({ kind: 'processes', name: 'empty-one' });
+    const { code, err } = await bare('status', '--name', 'empty-one');
+    expect([code, err]).toEqual([3, expect.stringContaining('There is no cluster "empty-one" here')]);
+  });
+});
