@@ -13,7 +13,11 @@ export class Client {
   readonly #agent = new Agent({ keepAlive: true, maxSockets: 512 });
   readonly #headers: Record<string, string>;
 
-  constructor(headers: Record<string, string> = {}) {
+  readonly #signal: AbortSignal;
+
+  /** Requests end when `signal` is aborted. */
+  constructor(signal: AbortSignal, headers: Record<string, string> = {}) {
+    this.#signal = signal;
     this.#headers = headers;
   }
 
@@ -23,7 +27,8 @@ export class Client {
     const headers = payload === undefined ? this.#headers : { ...this.#headers, 'content-type': 'application/json' };
     return new Promise((resolve) => {
       const fail = (error: Error): void => resolve({ status: 0, text: error.message });
-      const asked = request(url, { method, agent: this.#agent, headers, signal: AbortSignal.timeout(timeoutMs) });
+      const signal = AbortSignal.any([this.#signal, AbortSignal.timeout(timeoutMs)]);
+      const asked = request(url, { method, agent: this.#agent, headers, signal });
       asked.on('error', fail);
       asked.on('response', (response) => {
         let text = '';

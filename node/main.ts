@@ -7,7 +7,7 @@ import { createServer } from './api/server.ts';
 import { Node } from './core/node.ts';
 import { claimDataDirectory, DataDirectoryError } from './data-directory.ts';
 import { type Environment, EnvironmentError, readEnvironment } from './environment.ts';
-import { loadIdentity } from './runtime/identity.ts';
+import { IdentityDamaged, loadIdentity } from './runtime/identity.ts';
 import { LiveHost } from './runtime/live-host.ts';
 import { LoadProbe } from './runtime/load-probe.ts';
 import { openStore, storeExitCode } from './runtime/store.ts';
@@ -15,10 +15,14 @@ import { createTransport } from './runtime/transport.ts';
 import { createWorkerRunner } from './runtime/worker-runner.ts';
 
 const loadSampleMs = 1_000;
-const stopWithinMs = 4_800;
+/** A leaving node is gone after at most 5 s. */
+const leaveWithinMs = 4_000;
+const endWithinMs = 900;
 
 /** Exit codes, after sysexits.h: 64 settings, 65 damaged data, 69 port taken, 70 own fault, 73 and 74 disk, 78 wrong cluster. */
-const exitCodes = { settings: 64, portTaken: 69, internal: 70, wrongCluster: 78 };
+const exitCodes = { settings: 64, damaged: 65, portTaken: 69, internal: 70, wrongCluster: 78 };
+
+type Exit = (code: number, reason: string) => void;
 
 async function readTypes(directory: string | undefined): Promise<Map<string, string>> {
   const types = new Map<string, string>();
@@ -37,88 +41,91 @@ async function readKey(file: string, name: string): Promise<Uint8Array> {
   }
 }
 
-async function run(environment: Environment, log: Logger): Promise<void> {
+/** What stands before a node can be made: its keys, its identity, its disk and its network. */
+async function openParts(environment: Environment) {
   const { dataDirectory, networkKeyFile } = environment;
   const networkKey =
     networkKeyFile === undefined ? undefined : await readKey(networkKeyFile, 'CONCLAVE_NETWORK_KEY_FILE');
   const tokenKey = await readKey(environment.tokenPublicKeyFile, 'CONCLAVE_TOKEN_PUBLIC_KEY_FILE');
+  const builtinTypes = await readTypes(environment.typesDirectory);
   await claimDataDirectory(dataDirectory, networkKey);
   const identity = await loadIdentity(dataDirectory);
   const store = await openStore(join(dataDirectory, 'store'));
   const records = await store.load();
-  const transport = await createTransport({
-    identity,
-    listen: environment.listen,
-    announce: environment.announce,
-    networkKey,
-  });
-  const reports = new ReportLog();
-  const probe = new LoadProbe();
+  const { listen, announce } = environment;
+  const transport = await createTransport({ identity, listen, announce, networkKey });
+  return { store, records, transport, tokenPublicKeyPem: Buffer.from(tokenKey).toString('utf8'), builtinTypes };
+}
 
-  const exit = (code: number, reason: string): void => {
-    log.info({ code, reason }, 'ending');
-    setTimeout(() => process.exit(code), 1_000).unref();
-    void Promise.allSettled([host.stop(), server.close()]).then(() => process.exit(code));
-  };
-  const host = new LiveHost({
+type Parts = Awaited<ReturnType<typeof openParts>>;
+
+function createHost(environment: Environment, parts: Parts, reports: ReportLog, log: Logger, exit: Exit): LiveHost {
+  const { transport, store, records } = parts;
+  const { name, announce, site, capabilities, adminUrl: admin, agentsMax, join: addresses, expect } = environment;
+  return new LiveHost({
     transport,
     store,
     createRunner: (events) =>
       createWorkerRunner({
         workerUrl: new URL('./worker.mjs', import.meta.url),
-        directory: join(dataDirectory, 'types'),
+        directory: join(environment.dataDirectory, 'types'),
         events,
         log: (agent, line) => log.info({ agent }, line),
       }),
-    createNode: (at) =>
-      new Node({
+    createNode: (at) => {
+      const reachable = announce.length > 0 ? announce : transport.addresses();
+      return new Node({
         id: transport.self,
-        profile: {
-          name: environment.name,
-          addresses: environment.announce.length > 0 ? environment.announce : transport.addresses(),
-          site: environment.site,
-          capabilities: environment.capabilities,
-          admin: environment.adminUrl,
-          agentsMax: environment.agentsMax,
-        },
+        profile: { name, addresses: reachable.slice(0, 8), site, capabilities, admin, agentsMax },
         records,
-        join: environment.join,
-        expect: environment.expect,
+        join: addresses,
+        expect,
         random: () => randomInt(2 ** 47) / 2 ** 47,
         at,
-      }),
+      });
+    },
     onReport: (report) => {
       reports.append(report);
       log.info({ kind: report.kind, index: report.index, ...report.details }, report.text);
     },
     onExit: exit,
-    onStoreFailure: (error) => {
-      log.fatal(error.message);
-      process.stderr.write(`${error.message}\n`);
-      process.exit(storeExitCode(error));
-    },
+    onStoreFailure: (error) => fail(error, log),
     log: (level, text, details) => log[level](details ?? {}, text),
   });
+}
+
+async function run(environment: Environment, log: Logger): Promise<void> {
+  const parts = await openParts(environment);
+  const { transport, tokenPublicKeyPem, builtinTypes } = parts;
+  const reports = new ReportLog();
+  const exit: Exit = (code, reason) => {
+    log.info({ code, reason }, 'ending');
+    setTimeout(() => process.exit(code), endWithinMs).unref();
+    void Promise.allSettled([host.stop(), server.close()]).then(() => process.exit(code));
+  };
+  const host = createHost(environment, parts, reports, log, exit);
   const server = await createServer({
     ask: (operation) => host.ask(operation),
     reports,
     ready: () => host.node?.readiness() ?? { ready: false, reason: 'it is starting' },
     leader: () => host.node?.leader(),
     self: transport.self,
-    tokenPublicKeyPem: Buffer.from(tokenKey).toString('utf8'),
-    builtinTypes: await readTypes(environment.typesDirectory),
+    tokenPublicKeyPem,
+    builtinTypes,
     log: (text, details) => log.info(details, text),
   });
-  await server.listen({ host: environment.adminHost, port: environment.adminPort });
-  await host.start();
-  log.info({ id: transport.self, name: environment.name, addresses: transport.addresses() }, 'started');
-  setInterval(() => host.dispatch({ type: 'load', sample: probe.sample() }), loadSampleMs);
+  // Before anything can take long: a container's first process gets no default for these signals.
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.on(signal, () => {
       host.dispatch({ type: 'stop' });
-      setTimeout(() => exit(0, 'not waiting longer'), stopWithinMs).unref();
+      setTimeout(() => exit(0, 'not waiting longer'), leaveWithinMs).unref();
     });
   }
+  await server.listen({ host: environment.adminHost, port: environment.adminPort });
+  await host.start();
+  log.info({ id: transport.self, name: environment.name, addresses: transport.addresses() }, 'started');
+  const probe = new LoadProbe();
+  setInterval(() => host.dispatch({ type: 'load', sample: probe.sample() }), loadSampleMs);
 }
 
 /** Ends with one line that says what to do, and a code that scripts can tell apart. */
@@ -128,6 +135,7 @@ function fail(error: unknown, log: Logger): never {
   let text = known.message;
   if (error instanceof EnvironmentError) code = exitCodes.settings;
   else if (error instanceof DataDirectoryError) code = exitCodes.wrongCluster;
+  else if (error instanceof IdentityDamaged) code = exitCodes.damaged;
   else if (known.code === 'EADDRINUSE') {
     code = exitCodes.portTaken;
     text = `A port is taken: ${known.message}. Nothing was changed. Set CONCLAVE_ADMIN_PORT or CONCLAVE_LISTEN to a free one.`;

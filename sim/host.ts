@@ -165,7 +165,7 @@ export class Host {
       trace.effect(nowMs, this.id, effect);
       const waits = this.#syncing || this.#queue.length > 0;
       const item = { effect, cluster: node.cluster ?? '' };
-      if (waits && (effect.type === 'wakeAt' || (effect.type === 'send' && effect.urgent))) this.#run(item);
+      if (effect.type === 'wakeAt' || (waits && effect.type === 'send' && effect.urgent)) this.#run(item);
       else this.#queue.push(item);
     }
     this.#drain();

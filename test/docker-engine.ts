@@ -13,5 +13,7 @@ const available = await dockerAvailable();
 
 /** A `describe` whose tests need a Docker engine: skipped, by name, where none is in reach. */
 export function describeWithDocker(name: string, body: () => void): void {
-  describe.skipIf(!available)(`${name} (needs a Docker engine)`, body);
+  describe.skipIf(!available)(`${name} (needs a Docker engine)`, () => {
+    body();
+  });
 }

@@ -4,6 +4,7 @@ import type { Checkpoint, MessageOf, NodeId, TaskResult } from './message.ts';
 import { majorityOf, Replication } from './replication.ts';
 import { ResultTable } from './result-table.ts';
 import { limits } from './settings.ts';
+import { type StateRead, StateReads } from './state-reads.ts';
 import { type QueuedTask, TaskQueue } from './task-queue.ts';
 import { toBytes } from './text.ts';
 
@@ -35,17 +36,8 @@ interface Waiting {
   result: TaskResult;
 }
 
-interface Read {
-  round: number;
-  sequence: number;
-  state: Uint8Array;
-  confirmed: Set<NodeId>;
-  done: (state: { epoch: number; sequence: number; state: Uint8Array }) => void;
-}
-
 const restartsMax = 5;
 const unacknowledgedMax = 256;
-const readsMax = 256;
 
 /**
  * One agent on its host in one epoch: seals the previous holders, starts from the best state that they kept, copies it
@@ -61,6 +53,7 @@ export class Instance {
   /** Asked and not yet answered: the same task asked again by the same node is answered once. */
   readonly #asked = new Set<string>();
   readonly #replication: Replication;
+  readonly #reads: StateReads;
   readonly #sealed = new Map<NodeId, Checkpoint | undefined>();
   #phase: Phase = 'sealing';
   #copied = false;
@@ -71,8 +64,6 @@ export class Instance {
   #running: QueuedTask | undefined;
   #restarts = 0;
   #waiting: Waiting[] = [];
-  #reads: Read[] = [];
-  #round = 0;
   #retryMs = 0;
 
   constructor(context: Context, holder: Holder, assignment: Assignment, events: InstanceEvents) {
@@ -80,20 +71,16 @@ export class Instance {
     this.#holder = holder;
     this.assignment = assignment;
     this.#events = events;
-    const instance = this;
+    const { agent, epoch, holders } = assignment;
+    this.#reads = new StateReads(context, holder, agent, epoch, holders);
     this.#replication = new Replication({
       context,
       holder,
-      agent: assignment.agent,
-      epoch: assignment.epoch,
-      holders: assignment.holders,
+      agent,
+      epoch,
+      holders,
       source: {
-        get sequence() {
-          return instance.#sequence;
-        },
-        get state() {
-          return instance.#state;
-        },
+        newest: () => ({ sequence: this.#sequence, state: this.#state }),
         all: () => this.#results.all(),
         after: (sequence) => (sequence === this.#sequence ? [] : this.#results.after(sequence)),
       },
@@ -261,7 +248,7 @@ export class Instance {
       }
       this.#waiting = still;
     }
-    this.#answerReads(durable);
+    this.#reads.answer(durable);
   }
 
   #answer(task: QueuedTask, { ok, value }: TaskResult): void {
@@ -278,49 +265,21 @@ export class Instance {
   // ---- reads ----
 
   /** Reads the state as of now, once a majority of holders has confirmed that this epoch still stands. */
-  read(done: Read['done']): boolean {
-    if (this.#phase !== 'active' || this.#reads.length >= readsMax) return false;
-    this.#round += 1;
-    const read = {
-      round: this.#round,
-      sequence: this.#sequence,
-      state: this.#state,
-      confirmed: new Set<NodeId>(),
-      done,
-    };
-    this.#reads.push(read);
-    this.#confirm(read);
-    return true;
+  read(done: (read: StateRead) => void): boolean {
+    if (this.#phase !== 'active') return false;
+    return this.#reads.begin(this.#sequence, this.#state, done, this.onConfirmed);
   }
 
-  #confirm({ round, confirmed }: Read): void {
-    const { agent, epoch, holders } = this.assignment;
-    for (const node of holders) {
-      if (confirmed.has(node)) continue;
-      const body = { agent, epoch, round };
-      if (node === this.#context.self) this.onConfirmed(node, this.#holder.confirm(body));
-      else this.#context.out.sendUrgent(node, { type: 'confirm', body });
-    }
-  }
-
-  onConfirmed(from: NodeId, { epoch, round, standing }: MessageOf<'confirmed'>): void {
+  readonly onConfirmed = (from: NodeId, { epoch, round, standing }: MessageOf<'confirmed'>): void => {
     const { holders } = this.assignment;
     if (epoch !== this.assignment.epoch || !holders.includes(from)) return;
     if (!standing) {
       this.depose();
       return;
     }
-    for (const read of this.#reads) if (read.round <= round) read.confirmed.add(from);
+    this.#reads.confirm(from, round);
     this.acknowledge();
-  }
-
-  #answerReads(durable: number): void {
-    const needed = majorityOf(this.assignment.holders.length);
-    const ready = this.#reads.filter((read) => read.sequence <= durable && read.confirmed.size >= needed);
-    if (ready.length === 0) return;
-    this.#reads = this.#reads.filter((read) => !ready.includes(read));
-    for (const { sequence, state, done } of ready) done({ epoch: this.assignment.epoch, sequence, state });
-  }
+  };
 
   // ---- failure and end ----
 
@@ -362,7 +321,7 @@ export class Instance {
     for (let task = this.#queue.shift(); task !== undefined; task = this.#queue.shift()) tasks.push(task);
     this.#waiting = [];
     this.#running = undefined;
-    this.#reads = [];
+    this.#reads.clear();
     this.#asked.clear();
     return tasks;
   }
@@ -374,7 +333,7 @@ export class Instance {
     if (this.#phase === 'sealing') this.#seal();
     if (this.#phase === 'copying' || this.#phase === 'active') this.#replication.pump();
     if (this.#phase === 'copying' && this.#copied) this.#events.copied(this.assignment.agent, this.assignment.epoch);
-    for (const read of this.#reads) this.#confirm(read);
+    this.#reads.retry(this.onConfirmed);
     this.acknowledge();
   }
 

@@ -13,8 +13,7 @@ interface Progress {
 
 /** What is to be copied: the agent's newest state and the results that led to it. */
 export interface Source {
-  sequence: number;
-  state: Uint8Array;
+  newest(): { sequence: number; state: Uint8Array };
   /** All remembered results. */
   all(): TaskResult[];
   /** Those after a sequence; undefined when they are no longer all remembered. */
@@ -64,8 +63,9 @@ export class Replication {
   /** Sends what is missing to every holder that is not busy. */
   pump(): void {
     const { nowMs, settings } = this.#context;
+    const { sequence } = this.#source.newest();
     for (const [node, progress] of this.#progress) {
-      if (progress.acked >= this.#source.sequence) continue;
+      if (progress.acked >= sequence) continue;
       const { inFlight } = progress;
       if (inFlight !== undefined && nowMs - inFlight.sentMs < settings.holderRetryMs) continue;
       this.#send(node, progress, inFlight === undefined);
@@ -73,7 +73,7 @@ export class Replication {
   }
 
   #send(node: NodeId, progress: Progress, first: boolean): void {
-    const { sequence, state } = this.#source;
+    const { sequence, state } = this.#source.newest();
     const changes = progress.acked >= 0 && first ? this.#source.after(progress.acked) : undefined;
     const body: MessageOf<'replicate'> = {
       agent: this.#agent,

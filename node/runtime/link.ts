@@ -24,7 +24,6 @@ export class Link {
   readonly #events: LinkEvents;
   #stream: Stream | undefined;
   #connection: Connection | undefined;
-  #opening = false;
   #queue: Uint8Array[] = [];
   #queueBytes = 0;
   #draining = false;
@@ -44,25 +43,21 @@ export class Link {
     return this.#connection;
   }
 
+  /** Opens the stream over a connection; nothing happens while one is open or being opened. */
   async open(connection: Connection): Promise<void> {
-    if (this.#opening || this.#stream !== undefined) return;
-    this.#opening = true;
+    if (this.#connection !== undefined) return;
     this.#connection = connection;
+    let stream: Stream;
     try {
-      const signal = AbortSignal.timeout(openTimeoutMs);
-      const stream = await connection.newStream(directProtocol, { signal });
-      this.#opening = false;
-      if (this.#connection !== connection) {
-        stream.abort(new Error('the link was closed meanwhile'));
-        return;
-      }
-      this.#use(stream);
+      stream = await connection.newStream(directProtocol, { signal: AbortSignal.timeout(openTimeoutMs) });
     } catch {
-      this.#opening = false;
       if (this.#connection !== connection) return;
       this.#connection = undefined;
       this.#events.failed();
+      return;
     }
+    if (this.#connection === connection) this.#use(stream);
+    else stream.abort(new Error('the link was closed meanwhile'));
   }
 
   #use(stream: Stream): void {

@@ -28,6 +28,8 @@ const dialTimeoutMs = 3_000;
 const dialsMax = 2;
 const dialQueueMax = 256;
 const stopTimeoutMs = 1_000;
+const linkRetryMs = 10;
+const linkFailuresMax = 5;
 const gossipBytesMax = 64 * 1024;
 const connectionsMax = 1_000;
 const topics: Record<Topic, string> = { members: 'conclave/1/members', load: 'conclave/1/load' };
@@ -81,6 +83,8 @@ class Libp2pTransport implements Transport {
   readonly #announce: readonly string[];
   readonly #links = new Map<NodeId, Link>();
   readonly #connected = new Set<NodeId>();
+  /** Times in a row that the stream to a peer could not be kept. */
+  readonly #failures = new Map<NodeId, number>();
   readonly #dialing = new Set<string>();
   #dials: { key: string; run: () => Promise<void> }[] = [];
   #dialsInFlight = 0;
@@ -128,18 +132,28 @@ class Libp2pTransport implements Transport {
   }
 
   #onUp(node: NodeId): void {
+    this.#failures.delete(node);
     if (this.#connected.has(node)) return;
     this.#connected.add(node);
     this.#events?.connected(node);
   }
 
-  /** The stream is gone. Over another connection it is opened again, silently; a connection without one is useless. */
+  /** The stream is gone: it is opened again over what connection there is, later each time; then the peer is let go. */
   #onLinkFailed(node: NodeId, peer: PeerId): void {
-    const link = this.#links.get(node);
-    if (link === undefined || this.#stopped) return;
-    const [open] = this.#libp2p.getConnections(peer).filter((connection) => connection.status === 'open');
-    if (open === undefined) this.#drop(node);
-    else void link.open(open);
+    const failures = (this.#failures.get(node) ?? 0) + 1;
+    this.#failures.set(node, failures);
+    if (failures > linkFailuresMax) {
+      this.hangUp(node);
+      return;
+    }
+    const reopen = () => {
+      const link = this.#links.get(node);
+      if (link === undefined || this.#stopped) return;
+      const [open] = this.#libp2p.getConnections(peer).filter((connection) => connection.status === 'open');
+      if (open === undefined) this.#drop(node);
+      else void link.open(open);
+    };
+    setTimeout(reopen, linkRetryMs * 2 ** (failures - 1)).unref();
   }
 
   #onClose(connection: Connection): void {
@@ -160,6 +174,7 @@ class Libp2pTransport implements Transport {
   #drop(node: NodeId): void {
     this.#links.get(node)?.close();
     this.#links.delete(node);
+    this.#failures.delete(node);
     if (this.#connected.delete(node)) this.#events?.disconnected(node);
   }
 

@@ -1,5 +1,5 @@
-import { describe, test } from 'vitest';
-import { hasEngine } from './engine.ts';
+import { test } from 'vitest';
+import { describeWithDocker } from '../docker-engine.ts';
 import { type Fault, hostOf, leaderOf, weather } from './storm.ts';
 import { Testbed } from './testbed.ts';
 
@@ -42,7 +42,7 @@ const faults: Fault[] = [
   },
 ];
 
-describe.skipIf(!(await hasEngine()))('five containers (needs a Docker engine)', () => {
+describeWithDocker('five containers', () => {
   test('lose and double nothing while nodes are killed, cut off and paused', { timeout: 400_000 }, async () => {
     await Testbed.with('docker', (testbed) => weather(testbed, faults));
   });

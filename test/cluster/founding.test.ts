@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { hasEngine } from './engine.ts';
+import { describeWithDocker } from '../docker-engine.ts';
 import { Testbed } from './testbed.ts';
 
 const times = 20;
@@ -11,7 +11,7 @@ describe('five nodes that start at the same moment', () => {
   });
 });
 
-describe.skipIf(!(await hasEngine()))('five containers that start at the same moment (needs a Docker engine)', () => {
+describeWithDocker('five containers that start at the same moment', () => {
   test('become one cluster, 5 times over', { timeout: 400_000 }, async () => {
     for (let time = 0; time < 5; time++) await expectOneCluster('docker');
   });

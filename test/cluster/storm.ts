@@ -62,7 +62,10 @@ export async function weather(testbed: Testbed, faults: readonly Fault[]): Promi
 async function breakThings(testbed: Testbed, feed: Feed, faults: readonly Fault[], over: () => boolean): Promise<void> {
   for (const [number, fault] of faults.entries()) {
     const share = ((number + 0.3) / faults.length) * feed.total * 0.5;
-    await testbed.until(`${Math.round(share)} tasks are acknowledged`, async () => over() || feed.acknowledged >= share);
+    await testbed.until(
+      `${Math.round(share)} tasks are acknowledged`,
+      async () => over() || feed.acknowledged >= share,
+    );
     await testbed.until('the cluster can take another fault', async () => {
       const { nodes, agents } = await testbed.status();
       const alive = nodes.filter(({ status }) => status === 'active').map(({ id }) => id);

@@ -74,7 +74,12 @@ export class Testbed {
   }
 
   /** One request to one node; rejects when it does not answer in time. */
-  async call(admin: string, path: string, body?: unknown, timeoutMs = 5_000): Promise<{ status: number; body: unknown }> {
+  async call(
+    admin: string,
+    path: string,
+    body?: unknown,
+    timeoutMs = 5_000,
+  ): Promise<{ status: number; body: unknown }> {
     const answer = await fetch(`${admin}/api/v1/cluster${path}`, {
       method: body === undefined ? 'GET' : 'POST',
       headers: { authorization: `Bearer ${this.token}`, 'content-type': 'application/json' },
@@ -88,7 +93,9 @@ export class Testbed {
   async status(): Promise<StatusJson> {
     let status: StatusJson | undefined;
     await this.until('a node with a majority tells its status', async () => {
-      const answers = await Promise.allSettled(this.nodes.map(({ admin }) => this.call(admin, '/status', undefined, 2_000)));
+      const answers = await Promise.allSettled(
+        this.nodes.map(({ admin }) => this.call(admin, '/status', undefined, 2_000)),
+      );
       status = answers
         .flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value.body as StatusJson] : []))
         .find((seen) => seen.mode === 'quorum' && seen.leader !== null && seen.leader.name !== '');

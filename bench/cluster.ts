@@ -1,0 +1,158 @@
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Fleet, FleetNode } from '../docker/fleet.ts';
+import { freePort, isPortTaken } from '../docker/host-port.ts';
+import { bringUp } from '../node/cli/bring-up.ts';
+import { openFleet } from '../node/cli/fleet.ts';
+import { signToken } from '../node/cli/token.ts';
+import type { AgentJson, StatusJson } from '../node/cli/status.ts';
+import { type Answer, Client } from './client.ts';
+import type { Bench } from './figure.ts';
+
+const pollMs = 50;
+const settledWithinMs = 90_000;
+const portTries = 100;
+const lastWordsLines = 3;
+
+let clusters = 0;
+
+/** A cluster of local processes for one figure: its own name, state directory and ports. */
+export class Cluster {
+  readonly fleet: Fleet;
+  readonly #bench: Bench;
+  readonly #client: Client;
+  readonly #close: () => Promise<void>;
+
+  private constructor(bench: Bench, fleet: Fleet, client: Client, close: () => Promise<void>) {
+    this.#bench = bench;
+    this.fleet = fleet;
+    this.#client = client;
+    this.#close = close;
+  }
+
+  /** Resolves when all nodes vote and one leads. `close` removes it all; so does the end of the run. */
+  static async open(bench: Bench, nodes: number): Promise<Cluster> {
+    const { fleet, home } = await openBenchFleet(bench, 'processes', nodes);
+    const close = bench.scratch.defer(() => removeFleet(fleet));
+    await bringUp({ fleet, home, count: nodes, signal: bench.signal });
+    const client = new Client(bench.signal, { authorization: `Bearer ${await signToken(home)}` });
+    const cluster = new Cluster(bench, fleet, client, close);
+    await cluster.settled();
+    return cluster;
+  }
+
+  async close(): Promise<void> {
+    this.#client.close();
+    await this.#close();
+  }
+
+  /** One request to one node; a status of 0 when it does not answer. */
+  send(node: FleetNode, method: string, path: string, body?: unknown, timeoutMs?: number): Promise<Answer> {
+    return this.#client.send(method, urlOf(node, path), body, timeoutMs);
+  }
+
+  async deploy(agents: number, name: string): Promise<void> {
+    const [node] = await this.fleet.list();
+    if (node === undefined) throw new Error('the cluster has no nodes');
+    const order = { agent_type: 'trading', count: agents, deployment_strategy: 'least_loaded', name };
+    await this.#client.ask('POST', urlOf(node, '/agents/deploy'), order, 30_000);
+  }
+
+  /**
+   * Waits until every node sees the same: all of them active and voting, one leader, every agent active with all its
+   * holders. Throws with what is missing when that takes too long.
+   */
+  async settled(): Promise<Settled> {
+    const deadline = performance.now() + settledWithinMs;
+    for (;;) {
+      this.#bench.signal.throwIfAborted();
+      const nodes = await this.fleet.list();
+      const answers = await Promise.all(nodes.map((node) => this.send(node, 'GET', '/status')));
+      const views = answers.map(({ status, text }) => (status === 200 ? (JSON.parse(text) as StatusJson) : undefined));
+      const problem = views.map((view) => whatIsUnsettled(view, nodes.length)).find((each) => each !== undefined);
+      const leaders = new Set(views.map((view) => view?.leader?.id));
+      const [view] = views;
+      if (problem === undefined && leaders.size === 1 && view?.leader) {
+        const leader = nodes.find((node) => node.name === view.leader?.name);
+        if (leader !== undefined) return { nodes, leader, term: view.leader.term, agents: view.agents };
+      }
+      if (performance.now() > deadline) {
+        const ended = await this.#lastWords(nodes);
+        throw new Error(
+          `the cluster did not settle in ${settledWithinMs} ms: ${problem ?? 'two leaders are seen'}${ended}`,
+        );
+      }
+      await delay(pollMs);
+    }
+  }
+
+  /** What the nodes wrote that have ended by themselves: the end of the run removes their logs. */
+  async #lastWords(nodes: readonly FleetNode[]): Promise<string> {
+    const ended = nodes.filter((node) => node.state === 'exited');
+    const words = await Promise.all(ended.map(({ name }) => this.fleet.logs(name, lastWordsLines)));
+    return ended.map(({ name }, index) => `; ${name} has ended: ${words[index]?.trim()}`).join('');
+  }
+
+  /** Starts a node again that was killed, once its process has ended. */
+  async restart(node: FleetNode): Promise<void> {
+    await this.fleet.kill(node.name);
+    await this.fleet.start(node.name);
+  }
+}
+
+export interface Settled {
+  nodes: FleetNode[];
+  leader: FleetNode;
+  term: number;
+  agents: AgentJson[];
+}
+
+/** A fleet for one figure, with nothing started yet. */
+export async function openBenchFleet(bench: Bench, kind: 'docker' | 'processes', nodes: number) {
+  const name = `bench-${process.pid}-${++clusters}`;
+  const { distDirectory, dockerfile, scratch } = bench;
+  const portFirst = await freePortsFrom(nodes);
+  return openFleet({ name, home: join(scratch.directory, name), kind, portFirst, distDirectory, dockerfile });
+}
+
+/** SIGKILL first: nobody needs these nodes to leave in good order. */
+export async function removeFleet(fleet: Fleet): Promise<void> {
+  for (const node of await fleet.list()) await fleet.kill(node.name);
+  await fleet.down();
+}
+
+/** The moment just before the signal is sent is where the clocks of this folder start. */
+export function killNow(node: FleetNode): { start: number; wallMs: number } {
+  const wallMs = Date.now();
+  const start = performance.now();
+  process.kill(Number(node.handle), 'SIGKILL');
+  return { start, wallMs };
+}
+
+const urlOf = (node: FleetNode, path: string): string => `${node.admin}/api/v1/cluster${path}`;
+
+function whatIsUnsettled(view: StatusJson | undefined, count: number): string | undefined {
+  if (view === undefined) return 'a node does not answer';
+  if (!view.leader) return 'a node sees no leader';
+  const unwell = view.nodes.filter((node) => node.status !== 'active' || !node.reachable || !node.voter);
+  if (unwell.length > 0) return unwell.map(describeUnwell).join(', ');
+  if (view.nodes.length !== count) return `${view.nodes.length} of ${count} nodes are known`;
+  const agent = view.agents.find(
+    (each) => each.status !== 'active' || each.holders.length < Math.min(each.holders_wanted, count),
+  );
+  return agent && `agent ${agent.id} is ${agent.status} with ${agent.holders.length} holders`;
+}
+
+function describeUnwell({ name, membership, reachable, voter }: StatusJson['nodes'][number]): string {
+  return `${name} is ${membership}${reachable ? '' : ', out of reach'}${voter ? '' : ', without a vote'}`;
+}
+
+async function freePortsFrom(count: number): Promise<number> {
+  for (let tries = 0; tries < portTries; tries++) {
+    const first = await freePort();
+    const ports = Array.from({ length: count }, (_, index) => first + index);
+    const taken = await Promise.all(ports.map((port) => port > 65_535 || isPortTaken(port)));
+    if (!taken.includes(true)) return first;
+  }
+  throw new Error(`no ${count} free ports in a row were found. End what takes them, then run this again.`);
+}

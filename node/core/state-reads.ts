@@ -1,0 +1,87 @@
+import type { Context } from './context.ts';
+import type { Holder } from './holder.ts';
+import type { MessageOf, NodeId } from './message.ts';
+import { majorityOf } from './replication.ts';
+
+/** An agent's state as of a moment. */
+export interface StateRead {
+  epoch: number;
+  sequence: number;
+  state: Uint8Array;
+}
+
+interface Read {
+  round: number;
+  answer: StateRead;
+  confirmed: Set<NodeId>;
+  done: (read: StateRead) => void;
+}
+
+const readsMax = 256;
+
+/**
+ * Reads of an agent's state that are not out of date: each is answered once a majority of the holders has confirmed,
+ * after it was asked, that no higher epoch is sealed, and once what it shows is durable.
+ */
+export class StateReads {
+  readonly #context: Context;
+  readonly #holder: Holder;
+  readonly #agent: string;
+  readonly #epoch: number;
+  readonly #holders: readonly NodeId[];
+  #reads: Read[] = [];
+  #round = 0;
+
+  constructor(context: Context, holder: Holder, agent: string, epoch: number, holders: readonly NodeId[]) {
+    this.#context = context;
+    this.#holder = holder;
+    this.#agent = agent;
+    this.#epoch = epoch;
+    this.#holders = holders;
+  }
+
+  /** Begins a read of the state as it is now; false when too many are under way. */
+  begin(sequence: number, state: Uint8Array, done: Read['done'], onConfirmed: Confirmed): boolean {
+    if (this.#reads.length >= readsMax) return false;
+    this.#round += 1;
+    const answer = { epoch: this.#epoch, sequence, state };
+    const read = { round: this.#round, answer, confirmed: new Set<NodeId>(), done };
+    this.#reads.push(read);
+    this.#ask(read, onConfirmed);
+    return true;
+  }
+
+  /** Asks again whoever has not confirmed. */
+  retry(onConfirmed: Confirmed): void {
+    for (const read of this.#reads) this.#ask(read, onConfirmed);
+  }
+
+  #ask({ round, confirmed }: Read, onConfirmed: Confirmed): void {
+    for (const node of this.#holders) {
+      if (confirmed.has(node)) continue;
+      const body = { agent: this.#agent, epoch: this.#epoch, round };
+      if (node === this.#context.self) onConfirmed(node, this.#holder.confirm(body));
+      else this.#context.out.sendUrgent(node, { type: 'confirm', body });
+    }
+  }
+
+  confirm(from: NodeId, round: number): void {
+    for (const read of this.#reads) if (read.round <= round) read.confirmed.add(from);
+  }
+
+  /** Answers the reads that are confirmed and show nothing that could still be lost. */
+  answer(durableSequence: number): void {
+    const needed = majorityOf(this.#holders.length);
+    const isReady = ({ answer, confirmed }: Read) => answer.sequence <= durableSequence && confirmed.size >= needed;
+    const ready = this.#reads.filter(isReady);
+    if (ready.length === 0) return;
+    this.#reads = this.#reads.filter((read) => !ready.includes(read));
+    for (const { answer, done } of ready) done(answer);
+  }
+
+  clear(): void {
+    this.#reads = [];
+  }
+}
+
+type Confirmed = (from: NodeId, confirmed: MessageOf<'confirmed'>) => void;
