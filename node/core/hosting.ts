@@ -3,7 +3,7 @@ import type { Context } from './context.ts';
 import type { EventOf } from './event.ts';
 import type { Holder } from './holder.ts';
 import { Instance, type InstanceEvents } from './instance.ts';
-import type { NodeId } from './message.ts';
+import { limits } from './settings.ts';
 import type { QueuedTask } from './task-queue.ts';
 
 /** The agents that this node runs, kept equal to what the log assigns to this start of it. */
@@ -13,6 +13,8 @@ export class Hosting {
   readonly #holder: Holder;
   readonly #events: InstanceEvents;
   readonly #instances = new Map<string, Instance>();
+  /** Tasks that came before the decision which brings their agent here. Bounded, and not for long. */
+  #early: { agent: string; task: QueuedTask; untilMs: number }[] = [];
 
   constructor(context: Context, state: ClusterState, holder: Holder, events: InstanceEvents) {
     this.#context = context;
@@ -73,6 +75,7 @@ export class Hosting {
     const instance = new Instance(this.#context, this.#holder, assignment, this.#events);
     this.#instances.set(agent.id, instance);
     for (const task of tasks) instance.submit(task);
+    this.#submitEarly(instance);
     instance.begin();
   }
 
@@ -85,17 +88,28 @@ export class Hosting {
 
   #end(instance: Instance): void {
     const { agent } = instance.assignment;
-    for (const task of this.#stop(instance)) {
-      const refusal = this.#state.agents.has(agent) ? 'agentNotReady' : 'agentUnknown';
-      const answer = { task: task.task, agent, ok: false, value: new Uint8Array(0), refusal };
-      this.#events.answer(task, answer);
-    }
+    for (const task of this.#stop(instance)) this.#refuse(agent, task);
   }
 
-  submit(agent: string, task: QueuedTask): boolean {
+  /** Gives a task to the agent's instance; where there is none yet, it waits for a moment. */
+  submit(agent: string, task: QueuedTask): void {
     const instance = this.#instances.get(agent);
-    instance?.submit(task);
-    return instance !== undefined;
+    if (instance !== undefined) instance.submit(task);
+    else if (this.#early.length >= limits.agentQueueMax) this.#refuse(agent, task);
+    else this.#early.push({ agent, task, untilMs: this.#context.nowMs + this.#context.settings.retryIntervalMs });
+  }
+
+  #submitEarly(instance: Instance): void {
+    const { agent } = instance.assignment;
+    const mine = this.#early.filter((early) => early.agent === agent);
+    if (mine.length === 0) return;
+    this.#early = this.#early.filter((early) => early.agent !== agent);
+    for (const { task } of mine) instance.submit(task);
+  }
+
+  #refuse(agent: string, task: QueuedTask): void {
+    const refusal = this.#state.agents.has(agent) ? 'agentNotReady' : 'agentUnknown';
+    this.#events.answer(task, { task: task.task, agent, ok: false, value: new Uint8Array(0), refusal });
   }
 
   onStarted({ agent, epoch, state }: EventOf<'agentStarted'>): void {
@@ -120,13 +134,20 @@ export class Hosting {
     for (const instance of this.#instances.values()) instance.acknowledge();
   }
 
-  /** Agents assigned to this start of the node that run nowhere: it lost them and says so. */
   tick(): void {
+    const { nowMs } = this.#context;
+    const late = this.#early.filter(({ untilMs }) => nowMs >= untilMs);
+    if (late.length > 0) this.#early = this.#early.filter(({ untilMs }) => nowMs < untilMs);
+    // Where the agent is unknown this node may merely be behind: only the asker's own log says that it does not exist.
+    for (const { agent, task } of late) {
+      this.#events.answer(task, {
+        task: task.task,
+        agent,
+        ok: false,
+        value: new Uint8Array(0),
+        refusal: 'agentNotReady',
+      });
+    }
     for (const instance of this.#instances.values()) instance.tick();
-  }
-
-  /** Whom this node still serves as a host. */
-  hosts(): NodeId[] {
-    return [...this.#instances.keys()];
   }
 }

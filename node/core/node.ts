@@ -302,10 +302,7 @@ export class Node {
     confirmed: (from, body) => this.#hosting.get(body.agent)?.onConfirmed(from, body),
     activate: (from, { agent, epoch }) => this.#manager.onCopied(from, agent, epoch),
     relinquish: (from, { agent, epoch, reason }) => this.#manager.onRelinquish(from, agent, epoch, reason),
-    taskAsk: (from, { task, agent, payload, ttlMs }) => {
-      if (this.#submit(from, agent, task, payload.slice(), ttlMs)) return;
-      this.#answerTask(from, { task, agent, ok: false, value: new Uint8Array(0), refusal: 'agentNotReady' });
-    },
+    taskAsk: (from, { task, agent, payload, ttlMs }) => this.#submit(from, agent, task, payload.slice(), ttlMs),
     taskAnswer: (from, body) => this.#tasks.onAnswer(from, body),
     forward: (from, body) => this.#requests.onForward(from, body),
     answer: (from, body) => this.#requests.onAnswer(from, body),
@@ -356,9 +353,9 @@ export class Node {
     else if (leader !== '') out.sendUrgent(leader, message);
   }
 
-  #submit(origin: NodeId, agent: string, task: string, payload: Uint8Array, ttlMs: number): boolean {
+  #submit(origin: NodeId, agent: string, task: string, payload: Uint8Array, ttlMs: number): void {
     const deadlineMs = this.#context.nowMs + ttlMs;
-    return this.#hosting.submit(agent, { task, payload, deadlineMs, origin, attempts: 0 });
+    this.#hosting.submit(agent, { task, payload, deadlineMs, origin, attempts: 0 });
   }
 
   #answerTask(origin: NodeId, body: MessageOf<'taskAnswer'>): void {

@@ -41,6 +41,8 @@ export class Requests {
   readonly #operator: Operator;
   readonly #cluster: () => string;
   readonly #pending = new Map<string, Pending>();
+  /** Asked of this leader before it was ready; empty again when it is, or leads no longer. */
+  #held: { operation: Operation; done: Done }[] = [];
   #count = 0;
 
   constructor(init: {
@@ -91,7 +93,7 @@ export class Requests {
       pending.tries += 1;
       const operation = toBytes(toJson(pending.operation));
       out.sendUrgent(target, { type: 'forward', body: { request: pending.id, operation } });
-    }
+    } else pending.sentTo = undefined;
   }
 
   /** The node that can do it, as far as this one knows; undefined when nobody can at the moment. */
@@ -134,11 +136,17 @@ export class Requests {
       case 'state':
         return this.#readState(operation.agent, done);
       default:
-        if (!this.#decisions.isReady()) {
-          return done({ ok: false, error: toErrorBody(errors.notLeader({ leader: this.#decisions.leader })) });
-        }
-        return this.#operator.perform(operation, done);
+        return this.#lead(operation, done);
     }
+  }
+
+  /** A leader that is about to know everything keeps what it is asked until it does. */
+  #lead(operation: Operation, done: Done): void {
+    const { leader } = this.#decisions;
+    if (this.#decisions.isReady()) this.#operator.perform(operation, done);
+    else if (leader === this.#context.self && this.#held.length < limits.forwardsPendingMax) {
+      this.#held.push({ operation, done });
+    } else done({ ok: false, error: toErrorBody(errors.notLeader({ leader })) });
   }
 
   /** Only the leader knows that an agent does not exist; others may not have heard of it yet. */
@@ -192,6 +200,9 @@ export class Requests {
 
   /** Another leader, or a leader at last. */
   onLeadershipChanged(): void {
+    const held = this.#held;
+    this.#held = [];
+    for (const { operation, done } of held) this.#lead(operation, done);
     for (const pending of this.#pending.values()) if (pending.sentTo === undefined) this.#dispatch(pending);
   }
 

@@ -8,8 +8,8 @@ import { limits } from './settings.ts';
 import { fromBytes } from './text.ts';
 
 export interface TaskEvents {
-  /** Gives the task to this node's own instance of the agent; false when there is none. */
-  submitHere(agent: string, task: string, payload: Uint8Array, ttlMs: number): boolean;
+  /** Gives the task to this node's own instance of the agent. */
+  submitHere(agent: string, task: string, payload: Uint8Array, ttlMs: number): void;
   answered(): void;
 }
 
@@ -70,7 +70,7 @@ export class Tasks {
     if (host === undefined) return;
     const ttlMs = Math.max(1, Math.floor(pending.deadlineMs - nowMs));
     if (host === self) {
-      if (!this.#events.submitHere(pending.agent, pending.task, pending.payload, ttlMs)) return;
+      this.#events.submitHere(pending.agent, pending.task, pending.payload, ttlMs);
     } else {
       if (!this.#peers.isConnected(host)) return;
       const body = { task: pending.task, agent: pending.agent, payload: pending.payload, ttlMs };

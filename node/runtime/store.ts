@@ -100,6 +100,8 @@ export interface StoreOptions {
  * `StoreUnavailable`; nothing is changed then.
  */
 export async function openStore(directory: string, options: StoreOptions = {}): Promise<Store> {
+  // Before the database is made: it begins to open itself, and to change files, on its own.
+  await checkLevelFiles(directory);
   const database: Database = new Level(directory, {
     keyEncoding: 'utf8',
     valueEncoding: 'view',
@@ -107,7 +109,6 @@ export async function openStore(directory: string, options: StoreOptions = {}): 
     compression: false,
     ...(options.writeBufferBytes !== undefined && { writeBufferSize: options.writeBufferBytes }),
   } as ConstructorParameters<typeof Level<string, Uint8Array>>[1]);
-  await checkLevelFiles(directory);
   try {
     await database.open();
   } catch (error) {

@@ -181,7 +181,10 @@ class Libp2pTransport implements Transport {
   #onStream(stream: Stream, connection: Connection): void {
     const from = connection.remotePeer.toString();
     stream.inactivityTimeout = Number.MAX_SAFE_INTEGER;
-    const reader = new FrameReader(frameBytesMax, (frame) => this.#events?.frame(from, frame));
+    const reader = new FrameReader(frameBytesMax, (frame) => {
+      // What still comes out of a closed connection's buffers comes after `disconnected`: too late to be news.
+      if (connection.status === 'open') this.#events?.frame(from, frame);
+    });
     stream.addEventListener('message', ({ data }) => {
       try {
         if (data instanceof Uint8Array) reader.push(data);
