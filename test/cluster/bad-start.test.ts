@@ -1,0 +1,263 @@
+import { execFileSync, spawn } from 'node:child_process';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterEach, describe, expect, test } from 'vitest';
+import { freePort } from '../../docker/host-port.ts';
+import { openHome } from '../../node/cli/home.ts';
+import { signToken } from '../../node/cli/token.ts';
+import { describeWithDocker } from '../docker-engine.ts';
+import { Testbed } from './testbed.ts';
+
+const program = fileURLToPath(new URL('../../dist/node.mjs', import.meta.url));
+const command = fileURLToPath(new URL('../../bin/conclave.js', import.meta.url));
+const made: string[] = [];
+afterEach(async () => {
+  for (const directory of made.splice(0)) await rm(directory, { recursive: true, force: true });
+});
+
+interface Ended {
+  code: number | null;
+  text: string;
+}
+
+/** Keys, ports and an empty data directory for one node of a cluster of one. */
+async function newNode(): Promise<{ directory: string; env: Record<string, string>; token: string }> {
+  const directory = await mkdtemp(join(tmpdir(), 'conclave-bad-'));
+  made.push(directory);
+  const home = openHome(join(directory, 'home'));
+  await home.makeSecrets();
+  const env = {
+    CONCLAVE_DATA: join(directory, 'data'),
+    CONCLAVE_NAME: 'alone',
+    CONCLAVE_LISTEN: '/ip4/127.0.0.1/tcp/0',
+    CONCLAVE_EXPECT: '1',
+    CONCLAVE_ADMIN_PORT: String(await freePort()),
+    CONCLAVE_NETWORK_KEY_FILE: join(home.directory, 'secrets', 'network.key'),
+    CONCLAVE_TOKEN_PUBLIC_KEY_FILE: join(home.directory, 'secrets', 'token-public.pem'),
+    CONCLAVE_TYPES: fileURLToPath(new URL('../../dist/agents', import.meta.url)),
+  };
+  return { directory, env, token: await signToken(home) };
+}
+
+function start(env: Record<string, string>): { ended: Promise<Ended>; kill(signal: NodeJS.Signals): void } {
+  const child = spawn(process.execPath, [program], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+  let text = '';
+  child.stderr.on('data', (chunk: Buffer) => {
+    text += chunk.toString();
+  });
+  child.stdout.resume();
+  const ended = new Promise<Ended>((resolve) => child.on('exit', (code) => resolve({ code, text })));
+  return { ended, kill: (signal) => child.kill(signal) };
+}
+
+async function untilReady({ CONCLAVE_ADMIN_PORT: port }: Record<string, string>): Promise<void> {
+  await expect
+    .poll(
+      () =>
+        fetch(`http://127.0.0.1:${port}/health/ready`)
+          .then(({ status }) => status)
+          .catch(() => 0),
+      {
+        timeout: 20_000,
+      },
+    )
+    .toBe(200);
+}
+
+/** Runs the node until it is ready, and ends it in good order. */
+async function live(env: Record<string, string>, meanwhile: () => Promise<void> = async () => {}): Promise<Ended> {
+  const node = start(env);
+  await untilReady(env);
+  await meanwhile();
+  node.kill('SIGTERM');
+  return node.ended;
+}
+
+async function snapshot(directory: string): Promise<Record<string, string>> {
+  const files = await readdir(directory, { recursive: true, withFileTypes: true });
+  const entries = files
+    .filter((file) => file.isFile() && !/^(LOCK|LOG|LOG\.old)$/.test(file.name))
+    .map(async (file) => {
+      const path = join(file.parentPath, file.name);
+      return [path, (await readFile(path)).toString('base64')] as const;
+    });
+  return Object.fromEntries(await Promise.all(entries));
+}
+
+describe('a node that cannot start says why, what is unchanged, and what to do', () => {
+  test('without a setting that it needs', async () => {
+    const { env } = await newNode();
+    const { CONCLAVE_NAME: _, ...rest } = env;
+    expect(await start(rest).ended).toEqual({
+      code: 64,
+      text: expect.stringMatching(/CONCLAVE_NAME is missing. Nothing was started. Set it, for example/),
+    });
+  });
+
+  test('when its port is taken', async () => {
+    const { env } = await newNode();
+    const taken = createServer().listen(Number(env['CONCLAVE_ADMIN_PORT']), '127.0.0.1');
+    try {
+      const { code, text } = await start(env).ended;
+      expect([code, text]).toEqual([69, expect.stringMatching(/port is taken.*Set CONCLAVE_ADMIN_PORT/)]);
+    } finally {
+      taken.close();
+    }
+  });
+
+  test("on another cluster's data directory", async () => {
+    const { env } = await newNode();
+    const other = await newNode();
+    expect((await live(env)).code).toBe(0);
+    const data = env['CONCLAVE_DATA'] ?? '';
+    const before = await snapshot(data);
+    const { code, text } = await start({ ...other.env, CONCLAVE_DATA: data }).ended;
+    expect([code, text]).toEqual([
+      78,
+      expect.stringMatching(/belongs to a node of another cluster.*Nothing was changed/),
+    ]);
+    expect(await snapshot(data)).toEqual(before);
+  });
+
+  test('on a data directory with a flipped bit', async () => {
+    const { env } = await newNode();
+    expect((await live(env)).code).toBe(0);
+    const store = join(env['CONCLAVE_DATA'] ?? '', 'store');
+    const log = join(store, (await readdir(store)).find((file) => file.endsWith('.log')) ?? '');
+    const bytes = await readFile(log);
+    bytes[bytes.length >> 1] = (bytes[bytes.length >> 1] ?? 0) ^ 4;
+    await writeFile(log, bytes);
+    const before = await snapshot(store);
+    const { code, text } = await start(env).ended;
+    expect([code, text]).toEqual([65, expect.stringMatching(/damaged.*Nothing was changed.*Remove this node's data/)]);
+    expect(await snapshot(store)).toEqual(before);
+  });
+
+  test('while another node runs on its data directory', async () => {
+    const { env } = await newNode();
+    await live(env, async () => {
+      const { code, text } = await start({ ...env, CONCLAVE_ADMIN_PORT: String(await freePort()) }).ended;
+      expect([code, text]).toEqual([73, expect.stringMatching(/in use: another node runs on it/)]);
+    });
+  });
+});
+
+const isRoot = process.getuid?.() === 0;
+
+describe.skipIf(!isRoot)('a full disk (needs root, for a small file system)', () => {
+  test('ends the node with one message, and what was acknowledged is there afterwards', async () => {
+    const { directory, env, token } = await newNode();
+    const small = join(directory, 'small');
+    await mkdir(small);
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=3m', 'tmpfs', small]);
+    try {
+      const onSmall = { ...env, CONCLAVE_DATA: join(small, 'data') };
+      const post = async (path: string, body: unknown) => {
+        const url = `http://127.0.0.1:${env['CONCLAVE_ADMIN_PORT']}/api/v1/cluster${path}`;
+        const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
+        return fetch(url, { method: 'POST', headers, body: JSON.stringify(body) });
+      };
+      const node = start(onSmall);
+      await untilReady(onSmall);
+      expect((await post('/agents/deploy', { agent_type: 'trading', name: 'one' })).status).toBe(201);
+      let acknowledged = 0;
+      for (let n = 0; n < 50_000; n++) {
+        const tick = { symbol: `S${n % 900}`, price: 1 + n };
+        const answer = await post('/agents/one/tasks', { id: `t${n}`, payload: tick }).catch(() => undefined);
+        if (answer?.status !== 200) break;
+        acknowledged += 1;
+      }
+      const { code, text } = await node.ended;
+      expect([code, text]).toEqual([
+        74,
+        expect.stringMatching(/is full.*nothing that was acknowledged is lost.*Free some space/),
+      ]);
+      execFileSync('mount', ['-o', 'remount,size=64m', small]);
+      await live(onSmall, async () => {
+        const url = `http://127.0.0.1:${env['CONCLAVE_ADMIN_PORT']}/api/v1/cluster/agents/one/state`;
+        let counted = 0;
+        await expect
+          .poll(
+            async () => {
+              const answer = await fetch(url, { headers: { authorization: `Bearer ${token}` } });
+              if (answer.status !== 200) return answer.status;
+              const { state } = (await answer.json()) as { state: Record<string, { count: number }> };
+              counted = Object.values(state).reduce((sum, { count }) => sum + count, 0);
+              return 200;
+            },
+            { timeout: 20_000 },
+          )
+          .toBe(200);
+        // The last one may have reached the disk and not the asker.
+        expect([acknowledged, acknowledged + 1]).toContain(counted);
+      });
+    } finally {
+      execFileSync('umount', ['-l', small]);
+    }
+  });
+});
+
+function conclave(args: string[], env: Record<string, string>): Promise<Ended & { out: string }> {
+  const child = spawn(process.execPath, [command, ...args], { env: { PATH: process.env['PATH'] ?? '', ...env } });
+  let text = '';
+  let out = '';
+  child.stderr.on('data', (chunk: Buffer) => {
+    text += chunk.toString();
+  });
+  child.stdout.on('data', (chunk: Buffer) => {
+    out += chunk.toString();
+  });
+  return new Promise((resolve) => child.on('exit', (code) => resolve({ code, text, out })));
+}
+
+describe('the command line', () => {
+  test('starts processes, with one line about it, where no Docker engine is in reach', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'conclave-cli-'));
+    made.push(directory);
+    const env = { CONCLAVE_HOME: directory, DOCKER_HOST: `unix://${directory}/none.sock` };
+    const port = String(await freePort());
+    const up = await conclave(['up', '1', '--name', 'no-docker', '--port', port, '--json'], env);
+    const down = await conclave(['down', '--name', 'no-docker'], env);
+    expect([up.code, down.code], up.text).toEqual([0, 0]);
+    expect(up.text.split('\n')[0]).toMatch(/No Docker engine in reach: the nodes run as processes/);
+    expect(JSON.parse(up.out)).toMatchObject({ ok: true, kind: 'processes' });
+    const forced = await conclave(['up', '1', '--docker', '--name', 'no-docker'], env);
+    expect([forced.code, forced.text]).toEqual([69, expect.stringMatching(/Docker/)]);
+  });
+
+  test('names the port that is taken, and leaves nothing behind', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'conclave-cli-'));
+    made.push(directory);
+    const port = await freePort();
+    const taken = createServer().listen(port, '127.0.0.1');
+    try {
+      const up = await conclave(['up', '1', '--processes', '--name', 'taken', '--port', String(port)], {
+        CONCLAVE_HOME: directory,
+      });
+      expect([up.code, up.text]).toEqual([1, expect.stringMatching(new RegExp(`${port}.*--port`))]);
+    } finally {
+      taken.close();
+    }
+  });
+});
+
+describeWithDocker('a container that is asked to stop', () => {
+  test('leaves within 5 s, and its agents go on elsewhere at once', async () => {
+    await Testbed.with('docker', async (testbed) => {
+      await testbed.up(3);
+      const [admin = ''] = testbed.nodes.map((node) => node.admin);
+      await testbed.call(admin, '/agents/deploy', { agent_type: 'trading', count: 3 }, 30_000);
+      const { nodes } = await testbed.status();
+      const leaving = nodes.find(({ leader }) => !leader)?.name ?? '';
+      await testbed.fleet.stop(leaving);
+      // It ended by itself, within its own limit of 5 s; a fleet kills only after 10 s, which would show as 137.
+      expect((await testbed.fleet.list()).find(({ name }) => name === leaving)).toMatchObject({ exitCode: 0 });
+      const after = await testbed.status();
+      expect(after.nodes.find(({ name }) => name === leaving)?.membership).toBe('left');
+      expect(after.agents.every(({ status, host_name: host }) => status === 'active' && host !== leaving)).toBe(true);
+    });
+  });
+});
