@@ -126,6 +126,7 @@ function attempt(
     const after = behaviour.handle(JSON.parse(state), JSON.parse(decoder.decode(payload)));
     return { ok: true, value: JSON.stringify(after.value), state: JSON.stringify(after.state) };
   } catch (error) {
-    return { ok: false, value: JSON.stringify(error instanceof Error ? error.message : String(error)), state };
+    const reason = error instanceof Error ? error.message : String(error);
+    return { ok: false, value: JSON.stringify({ reason }), state };
   }
 }

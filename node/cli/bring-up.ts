@@ -68,11 +68,11 @@ export async function waitForMembers(options: Omit<BringUpOptions, 'count'>): Pr
     signal?.throwIfAborted();
     const status = await askAny(nodes, token);
     const missing = namesMissing(nodes, status);
-    if (status?.leader && missing.length === 0 && (await allReady(nodes))) {
+    if (status?.leader?.name && missing.length === 0 && (await allReady(nodes))) {
       onProgress({ phase: 'cluster', text: `${nodes.length} members, ${status.leader.name} leads`, done: true });
       return status;
     }
-    const leads = status?.leader ? `${status.leader.name} leads` : 'no leader yet';
+    const leads = status?.leader?.name ? `${status.leader.name} leads` : 'no leader yet';
     const text = `${nodes.length - missing.length} of ${nodes.length} are members, ${leads}`;
     if (text !== said) onProgress({ phase: 'cluster', text });
     said = text;

@@ -48,8 +48,8 @@ export function afterUp(status: Status, nodes: readonly FleetNode[], name: strin
     `${colors.bold(leader)} leads. Every node answers; the first is at ${colors.cyan(admin)}`,
     '',
     'Try next:',
-    `  conclave deploy counter${option}`,
-    `  conclave task counter '{"add":1}'${option}`,
-    `  conclave kill ${leader}${option}`,
+    `  npx conclave deploy examples/trading --count 5${option}`,
+    `  npx conclave task trading-1 '{"symbol":"MSFT","price":39.81}'${option}`,
+    `  npx conclave kill ${leader}${option}`,
   ].join('\n');
 }

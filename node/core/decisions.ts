@@ -1,7 +1,7 @@
 import type { Configuration } from '../../consensus/configuration.ts';
 import type { Entry, RaftMessage } from '../../consensus/message.ts';
 import { entryKinds } from '../../consensus/message.ts';
-import { Raft } from '../../consensus/raft.ts';
+import { type ProposalRefusal, Raft } from '../../consensus/raft.ts';
 import { type Applied, apply, nameOf } from './apply.ts';
 import { ClusterState } from './cluster-state.ts';
 import { decodeCommand, type Draft, encodeCommand } from './command.ts';
@@ -76,13 +76,13 @@ export class Decisions {
       if (done !== undefined) this.#proposed.set(outcome.index, { term: outcome.term, done });
       return;
     }
-    done?.({
-      ok: false,
-      error:
-        outcome.reason === 'notLeader'
-          ? errors.notLeader({ leader: this.leader })
-          : errors.backlogFull({ what: 'decisions', max: this.#proposed.size }),
-    });
+    done?.({ ok: false, error: this.#whyRefused(outcome.reason) });
+  }
+
+  #whyRefused(reason: ProposalRefusal): ConclaveError {
+    if (reason === 'tooLarge') return errors.commandInvalid({ reason: 'it is too large for the log' });
+    if (reason === 'backlogFull') return errors.backlogFull({ what: 'decisions', max: this.#proposed.size });
+    return errors.notLeader({ leader: this.leader });
   }
 
   changeConfiguration(next: Configuration): boolean {
@@ -115,7 +115,7 @@ export class Decisions {
     }
     for (const entry of entries) writes.push(writeEntry(entry));
     const raft = this.raft;
-    this.#context.out.persist(writes, () => raft.durable(persist));
+    this.#context.out.persist(writes, () => raft.durable(persist, this.#context.nowMs));
   }
 
   #apply(entry: Entry): void {

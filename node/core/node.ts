@@ -332,11 +332,17 @@ export class Node {
     this.#manager.touch();
     if (applied.kind.startsWith('member')) this.#membership.onMembersChanged(this.#detector, this.#loads);
     if (applied.kind === 'memberJoined') this.#detector.pardon(String(applied.details.node));
+    if (applied.kind === 'memberDead') this.#hangUp(String(applied.details.node));
     for (const agent of applied.agents) {
       if (applied.kind === 'agentDeleted') this.#holder.onDeleted(agent, index);
       this.#hosting.onDecided(agent);
       this.#tasks.onDecided(agent);
     }
+  }
+
+  /** What may be left of a connection to the dead would only hide that it is back: a new one is tried instead. */
+  #hangUp(node: NodeId): void {
+    if (node !== this.#context.self && this.#peers.isConnected(node)) this.#context.out.push({ type: 'hangUp', node });
   }
 
   #onLeadershipChanged(): void {

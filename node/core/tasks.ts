@@ -13,6 +13,9 @@ export interface TaskEvents {
   answered(): void;
 }
 
+/** Requests that wait for one and the same task. */
+const askersMax = 16;
+
 interface Pending {
   agent: string;
   task: string;
@@ -50,8 +53,12 @@ export class Tasks {
     const { agent, task, payload, ttlMs } = operation;
     const key = `${agent}/${task}`;
     const known = this.#pending.get(key);
-    if (known !== undefined && known.done.length < 16) {
+    if (known !== undefined && known.done.length < askersMax) {
       known.done.push(done);
+      return;
+    }
+    if (known !== undefined) {
+      done(refusal(errors.backlogFull({ what: `requests for task "${task}"`, max: askersMax })));
       return;
     }
     if (this.#pending.size >= limits.tasksPendingMax) {

@@ -28,6 +28,8 @@ const dialTimeoutMs = 3_000;
 const dialsMax = 2;
 const dialQueueMax = 256;
 const stopTimeoutMs = 1_000;
+/** Two connections made within this time are both sides' dials at the same moment. */
+const staleAfterMs = 2_000;
 const linkRetryMs = 10;
 const linkFailuresMax = 5;
 const gossipBytesMax = 64 * 1024;
@@ -128,7 +130,10 @@ class Libp2pTransport implements Transport {
       link = new Link({ up: () => this.#onUp(node), failed: () => this.#onLinkFailed(node, connection.remotePeer) });
       this.#links.set(node, link);
     }
+    const before = link.connection;
     void link.open(connection);
+    // Nobody dials a peer that it is connected to: the other side has lost the old connection, if this one has not.
+    if (before !== undefined && Date.now() - before.timeline.open > staleAfterMs) before.abort(new Error('replaced'));
   }
 
   #onUp(node: NodeId): void {
