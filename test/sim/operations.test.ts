@@ -1,0 +1,105 @@
+import { describe, expect, test } from 'vitest';
+import type { AgentView, Operation, Outcome } from '../../node/core/operation.ts';
+import { awaitSettled } from '../../sim/checkers/eventually-settled.ts';
+import { Cluster, settleWithinMs } from './cluster.ts';
+
+/** Asks a node and waits for its answer, as a user would. */
+function ask(cluster: Cluster, node: string, operation: Operation): Outcome {
+  const { world } = cluster;
+  const asked = world.request(node, operation);
+  world.runUntil(() => asked.state !== 'waiting', 20_000, `the answer to ${operation.type}`);
+  if (asked.outcome === undefined) throw world.failure(`${node} was lost`);
+  return asked.outcome;
+}
+
+const others = (cluster: Cluster, node: string): string[] => cluster.world.nodes.filter((other) => other !== node);
+
+describe('what operators ask, while tasks flow', () => {
+  test('an agent is moved to and fro, and no task is lost, doubled or refused', () => {
+    const cluster = new Cluster('migrate').begin();
+    const agent = cluster.workload.agents[0] ?? '';
+    for (let move = 0; move < 6; move++) {
+      const host = cluster.hostOf(agent);
+      const [target = ''] = others(cluster, host);
+      const [asked = ''] = others(cluster, target);
+      const outcome = ask(cluster, asked, { type: 'migrate', agent, target });
+      expect(outcome).toMatchObject({ ok: true, result: { agent: { host: target, status: 'active' } } });
+      cluster.progress(5, 10_000, agent);
+    }
+    cluster.finish();
+  });
+
+  test('a node that is asked to stop hands its agents over and is gone within 5 s', () => {
+    const cluster = new Cluster('leave').begin();
+    const { world } = cluster;
+    for (const node of [cluster.hostOf(cluster.workload.agents[0] ?? ''), cluster.leader]) {
+      const askedMs = world.nowMs;
+      world.stop(node);
+      world.runUntil(() => world.host(node).state === 'off', 5_000, `${node} is gone`);
+      expect(world.exits.at(-1)).toMatchObject({ node, code: 0 });
+      expect(world.nowMs - askedMs).toBeLessThan(5_000);
+      cluster.progress(20, 10_000);
+      world.restart(node);
+      awaitSettled(world, cluster.workload.agents, settleWithinMs);
+    }
+    cluster.finish();
+  });
+
+  test('an agent that is deleted is gone, and another of its name begins anew', () => {
+    const cluster = new Cluster('delete', {}, { agents: 1 }).begin();
+    cluster.progress(10, 10_000);
+    cluster.workload.stop();
+    cluster.world.runUntil(() => cluster.workload.drained, 10_000, 'an answer to every task');
+    const [node = '', other = ''] = cluster.world.nodes;
+    expect(ask(cluster, node, { type: 'delete', agent: 'counter' })).toMatchObject({ ok: true });
+    const state: Operation = { type: 'state', agent: 'counter', ttlMs: 5_000 };
+    expect(ask(cluster, other, state)).toMatchObject({ ok: false, error: { code: 'agentUnknown' } });
+    const deploy: Operation = {
+      type: 'deploy',
+      agentType: 'counter',
+      name: 'counter',
+      count: 1,
+      strategy: 'least_loaded',
+      capabilities: [],
+      holders: 3,
+    };
+    expect(ask(cluster, other, deploy)).toMatchObject({ ok: true });
+    const read = ask(cluster, node, state);
+    if (!read.ok) throw new Error(read.error.message);
+    const bytes = (read.result as { state: Uint8Array }).state;
+    expect(JSON.parse(new TextDecoder().decode(bytes))).toMatchObject({ total: 0 });
+  });
+
+  test('a deploy that is asked for twice under one id takes effect once', () => {
+    const cluster = new Cluster('twice').begin();
+    const deploy: Operation = {
+      type: 'deploy',
+      request: 'the same',
+      agentType: 'counter',
+      name: 'extra',
+      count: 2,
+      strategy: 'round_robin',
+      capabilities: [],
+      holders: 2,
+    };
+    const names = cluster.world.nodes.map((node) => {
+      const outcome = ask(cluster, node, deploy);
+      return outcome.ok ? (outcome.result as { agents: AgentView[] }).agents.map(({ id }) => id) : [];
+    });
+    expect(new Set(names.map((ids) => ids.join(' ')))).toEqual(new Set(['extra-1 extra-2']));
+  });
+
+  test('what cannot be placed is refused node by node, and changes nothing', () => {
+    const cluster = new Cluster('unplaceable').begin();
+    const [node = ''] = cluster.world.nodes;
+    const deploy = { type: 'deploy', agentType: 'counter', count: 1, holders: 3 } as const;
+    const before = ask(cluster, node, { type: 'agents' });
+    const gpu = ask(cluster, node, { ...deploy, strategy: 'least_loaded', capabilities: ['gpu'] });
+    expect(gpu).toMatchObject({ ok: false, error: { code: 'agentUnplaceable', details: { refusals: { length: 5 } } } });
+    const magic = ask(cluster, node, { ...deploy, strategy: 'magic', capabilities: [] });
+    expect(magic).toMatchObject({ ok: false, error: { code: 'strategyUnknown' } });
+    const type = ask(cluster, node, { ...deploy, agentType: 'nobody', strategy: 'least_loaded', capabilities: [] });
+    expect(type).toMatchObject({ ok: false, error: { code: 'typeUnknown' } });
+    expect(ask(cluster, node, { type: 'agents' })).toEqual(before);
+  });
+});
