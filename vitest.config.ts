@@ -3,6 +3,8 @@ import { configDefaults, defineConfig } from 'vitest/config';
 const exclude = [...configDefaults.exclude, 'dist/**'];
 const long = ['test/cluster/**/*.test.ts'];
 const minuteMs = 60_000;
+/** Some take a CI for a terminal with colours; the tests read plain text. */
+const env = { NO_COLOR: '1' };
 
 export default defineConfig({
   test: {
@@ -10,6 +12,7 @@ export default defineConfig({
       {
         test: {
           name: 'fast',
+          env,
           include: ['test/**/*.test.ts'],
           exclude: [...exclude, ...long],
           // Two shared cores: what takes a second alone may take ten beside others.
@@ -22,6 +25,7 @@ export default defineConfig({
         // Real processes and containers: after the others and one file at a time, so that their times mean something.
         test: {
           name: 'cluster',
+          env,
           include: long,
           exclude,
           fileParallelism: false,
