@@ -4,8 +4,8 @@ import type { Fleet, FleetNode } from '../docker/fleet.ts';
 import { freePort, isPortTaken } from '../docker/host-port.ts';
 import { bringUp } from '../node/cli/bring-up.ts';
 import { openFleet } from '../node/cli/fleet.ts';
-import { signToken } from '../node/cli/token.ts';
 import type { AgentJson, StatusJson } from '../node/cli/status.ts';
+import { signToken } from '../node/cli/token.ts';
 import { type Answer, Client } from './client.ts';
 import type { Bench } from './figure.ts';
 

@@ -31,7 +31,7 @@ export const defaultOptions: Readonly<RaftOptions> = {
   heartbeatIntervalMs: 50,
   electionTimeoutMsMin: 600,
   electionTimeoutMsMax: 1200,
-  fastElectionStaggerMs: 15,
+  fastElectionStaggerMs: 40,
   fastElectionRetryMs: 10,
   fastElectionTriesMax: 20,
   entriesPerMessageMax: 256,

@@ -1,6 +1,6 @@
 import type { NodeId, Topic } from '../node/core/message.ts';
-import { Reach } from './reach.ts';
 import type { Random } from './random.ts';
+import { Reach } from './reach.ts';
 import type { Timeline } from './timeline.ts';
 
 /** What the network tells a node. Frames are bytes: nothing is shared between nodes. */

@@ -1,13 +1,13 @@
+import type { EffectOf } from '../node/core/effect.ts';
 import type { NodeId, Profile } from '../node/core/message.ts';
 import { Node } from '../node/core/node.ts';
 import type { Operation, Outcome } from '../node/core/operation.ts';
-import type { EffectOf } from '../node/core/effect.ts';
 import { type Behaviour, defaultRunner, type RunnerSettings } from './agents.ts';
 import { type Checker, Violation } from './checkers/checker.ts';
 import { Disk, type DiskSettings, defaultDisk } from './disk.ts';
 import { guarded } from './guard.ts';
 import { Host, type HostEvents, type NodeFactory } from './host.ts';
-import { Network, defaultNetwork, type NetworkSettings } from './network.ts';
+import { defaultNetwork, Network, type NetworkSettings } from './network.ts';
 import { Random } from './random.ts';
 import { Timeline } from './timeline.ts';
 import { Trace } from './trace.ts';

@@ -1,4 +1,4 @@
-import { type CryptoKey, errors as joseErrors, importSPKI, jwtVerify } from 'jose';
+import { type CryptoKey, importSPKI, errors as joseErrors, jwtVerify } from 'jose';
 import { errors } from '../core/errors.ts';
 
 const tokensRememberedMax = 256;

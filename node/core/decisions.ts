@@ -4,7 +4,7 @@ import { entryKinds } from '../../consensus/message.ts';
 import { type ProposalRefusal, Raft } from '../../consensus/raft.ts';
 import { type Applied, apply, nameOf } from './apply.ts';
 import { ClusterState } from './cluster-state.ts';
-import { decodeCommand, type Draft, encodeCommand } from './command.ts';
+import { type Draft, decodeCommand, encodeCommand } from './command.ts';
 import type { Context } from './context.ts';
 import type { Report, Write } from './effect.ts';
 import { type ConclaveError, errors } from './errors.ts';

@@ -1,6 +1,7 @@
 import { type Context, reportLocally } from './context.ts';
 import type { MessageOf, NodeId, Rumor } from './message.ts';
 import type { Peers } from './peers.ts';
+import { limits } from './settings.ts';
 
 /** A node that this one watches, or at least has heard of. */
 interface Watched {
@@ -34,6 +35,8 @@ export class Detector {
   readonly #watched = new Map<NodeId, Watched>();
   /** Per accused node, who accuses it and until when that counts. */
   readonly #accusers = new Map<NodeId, Map<NodeId, number>>();
+  /** What others last said of their own incarnation; bounded by `contactsMax`. */
+  readonly #said = new Map<NodeId, { boot: number; incarnation: number }>();
   #incarnation = 0;
   #sequence = 0;
   /** Lifeguard's local health: 1 when this process keeps time, up to 4 when it is itself slow. */
@@ -62,6 +65,7 @@ export class Detector {
       const known = this.#watched.get(node);
       if (known?.boot === boot) continue;
       this.#forget(node);
+      const said = this.#said.get(node);
       this.#watched.set(node, {
         node,
         boot,
@@ -70,9 +74,21 @@ export class Detector {
         indirectDeadlineMs: undefined,
         suspect: false,
         repeatMs: 0,
-        incarnation: 0,
+        incarnation: said?.boot === boot ? said.incarnation : 0,
       });
     }
+  }
+
+  /** This node's own incarnation, raised by each refutation; a restart begins at 0 with a higher boot. */
+  get incarnation(): number {
+    return this.#incarnation;
+  }
+
+  /** A node says its own incarnation: whoever does not know it would accuse one that is refuted already. */
+  onIntroduced(node: NodeId, boot: number, incarnation: number): void {
+    if (this.#said.size < limits.contactsMax || this.#said.has(node)) this.#said.set(node, { boot, incarnation });
+    const watched = this.#watched.get(node);
+    if (watched?.boot === boot) watched.incarnation = Math.max(watched.incarnation, incarnation);
   }
 
   /** The log took the node back: what was held against it before counts no more. */
@@ -171,7 +187,7 @@ export class Detector {
       this.#accusers.set(rumor.subject, accusers);
     } else if (rumor.accuser === rumor.subject) {
       if (watched !== undefined && rumor.incarnation > watched.incarnation) {
-        watched.incarnation = rumor.incarnation;
+        this.onIntroduced(rumor.subject, rumor.boot, rumor.incarnation);
         accusers.clear();
         if (watched.suspect) accusers.set(self, nowMs + settings.rumorTtlMs);
       }

@@ -80,10 +80,8 @@ export class Hosting {
   }
 
   #stop(instance: Instance): QueuedTask[] {
-    const { agent, epoch } = instance.assignment;
-    if (instance.phase !== 'deposed') this.#context.out.push({ type: 'stopAgent', agent, epoch });
-    this.#instances.delete(agent);
-    return instance.handOver();
+    this.#instances.delete(instance.assignment.agent);
+    return instance.end();
   }
 
   #end(instance: Instance): void {

@@ -28,7 +28,7 @@ export interface InstanceEvents {
   mayAcknowledge(): boolean;
 }
 
-type Phase = 'sealing' | 'starting' | 'copying' | 'active' | 'deposed';
+type Phase = 'sealing' | 'starting' | 'copying' | 'active' | 'ended';
 
 interface Waiting {
   sequence: number;
@@ -87,10 +87,6 @@ export class Instance {
       onProgress: () => this.#onDurable(),
       onDeposed: () => this.depose(),
     });
-  }
-
-  get phase(): Phase {
-    return this.#phase;
   }
 
   get queueDepth(): number {
@@ -162,7 +158,7 @@ export class Instance {
   // ---- tasks ----
 
   submit(task: QueuedTask): void {
-    if (this.#phase === 'deposed') {
+    if (this.#phase === 'ended') {
       this.#refuse(task, 'agentNotReady');
       return;
     }
@@ -285,6 +281,7 @@ export class Instance {
 
   /** The running instance is gone; the agent goes on from its last state, here, unless it keeps failing. */
   onFailed(reason: string): void {
+    if (this.#phase === 'ended') return;
     const { agent, epoch } = this.assignment;
     reportLocally(this.#context, 'agentFailed', `${agent} failed: ${reason}`, { agent, epoch, reason });
     this.#workerReady = false;
@@ -308,15 +305,18 @@ export class Instance {
 
   /** A holder is sealed at a higher epoch: another host takes over. Nothing more is acknowledged. */
   depose(): void {
-    if (this.#phase === 'deposed') return;
-    this.#phase = 'deposed';
-    for (const task of this.handOver()) this.#refuse(task, 'agentNotReady');
-    const { agent, epoch } = this.assignment;
-    this.#context.out.push({ type: 'stopAgent', agent, epoch });
+    for (const task of this.end()) this.#refuse(task, 'agentNotReady');
   }
 
-  /** Ends this instance and returns the tasks that were not acknowledged, for whoever runs the agent next. */
-  handOver(): QueuedTask[] {
+  /**
+   * Ends this instance for good and returns the tasks that were not acknowledged, for whoever runs the agent next. What
+   * is still on its way to it, a seal or an answer of its own disk among them, starts nothing any more.
+   */
+  end(): QueuedTask[] {
+    if (this.#phase === 'ended') return [];
+    this.#phase = 'ended';
+    const { agent, epoch } = this.assignment;
+    this.#context.out.push({ type: 'stopAgent', agent, epoch });
     const tasks = [...this.#waiting.map((waiting) => waiting.task), ...(this.#running ? [this.#running] : [])];
     for (let task = this.#queue.shift(); task !== undefined; task = this.#queue.shift()) tasks.push(task);
     this.#waiting = [];
@@ -328,7 +328,7 @@ export class Instance {
 
   tick(): void {
     const { nowMs, settings } = this.#context;
-    if (this.#phase === 'deposed' || nowMs < this.#retryMs) return;
+    if (this.#phase === 'ended' || nowMs < this.#retryMs) return;
     this.#retryMs = nowMs + settings.holderRetryMs;
     if (this.#phase === 'sealing') this.#seal();
     if (this.#phase === 'copying' || this.#phase === 'active') this.#replication.pump();
@@ -338,6 +338,7 @@ export class Instance {
   }
 
   onReplicated(from: NodeId, answer: MessageOf<'replicated'>): void {
+    if (this.#phase === 'ended') return;
     this.#replication.onReplicated(from, answer);
   }
 }

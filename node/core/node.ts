@@ -3,6 +3,7 @@ import { type Context, reportLocally } from './context.ts';
 import { Decisions } from './decisions.ts';
 import { Detector } from './detector.ts';
 import type { Effect } from './effect.ts';
+import { errors, toErrorBody } from './errors.ts';
 import type { Event, EventOf, EventType } from './event.ts';
 import { Founding } from './founding.ts';
 import { Holder } from './holder.ts';
@@ -11,7 +12,6 @@ import { LoadBoard } from './load-board.ts';
 import { Manager } from './manager.ts';
 import { Membership } from './membership.ts';
 import type { Message, MessageOf, MessageType, NodeId, Profile } from './message.ts';
-import { errors, toErrorBody } from './errors.ts';
 import type { LeaderView } from './operation.ts';
 import { whatIsWrong } from './operation-check.ts';
 import { Operator } from './operator.ts';
@@ -94,7 +94,7 @@ export class Node {
     this.#context = context;
     this.#cluster = restored.cluster;
     context.out.persist([writeJson(keys.boot, context.boot)]);
-    this.#peers = new Peers(context, init.join);
+    this.#peers = new Peers(context, init.join, () => this.#detector.incarnation);
     this.#founding = new Founding(context, this.#peers, init.expect, restored.pledge, {
       found: (cluster, voters) => this.#found(cluster, voters),
     });
@@ -267,6 +267,7 @@ export class Node {
 
   #onHello(from: NodeId, cluster: string, hello: MessageOf<'hello'>): void {
     this.#peers.onHello(from, cluster, hello);
+    this.#detector.onIntroduced(from, hello.boot, hello.incarnation);
     if (this.#cluster === '' && cluster !== '' && this.#founding.mayJoin(cluster)) this.#adopt(cluster);
     else if (this.#cluster !== '' && cluster === '') this.#peers.introduce(from);
   }

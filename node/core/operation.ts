@@ -1,6 +1,6 @@
+import type { Decision } from '../../strategies/strategy.ts';
 import type { ErrorBody } from './errors.ts';
 import type { NodeId } from './message.ts';
-import type { Decision } from '../../strategies/strategy.ts';
 
 /**
  * What a user can ask of a node, whatever the door it comes in by. The HTTP API turns requests into these, the

@@ -25,6 +25,7 @@ interface Known {
 export class Peers {
   readonly #context: Context;
   readonly #join: readonly string[];
+  readonly #incarnation: () => number;
   readonly #known = new Map<NodeId, Known>();
   readonly #connected = new Set<NodeId>();
   readonly #introduced = new Map<NodeId, Peer>();
@@ -34,8 +35,10 @@ export class Peers {
   /** Set once everybody who matters is met: then bootstrap addresses are dialled only when nobody is connected. */
   settled = false;
 
-  constructor(context: Context, join: readonly string[]) {
+  /** `incarnation` tells this node's present one. */
+  constructor(context: Context, join: readonly string[], incarnation: () => number) {
     this.#context = context;
+    this.#incarnation = incarnation;
     this.#join = join;
   }
 
@@ -69,7 +72,9 @@ export class Peers {
     for (const [other, { addresses }] of this.#known) {
       if (other !== node && known.length < 256) known.push({ node: other, addresses });
     }
-    out.send(node, { type: 'hello', body: { boot, profile, known, wants: !this.#introduced.has(node) } });
+    const wants = !this.#introduced.has(node);
+    const incarnation = this.#incarnation();
+    out.send(node, { type: 'hello', body: { boot, profile, known, wants, incarnation } });
   }
 
   introduceToAll(): void {

@@ -1,5 +1,5 @@
 import type { Effect, Report, Write } from '../core/effect.ts';
-import { toErrorBody, errors } from '../core/errors.ts';
+import { errors, toErrorBody } from '../core/errors.ts';
 import type { Event } from '../core/event.ts';
 import type { NodeId, Topic } from '../core/message.ts';
 import type { Instant, Node } from '../core/node.ts';

@@ -1,8 +1,8 @@
 import type { AddressInfo } from 'node:net';
 import { Writable } from 'node:stream';
 import type { FastifyInstance } from 'fastify';
-import { runCommandLine } from '../../node/cli/program.ts';
 import type { ServerInit } from '../../node/api/server.ts';
+import { runCommandLine } from '../../node/cli/program.ts';
 import { FakeNode, makeToken } from '../api/fake-node.ts';
 
 /** A place to print to that remembers. */

@@ -6,10 +6,10 @@ import { fileURLToPath } from 'node:url';
 import { createDockerFleet, type DockerFleet } from '../../docker/docker-fleet.ts';
 import type { Fleet, FleetNode } from '../../docker/fleet.ts';
 import { freePort } from '../../docker/host-port.ts';
-import type { StatusJson } from '../../node/cli/status.ts';
 import { bringUp } from '../../node/cli/bring-up.ts';
 import { type Home, openHome } from '../../node/cli/home.ts';
 import { createProcessFleet } from '../../node/cli/process-fleet.ts';
+import type { StatusJson } from '../../node/cli/status.ts';
 import { signToken } from '../../node/cli/token.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));

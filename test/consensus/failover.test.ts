@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { failoverRank } from '../../consensus/failover.ts';
+import { defaultOptions } from '../../consensus/options.ts';
 import { Cluster } from './cluster.ts';
 import { append, logOf, saidTo, settle, single, voteRequest } from './single.ts';
 
@@ -16,7 +17,7 @@ describe('a failover', () => {
   it('begins at once with the first in the ring, and a little later with the next', () => {
     for (const [id, delayMs] of [
       ['b', 0],
-      ['c', 15],
+      ['c', defaultOptions.fastElectionStaggerMs],
     ] as const) {
       const raft = single(id, logOf(abc, []));
       raft.receive('a', append(2, last, []), 100);
@@ -114,13 +115,13 @@ describe('a failover', () => {
         .filter((id) => id !== leader)
         .sort((x, y) => failoverRank(leader, abc, x) - failoverRank(leader, abc, y));
       cluster.on(second as string, (raft, now) => raft.peerLost(leader, now));
-      cluster.run(14.9);
+      cluster.run(defaultOptions.fastElectionStaggerMs - 0.1);
       cluster.on(first as string, (raft, now) => raft.peerLost(leader, now));
       const beganMs = cluster.nowMs;
       const both = (): boolean => [first, second].every((id) => cluster.node(id as string).role === 'candidate');
       if (cluster.until(both, 5)) ties += 1;
       cluster.leader();
-      expect(cluster.nowMs - beganMs).toBeLessThan(200);
+      expect(cluster.nowMs - beganMs).toBeLessThan(defaultOptions.electionTimeoutMsMin);
     }
     expect(ties).toBeGreaterThan(10);
   });

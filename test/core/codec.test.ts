@@ -30,7 +30,11 @@ describe('the wire codec', () => {
       Envelope.encode({ version: wireVersion + 1, cluster: '', probe: { sequence: 1 } }),
       Envelope.encode({ version: wireVersion, cluster: '' }),
       Envelope.encode({ version: wireVersion, cluster: '', probe: { sequence: 1 }, digest: { hash: 1 } }),
-      Envelope.encode({ version: wireVersion, cluster: '', hello: { boot: 1, known: [], wants: false } }),
+      Envelope.encode({
+        version: wireVersion,
+        cluster: '',
+        hello: { boot: 1, known: [], wants: false, incarnation: 0 },
+      }),
     ];
     for (const frame of bad) expect(() => decode(frame)).toThrow(/A message was dropped.*State unchanged/);
   });

@@ -234,7 +234,12 @@ describe('agents of a world', () => {
       if (event.type !== 'taskRan') return [];
       return [`${event.task} ${event.ok} ${decoder.decode(event.value)} ${decoder.decode(event.state)}`];
     });
-    expect(said).toEqual(['started 10', 't1 true "added" 15', 't2 false {"reason":"not that"} 15', 't3 true "added" 16']);
+    expect(said).toEqual([
+      'started 10',
+      't1 true "added" 15',
+      't2 false {"reason":"not that"} 15',
+      't3 true "added" 16',
+    ]);
   });
 
   test('a stopped instance is silent, a crashed one says so, and all die with their node', () => {

@@ -1,0 +1,67 @@
+import { describe, expect, test } from 'vitest';
+import type { Context } from '../../node/core/context.ts';
+import { Holder } from '../../node/core/holder.ts';
+import { Instance, type InstanceEvents } from '../../node/core/instance.ts';
+import type { Profile } from '../../node/core/message.ts';
+import { Outbox } from '../../node/core/outbox.ts';
+import { restore } from '../../node/core/records.ts';
+import { defaultSettings } from '../../node/core/settings.ts';
+
+const none = new Uint8Array(0);
+
+/** An agent that this node takes over from itself: the only holder's seal is on its way to the disk. */
+function recovering() {
+  const out = new Outbox();
+  const context: Context = {
+    self: 'n1',
+    boot: 2,
+    profile: {} as Profile,
+    settings: defaultSettings,
+    out,
+    random: () => 0.5,
+    nowMs: 0,
+    wallMs: 0,
+  };
+  const holder = new Holder(context, restore(new Map()));
+  holder.replicate(
+    { agent: 'a', epoch: 3, sequence: 1, previousSequence: 0, full: true, state: none, results: [] },
+    () => {},
+  );
+  const events: InstanceEvents = {
+    copied: () => {},
+    relinquish: () => {},
+    answer: () => {},
+    mayAcknowledge: () => true,
+  };
+  const assignment = { agent: 'a', agentType: 't', source: '', epoch: 5, holders: ['n1'], previousHolders: ['n1'] };
+  const instance = new Instance(context, holder, assignment, events);
+  instance.begin();
+  const batches = out.take().flatMap((effect) => (effect.type === 'persist' ? [effect.id] : []));
+  const settleDisk = () => {
+    for (const id of batches) out.persisted(id);
+    return out.take().map(({ type }) => type);
+  };
+  return { instance, out, settleDisk };
+}
+
+describe('an instance', () => {
+  test('starts when a majority of the holders before it is sealed', () => {
+    expect(recovering().settleDisk()).toEqual(['startAgent']);
+  });
+
+  test('that ended while its seal was on its way to the disk starts nothing any more', () => {
+    const { instance, out, settleDisk } = recovering();
+    instance.end();
+    expect(out.take().map(({ type }) => type)).toEqual(['stopAgent']);
+    expect(settleDisk()).toEqual([]);
+  });
+
+  test('that was deposed is not started again by the news of its failure', () => {
+    const { instance, out, settleDisk } = recovering();
+    settleDisk();
+    instance.depose();
+    out.take();
+    instance.onFailed('its thread ended');
+    expect(out.take()).toEqual([]);
+  });
+});
