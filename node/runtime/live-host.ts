@@ -36,6 +36,7 @@ export class LiveHost {
   readonly #runner: Runner;
   #ordered: Effect[] = [];
   #writing = false;
+  #pumping = false;
   #stopped = false;
   #handling = false;
   readonly #inbox: Event[] = [];
@@ -127,15 +128,18 @@ export class LiveHost {
     else this.#ordered.push(effect);
   }
 
+  /** An effect may be an event at once, whose effects join the end of the row: one pump at a time walks it. */
   #pump(): void {
-    if (this.#writing) return;
-    let done = 0;
-    for (const effect of this.#ordered) {
-      if (effect.type === 'persist') break;
-      this.#run(effect);
-      done += 1;
+    if (this.#writing || this.#pumping) return;
+    this.#pumping = true;
+    try {
+      for (let next = this.#ordered[0]; next !== undefined && next.type !== 'persist'; next = this.#ordered[0]) {
+        this.#ordered.shift();
+        this.#run(next);
+      }
+    } finally {
+      this.#pumping = false;
     }
-    if (done > 0) this.#ordered = this.#ordered.slice(done);
     if (this.#ordered.length > 0 && !this.#stopped) this.#write();
   }
 

@@ -1,0 +1,101 @@
+import { describe, expect, test, vi } from 'vitest';
+import type { Effect } from '../../node/core/effect.ts';
+import type { Event } from '../../node/core/event.ts';
+import type { Node } from '../../node/core/node.ts';
+import { LiveHost } from '../../node/runtime/live-host.ts';
+import type { Runner, Store, Transport, TransportEvents } from '../../node/runtime/ports.ts';
+
+/** A transport that says at once, within the call, that a connection it was told to close is closed. */
+class PromptTransport implements Transport {
+  readonly self = 'n1';
+  readonly done: string[] = [];
+  #events: TransportEvents | undefined;
+
+  addresses(): string[] {
+    return [];
+  }
+  async start(events: TransportEvents): Promise<void> {
+    this.#events = events;
+  }
+  dial(): void {}
+  dialAddress(address: string): void {
+    this.done.push(address);
+  }
+  hangUp(node: string): void {
+    this.#events?.disconnected(node);
+  }
+  send(): void {}
+  publish(): void {}
+  async stop(): Promise<void> {}
+}
+
+const runner: Runner = { start() {}, run() {}, stop() {}, stopAll: async () => {} };
+
+/** A host whose node answers each kind of event with a fixed row of effects. */
+async function hosting(rows: Partial<Record<Event['type'], Effect[]>>) {
+  const transport = new PromptTransport();
+  const seen: Event[] = [];
+  const written: number[] = [];
+  let letWrite = (): void => {};
+  const store: Store = {
+    load: async () => new Map(),
+    write: async (batch) => {
+      written.push(batch.length);
+      await new Promise<void>((resolve) => {
+        letWrite = resolve;
+      });
+    },
+    close: async () => {},
+  };
+  const handle = (event: Event): Effect[] => {
+    seen.push(event);
+    return rows[event.type] ?? [];
+  };
+  const host = new LiveHost({
+    transport,
+    store,
+    createRunner: () => runner,
+    createNode: () => ({ cluster: '', handle }) as unknown as Node,
+    onReport() {},
+    onExit() {},
+    onStoreFailure() {},
+    log() {},
+  });
+  await host.start();
+  return { host, transport, seen, written, finishWrite: () => letWrite() };
+}
+
+const persist = (id: number): Effect => ({ type: 'persist', id, writes: [{ key: `k${id}`, value: undefined }] });
+const mark = (address: string): Effect => ({ type: 'dialAddress', address });
+
+describe('the live host', () => {
+  test('writes, and runs once, what follows from an effect that is an event at once', async () => {
+    const { host, transport, seen, written, finishWrite } = await hosting({
+      connected: [persist(1), mark('a'), { type: 'hangUp', node: 'n2' }, mark('b')],
+      disconnected: [mark('c'), persist(2), mark('d')],
+    });
+    host.dispatch({ type: 'connected', node: 'n2' });
+    await vi.waitFor(() => expect(written).toEqual([1]));
+    expect(transport.done).toEqual([]);
+    finishWrite();
+    await vi.waitFor(() => expect(written).toEqual([1, 1]));
+    finishWrite();
+    await vi.waitFor(() => expect(transport.done).toEqual(['a', 'b', 'c', 'd']));
+    expect(seen.flatMap((event) => (event.type === 'persisted' ? [event.id] : []))).toEqual([1, 2]);
+  });
+
+  test('does so as well when nothing was being written before', async () => {
+    const { host, transport, written, seen, finishWrite } = await hosting({
+      connected: [persist(1), mark('a')],
+      persisted: [{ type: 'hangUp', node: 'n2' }, mark('b')],
+      disconnected: [persist(2), mark('c')],
+    });
+    host.dispatch({ type: 'connected', node: 'n2' });
+    await vi.waitFor(() => expect(written).toEqual([1]));
+    finishWrite();
+    await vi.waitFor(() => expect(written).toEqual([1, 1]));
+    expect(transport.done).toEqual(['a', 'b']);
+    finishWrite();
+    await vi.waitFor(() => expect(seen.filter(({ type }) => type === 'persisted')).toHaveLength(2));
+  });
+});
