@@ -63,7 +63,15 @@ function bundles() {
     outfile: `dist/agents/${name}.mjs`,
   }));
   return [
-    { ...program, entryPoints: ['node/main.ts'], outfile: 'dist/node.mjs', plugins: [nativeLevel] },
+    {
+      ...program,
+      entryPoints: ['node/main.ts'],
+      outfile: 'dist/node.mjs',
+      plugins: [nativeLevel],
+      // A node keeps its source in memory: less of it, but names stay for stack traces.
+      minifyWhitespace: true,
+      minifySyntax: true,
+    },
     {
       ...program,
       entryPoints: ['node/cli/main.ts'],
