@@ -30,7 +30,7 @@ import { ensureImage, type ImageSource, imageOf } from './image.ts';
 import { inParallel } from './parallel.ts';
 import { explainRefusal } from './refusal.ts';
 
-const inFlightMax = 4;
+const inFlightMax = 8;
 const portFirstDefault = 8_000;
 
 export interface DockerFleetOptions extends ImageSource {

@@ -19,7 +19,12 @@ export type FaultKind =
   | 'oneWayCut'
   | 'pause'
   | 'reset'
-  | 'agentCrash';
+  | 'agentCrash'
+  | 'crashLoop'
+  | 'migrate';
+
+const crashLoopMax = 12;
+const crashEveryMs = 10;
 
 export const defaultFaults: FaultSettings = {
   intervalMsMin: 1_000,
@@ -37,6 +42,9 @@ export const defaultFaults: FaultSettings = {
     'pause',
     'reset',
     'agentCrash',
+    'crashLoop',
+    'migrate',
+    'migrate',
   ],
 };
 
@@ -108,6 +116,16 @@ export class Faults {
         const { node, agent, epoch } = random.pick(instances);
         world.host(node).failAgent(agent, epoch, 'the simulated agent crashed');
       },
+      crashLoop: () => {
+        const agents = world.instances().map(({ agent }) => agent);
+        if (agents.length > 0) this.#crashAgain(random.pick(agents), crashLoopMax);
+      },
+      migrate: () => {
+        const agents = world.instances().map(({ agent }) => agent);
+        const [node] = random.shuffle(running);
+        if (agents.length === 0 || node === undefined) return;
+        world.request(node, { type: 'migrate', agent: random.pick(agents), target: victim });
+      },
     };
     strikes[kind]();
   }
@@ -120,6 +138,15 @@ export class Faults {
         if (this.#world.host(node).state === 'off') this.#world.restart(node);
       });
     }
+  }
+
+  /** An agent that crashes before it has done anything, until its host gives it up. */
+  #crashAgain(agent: string, times: number): void {
+    for (const instance of this.#world.instances()) {
+      if (instance.agent !== agent) continue;
+      this.#world.host(instance.node).failAgent(agent, instance.epoch, 'the simulated agent crashed again');
+    }
+    if (times > 1) this.#mend(crashEveryMs, () => this.#crashAgain(agent, times - 1));
   }
 
   #mend(afterMs: number, mend: () => void): void {

@@ -14,7 +14,6 @@ import type { Trace } from './trace.ts';
 /** The node as a host needs it: the production `Node`, or a scripted one in tests of the world itself. */
 export interface SimNode {
   /** Cluster it belongs to, for the envelope; empty or absent when none yet. */
-  readonly cluster?: string;
   handle(event: Event, at: Instant): Effect[];
 }
 
@@ -47,7 +46,7 @@ export interface HostParts {
   clockOffsetMs: number;
 }
 
-type Execute = { [K in Effect['type']]: (effect: EffectOf<K>, cluster: string) => void };
+type Execute = { [K in Effect['type']]: (effect: EffectOf<K>) => void };
 
 /** Wall clock of the worlds' beginning: any moment does. */
 const epochMs = Date.UTC(2026, 0, 1);
@@ -69,7 +68,7 @@ export class Host {
   #life = 0;
   #paused = false;
   #inbox: (() => void)[] = [];
-  #queue: { effect: Effect; cluster: string }[] = [];
+  #queue: Effect[] = [];
   #syncing = false;
   #wish = 0;
   #originMs = 0;
@@ -164,9 +163,8 @@ export class Host {
     for (const effect of node.handle(event, this.#instant())) {
       trace.effect(nowMs, this.id, effect);
       const waits = this.#syncing || this.#queue.length > 0;
-      const item = { effect, cluster: node.cluster ?? '' };
-      if (effect.type === 'wakeAt' || (waits && effect.type === 'send' && effect.urgent)) this.#run(item);
-      else this.#queue.push(item);
+      if (effect.type === 'wakeAt' || (waits && effect.type === 'send' && effect.urgent)) this.#run(effect);
+      else this.#queue.push(effect);
     }
     this.#drain();
   }
@@ -185,8 +183,8 @@ export class Host {
     }
   }
 
-  #run({ effect, cluster }: { effect: Effect; cluster: string }): void {
-    (this.#execute[effect.type] as (effect: Effect, cluster: string) => void)(effect, cluster);
+  #run(effect: Effect): void {
+    (this.#execute[effect.type] as (effect: Effect) => void)(effect);
   }
 
   #effects(): Execute {
@@ -203,12 +201,12 @@ export class Host {
           this.#drain();
         });
       },
-      send: ({ to, message }, cluster) => {
+      send: ({ to, message, cluster }) => {
         const bytes = encode(cluster, message);
         events.sent(id, cluster, message);
         network.send(id, to, bytes);
       },
-      publish: ({ topic, message }, cluster) => {
+      publish: ({ topic, message, cluster }) => {
         const bytes = encode(cluster, message);
         events.sent(id, cluster, message);
         network.publish(id, topic, bytes);

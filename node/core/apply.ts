@@ -64,10 +64,10 @@ const appliers: Appliers = {
   agentsCreate(state, command, index) {
     const remembered = state.requests.get(command.request);
     if (remembered !== undefined) return done('agentsCreated', 'asked for twice, made once', {}, remembered);
-    if (state.agents.size + command.count > limits.agentsMax) {
+    if (state.agents.size + state.ending.size + command.count > limits.agentsMax) {
       return { ok: false, error: errors.agentsTooMany({ agentsMax: limits.agentsMax }) };
     }
-    if (command.name !== undefined && state.agents.has(command.name)) {
+    if (command.name !== undefined && state.isNameTaken(command.name)) {
       return { ok: false, error: errors.agentExists({ agent: command.name }) };
     }
     if (command.source !== undefined) {
@@ -143,9 +143,18 @@ const appliers: Appliers = {
     );
   },
 
-  agentDelete(state, { agent: id }) {
-    if (!state.agents.delete(id)) return { ok: false, error: errors.agentUnknown({ agent: id }) };
+  agentDelete(state, { agent: id }, index) {
+    const agent = state.agents.get(id);
+    if (agent === undefined) return { ok: false, error: errors.agentUnknown({ agent: id }) };
+    state.agents.delete(id);
+    state.ending.set(id, { index, holders: agent.active?.holders ?? [] });
     return done('agentDeleted', `${id} deleted`, { agent: id }, [id]);
+  },
+
+  agentGone(state, { agent: id, index }) {
+    if (state.ending.get(id)?.index !== index) return refuse(`agent ${id} is not ending`);
+    state.ending.delete(id);
+    return done('agentGone', `${id} is gone`, { agent: id, index }, [id]);
   },
 };
 
@@ -174,7 +183,7 @@ function freeNames(state: ClusterState, base: string, count: number): string[] {
   const names: string[] = [];
   for (let n = 1; names.length < count; n++) {
     const name = `${base}-${n}`;
-    if (!state.agents.has(name)) names.push(name);
+    if (!state.isNameTaken(name)) names.push(name);
   }
   return names;
 }

@@ -44,6 +44,14 @@ export interface TypeRecord {
   defined: number;
 }
 
+/** A deleted agent whose last holders are not known to be sealed yet. */
+export interface Ending {
+  /** Log index of the deletion: every epoch below it is over. */
+  index: number;
+  /** Holders of its last active epoch; none when it never was active. */
+  holders: NodeId[];
+}
+
 /** What the log says: the same on every node at the same index. Changed by `apply` alone. */
 export class ClusterState {
   /** Last log index that was applied. */
@@ -52,6 +60,8 @@ export class ClusterState {
   turn = 0;
   readonly members = new Map<NodeId, Member>();
   readonly agents = new Map<string, AgentRecord>();
+  /** Deleted and not gone: their names are not free. */
+  readonly ending = new Map<string, Ending>();
   readonly types = new Map<string, TypeRecord>();
   /** Deploy requests that took effect, with the agents they made; oldest first, bounded. */
   readonly requests = new Map<string, string[]>();
@@ -78,6 +88,19 @@ export class ClusterState {
       if (host !== undefined) counts.set(host, (counts.get(host) ?? 0) + 1);
     }
     return counts;
+  }
+
+  /** Whether an agent of that name stands or has not ended. */
+  isNameTaken(agent: string): boolean {
+    return this.agents.has(agent) || this.ending.has(agent);
+  }
+
+  /** Whether an epoch of an agent lies behind a deletion of it, as far as this node has read the log. */
+  isOver(agent: string, epoch: number): boolean {
+    const end = this.ending.get(agent);
+    if (end !== undefined) return epoch < end.index;
+    const record = this.agents.get(agent);
+    return record === undefined ? epoch <= this.index : epoch < record.created;
   }
 
   rememberRequest(request: string, agents: string[]): void {

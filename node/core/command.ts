@@ -35,6 +35,7 @@ export type Command = { atMs: number } & (
   | { kind: 'agentPending'; agent: string; reason: string; decision: Decision }
   | { kind: 'agentActive'; agent: string; epoch: number }
   | { kind: 'agentDelete'; agent: string }
+  | { kind: 'agentGone'; agent: string; index: number }
 );
 
 export type CommandKind = Command['kind'];

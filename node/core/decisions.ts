@@ -14,7 +14,7 @@ import { fromBytes } from './text.ts';
 
 export interface DecisionEvents {
   /** A command was applied; `agents` are those it touched. */
-  applied(applied: Extract<Applied, { ok: true }>, index: number): void;
+  applied(applied: Extract<Applied, { ok: true }>): void;
   /** The leader, its readiness, or the voters changed. */
   leadershipChanged(): void;
 }
@@ -148,7 +148,7 @@ export class Decisions {
     const applied = apply(this.state, command, entry.index);
     if (applied.ok) {
       this.#report(entry, command.atMs, applied.kind, applied.text, applied.details);
-      this.#events.applied(applied, entry.index);
+      this.#events.applied(applied);
     }
     const proposed = this.#proposed.get(entry.index);
     if (proposed === undefined || proposed.term !== entry.term) return;

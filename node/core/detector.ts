@@ -186,10 +186,12 @@ export class Detector {
       accusers.set(rumor.accuser, nowMs + Math.min(rumor.ttlMs, settings.rumorTtlMs));
       this.#accusers.set(rumor.subject, accusers);
     } else if (rumor.accuser === rumor.subject) {
-      if (watched !== undefined && rumor.incarnation > watched.incarnation) {
+      const said = this.#said.get(rumor.subject);
+      const known = watched?.incarnation ?? (said?.boot === rumor.boot ? said.incarnation : 0);
+      if (rumor.incarnation > known) {
         this.onIntroduced(rumor.subject, rumor.boot, rumor.incarnation);
         accusers.clear();
-        if (watched.suspect) accusers.set(self, nowMs + settings.rumorTtlMs);
+        if (watched?.suspect) accusers.set(self, nowMs + settings.rumorTtlMs);
       }
     } else accusers.delete(rumor.accuser);
     this.#events.accusationsChanged(rumor.subject);

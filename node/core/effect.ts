@@ -26,8 +26,9 @@ export interface Report {
 export type Effect =
   /** One atomic batch, synced to disk. The host feeds `persisted` with the id before it goes on. */
   | { type: 'persist'; id: number; writes: Write[] }
-  | { type: 'send'; to: NodeId; message: Message; urgent: boolean }
-  | { type: 'publish'; topic: Topic; message: Message }
+  /** `cluster`: what the sender belonged to when it said this; goes into the envelope. */
+  | { type: 'send'; to: NodeId; message: Message; urgent: boolean; cluster: string }
+  | { type: 'publish'; topic: Topic; message: Message; cluster: string }
   /** Connect to a known node; nothing happens when already connected. */
   | { type: 'dial'; node: NodeId; addresses: string[] }
   /** Connect to whoever answers at an address. */

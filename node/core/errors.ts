@@ -108,7 +108,7 @@ const definitions = {
     504,
     (d) =>
       `${d.what} was not answered within ${d.ttlMs} ms. Whether it took effect is unknown. ` +
-      'Send it again with the same id: it takes effect at most once.',
+      'Send it again with the same id: it takes effect once.',
   ),
   agentNotReady: define<{ agent: string }>(
     503,
@@ -120,6 +120,12 @@ const definitions = {
     (d) =>
       `Agent "${d.agent}" refused task "${d.task}": ${d.reason}. Its state is unchanged. ` +
       'Correct the task and send it under a new id.',
+  ),
+  resultDropped: define<{ agent: string; task: string }>(
+    410,
+    (d) =>
+      `Agent "${d.agent}" has done task "${d.task}" before, and its result is no longer kept. ` +
+      "It was not done again. Read the agent's state instead, or ask sooner.",
   ),
   stateTooLarge: define<{ agent: string; bytes: number; bytesMax: number }>(
     422,

@@ -3,6 +3,9 @@ import type { MessageOf, NodeId } from './message.ts';
 import type { Peers } from './peers.ts';
 import { keys, writeJson } from './records.ts';
 
+/** More asks than a process makes before it is restarted. */
+const roundsPerBoot = 2 ** 24;
+
 export interface FoundingEvents {
   /** This node founds: write the first configuration with these voters and begin. */
   found(cluster: string, voters: NodeId[]): void;
@@ -25,7 +28,12 @@ export class Founding {
   /** The founder this node is pledged to; empty when to none. */
   #pledge: NodeId;
   #pledgeDurable = true;
-  #round = 0;
+  /** Grows with every ask of this node, across its starts. */
+  #round: number;
+  /** Rounds before this one belong to an attempt that was given up. */
+  #attemptRound = Number.POSITIVE_INFINITY;
+  /** The round in which the founder, whose pledge this node gave, asked for it last. */
+  #pledgeRound = 0;
   #askedMs = Number.NEGATIVE_INFINITY;
   #releasedMs = Number.NEGATIVE_INFINITY;
   readonly #granted = new Set<NodeId>();
@@ -36,6 +44,7 @@ export class Founding {
     this.#expect = expect;
     this.#pledge = pledge;
     this.#events = events;
+    this.#round = context.boot * roundsPerBoot;
   }
 
   /** Whether this node may join a cluster founded by whoever made that id. */
@@ -49,7 +58,7 @@ export class Founding {
     if (this.#pledge !== self && nowMs - this.#releasedMs >= settings.rejoinIntervalMs) {
       // Whoever is still pledged to this node, which does not found, is let go; a release may have been lost.
       this.#releasedMs = nowMs;
-      for (const node of others) out.send(node, { type: 'foundRelease', body: {} });
+      for (const node of others) out.send(node, { type: 'foundRelease', body: { round: this.#round } });
     }
     if (this.#expect === 0) return;
     const lowest = others.every((node) => self < node);
@@ -58,11 +67,9 @@ export class Founding {
     if (this.#pledge !== '' && this.#pledge !== self) return;
     if (nowMs - this.#askedMs < settings.retryIntervalMs) return;
     this.#askedMs = nowMs;
-    if (this.#pledge === '') {
-      this.#round = 0;
-      this.#keep(self);
-    }
     this.#round += 1;
+    if (this.#pledge === '') this.#keep(self);
+    if (this.#attemptRound > this.#round) this.#attemptRound = this.#round;
     this.#foundIfPledged();
     for (const node of others) out.send(node, { type: 'foundAsk', body: { round: this.#round } });
   }
@@ -72,19 +79,21 @@ export class Founding {
     const free = this.#pledge === '' && lower === undefined && this.#expect > 0;
     if (free) this.#keep(from);
     const granted = this.#pledge === from;
+    if (granted) this.#pledgeRound = Math.max(this.#pledgeRound, round);
     const body = { round, granted, pledgedTo: this.#pledge };
     this.#context.out.send(from, { type: 'foundPledge', body });
   }
 
-  onPledge(from: NodeId, { granted }: MessageOf<'foundPledge'>): void {
-    if (this.#pledge !== this.#context.self || !granted) return;
+  /** A late answer to an attempt that was given up counts nothing: that pledge was given back since. */
+  onPledge(from: NodeId, { round, granted }: MessageOf<'foundPledge'>): void {
+    if (this.#pledge !== this.#context.self || !granted || round < this.#attemptRound) return;
     this.#granted.add(from);
     this.#foundIfPledged();
   }
 
   /** The founder that this node is pledged to has not founded and lets it go. */
-  onRelease(from: NodeId): void {
-    if (this.#pledge === from) this.#keep('');
+  onRelease(from: NodeId, { round }: MessageOf<'foundRelease'>): void {
+    if (this.#pledge === from && round >= this.#pledgeRound) this.#keep('');
   }
 
   #foundIfPledged(): void {
@@ -94,18 +103,21 @@ export class Founding {
     const nonce = Math.floor(random() * 2 ** 32)
       .toString(16)
       .padStart(8, '0');
-    this.#events.found(nonce + founderMark(self), founders);
+    // The others join it as everybody does who comes later.
+    this.#events.found(nonce + founderMark(self), founders.slice(0, this.#context.settings.votersMax));
   }
 
   #giveUp(): void {
     reportLocally(this.#context, 'foundingYielded', 'a lower id is here: it founds the cluster');
     this.#keep('');
     this.#granted.clear();
+    this.#attemptRound = Number.POSITIVE_INFINITY;
     this.#releasedMs = Number.NEGATIVE_INFINITY;
   }
 
   #keep(pledge: NodeId): void {
     this.#pledge = pledge;
+    this.#pledgeRound = 0;
     this.#pledgeDurable = false;
     this.#context.out.persist([writeJson(keys.pledge, pledge)], () => {
       this.#pledgeDurable = true;

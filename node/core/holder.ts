@@ -22,10 +22,13 @@ const nothing = new Uint8Array(0);
  */
 export class Holder {
   readonly #context: Context;
+  /** Whether the log says that the epoch of an agent lies behind its deletion. */
+  readonly #isOver: (agent: string, epoch: number) => boolean;
   readonly #held = new Map<string, Held>();
 
-  constructor(context: Context, restored: Restored) {
+  constructor(context: Context, restored: Restored, isOver: (agent: string, epoch: number) => boolean) {
     this.#context = context;
+    this.#isOver = isOver;
     for (const [agent, { record, results }] of restored.holders) {
       this.#held.set(agent, { ...record, results: new ResultTable(results) });
     }
@@ -33,11 +36,12 @@ export class Holder {
 
   /** Promises to refuse all epochs below, and hands over what it keeps. */
   seal(agent: string, epoch: number, answer: (sealed: MessageOf<'sealed'>) => void): void {
-    const held = this.#hold(agent);
-    if (epoch < held.sealedEpoch) {
-      answer({ agent, epoch, granted: false, sealedEpoch: held.sealedEpoch });
+    const refusedBelow = this.#refusedBelow(agent, epoch);
+    if (epoch < refusedBelow) {
+      answer({ agent, epoch, granted: false, sealedEpoch: refusedBelow });
       return;
     }
+    const held = this.#hold(agent);
     const checkpoint: Checkpoint | undefined =
       held.epoch === 0
         ? undefined
@@ -52,12 +56,13 @@ export class Holder {
   /** Takes over the host's state, whole or as a change on top of what it has. */
   replicate(message: MessageOf<'replicate'>, answer: (replicated: MessageOf<'replicated'>) => void): void {
     const { agent, epoch, sequence } = message;
-    const held = this.#hold(agent);
-    const reply = { agent, epoch, sequence, accepted: false, needsFull: false, sealedEpoch: held.sealedEpoch };
-    if (epoch < held.sealedEpoch) {
+    const sealedEpoch = this.#refusedBelow(agent, epoch);
+    const reply = { agent, epoch, sequence, accepted: false, needsFull: false, sealedEpoch };
+    if (epoch < sealedEpoch) {
       answer(reply);
       return;
     }
+    const held = this.#hold(agent);
     const sameEpoch = held.epoch === epoch;
     if (sameEpoch && held.sequence >= sequence) {
       // Sent twice, or late: it is here already, but its write may still be on its way.
@@ -80,12 +85,17 @@ export class Holder {
 
   /** Whether the epoch still stands here: no higher one has been sealed. */
   confirm({ agent, epoch, round }: MessageOf<'confirm'>): MessageOf<'confirmed'> {
-    const sealedEpoch = this.#held.get(agent)?.sealedEpoch ?? 0;
+    const sealedEpoch = this.#refusedBelow(agent, epoch);
     return { agent, epoch, round, standing: sealedEpoch <= epoch, sealedEpoch };
   }
 
-  /** The agent was deleted at that log index; what a later agent of the same name left here stays. */
-  onDeleted(agent: string, index: number): void {
+  /** Epochs below this are refused: promised here, or ended by the log. */
+  #refusedBelow(agent: string, epoch: number): number {
+    return this.#isOver(agent, epoch) ? epoch + 1 : (this.#held.get(agent)?.sealedEpoch ?? 0);
+  }
+
+  /** The agent that was deleted at that log index is gone; what a later one of the same name left here stays. */
+  onGone(agent: string, index: number): void {
     const held = this.#held.get(agent);
     if (held === undefined || held.sealedEpoch > index) return;
     this.#held.delete(agent);
@@ -117,9 +127,9 @@ export class Holder {
     const writes: Write[] = [];
     for (const result of message.results) {
       writes.push(writeResult(agent, result));
-      for (const dropped of held.results.add(result)) {
-        writes.push({ key: keys.result(agent, dropped.sequence), value: undefined });
-      }
+      const { removed, stripped } = held.results.add(result);
+      for (const { sequence } of removed) writes.push({ key: keys.result(agent, sequence), value: undefined });
+      for (const older of stripped) writes.push(writeResult(agent, older));
     }
     return writes;
   }

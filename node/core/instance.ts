@@ -38,6 +38,7 @@ interface Waiting {
 
 const restartsMax = 5;
 const unacknowledgedMax = 256;
+const reasonLengthMax = 1_000;
 
 /**
  * One agent on its host in one epoch: seals the previous holders, starts from the best state that they kept, copies it
@@ -62,7 +63,10 @@ export class Instance {
   #results = new ResultTable();
   #workerReady = false;
   #running: QueuedTask | undefined;
+  /** Failures since the last task that went well. */
   #restarts = 0;
+  /** Why this node cannot run the agent; said until another epoch begins. */
+  #givenUp: string | undefined;
   #waiting: Waiting[] = [];
   #retryMs = 0;
 
@@ -121,7 +125,7 @@ export class Instance {
     if (this.#sealed.size < majorityOf(previousHolders.length)) return;
     const best = [...this.#sealed.values()].reduce((a, b) => (isNewer(b, a) ? b : a), undefined);
     if (best === undefined) {
-      this.#events.relinquish(this.assignment.agent, epoch, 'no holder has a checkpoint');
+      this.#giveUp('no holder has a checkpoint');
       return;
     }
     this.#sequence = best.sequence;
@@ -206,14 +210,17 @@ export class Instance {
       this.#restart();
       return;
     }
-    if (ok) this.#state = state;
+    if (ok) {
+      this.#state = state;
+      this.#restarts = 0;
+    }
     this.#record(running, ok, value);
     this.#runNext();
   }
 
   #record(task: QueuedTask, ok: boolean, value: Uint8Array): void {
     this.#sequence += 1;
-    const result = { task: task.task, sequence: this.#sequence, ok, value: value };
+    const result = { task: task.task, sequence: this.#sequence, ok, value, valueDropped: false };
     this.#results.add(result);
     this.#await(task, result);
     this.#replication.pump();
@@ -247,10 +254,10 @@ export class Instance {
     this.#reads.answer(durable);
   }
 
-  #answer(task: QueuedTask, { ok, value }: TaskResult): void {
+  #answer(task: QueuedTask, { ok, value, valueDropped }: TaskResult): void {
     const { agent } = this.assignment;
     this.#asked.delete(keyOf(task));
-    this.#events.answer(task, { task: task.task, agent, ok, value, refusal: '' });
+    this.#events.answer(task, { task: task.task, agent, ok, value, refusal: valueDropped ? 'resultDropped' : '' });
   }
 
   #refuse(task: QueuedTask, refusal: string): void {
@@ -293,8 +300,13 @@ export class Instance {
       else this.#record(running, false, reasonBytes(`it failed the agent ${running.attempts} times: ${reason}`));
     }
     this.#restarts += 1;
-    if (this.#restarts > restartsMax || this.#phase === 'starting') this.#events.relinquish(agent, epoch, reason);
+    if (this.#restarts > restartsMax || this.#phase === 'starting') this.#giveUp(reason);
     else this.#startWorker(this.#state);
+  }
+
+  #giveUp(reason: string): void {
+    this.#givenUp = reason.slice(0, reasonLengthMax);
+    this.#events.relinquish(this.assignment.agent, this.assignment.epoch, this.#givenUp);
   }
 
   #restart(): void {
@@ -332,7 +344,9 @@ export class Instance {
     this.#retryMs = nowMs + settings.holderRetryMs;
     if (this.#phase === 'sealing') this.#seal();
     if (this.#phase === 'copying' || this.#phase === 'active') this.#replication.pump();
-    if (this.#phase === 'copying' && this.#copied) this.#events.copied(this.assignment.agent, this.assignment.epoch);
+    const { agent, epoch } = this.assignment;
+    if (this.#phase === 'copying' && this.#copied) this.#events.copied(agent, epoch);
+    if (this.#givenUp !== undefined) this.#events.relinquish(agent, epoch, this.#givenUp);
     this.#reads.retry(this.onConfirmed);
     this.acknowledge();
   }

@@ -3,7 +3,9 @@ import type { AgentRecord, Member } from './cluster-state.ts';
 import type { Context } from './context.ts';
 import type { Decisions } from './decisions.ts';
 import type { Detector } from './detector.ts';
+import { Endings } from './endings.ts';
 import { type ConclaveError, errors } from './errors.ts';
+import type { Holder } from './holder.ts';
 import type { LoadBoard } from './load-board.ts';
 import type { NodeId } from './message.ts';
 import { candidatesFor, chooseHolders, decide, type Wanted } from './placement.ts';
@@ -11,11 +13,14 @@ import { majorityOf } from './replication.ts';
 
 interface Backoff {
   failures: number;
+  failedMs: number;
   notBeforeMs: number;
 }
 
 const backoffMsMin = 250;
 const backoffMsMax = 30_000;
+/** Failures further apart than this are not a row of them. */
+const calmMs = 60_000;
 
 /**
  * What the leader does beyond leading: keeps the log's picture of the members true to what the observers say, and the
@@ -26,6 +31,8 @@ export class Manager {
   readonly #decisions: Decisions;
   readonly #detector: Detector;
   readonly #loads: LoadBoard;
+  /** Of deleted agents. */
+  readonly endings: Endings;
   /** Agents whose placement is proposed and not yet applied. */
   readonly #proposed = new Set<string>();
   readonly #deadProposed = new Set<NodeId>();
@@ -35,15 +42,17 @@ export class Manager {
   /** When this leader first saw a placement that is not active yet. */
   readonly #recovering = new Map<string, { epoch: number; sinceMs: number }>();
   readonly #deadSinceMs = new Map<NodeId, number>();
+  #ledSinceMs: number | undefined;
   #dirty = true;
   #nextMs = 0;
   #index = -1;
 
-  constructor(context: Context, decisions: Decisions, detector: Detector, loads: LoadBoard) {
+  constructor(context: Context, decisions: Decisions, detector: Detector, loads: LoadBoard, holder: Holder) {
     this.#context = context;
     this.#decisions = decisions;
     this.#detector = detector;
     this.#loads = loads;
+    this.endings = new Endings(context, decisions, holder, (node) => this.#isOut(node));
   }
 
   /** A new leadership begins with what the log says and nothing else. */
@@ -54,6 +63,8 @@ export class Manager {
     this.#backoff.clear();
     this.#recovering.clear();
     this.#deadSinceMs.clear();
+    this.endings.reset();
+    this.#ledSinceMs = undefined;
     this.#dirty = true;
   }
 
@@ -67,6 +78,7 @@ export class Manager {
     if (!this.#decisions.isReady()) return;
     const { state } = this.#decisions;
     const { nowMs } = this.#context;
+    this.#ledSinceMs ??= nowMs;
     if (!this.#dirty && state.index === this.#index && nowMs < this.#nextMs) return;
     this.#dirty = false;
     this.#index = state.index;
@@ -74,6 +86,7 @@ export class Manager {
     this.#buryTheDead();
     this.#changeVoters();
     this.#placeAgents();
+    this.endings.tick();
   }
 
   // ---- members ----
@@ -130,6 +143,26 @@ export class Manager {
     }
   }
 
+  /**
+   * Others may still reach it, but it does not answer this leader: its link may be cut. Then it knows of no majority and
+   * acknowledges nothing, so its agents go on elsewhere.
+   */
+  #isSilent(node: NodeId): boolean {
+    const { raft } = this.#decisions;
+    const { self, nowMs, settings } = this.#context;
+    if (node === self) return false;
+    const heardMs = Math.max(raft.progress().get(node)?.lastAckMs ?? nowMs, this.#ledSinceMs ?? nowMs);
+    return nowMs - heardMs >= settings.hostSilentMs;
+  }
+
+  /** Dead or silent for longer than a host goes on acknowledging without a word from a leader. */
+  #isOut(node: NodeId): boolean {
+    const { nowMs, settings } = this.#context;
+    if (this.#decisions.state.isAlive(node)) return this.#isSilent(node);
+    const deadSinceMs = this.#deadSinceMs.get(node);
+    return deadSinceMs !== undefined && nowMs - deadSinceMs >= settings.hostSilentMs;
+  }
+
   #isCaughtUp(node: NodeId): boolean {
     const { raft } = this.#decisions;
     const matched = raft.progress().get(node)?.matchIndex ?? 0;
@@ -145,9 +178,11 @@ export class Manager {
     const known = this.#relinquished.get(agent);
     if (known?.epoch === epoch) return;
     this.#relinquished.set(agent, { epoch, reason });
-    const failures = (this.#backoff.get(agent)?.failures ?? 0) + 1;
+    const { nowMs } = this.#context;
+    const last = this.#backoff.get(agent);
+    const failures = last !== undefined && nowMs - last.failedMs < calmMs ? last.failures + 1 : 1;
     const delayMs = Math.min(backoffMsMax, backoffMsMin * 2 ** (failures - 1));
-    this.#backoff.set(agent, { failures, notBeforeMs: this.#context.nowMs + delayMs });
+    this.#backoff.set(agent, { failures, failedMs: nowMs, notBeforeMs: nowMs + delayMs });
     this.touch();
   }
 
@@ -159,7 +194,6 @@ export class Manager {
     this.#proposed.add(`active/${agent}/${epoch}`);
     this.#decisions.propose({ kind: 'agentActive', agent, epoch }, () => {
       this.#proposed.delete(`active/${agent}/${epoch}`);
-      this.#backoff.delete(agent);
       this.touch();
     });
   }
@@ -182,7 +216,7 @@ export class Manager {
         continue;
       }
       const candidates = candidatesFor(state, this.#loads, agent, placedByHost).filter(
-        (candidate) => !this.#detector.isSuspect(candidate.node),
+        ({ node }) => !this.#detector.isSuspect(node) && !this.#isSilent(node),
       );
       const decision = decide(agent, candidates, turn);
       if (decision.node === undefined) {
@@ -201,13 +235,18 @@ export class Manager {
   #whatIsNeeded(agent: AgentRecord): { reason: string; stay: boolean } | undefined {
     const { nowMs, settings } = this.#context;
     const { state } = this.#decisions;
-    if (nowMs < (this.#backoff.get(agent.id)?.notBeforeMs ?? 0)) return undefined;
     const { placement } = agent;
     if (placement === undefined) return { reason: 'deployed', stay: false };
     const host = state.members.get(placement.host);
     if (!state.stands(placement)) return { reason: whyHostIsGone(host, placement.boot), stay: false };
     const given = this.#relinquished.get(agent.id);
-    if (given?.epoch === placement.epoch) return { reason: `its host gave it up: ${given.reason}`, stay: false };
+    if (given?.epoch === placement.epoch) {
+      if (nowMs < (this.#backoff.get(agent.id)?.notBeforeMs ?? 0)) return undefined;
+      return { reason: `its host gave it up: ${given.reason}`, stay: false };
+    }
+    if (this.#isSilent(placement.host)) {
+      return { reason: `its host ${host?.profile.name} hears no leader`, stay: false };
+    }
     if (agent.active?.epoch !== placement.epoch) {
       const recovering = this.#recovering.get(agent.id);
       if (recovering?.epoch !== placement.epoch) {
@@ -264,7 +303,7 @@ export class Manager {
       { kind: 'agentPlace', agent: agent.id, after, host, boot, holders, reason, decision },
       (result) => {
         this.#proposed.delete(agent.id);
-        this.#relinquished.delete(agent.id);
+        if (result.ok) this.#relinquished.delete(agent.id);
         this.touch();
         done?.(result.ok ? undefined : result.error);
       },

@@ -1,10 +1,11 @@
-import type { Context } from './context.ts';
+import { type Context, reportLocally } from './context.ts';
 import type { Decisions } from './decisions.ts';
 import type { Detector } from './detector.ts';
 import type { Hosting } from './hosting.ts';
 import type { LoadBoard } from './load-board.ts';
 import type { Load, MessageOf, NodeId } from './message.ts';
 import type { Peers } from './peers.ts';
+import { limits } from './settings.ts';
 
 const digestIntervalMs = 5_000;
 
@@ -20,6 +21,9 @@ export class Membership {
   #leavingSinceMs: number | undefined;
   #loads: LoadBoard | undefined;
   readonly #proposed = new Set<string>();
+  readonly #turnedAway = new Set<NodeId>();
+  /** Declared dead by what was applied just now. */
+  readonly #dead = new Set<NodeId>();
 
   constructor(context: Context, decisions: Decisions, peers: Peers, hosting: Hosting, cluster: () => string) {
     this.#context = context;
@@ -72,7 +76,16 @@ export class Membership {
   #admit({ node, boot, profile }: MessageOf<'join'>): void {
     const known = this.#decisions.state.members.get(node);
     if (profile === undefined || (known?.membership === 'alive' && known.boot >= boot)) return;
+    if (known !== undefined && known.boot > boot) return this.#turnAway(node, profile.name, boot, known.boot);
     this.#proposeOnce(`join/${node}/${boot}`, { kind: 'memberJoin', node, boot, profile });
+  }
+
+  /** An older copy of a node's disk: what it promised since is not on it, so it must not come back as that node. */
+  #turnAway(node: NodeId, name: string, boot: number, knownBoot: number): void {
+    if (this.#turnedAway.has(node)) return;
+    if (this.#turnedAway.size < limits.contactsMax) this.#turnedAway.add(node);
+    const text = `${name} is not admitted: its data directory is older (start ${boot}) than what it was seen with (start ${knownBoot}). Give it an empty one`;
+    reportLocally(this.#context, 'joinRefused', text, { node, name, boot, knownBoot });
   }
 
   #proposeOnce(key: string, draft: Parameters<Decisions['propose']>[0]): void {
@@ -120,6 +133,25 @@ export class Membership {
   }
 
   // ---- the others ----
+
+  onDead(node: NodeId): void {
+    this.#dead.add(node);
+  }
+
+  /**
+   * What may be left of a connection to the dead would only hide that it is back: a new one is tried instead. To be
+   * called when all that is committed is applied: in the history that a newcomer reads, the dead of then live now.
+   */
+  hangUpOnDead(): void {
+    if (this.#dead.size === 0) return;
+    const { self, out } = this.#context;
+    for (const node of this.#dead) {
+      const isDead = this.#decisions.state.members.get(node)?.membership === 'dead';
+      if (isDead && node !== self && this.isMember() && this.#peers.isConnected(node))
+        out.push({ type: 'hangUp', node });
+    }
+    this.#dead.clear();
+  }
 
   onMembersChanged(detector: Detector, loads: LoadBoard): void {
     this.#loads = loads;

@@ -75,7 +75,6 @@ export class Node {
   readonly #requests: Requests;
   readonly #membership: Membership;
   readonly #strangers = new Set<NodeId>();
-  #cluster: string;
   #tickMs = Number.NEGATIVE_INFINITY;
   #wakeAtMs = Number.NEGATIVE_INFINITY;
   #quorum = false;
@@ -92,23 +91,23 @@ export class Node {
       ...init.at,
     };
     this.#context = context;
-    this.#cluster = restored.cluster;
+    context.out.cluster = restored.cluster;
     context.out.persist([writeJson(keys.boot, context.boot)]);
     this.#peers = new Peers(context, init.join, () => this.#detector.incarnation);
     this.#founding = new Founding(context, this.#peers, init.expect, restored.pledge, {
       found: (cluster, voters) => this.#found(cluster, voters),
     });
     this.#decisions = new Decisions(context, restored, {
-      applied: (applied, index) => this.#onApplied(applied, index),
+      applied: (applied) => this.#onApplied(applied),
       leadershipChanged: () => this.#onLeadershipChanged(),
     });
     const { state } = this.#decisions;
     this.#detector = new Detector(context, this.#peers, { accusationsChanged: () => this.#manager.touch() });
     this.#loads = new LoadBoard(context);
-    this.#manager = new Manager(context, this.#decisions, this.#detector, this.#loads);
+    this.#holder = new Holder(context, restored, (agent, epoch) => state.isOver(agent, epoch));
+    this.#manager = new Manager(context, this.#decisions, this.#detector, this.#loads, this.#holder);
     this.#views = new Views(context.self, this.#decisions, this.#detector, this.#loads);
     this.#operator = new Operator(context, this.#decisions, this.#manager, this.#views);
-    this.#holder = new Holder(context, restored);
     this.#hosting = new Hosting(context, state, this.#holder, {
       copied: (agent, epoch) => this.#tellLeader({ type: 'activate', body: { agent, epoch } }),
       relinquish: (agent, epoch, reason) => this.#tellLeader({ type: 'relinquish', body: { agent, epoch, reason } }),
@@ -132,9 +131,9 @@ export class Node {
     this.#membership = new Membership(context, this.#decisions, this.#peers, this.#hosting, () => this.#cluster);
   }
 
-  /** The cluster this node belongs to; empty before it belongs to one. Goes into every envelope. */
-  get cluster(): string {
-    return this.#cluster;
+  /** The cluster this node belongs to; empty before it belongs to one. */
+  get #cluster(): string {
+    return this.#context.out.cluster;
   }
 
   get boot(): number {
@@ -189,6 +188,7 @@ export class Node {
       if (this.#decisions.state.index === before && this.#decisions.raft.lastIndex === proposed) break;
     }
     this.#decisions.flush();
+    this.#membership.hangUpOnDead();
   }
 
   #noticeQuorum(): void {
@@ -275,7 +275,7 @@ export class Node {
   readonly #onMessageOf: Omit<MessageHandlers, 'hello'> = {
     foundAsk: (from, body) => this.#cluster === '' && this.#founding.onAsk(from, body),
     foundPledge: (from, body) => this.#cluster === '' && this.#founding.onPledge(from, body),
-    foundRelease: (from) => this.#cluster === '' && this.#founding.onRelease(from),
+    foundRelease: (from, body) => this.#cluster === '' && this.#founding.onRelease(from, body),
     join: (from, body) => this.#membership.onJoin(from, body),
     leave: (from, body) => this.#membership.onLeave(from, body),
     voteRequest: (from, body) => this.#receive(from, { type: 'voteRequest', body }),
@@ -292,7 +292,10 @@ export class Node {
     view: (from, body) => this.#membership.onView(from, body),
     seal: (from, { agent, epoch }) =>
       this.#holder.seal(agent, epoch, (body) => this.#context.out.sendUrgent(from, { type: 'sealed', body })),
-    sealed: (from, body) => this.#hosting.get(body.agent)?.onSealed(from, body),
+    sealed: (from, body) => {
+      this.#hosting.get(body.agent)?.onSealed(from, body);
+      this.#manager.endings.onSealed(from, body);
+    },
     replicate: (from, body) =>
       this.#holder.replicate(body, (answer) =>
         this.#context.out.sendUrgent(from, { type: 'replicated', body: answer }),
@@ -316,34 +319,35 @@ export class Node {
   // ---- the parts, told of each other ----
 
   #found(cluster: string, voters: NodeId[]): void {
-    this.#cluster = cluster;
     this.#decisions.found(cluster, voters);
+    this.#context.out.cluster = cluster;
     reportLocally(this.#context, 'clusterFounded', `cluster ${cluster} founded`, { cluster, voters });
     this.#peers.introduceToAll();
   }
 
   #adopt(cluster: string): void {
-    this.#cluster = cluster;
     this.#context.out.persist([writeJson(keys.cluster, cluster)]);
+    this.#context.out.cluster = cluster;
     reportLocally(this.#context, 'clusterMet', `joins cluster ${cluster}`, { cluster });
     this.#peers.introduceToAll();
   }
 
-  #onApplied(applied: Extract<Applied, { ok: true }>, index: number): void {
+  #onApplied(applied: Extract<Applied, { ok: true }>): void {
     this.#manager.touch();
     if (applied.kind.startsWith('member')) this.#membership.onMembersChanged(this.#detector, this.#loads);
     if (applied.kind === 'memberJoined') this.#detector.pardon(String(applied.details.node));
-    if (applied.kind === 'memberDead') this.#hangUp(String(applied.details.node));
+    if (applied.kind === 'memberDead') this.#membership.onDead(String(applied.details.node));
     for (const agent of applied.agents) {
-      if (applied.kind === 'agentDeleted') this.#holder.onDeleted(agent, index);
+      if (applied.kind === 'agentDeleted') this.#manager.endings.onDeleted();
+      if (applied.kind === 'agentGone') this.#onGone(agent, applied.details);
       this.#hosting.onDecided(agent);
       this.#tasks.onDecided(agent);
     }
   }
 
-  /** What may be left of a connection to the dead would only hide that it is back: a new one is tried instead. */
-  #hangUp(node: NodeId): void {
-    if (node !== this.#context.self && this.#peers.isConnected(node)) this.#context.out.push({ type: 'hangUp', node });
+  #onGone(agent: string, { index }: Record<string, unknown>): void {
+    this.#holder.onGone(agent, Number(index));
+    this.#operator.onGone(agent);
   }
 
   #onLeadershipChanged(): void {

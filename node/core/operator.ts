@@ -21,6 +21,7 @@ interface Awaited {
 const placedWithinMs = 2_000;
 const movedWithinMs = 10_000;
 const awaitedMax = 1_000;
+const askersMax = 16;
 
 const refuse = (error: ConclaveError): Outcome => ({ ok: false, error: toErrorBody(error) });
 
@@ -31,6 +32,8 @@ export class Operator {
   readonly #manager: Manager;
   readonly #views: Views;
   #awaited: Awaited[] = [];
+  /** Who waits for the end of a deleted agent. */
+  readonly #leaving = new Map<string, (() => void)[]>();
 
   constructor(context: Context, decisions: Decisions, manager: Manager, views: Views) {
     this.#context = context;
@@ -89,7 +92,7 @@ export class Operator {
     if (request !== undefined && this.#state.requests.has(request)) return undefined;
     if (!strategies.has(strategy)) return errors.strategyUnknown({ strategy, known: [...strategies.keys()] });
     if (source === undefined && !this.#state.types.has(agentType)) return errors.typeUnknown({ type: agentType });
-    if (count === 1 && name !== undefined && this.#state.agents.has(name)) return errors.agentExists({ agent: name });
+    if (count === 1 && name !== undefined && this.#state.isNameTaken(name)) return errors.agentExists({ agent: name });
     const agent = name ?? agentType;
     const decision = this.#manager.preview({
       id: agent,
@@ -103,9 +106,25 @@ export class Operator {
   }
 
   #delete({ agent }: OperationOf<'delete'>, done: Done): void {
+    const answer = () => done({ ok: true, result: { agent } });
+    // Asked for again while the end is not known everywhere.
+    if (this.#state.ending.has(agent)) return this.#awaitGone(agent, answer);
     this.#decisions.propose({ kind: 'agentDelete', agent }, (result) => {
-      done(result.ok ? { ok: true, result: { agent } } : refuse(result.error));
+      if (result.ok) this.#awaitGone(agent, answer);
+      else done(refuse(result.error));
     });
+  }
+
+  /** Without a time limit of its own: whoever asked has one, and may ask again. */
+  #awaitGone(agent: string, done: () => void): void {
+    const known = this.#leaving.get(agent) ?? [];
+    this.#leaving.set(agent, [...known.slice(-askersMax), done]);
+  }
+
+  onGone(agent: string): void {
+    const waiting = this.#leaving.get(agent) ?? [];
+    this.#leaving.delete(agent);
+    for (const done of waiting) done();
   }
 
   #migrate({ agent: id, target }: OperationOf<'migrate'>, done: Done): void {

@@ -4,6 +4,8 @@ import type { Outcome } from './operation.ts';
 
 /** Collects the effects of one `handle`, in order, and remembers what is to be done once a batch is durable. */
 export class Outbox {
+  /** The cluster this node belongs to; empty before it does. Stamped on what is sent from here on. */
+  cluster = '';
   #effects: Effect[] = [];
   #persistId = 0;
   readonly #onDurable = new Map<number, () => void>();
@@ -26,16 +28,16 @@ export class Outbox {
 
   /** Sends behind all persists so far: what the message promises is on disk when it leaves. */
   send(to: NodeId, message: Message): void {
-    this.#effects.push({ type: 'send', to, message, urgent: false });
+    this.#effects.push({ type: 'send', to, message, urgent: false, cluster: this.cluster });
   }
 
   /** Sends at once: the message promises nothing that a disk must back. */
   sendUrgent(to: NodeId, message: Message): void {
-    this.#effects.push({ type: 'send', to, message, urgent: true });
+    this.#effects.push({ type: 'send', to, message, urgent: true, cluster: this.cluster });
   }
 
   publish(topic: Topic, message: Message): void {
-    this.#effects.push({ type: 'publish', topic, message });
+    this.#effects.push({ type: 'publish', topic, message, cluster: this.cluster });
   }
 
   reply(request: string, outcome: Outcome): void {

@@ -88,7 +88,7 @@ export class Requests {
     pending.sentTo = target;
     if (target === self) {
       pending.tries += 1;
-      this.#perform(pending.operation, (outcome) => this.#onOutcome(pending, outcome));
+      this.#perform(pending.id, pending.operation, (outcome) => this.#onOutcome(pending, outcome));
     } else if (target !== undefined && this.#peers.isConnected(target)) {
       pending.tries += 1;
       const operation = toBytes(toJson(pending.operation));
@@ -106,8 +106,13 @@ export class Requests {
       case 'agents':
         return self;
       case 'agent':
-      case 'task':
         return this.#decisions.state.agents.has(operation.agent) ? self : leader;
+      case 'task': {
+        const agent = this.#decisions.state.agents.get(operation.agent);
+        const host = agent?.placement?.host;
+        const isInReach = host === undefined || host === self || this.#peers.isConnected(host);
+        return agent !== undefined && isInReach ? self : leader;
+      }
       case 'state': {
         const agent = this.#decisions.state.agents.get(operation.agent);
         return agent === undefined ? leader : agent.placement?.host;
@@ -118,7 +123,7 @@ export class Requests {
   }
 
   /** Does it here, or says why not. */
-  #perform(operation: Operation, done: Done): void {
+  #perform(request: string, operation: Operation, done: Done): void {
     switch (operation.type) {
       case 'status':
         return done({ ok: true, result: this.#views.status(this.#cluster()) });
@@ -132,7 +137,7 @@ export class Requests {
       }
       case 'task':
         if (!this.#decisions.state.agents.has(operation.agent)) return done(this.#unknownAgent(operation.agent));
-        return this.#tasks.ask(operation, done);
+        return this.#tasks.ask(request, operation, done);
       case 'state':
         return this.#readState(operation.agent, done);
       default:
@@ -184,7 +189,7 @@ export class Requests {
       this.#context.out.send(from, { type: 'answer', body: { request, ok: outcome.ok, body } });
     };
     const checked = checkOperation(operation);
-    if (checked.ok) this.#perform(checked.operation, reply);
+    if (checked.ok) this.#perform(`${from}/${request}`, checked.operation, reply);
     else reply({ ok: false, error: toErrorBody(errors.bodyMalformed({ reason: checked.reason })) });
   }
 

@@ -1,12 +1,23 @@
 import type { TaskResult } from './message.ts';
 import { limits } from './settings.ts';
 
+/** What adding a result did to older ones. */
+export interface Displaced {
+  /** Forgotten altogether. */
+  removed: TaskResult[];
+  /** Still known as done, as they stand here: without their value. */
+  stripped: TaskResult[];
+}
+
 /**
  * The results of an agent's latest tasks, by task id: a task sent again gets the same answer and takes effect once.
- * Bounded by `resultsMax` and `resultsBytesMax`, oldest first; every holder drops the same ones.
+ * The latest `resultsMax` are known; of their values the latest `resultsBytesMax` bytes are kept. Every holder drops
+ * the same ones.
  */
 export class ResultTable {
   readonly #byTask = new Map<string, TaskResult>();
+  /** Those that have a value, oldest first. */
+  readonly #valued = new Map<string, TaskResult>();
   #bytes = 0;
 
   constructor(results: Iterable<TaskResult> = []) {
@@ -17,19 +28,37 @@ export class ResultTable {
     return this.#byTask.get(task);
   }
 
-  /** Adds the newest result and returns those that had to go. */
-  add(result: TaskResult): TaskResult[] {
-    if (this.#byTask.has(result.task)) return [];
+  /** Adds the newest result. */
+  add(result: TaskResult): Displaced {
+    const displaced: Displaced = { removed: [], stripped: [] };
+    if (this.#byTask.has(result.task)) return displaced;
     this.#byTask.set(result.task, result);
-    this.#bytes += sizeOf(result);
-    const dropped: TaskResult[] = [];
+    this.#keepValue(result);
     for (const oldest of this.#byTask.values()) {
-      if (this.#byTask.size <= limits.resultsMax && this.#bytes <= limits.resultsBytesMax) break;
+      if (this.#byTask.size <= limits.resultsMax) break;
       this.#byTask.delete(oldest.task);
-      this.#bytes -= sizeOf(oldest);
-      dropped.push(oldest);
+      this.#dropValue(oldest.task);
+      displaced.removed.push(oldest);
     }
-    return dropped;
+    for (const oldest of this.#valued.values()) {
+      if (this.#bytes <= limits.resultsBytesMax) break;
+      this.#dropValue(oldest.task);
+      const stripped = { ...oldest, value: new Uint8Array(0), valueDropped: true };
+      this.#byTask.set(oldest.task, stripped);
+      displaced.stripped.push(stripped);
+    }
+    return displaced;
+  }
+
+  #keepValue(result: TaskResult): void {
+    if (result.value.byteLength === 0) return;
+    this.#valued.set(result.task, result);
+    this.#bytes += result.value.byteLength;
+  }
+
+  #dropValue(task: string): void {
+    this.#bytes -= this.#valued.get(task)?.value.byteLength ?? 0;
+    this.#valued.delete(task);
   }
 
   /** Oldest first. */
@@ -44,5 +73,3 @@ export class ResultTable {
     return this.all().slice(sequence + 1 - oldest.sequence);
   }
 }
-
-const sizeOf = (result: TaskResult): number => result.value.byteLength + result.task.length + 16;

@@ -32,6 +32,8 @@ export interface Settings {
   holderGraceMs: number;
   /** Most nodes that vote. */
   votersMax: number;
+  /** A host that answers no heartbeat of the leader for this long loses its agents, even if others reach it. */
+  hostSilentMs: number;
   /** Placements on their way at the same time. */
   placementsInFlightMax: number;
   /** A placement that is not active after this long is decided anew. */
@@ -63,6 +65,7 @@ export const defaultSettings: Settings = {
   voterGraceMs: 5_000,
   holderGraceMs: 3_000,
   votersMax: 5,
+  hostSilentMs: 5_000,
   placementsInFlightMax: 64,
   recoveryTimeoutMs: 15_000,
   holderRetryMs: 500,
@@ -80,8 +83,9 @@ export const limits = {
   deployCountMax: 1_000,
   holdersMax: 5,
   stateBytesMax: 1024 * 1024,
-  /** Remembered results of an agent: a task sent again after this many others may take effect twice. */
+  /** Tasks of an agent that are known as done: one sent again after this many others may take effect twice. */
   resultsMax: 4_096,
+  /** Of their results, the latest of this size together are kept, too. */
   resultsBytesMax: 1024 * 1024,
   resultBytesMax: 64 * 1024,
   payloadBytesMax: 256 * 1024,

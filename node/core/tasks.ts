@@ -22,8 +22,8 @@ interface Pending {
   payload: Uint8Array;
   ttlMs: number;
   deadlineMs: number;
-  /** Whoever asked: called once. */
-  done: ((outcome: Outcome<'task'>) => void)[];
+  /** Whoever asked, by request: each is called once. */
+  done: Map<string, (outcome: Outcome<'task'>) => void>;
   sentTo: NodeId | undefined;
   sentMs: number;
 }
@@ -46,15 +46,17 @@ export class Tasks {
     this.#events = events;
   }
 
+  /** `request` names who asks: asked again by the same one, it is the same question. */
   ask(
+    request: string,
     operation: { agent: string; task: string; payload: Uint8Array; ttlMs: number },
     done: (outcome: Outcome<'task'>) => void,
   ): void {
     const { agent, task, payload, ttlMs } = operation;
     const key = `${agent}/${task}`;
     const known = this.#pending.get(key);
-    if (known !== undefined && known.done.length < askersMax) {
-      known.done.push(done);
+    if (known !== undefined && (known.done.size < askersMax || known.done.has(request))) {
+      known.done.set(request, done);
       return;
     }
     if (known !== undefined) {
@@ -66,7 +68,8 @@ export class Tasks {
       return;
     }
     const deadlineMs = this.#context.nowMs + ttlMs;
-    const pending = { agent, task, payload, ttlMs, deadlineMs, done: [done], sentTo: undefined, sentMs: 0 };
+    const asked = new Map([[request, done]]);
+    const pending = { agent, task, payload, ttlMs, deadlineMs, done: asked, sentTo: undefined, sentMs: 0 };
     this.#pending.set(key, pending);
     this.#dispatch(pending);
   }
@@ -100,6 +103,8 @@ export class Tasks {
       this.#settle(pending, refusal(errors.backlogFull({ what, max: limits.agentQueueMax })));
     } else if (answer.refusal === 'agentUnknown') {
       this.#settle(pending, refusal(errors.agentUnknown({ agent: pending.agent })));
+    } else if (answer.refusal === 'resultDropped') {
+      this.#settle(pending, refusal(errors.resultDropped({ agent: pending.agent, task: pending.task })));
     } else {
       // Not there, or not yet: the retry of the tick, or the next decision, finds it.
       pending.sentTo = undefined;
@@ -109,7 +114,7 @@ export class Tasks {
   #settle(pending: Pending, outcome: Outcome<'task'>): void {
     this.#pending.delete(`${pending.agent}/${pending.task}`);
     this.#events.answered();
-    for (const done of pending.done) done(outcome);
+    for (const done of pending.done.values()) done(outcome);
   }
 
   /** The agent was placed, became active, or was deleted. */

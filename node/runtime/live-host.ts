@@ -1,4 +1,4 @@
-import type { Effect, Report, Write } from '../core/effect.ts';
+import type { Effect, EffectOf, Report, Write } from '../core/effect.ts';
 import { errors, toErrorBody } from '../core/errors.ts';
 import type { Event } from '../core/event.ts';
 import type { NodeId, Topic } from '../core/message.ts';
@@ -179,9 +179,9 @@ export class LiveHost {
     const { transport } = this.#init;
     switch (effect.type) {
       case 'send':
-        return this.#send(effect.to, effect.message);
+        return this.#encoded(effect, (bytes) => transport.send(effect.to, bytes));
       case 'publish':
-        return this.#encoded(effect.message, (bytes) => transport.publish(effect.topic, bytes));
+        return this.#encoded(effect, (bytes) => transport.publish(effect.topic, bytes));
       case 'dial':
         return transport.dial(effect.node, effect.addresses);
       case 'dialAddress':
@@ -209,14 +209,10 @@ export class LiveHost {
     }
   }
 
-  #send(to: NodeId, message: Parameters<typeof encode>[1]): void {
-    this.#encoded(message, (bytes) => this.#init.transport.send(to, bytes));
-  }
-
-  #encoded(message: Parameters<typeof encode>[1], use: (bytes: Uint8Array) => void): void {
+  #encoded({ message, cluster }: EffectOf<'send' | 'publish'>, use: (bytes: Uint8Array) => void): void {
     let bytes: Uint8Array;
     try {
-      bytes = encode(this.#node?.cluster ?? '', message);
+      bytes = encode(cluster, message);
     } catch (error) {
       this.#init.log('error', 'a message was not sent', { type: message.type, error: String(error) });
       return;

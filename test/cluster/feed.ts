@@ -22,7 +22,7 @@ export class Feed {
   readonly total: number;
   acknowledged = 0;
   retries = 0;
-  /** First acknowledgement of a task that was begun after the moment, by agent. */
+  /** The latest acknowledgements by agent, with the moment at which the try that got it was sent. */
   readonly #answers = new Map<string, { sentMs: number; ackMs: number }[]>();
   #nextMs = 0;
   #failed: Error | undefined;
@@ -96,11 +96,10 @@ export class Feed {
     this.#answers.set(agent, answers.slice(-200));
   }
 
-  /** Whether every one of these agents has answered something after a moment; and how long the last one took, ms. */
-  recovery(agents: readonly string[], sinceMs: number): number | undefined {
-    const firsts = agents.map((agent) => this.#answers.get(agent)?.find(({ ackMs }) => ackMs > sinceMs + 1)?.ackMs);
-    if (firsts.some((first) => first === undefined)) return undefined;
-    return Math.max(0, ...firsts.map((first) => (first ?? 0) - sinceMs));
+  /** When the last of these agents first answered a task that was sent after a moment; undefined while one has not. */
+  allAnsweredMs(agents: readonly string[], sinceMs: number): number | undefined {
+    const firsts = agents.map((agent) => this.#answers.get(agent)?.find(({ sentMs }) => sentMs > sinceMs)?.ackMs);
+    return firsts.some((first) => first === undefined) ? undefined : Math.max(sinceMs, ...(firsts as number[]));
   }
 }
 

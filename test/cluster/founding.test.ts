@@ -5,15 +5,14 @@ import { Testbed } from './testbed.ts';
 const times = 20;
 
 describe('five nodes that start at the same moment', () => {
-  const kind = 'processes';
   test(`become one cluster, ${times} times over`, { timeout: 400_000 }, async () => {
-    for (let time = 0; time < times; time++) await expectOneCluster(kind);
+    for (let time = 0; time < times; time++) await expectOneCluster('processes');
   });
 });
 
 describeWithDocker('five containers that start at the same moment', () => {
-  test('become one cluster, 5 times over', { timeout: 400_000 }, async () => {
-    for (let time = 0; time < 5; time++) await expectOneCluster('docker');
+  test(`become one cluster, ${times} times over`, { timeout: 400_000 }, async () => {
+    for (let time = 0; time < times; time++) await expectOneCluster('docker');
   });
 });
 

@@ -76,17 +76,20 @@ async function breakThings(testbed: Testbed, feed: Feed, faults: readonly Fault[
       );
     });
     const before = await testbed.status();
+    const beganMs = performance.now();
     const node = await fault.begin(testbed);
-    const atMs = performance.now();
+    const brokenMs = performance.now();
     const affected = before.agents.filter(({ host_name: host }) => host === node).map(({ id }) => id);
-    let tookMs: number | undefined;
+    let answeredMs: number | undefined;
     await testbed.until(`agents of ${node} answer again`, async () => {
-      tookMs = feed.recovery(affected, atMs);
-      return tookMs !== undefined || over();
+      answeredMs = feed.allAnsweredMs(affected, brokenMs);
+      return answeredMs !== undefined || over();
     });
-    say(`${fault.name} (${node}, ${affected.length} agents): all answer again after ${tookMs?.toFixed(0) ?? '?'} ms`);
+    if (answeredMs === undefined) throw new Error(`the load ended before ${fault.name} was over: it proves nothing`);
+    const tookMs = Math.round(answeredMs - beganMs);
+    say(`${fault.name} (${node}, ${affected.length} agents): all answer again after ${tookMs} ms`);
     if (fault.end === undefined) continue;
-    await delay(Math.max(0, (fault.lastsMs ?? 0) - (performance.now() - atMs)));
+    await delay(Math.max(0, (fault.lastsMs ?? 0) - (performance.now() - brokenMs)));
     await fault.end(testbed, node);
   }
 }

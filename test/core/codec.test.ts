@@ -19,7 +19,7 @@ describe('the wire codec', () => {
         previousSequence: 2,
         full: false,
         state: bytes('{}'),
-        results: [{ task: 't1', sequence: 3, ok: true, value: bytes('1') }],
+        results: [{ task: 't1', sequence: 3, ok: true, value: bytes('1'), valueDropped: false }],
       },
     };
     expect(decode(encode('c.1', message))).toEqual({ cluster: 'c.1', message });

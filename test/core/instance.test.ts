@@ -22,7 +22,7 @@ function recovering() {
     nowMs: 0,
     wallMs: 0,
   };
-  const holder = new Holder(context, restore(new Map()));
+  const holder = new Holder(context, restore(new Map()), () => false);
   holder.replicate(
     { agent: 'a', epoch: 3, sequence: 1, previousSequence: 0, full: true, state: none, results: [] },
     () => {},

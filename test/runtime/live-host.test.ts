@@ -55,7 +55,7 @@ async function hosting(rows: Partial<Record<Event['type'], Effect[]>>) {
     transport,
     store,
     createRunner: () => runner,
-    createNode: () => ({ cluster: '', handle }) as unknown as Node,
+    createNode: () => ({ handle }) as unknown as Node,
     onReport() {},
     onExit() {},
     onStoreFailure() {},

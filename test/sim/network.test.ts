@@ -37,7 +37,7 @@ describe('connections of a world', () => {
     const sent = probe(7);
     const { world, seen } = scriptedWorld((event, _at, init) =>
       event.type === 'connected' && init.id === 'n1'
-        ? [{ type: 'send', to: 'n2', message: sent, urgent: true }]
+        ? [{ type: 'send', to: 'n2', message: sent, urgent: true, cluster: 'test' }]
         : connectFromFirst(event, init),
     );
     world.run(1_000);
@@ -138,7 +138,9 @@ describe('connections of a world', () => {
         if (event.type === 'wake' && init.id !== 'n3') {
           return [{ type: 'dial', node: init.id === 'n1' ? 'n2' : 'n3', addresses: [] }];
         }
-        return event.type === 'request' ? [{ type: 'publish', topic: 'members', message: probe(1) }] : [];
+        return event.type === 'request'
+          ? [{ type: 'publish', topic: 'members', message: probe(1), cluster: 'test' }]
+          : [];
       },
       { nodes: 3, network: { gossipLossChance: 0 } },
     );

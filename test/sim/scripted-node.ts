@@ -23,7 +23,6 @@ export function scriptedWorld(script: Script, options: Partial<WorldOptions> = {
     nodes: 2,
     ...options,
     createNode: (init): SimNode => ({
-      cluster: 'test',
       handle: (event, at) => {
         seen.push({ node: init.id, atMs: world.nowMs, nowMs: at.nowMs, event });
         return script(event, at, init);
@@ -46,6 +45,7 @@ export const send = (to: NodeId, sequence: number, urgent = false): Effect => ({
   to,
   message: probe(sequence),
   urgent,
+  cluster: 'test',
 });
 
 /** The sequence numbers of probes that a node received. */

@@ -23,8 +23,9 @@ export interface Decoded {
   message: Message;
 }
 
-/** Encodes a message for the wire. Throws `messageTooLarge` when the receiver would refuse it. */
+/** Encodes a message for the wire. Throws `messageTooLarge` or `messageInvalid` when the receiver would refuse it. */
 export function encode(cluster: string, message: Message): Uint8Array {
+  checkBody(message.type, message.body);
   const bytes = Envelope.encode({ version: wireVersion, cluster, [message.type]: message.body });
   if (bytes.byteLength > frameBytesMax) {
     throw errors.messageTooLarge({ type: message.type, bytes: bytes.byteLength, bytesMax: frameBytesMax });
