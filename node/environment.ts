@@ -1,3 +1,5 @@
+import { toAnnouncedAddress, toJoinAddress, toListenAddress } from './peer-address.ts';
+
 /** What the environment says about this node, checked. */
 export interface Environment {
   dataDirectory: string;
@@ -26,6 +28,25 @@ export class EnvironmentError extends Error {
   }
 }
 
+interface AddressKind {
+  /** The address as a multiaddr; undefined when it is none of this kind. */
+  read(text: string): string | undefined;
+  problem: string;
+  example: string;
+}
+
+const listened: AddressKind = {
+  read: toListenAddress,
+  problem: 'not a multiaddr of a host and a TCP port',
+  example: '/ip4/0.0.0.0/tcp/7000',
+};
+const announced: AddressKind = { ...listened, read: toAnnouncedAddress, example: '/ip4/10.0.0.7/tcp/7000' };
+const joined: AddressKind = {
+  read: toJoinAddress,
+  problem: 'neither host:port nor a multiaddr of a host and a TCP port',
+  example: 'node-1:7000',
+};
+
 type Variables = Readonly<Record<string, string | undefined>>;
 
 /** Reads and checks the CONCLAVE_ variables. Throws `EnvironmentError` naming the first that is wrong. */
@@ -50,6 +71,12 @@ export function readEnvironment(variables: Variables): Environment {
       String(otherwise),
     );
   };
+  const addresses = (name: string, otherwise: string, kind: AddressKind): string[] =>
+    list(name, otherwise).map((part) => {
+      const address = kind.read(part);
+      if (address !== undefined) return address;
+      throw new EnvironmentError(name, `has ${JSON.stringify(part)}, ${kind.problem}`, kind.example);
+    });
   const name = needed('CONCLAVE_NAME', 'node-1');
   if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/.test(name)) {
     throw new EnvironmentError('CONCLAVE_NAME', `is "${name}", not letters, digits, dots and dashes`, 'node-1');
@@ -58,9 +85,9 @@ export function readEnvironment(variables: Variables): Environment {
   return {
     dataDirectory: needed('CONCLAVE_DATA', '/data'),
     name,
-    listen: list('CONCLAVE_LISTEN', '/ip4/0.0.0.0/tcp/7000'),
-    announce: list('CONCLAVE_ANNOUNCE').slice(0, 8),
-    join: list('CONCLAVE_JOIN').map(toMultiaddr),
+    listen: addresses('CONCLAVE_LISTEN', '/ip4/0.0.0.0/tcp/7000', listened),
+    announce: addresses('CONCLAVE_ANNOUNCE', '', announced).slice(0, 8),
+    join: addresses('CONCLAVE_JOIN', '', joined),
     expect: whole('CONCLAVE_EXPECT', 0, 0, 1_000),
     adminHost: text('CONCLAVE_ADMIN_HOST', '127.0.0.1'),
     adminPort,
@@ -73,12 +100,4 @@ export function readEnvironment(variables: Variables): Environment {
     typesDirectory: variables['CONCLAVE_TYPES'],
     logLevel: text('CONCLAVE_LOG_LEVEL', 'info'),
   };
-}
-
-/** `host:port` and bare host names are as good as multiaddrs. */
-function toMultiaddr(address: string): string {
-  if (address.startsWith('/')) return address;
-  const [host = address, port = '7000'] = address.split(':');
-  const family = /^\d+(\.\d+){3}$/.test(host) ? 'ip4' : 'dns4';
-  return `/${family}/${host}/tcp/${port}`;
 }

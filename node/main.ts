@@ -11,7 +11,7 @@ import { IdentityDamaged, loadIdentity } from './runtime/identity.ts';
 import { LiveHost } from './runtime/live-host.ts';
 import { LoadProbe } from './runtime/load-probe.ts';
 import { openStore, storeExitCode } from './runtime/store.ts';
-import { createTransport } from './runtime/transport.ts';
+import { createTransport, ListenFailed } from './runtime/transport.ts';
 import { createWorkerRunner } from './runtime/worker-runner.ts';
 
 const loadSampleMs = 1_000;
@@ -136,9 +136,10 @@ function fail(error: unknown, log: Logger): never {
   if (error instanceof EnvironmentError) code = exitCodes.settings;
   else if (error instanceof DataDirectoryError) code = exitCodes.wrongCluster;
   else if (error instanceof IdentityDamaged) code = exitCodes.damaged;
+  else if (error instanceof ListenFailed) code = exitCodes.portTaken;
   else if (known.code === 'EADDRINUSE') {
     code = exitCodes.portTaken;
-    text = `A port is taken: ${known.message}. Nothing was changed. Set CONCLAVE_ADMIN_PORT or CONCLAVE_LISTEN to a free one.`;
+    text = `A port is taken: ${known.message}. Nothing was changed. Set CONCLAVE_ADMIN_PORT to a free one.`;
   }
   log.fatal({ code }, text);
   process.stderr.write(`${text}\n`);

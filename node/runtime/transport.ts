@@ -24,6 +24,18 @@ export interface TransportInit {
   networkKey: Uint8Array | undefined;
 }
 
+/** The network cannot be opened at the addresses that were set. */
+export class ListenFailed extends Error {
+  override readonly name = 'ListenFailed';
+
+  constructor(reason: string) {
+    super(
+      `CONCLAVE_LISTEN has an address that cannot be listened on: ${reason}. Nothing was started. ` +
+        'Free that port, or set CONCLAVE_LISTEN to an address of this machine with a free one.',
+    );
+  }
+}
+
 const dialTimeoutMs = 3_000;
 const dialsMax = 2;
 const dialQueueMax = 256;
@@ -116,8 +128,17 @@ class Libp2pTransport implements Transport {
       if (topic === undefined || detail.type !== 'signed' || detail.data.byteLength > gossipBytesMax) return;
       events.gossip(detail.from.toString(), topic, detail.data);
     });
-    await this.#libp2p.start();
+    await this.#open();
     for (const topic of Object.values(topics)) pubsub.subscribe(topic);
+  }
+
+  async #open(): Promise<void> {
+    try {
+      await this.#libp2p.start();
+    } catch (error) {
+      const { name, message } = error as Error;
+      throw name === 'UnsupportedListenAddressesError' ? new ListenFailed(whyNoListener(message)) : error;
+    }
   }
 
   // ---- connections ----
@@ -271,7 +292,13 @@ class Libp2pTransport implements Transport {
   }
 }
 
-/** Makes the transport; `start` opens it. Rejects when the keys or addresses cannot be used. */
+/** The lines that name an address and what is wrong with it, out of a text that also has the stacks. */
+function whyNoListener(text: string): string {
+  const lines = text.split('\n').map((line) => line.trim());
+  return lines.filter((line) => line.startsWith('/')).join('; ') || (lines[0] ?? '');
+}
+
+/** Makes the transport; `start` opens it, or rejects with `ListenFailed`. Rejects when the keys cannot be used. */
 export async function createTransport(init: TransportInit): Promise<Transport> {
   return new Libp2pTransport(await create(init), init.announce);
 }

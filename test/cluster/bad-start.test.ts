@@ -1,6 +1,7 @@
 import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -87,6 +88,12 @@ async function snapshot(directory: string): Promise<Record<string, string>> {
   return Object.fromEntries(await Promise.all(entries));
 }
 
+const unusable = [
+  ['CONCLAVE_LISTEN', 'nonsense'],
+  ['CONCLAVE_ANNOUNCE', 'nonsense'],
+  ['CONCLAVE_JOIN', 'host:notaport'],
+] as const;
+
 describe('a node that cannot start says why, what is unchanged, and what to do', () => {
   test('without a setting that it needs', async () => {
     const { env } = await newNode();
@@ -97,12 +104,40 @@ describe('a node that cannot start says why, what is unchanged, and what to do',
     });
   });
 
+  test('with settings that cannot be used', async () => {
+    const { env } = await newNode();
+    for (const [name, value] of unusable) {
+      const { code, text } = await start({ ...env, [name]: value }).ended;
+      expect([name, code, text]).toEqual([
+        name,
+        64,
+        expect.stringMatching(new RegExp(`^${name} .*Nothing was started\\. Set it, for example: .*\\n$`)),
+      ]);
+    }
+    await expect(readdir(env['CONCLAVE_DATA'] ?? '')).rejects.toThrow(/ENOENT/);
+  });
+
   test('when its port is taken', async () => {
     const { env } = await newNode();
     const taken = createServer().listen(Number(env['CONCLAVE_ADMIN_PORT']), '127.0.0.1');
     try {
       const { code, text } = await start(env).ended;
       expect([code, text]).toEqual([69, expect.stringMatching(/port is taken.*Set CONCLAVE_ADMIN_PORT/)]);
+    } finally {
+      taken.close();
+    }
+  });
+
+  test('when its peer port is taken', async () => {
+    const { env } = await newNode();
+    const taken = createServer().listen(0, '127.0.0.1');
+    await once(taken, 'listening');
+    const listen = `/ip4/127.0.0.1/tcp/${(taken.address() as AddressInfo).port}`;
+    try {
+      const { code, text } = await start({ ...env, CONCLAVE_LISTEN: listen }).ended;
+      expect(code).toBe(69);
+      expect(text).toMatch(/^CONCLAVE_LISTEN has .*EADDRINUSE.*Nothing was started.*set CONCLAVE_LISTEN to .*\n$/);
+      expect(text).toContain(listen);
     } finally {
       taken.close();
     }

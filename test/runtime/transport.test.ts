@@ -3,7 +3,7 @@ import { generateKey } from '@libp2p/pnet';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import type { Topic } from '../../node/core/message.ts';
 import type { Transport } from '../../node/runtime/ports.ts';
-import { createTransport } from '../../node/runtime/transport.ts';
+import { createTransport, ListenFailed } from '../../node/runtime/transport.ts';
 
 interface Heard {
   transport: Transport;
@@ -55,6 +55,23 @@ async function pair(): Promise<[Heard, Heard]> {
 const bytes = (length: number, fill: number): Uint8Array => new Uint8Array(length).fill(fill);
 
 describe('the transport', () => {
+  test('says in one line which address it cannot listen on', async () => {
+    const { transport } = await start();
+    const listen = [...transport.addresses(), '/ip4/127.0.0.1/tcp/0'];
+    const identity = await generateKeyPair('Ed25519');
+    const other = await createTransport({ identity, listen, announce: [], networkKey: sharedKey });
+    open.push(other);
+    const ignore = () => {};
+    const events = { connected: ignore, disconnected: ignore, dialFailed: ignore, frame: ignore, gossip: ignore };
+    const opening = other.start(events);
+    await expect(opening).rejects.toThrow(ListenFailed);
+    await expect(opening).rejects.toThrow(
+      new RegExp(
+        `^CONCLAVE_LISTEN has .*: ${listen[0]}: .*EADDRINUSE.* Nothing was started\\. .*CONCLAVE_LISTEN[^\n]*$`,
+      ),
+    );
+  });
+
   test('brings frames over in order, both ways', async () => {
     const [a, b] = await pair();
     for (let n = 0; n < 500; n++) {
