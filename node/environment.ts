@@ -1,5 +1,8 @@
 import { toAnnouncedAddress, toJoinAddress, toListenAddress } from './peer-address.ts';
 
+const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
+export type LogLevel = (typeof logLevels)[number];
+
 /** What the environment says about this node, checked. */
 export interface Environment {
   dataDirectory: string;
@@ -17,7 +20,7 @@ export interface Environment {
   capabilities: string[];
   agentsMax: number;
   typesDirectory: string | undefined;
-  logLevel: string;
+  logLevel: LogLevel;
 }
 
 /** A setting that cannot be used; nothing has been started or written. */
@@ -71,6 +74,12 @@ export function readEnvironment(variables: Variables): Environment {
       String(otherwise),
     );
   };
+  const oneOf = <T extends string>(name: string, known: readonly T[], otherwise: T): T => {
+    const value = text(name, otherwise);
+    const found = known.find((one) => one === value);
+    if (found !== undefined) return found;
+    throw new EnvironmentError(name, `is ${JSON.stringify(value)}, not one of ${known.join(', ')}`, otherwise);
+  };
   const addresses = (name: string, otherwise: string, kind: AddressKind): string[] =>
     list(name, otherwise).map((part) => {
       const address = kind.read(part);
@@ -98,6 +107,6 @@ export function readEnvironment(variables: Variables): Environment {
     capabilities: list('CONCLAVE_CAPABILITIES').slice(0, 64),
     agentsMax: whole('CONCLAVE_AGENTS_MAX', 1_000, 1, 100_000),
     typesDirectory: variables['CONCLAVE_TYPES'],
-    logLevel: text('CONCLAVE_LOG_LEVEL', 'info'),
+    logLevel: oneOf('CONCLAVE_LOG_LEVEL', logLevels, 'info'),
   };
 }

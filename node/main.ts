@@ -146,10 +146,12 @@ function fail(error: unknown, log: Logger): never {
   process.exit(code);
 }
 
-const log = pino({ level: process.env['CONCLAVE_LOG_LEVEL'] ?? 'info', base: null });
+const log = pino({ base: null });
 process.on('unhandledRejection', (error) => fail(error, log));
 try {
-  await run(readEnvironment(process.env), log);
+  const environment = readEnvironment(process.env);
+  log.level = environment.logLevel;
+  await run(environment, log);
 } catch (error) {
   fail(error, log);
 }

@@ -23,6 +23,8 @@ const wrong: [string, string, RegExp][] = [
   ['CONCLAVE_ANNOUNCE', 'node-1:7000', /has "node-1:7000", not a multiaddr/],
   ['CONCLAVE_ANNOUNCE', '/ip4/10.0.0.7/tcp/0', /not a multiaddr/],
   ['CONCLAVE_ANNOUNCE', `/ip4/10.0.0.7/tcp/7000/p2p/${peer}`, /not a multiaddr/],
+  ['CONCLAVE_LOG_LEVEL', 'verbose', /is "verbose", not one of trace, debug, info, warn, error, fatal, silent/],
+  ['CONCLAVE_LOG_LEVEL', '', /is "", not one of/],
   ['CONCLAVE_JOIN', 'host:notaport', /has "host:notaport", neither host:port nor a multiaddr/],
   ['CONCLAVE_JOIN', 'node-1,a:b:c', /has "a:b:c"/],
   ['CONCLAVE_JOIN', 'host:', /has "host:"/],
@@ -40,6 +42,13 @@ describe('the environment of a node', () => {
     expect(message).toMatch(new RegExp(`^${name} .*Nothing was started\\. Set it, for example: ${name}=\\S+$`));
     const example = message.slice(message.indexOf('=') + 1);
     expect(problemWith({ [name]: example })).toBe('');
+  });
+
+  test('takes every level of the log', () => {
+    for (const level of ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']) {
+      expect(readEnvironment({ ...needed, CONCLAVE_LOG_LEVEL: level }).logLevel).toBe(level);
+    }
+    expect(readEnvironment(needed).logLevel).toBe('info');
   });
 
   test('takes addresses in every form that the documents name', () => {

@@ -92,6 +92,7 @@ const unusable = [
   ['CONCLAVE_LISTEN', 'nonsense'],
   ['CONCLAVE_ANNOUNCE', 'nonsense'],
   ['CONCLAVE_JOIN', 'host:notaport'],
+  ['CONCLAVE_LOG_LEVEL', 'verbose'],
 ] as const;
 
 describe('a node that cannot start says why, what is unchanged, and what to do', () => {
