@@ -2,6 +2,7 @@ import { randomInt } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { type Logger, pino } from 'pino';
+import { BearerCheck } from './api/bearer.ts';
 import { ReportLog } from './api/report-log.ts';
 import { createServer } from './api/server.ts';
 import { Node } from './core/node.ts';
@@ -10,6 +11,7 @@ import { type Environment, EnvironmentError, readEnvironment } from './environme
 import { IdentityDamaged, loadIdentity } from './runtime/identity.ts';
 import { LiveHost } from './runtime/live-host.ts';
 import { LoadProbe } from './runtime/load-probe.ts';
+import { checkNetworkKey } from './runtime/network-key.ts';
 import { openStore, storeExitCode } from './runtime/store.ts';
 import { createTransport, ListenFailed } from './runtime/transport.ts';
 import { createWorkerRunner } from './runtime/worker-runner.ts';
@@ -33,20 +35,49 @@ async function readTypes(directory: string | undefined): Promise<Map<string, str
   return types;
 }
 
-async function readKey(file: string, name: string): Promise<Uint8Array> {
+interface KeyKind {
+  name: string;
+  /** What the file must be, and how to get one. */
+  kind: string;
+  example: string;
+  /** Throws, or rejects, when it is none. */
+  check(bytes: Buffer): unknown;
+}
+
+const networkKeyKind: KeyKind = {
+  name: 'CONCLAVE_NETWORK_KEY_FILE',
+  kind: 'a network key, such as "conclave up" makes',
+  example: '/secrets/network.key',
+  check: checkNetworkKey,
+};
+const tokenKeyKind: KeyKind = {
+  name: 'CONCLAVE_TOKEN_PUBLIC_KEY_FILE',
+  kind: 'an Ed25519 public key in PEM, such as "openssl pkey -pubout" writes',
+  example: '/secrets/token-public.pem',
+  check: (bytes) => BearerCheck.create(bytes.toString('utf8')),
+};
+
+async function readKey(file: string, { name, kind, example, check }: KeyKind): Promise<Buffer> {
+  let bytes: Buffer;
   try {
-    return await readFile(file);
+    bytes = await readFile(file);
   } catch (error) {
-    throw new EnvironmentError(name, `names a file that cannot be read (${(error as Error).message})`, '/secrets/key');
+    throw new EnvironmentError(name, `names a file that cannot be read (${(error as Error).message})`, example);
   }
+  try {
+    await check(bytes);
+  } catch {
+    // told without the cause, which may repeat some of the key
+    throw new EnvironmentError(name, `names a file, ${file}, that is not ${kind}`, example);
+  }
+  return bytes;
 }
 
 /** What stands before a node can be made: its keys, its identity, its disk and its network. */
 async function openParts(environment: Environment) {
-  const { dataDirectory, networkKeyFile } = environment;
-  const networkKey =
-    networkKeyFile === undefined ? undefined : await readKey(networkKeyFile, 'CONCLAVE_NETWORK_KEY_FILE');
-  const tokenKey = await readKey(environment.tokenPublicKeyFile, 'CONCLAVE_TOKEN_PUBLIC_KEY_FILE');
+  const { dataDirectory, networkKeyFile, tokenPublicKeyFile } = environment;
+  const networkKey = networkKeyFile === undefined ? undefined : await readKey(networkKeyFile, networkKeyKind);
+  const tokenKey = await readKey(tokenPublicKeyFile, tokenKeyKind);
   const builtinTypes = await readTypes(environment.typesDirectory);
   await claimDataDirectory(dataDirectory, networkKey);
   const identity = await loadIdentity(dataDirectory);
@@ -54,7 +85,7 @@ async function openParts(environment: Environment) {
   const records = await store.load();
   const { listen, announce } = environment;
   const transport = await createTransport({ identity, listen, announce, networkKey });
-  return { store, records, transport, tokenPublicKeyPem: Buffer.from(tokenKey).toString('utf8'), builtinTypes };
+  return { store, records, transport, tokenPublicKeyPem: tokenKey.toString('utf8'), builtinTypes };
 }
 
 type Parts = Awaited<ReturnType<typeof openParts>>;

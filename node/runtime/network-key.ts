@@ -6,6 +6,11 @@ const chunkBytesMax = 64 * 1024;
 
 type ProtectorFactory = () => ConnectionProtector;
 
+/** Throws when the bytes are no network key. */
+export function checkNetworkKey(networkKey: Uint8Array): void {
+  preSharedKey({ psk: networkKey })();
+}
+
 /**
  * Guards every connection with the network's pre-shared key. The cipher below it (xsalsa20 1.2) works in one
  * WebAssembly memory of 640 KiB that all connections share, and once a single write exceeds it, growing the memory for

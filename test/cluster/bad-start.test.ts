@@ -1,4 +1,5 @@
 import { execFileSync, spawn } from 'node:child_process';
+import { generateKeyPairSync } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
@@ -114,6 +115,26 @@ describe('a node that cannot start says why, what is unchanged, and what to do',
         64,
         expect.stringMatching(new RegExp(`^${name} .*Nothing was started\\. Set it, for example: .*\\n$`)),
       ]);
+    }
+    await expect(readdir(env['CONCLAVE_DATA'] ?? '')).rejects.toThrow(/ENOENT/);
+  });
+
+  test('with key files that are none, before its data directory is claimed', async () => {
+    const { directory, env } = await newNode();
+    const { publicKey: rsa } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+    const { privateKey } = generateKeyPairSync('ed25519');
+    const files = [
+      ['CONCLAVE_TOKEN_PUBLIC_KEY_FILE', 'no key', /that is not an Ed25519 public key in PEM/],
+      ['CONCLAVE_TOKEN_PUBLIC_KEY_FILE', rsa.export({ type: 'spki', format: 'pem' }), /that is not an Ed25519 public/],
+      ['CONCLAVE_TOKEN_PUBLIC_KEY_FILE', privateKey.export({ type: 'pkcs8', format: 'pem' }), /that is not an Ed25519/],
+      ['CONCLAVE_NETWORK_KEY_FILE', 'no key', /that is not a network key/],
+    ] as const;
+    for (const [name, content, reason] of files) {
+      const file = join(directory, 'bad.key');
+      await writeFile(file, content);
+      const { code, text } = await start({ ...env, [name]: file }).ended;
+      expect([name, code, text]).toEqual([name, 64, expect.stringMatching(reason)]);
+      expect(text).toMatch(new RegExp(`^${name} .*Nothing was started\\. Set it, for example: .*\\n$`));
     }
     await expect(readdir(env['CONCLAVE_DATA'] ?? '')).rejects.toThrow(/ENOENT/);
   });
