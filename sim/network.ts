@@ -208,7 +208,8 @@ export class Network {
       if (this.#ports.get(from) !== port) return end(false);
       const to = target();
       const open = to !== undefined && !this.#reach.blocked(from, to) && !this.#reach.blocked(to, from);
-      if (to === from || to === undefined || (open && !this.#ports.has(to))) return end(true);
+      if (to === from) return end(false);
+      if (to === undefined || (open && !this.#ports.has(to))) return end(true);
       if (open && this.#ports.get(to)?.responsive() === true && port?.responsive() === true) {
         end(false);
         return this.#connect(from, to);

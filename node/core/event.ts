@@ -16,7 +16,7 @@ export type Event =
   | { type: 'connected'; node: NodeId }
   /** The last connection to a node closed. */
   | { type: 'disconnected'; node: NodeId }
-  /** A node that was dialled by address alone turned out to be this one, or the dial failed. */
+  /** A dial by address alone failed. One that found this very node did not. */
   | { type: 'dialFailed'; address: string }
   | { type: 'message'; from: NodeId; cluster: string; message: Message }
   | { type: 'gossip'; from: NodeId; cluster: string; topic: Topic; message: Message }

@@ -223,7 +223,7 @@ export class Node {
       this.#detector.onDisconnected(node);
       this.#requests.onDisconnected(node);
     },
-    dialFailed: () => {},
+    dialFailed: ({ address }) => this.#cluster === '' && this.#peers.onDialFailed(address),
     message: (event) => this.#onMessage(event),
     gossip: ({ from, cluster, message }) => {
       if (cluster !== this.#cluster || cluster === '') return;

@@ -31,6 +31,8 @@ export class Peers {
   readonly #introduced = new Map<NodeId, Peer>();
   /** When this node last introduced itself to whom it is connected to. */
   readonly #introducedMs = new Map<NodeId, number>();
+  /** Bootstrap addresses already said to be out of reach since this node was last connected to anybody. */
+  readonly #outOfReach = new Set<string>();
   #joinTriedMs = Number.NEGATIVE_INFINITY;
   /** Set once everybody who matters is met: then bootstrap addresses are dialled only when nobody is connected. */
   settled = false;
@@ -61,6 +63,7 @@ export class Peers {
 
   onConnected(node: NodeId): void {
     this.#connected.add(node);
+    this.#outOfReach.clear();
     this.introduce(node);
   }
 
@@ -90,6 +93,16 @@ export class Peers {
       known.lostMs = this.#context.nowMs;
       known.triedMs = this.#context.nowMs;
     }
+  }
+
+  /** Says once that a bootstrap address cannot be reached, while nobody else is: one way in is enough. */
+  onDialFailed(address: string): void {
+    if (this.#connected.size > 0 || this.#outOfReach.has(address) || !this.#join.includes(address)) return;
+    this.#outOfReach.add(address);
+    const text =
+      `cannot reach the join address ${address}. Nothing was changed; it is tried again until a node answers. ` +
+      'See that a node listens there, that the address is right, and that both have the same network key';
+    reportLocally(this.#context, 'dialFailed', text, { address });
   }
 
   onHello(from: NodeId, cluster: string, hello: MessageOf<'hello'>): void {

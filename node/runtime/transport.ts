@@ -237,8 +237,9 @@ class Libp2pTransport implements Transport {
     this.#queueDial(address, async () => {
       try {
         await this.#libp2p.dial(multiaddr(address), { signal: AbortSignal.timeout(dialTimeoutMs) });
-      } catch {
-        this.#events?.dialFailed(address);
+      } catch (error) {
+        // Nodes may all be given the same addresses to join by, their own among them.
+        if (!/dial self/i.test((error as Error).message)) this.#events?.dialFailed(address);
       }
     });
   }

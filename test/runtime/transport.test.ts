@@ -103,6 +103,18 @@ describe('the transport', () => {
     expect(a.connected).toEqual([]);
   });
 
+  test('says which address it could not reach; its own is none of those', async () => {
+    const a = await start();
+    const [own = ''] = a.transport.addresses();
+    const closed = await start();
+    const [gone = ''] = closed.transport.addresses();
+    await closed.transport.stop();
+    for (const address of [own, `${own}/p2p/${a.transport.self}`, gone]) a.transport.dialAddress(address);
+    await vi.waitFor(() => expect(a.failed).toContain(gone), 10_000);
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    expect(a.failed).toEqual([gone]);
+  });
+
   test('says once that a peer is gone, soon, and that it is back', async () => {
     const [a, b] = await pair();
     for (let round = 1; round <= 3; round++) {

@@ -9,15 +9,15 @@ describe('connections of a world', () => {
     expect(typesAt(seen, 'n2')).toEqual(['wake', 'connected']);
   });
 
-  test('an address is found by its node; the own address and an unknown one fail', () => {
+  test('an address is found by its node; an unknown one fails, the own one leads nowhere', () => {
     const { world, seen } = scriptedWorld((event, _at, init) => {
       if (event.type !== 'wake' || init.id !== 'n1') return [];
       const addresses = ['/ip4/10.0.0.1/tcp/4001', '/ip4/10.0.0.2/tcp/4001', '/ip4/10.9.9.9/tcp/4001'];
       return addresses.map((address) => ({ type: 'dialAddress', address }));
     });
     world.run(1_000);
-    const failed = seen.flatMap(({ event }) => (event.type === 'dialFailed' ? [event.address] : [])).sort();
-    expect(failed).toEqual(['/ip4/10.0.0.1/tcp/4001', '/ip4/10.9.9.9/tcp/4001']);
+    const failed = seen.flatMap(({ event }) => (event.type === 'dialFailed' ? [event.address] : []));
+    expect(failed).toEqual(['/ip4/10.9.9.9/tcp/4001']);
     expect(typesAt(seen, 'n2')).toContain('connected');
   });
 
