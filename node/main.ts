@@ -126,6 +126,12 @@ function createHost(environment: Environment, parts: Parts, reports: ReportLog, 
 }
 
 async function run(environment: Environment, log: Logger): Promise<void> {
+  let leave = (): void => {
+    log.info({ code: 0 }, 'asked to stop before it had started: ending');
+    process.exit(0);
+  };
+  // Before anything can take long: a container's first process gets no default for these signals.
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => leave());
   const parts = await openParts(environment);
   const { transport, tokenPublicKeyPem, builtinTypes } = parts;
   const reports = new ReportLog();
@@ -145,13 +151,10 @@ async function run(environment: Environment, log: Logger): Promise<void> {
     builtinTypes,
     log: (text, details) => log.info(details, text),
   });
-  // Before anything can take long: a container's first process gets no default for these signals.
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-    process.on(signal, () => {
-      host.dispatch({ type: 'stop' });
-      setTimeout(() => exit(0, 'not waiting longer'), leaveWithinMs).unref();
-    });
-  }
+  leave = () => {
+    host.dispatch({ type: 'stop' });
+    setTimeout(() => exit(0, 'not waiting longer'), leaveWithinMs).unref();
+  };
   await server.listen({ host: environment.adminHost, port: environment.adminPort });
   await host.start();
   log.info({ id: transport.self, name: environment.name, addresses: transport.addresses() }, 'started');

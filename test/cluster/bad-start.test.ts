@@ -1,7 +1,7 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, open, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -44,15 +44,25 @@ async function newNode(): Promise<{ directory: string; env: Record<string, strin
   return { directory, env, token: await signToken(home) };
 }
 
-function start(env: Record<string, string>): { ended: Promise<Ended>; kill(signal: NodeJS.Signals): void } {
+interface Started {
+  ended: Promise<Ended>;
+  /** Standard output, as far as it has come. */
+  log(): string;
+  kill(signal: NodeJS.Signals): void;
+}
+
+function start(env: Record<string, string>): Started {
   const child = spawn(process.execPath, [program], { env, stdio: ['ignore', 'pipe', 'pipe'] });
   let text = '';
   child.stderr.on('data', (chunk: Buffer) => {
     text += chunk.toString();
   });
-  child.stdout.resume();
+  let log = '';
+  child.stdout.on('data', (chunk: Buffer) => {
+    log += chunk.toString();
+  });
   const ended = new Promise<Ended>((resolve) => child.on('exit', (code) => resolve({ code, text })));
-  return { ended, kill: (signal) => child.kill(signal) };
+  return { ended, log: () => log, kill: (signal) => child.kill(signal) };
 }
 
 async function untilReady({ CONCLAVE_ADMIN_PORT: port }: Record<string, string>): Promise<void> {
@@ -199,6 +209,25 @@ describe('a node that cannot start says why, what is unchanged, and what to do',
       const { code, text } = await start({ ...env, CONCLAVE_ADMIN_PORT: String(await freePort()) }).ended;
       expect([code, text]).toEqual([73, expect.stringMatching(/in use: another node runs on it/)]);
     });
+  });
+});
+
+describe('a node that is asked to stop while it starts', () => {
+  test.each(['SIGTERM', 'SIGINT'] as const)('ends at once on %s, with one line about it', async (signal) => {
+    const { directory, env } = await newNode();
+    // Whoever opens a pipe waits for the other end: the node is in the middle of its start until this one closes.
+    const pipe = join(directory, 'slow.key');
+    execFileSync('mkfifo', [pipe]);
+    const node = start({ ...env, CONCLAVE_NETWORK_KEY_FILE: pipe });
+    const end = await open(pipe, 'w');
+    try {
+      node.kill(signal);
+      await expect.poll(node.log, { timeout: 5_000 }).toMatch(/asked to stop before it had started/);
+    } finally {
+      await end.close();
+    }
+    expect(await node.ended).toEqual({ code: 0, text: '' });
+    expect(node.log().trim().split('\n')).toHaveLength(1);
   });
 });
 
