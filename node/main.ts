@@ -6,7 +6,7 @@ import { BearerCheck } from './api/bearer.ts';
 import { ReportLog } from './api/report-log.ts';
 import { createServer } from './api/server.ts';
 import { Node } from './core/node.ts';
-import { claimDataDirectory, DataDirectoryError } from './data-directory.ts';
+import { claimDataDirectory, DataDirectoryDamaged, DataDirectoryError } from './data-directory.ts';
 import { type Environment, EnvironmentError, readEnvironment } from './environment.ts';
 import { IdentityDamaged, loadIdentity } from './runtime/identity.ts';
 import { LiveHost } from './runtime/live-host.ts';
@@ -169,7 +169,7 @@ function fail(error: unknown, log: Logger): never {
   let text = known.message;
   if (error instanceof EnvironmentError) code = exitCodes.settings;
   else if (error instanceof DataDirectoryError) code = exitCodes.wrongCluster;
-  else if (error instanceof IdentityDamaged) code = exitCodes.damaged;
+  else if (error instanceof IdentityDamaged || error instanceof DataDirectoryDamaged) code = exitCodes.damaged;
   else if (error instanceof ListenFailed) code = exitCodes.portTaken;
   else if (known.code === 'EADDRINUSE') {
     code = exitCodes.portTaken;

@@ -203,6 +203,22 @@ describe('a node that cannot start says why, what is unchanged, and what to do',
     expect(await snapshot(store)).toEqual(before);
   });
 
+  test('on a data directory whose network file has a flipped bit', async () => {
+    const { env } = await newNode();
+    expect((await live(env)).code).toBe(0);
+    const data = env['CONCLAVE_DATA'] ?? '';
+    const bytes = await readFile(join(data, 'network'));
+    bytes[bytes.length >> 1] = (bytes[bytes.length >> 1] ?? 0) ^ 4;
+    await writeFile(join(data, 'network'), bytes);
+    const before = await snapshot(data);
+    const { code, text } = await start(env).ended;
+    expect([code, text]).toEqual([
+      65,
+      expect.stringMatching(/damaged. Nothing was changed. Restore it, or start with/),
+    ]);
+    expect(await snapshot(data)).toEqual(before);
+  });
+
   test('while another node runs on its data directory', async () => {
     const { env } = await newNode();
     await live(env, async () => {
