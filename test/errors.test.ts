@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { globSync, readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { errorCodes, statusOf } from '../node/core/errors.ts';
 
@@ -18,4 +18,13 @@ it('lists every error with its HTTP status, in the order of the table in node/co
 
 it('says of every error what it means', () => {
   expect(rows.filter(({ meaning }) => meaning.length < 10)).toEqual([]);
+});
+
+it('has no error that nothing raises', () => {
+  const root = new URL('..', import.meta.url);
+  const sources = globSync('node/**/*.ts', { cwd: root }).map((file) => readFileSync(new URL(file, root), 'utf8'));
+  const raised = new Set(
+    sources.flatMap((text) => [...text.matchAll(/\berrors\s*\.(\w+)\(/g)].map(([, code]) => code)),
+  );
+  expect(errorCodes.filter((code) => !raised.has(code))).toEqual([]);
 });

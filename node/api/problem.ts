@@ -39,7 +39,7 @@ function fromFramework(error: FrameworkError): ConclaveError {
   if (error.validation !== undefined) return errors.bodyMalformed({ reason: whichField(error) });
   switch (error.code) {
     case 'FST_ERR_CTP_BODY_TOO_LARGE':
-      return errors.bodyTooLarge({ bytesMax: bodyBytesMax });
+      return errors.bodyTooLarge({ what: 'request body', bytesMax: bodyBytesMax });
     case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
       return errors.bodyMalformed({ reason: 'the header "content-type" is not application/json' });
     case 'FST_ERR_CTP_EMPTY_JSON_BODY':

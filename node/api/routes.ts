@@ -74,12 +74,14 @@ function idempotencyKey(request: FastifyRequest): string | undefined {
   });
 }
 
+function refuseAbove(bytesMax: number, bytes: number, what: string): void {
+  if (bytes > bytesMax) throw errors.bodyTooLarge({ what, bytesMax });
+}
+
 function toDeploy(api: Api, request: FastifyRequest): Extract<Operation, { type: 'deploy' }> {
   const body = request.body as DeployBody;
   const source = body.source ?? api.builtinTypes.get(body.agent_type);
-  if (source !== undefined && Buffer.byteLength(source) > limits.sourceBytesMax) {
-    throw errors.bodyMalformed({ reason: `"source" is larger than ${limits.sourceBytesMax} bytes` });
-  }
+  if (source !== undefined) refuseAbove(limits.sourceBytesMax, Buffer.byteLength(source), '"source"');
   const key = idempotencyKey(request);
   const capabilities = new Set([...(body.capabilities ?? []), ...(body.required_capabilities ?? [])]);
   return {
@@ -172,6 +174,7 @@ export const routes: readonly Route[] = [
       const { id, payload, ttl_ms: ttlMs } = request.body as TaskBody;
       const task = id ?? idempotencyKey(request) ?? randomUUID();
       const bytes = new TextEncoder().encode(JSON.stringify(payload));
+      refuseAbove(limits.payloadBytesMax, bytes.byteLength, '"payload"');
       return taskText(await perform(api, { type: 'task', agent: agentOf(request), task, payload: bytes, ttlMs }));
     },
   },

@@ -36,9 +36,9 @@ const definitions = {
     400,
     (d) => `The request cannot be read: ${d.reason}. Nothing was changed. Correct it and send it again.`,
   ),
-  bodyTooLarge: define<{ bytesMax: number }>(
+  bodyTooLarge: define<{ what: string; bytesMax: number }>(
     413,
-    (d) => `The request body is larger than ${d.bytesMax} bytes. Nothing was changed. Send less at a time.`,
+    (d) => `The ${d.what} is larger than ${d.bytesMax} bytes. Nothing was changed. Send less at a time.`,
   ),
   agentUnknown: define<{ agent: string }>(
     404,
@@ -56,11 +56,6 @@ const definitions = {
     404,
     (d) =>
       `There is no agent type "${d.type}". Nothing was changed. Deploy it from its folder: "conclave deploy <folder>".`,
-  ),
-  typeInvalid: define<{ type: string; reason: string }>(
-    422,
-    (d) =>
-      `The code of agent type "${d.type}" cannot be used: ${d.reason}. Nothing was changed. Correct it and deploy again.`,
   ),
   strategyUnknown: define<{ strategy: string; known: readonly string[] }>(
     422,
@@ -126,12 +121,6 @@ const definitions = {
     (d) =>
       `Agent "${d.agent}" has done task "${d.task}" before, and its result is no longer kept. ` +
       "It was not done again. Read the agent's state instead, or ask sooner.",
-  ),
-  stateTooLarge: define<{ agent: string; bytes: number; bytesMax: number }>(
-    422,
-    (d) =>
-      `The state of agent "${d.agent}" would be ${d.bytes} bytes, at most ${d.bytesMax} are kept. ` +
-      'Its state is unchanged. Keep less in the agent.',
   ),
   // between nodes
   messageInvalid: define<{ reason: string }>(0, (d) => `A message was dropped: ${d.reason}. State unchanged.`),

@@ -12,7 +12,7 @@ import { LoadBoard } from './load-board.ts';
 import { Manager } from './manager.ts';
 import { Membership } from './membership.ts';
 import type { Message, MessageOf, MessageType, NodeId, Profile } from './message.ts';
-import type { LeaderView } from './operation.ts';
+import type { LeaderView, Outcome } from './operation.ts';
 import { whatIsWrong } from './operation-check.ts';
 import { Operator } from './operator.ts';
 import { Outbox } from './outbox.ts';
@@ -235,7 +235,7 @@ export class Node {
       const reason = whatIsWrong(operation);
       if (reason !== undefined) {
         this.#context.out.reply(request, { ok: false, error: toErrorBody(errors.bodyMalformed({ reason })) });
-      } else this.#requests.ask(operation, (outcome) => this.#context.out.reply(request, outcome));
+      } else this.#requests.ask(operation, (outcome) => this.#context.out.reply(request, this.#beforeMeeting(outcome)));
     },
     load: ({ sample }) => this.#loads.sample(sample, this.#hosting.size, this.#hosting.queueDepth()),
     stop: () => this.#membership.leave(),
@@ -243,6 +243,12 @@ export class Node {
     taskRan: (event) => this.#hosting.onRan(event),
     agentFailed: (event) => this.#hosting.onFailed(event),
   };
+
+  /** Of a node that knows no cluster nothing was ever on its way to a leader: the outcome is known. */
+  #beforeMeeting(outcome: Outcome): Outcome {
+    if (this.#cluster !== '' || outcome.ok || outcome.error.code !== 'leaderUnknown') return outcome;
+    return { ok: false, error: toErrorBody(errors.notMember({})) };
+  }
 
   // ---- messages ----
 
