@@ -62,9 +62,9 @@ export class Leadership {
     return Math.min(heartbeatMs, transferMs, this.#lapsesAtMs());
   }
 
-  /** A majority answered requests that were sent at or after this moment. */
-  quorumAckMs(): number {
-    const { configuration, id, nowMs } = this.#state;
+  /** A majority answered requests that were sent at or after this moment. This node answers itself, at `nowMs`. */
+  quorumAckMs(nowMs = this.#state.nowMs): number {
+    const { configuration, id } = this.#state;
     const acks = configuration.voters.map((voter) =>
       voter === id ? nowMs : (this.replication.progress.get(voter)?.lastAckMs ?? Number.NEGATIVE_INFINITY),
     );

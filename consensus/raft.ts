@@ -220,7 +220,8 @@ export class Raft {
 
   /** As a leader: a majority answered within the longest election timeout; else: a leader was heard within it. */
   hearsQuorum(nowMs: number): boolean {
-    const heardMs = this.#leadership?.quorumAckMs() ?? this.#state.heardLeaderMs;
+    // A lone voter is never woken, so its last event may lie long behind.
+    const heardMs = this.#leadership?.quorumAckMs(nowMs) ?? this.#state.heardLeaderMs;
     return nowMs - heardMs < this.#state.options.electionTimeoutMsMax;
   }
 

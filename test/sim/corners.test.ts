@@ -70,6 +70,20 @@ describe('members', () => {
   });
 });
 
+describe('a cluster of one', () => {
+  test('answers tasks after a long silence', () => {
+    const cluster = new Cluster('alone', { nodes: 1 }, { agents: 1, clients: 1, holders: 1 }).begin();
+    cluster.progress(5, 5_000);
+    cluster.workload.stop();
+    cluster.world.runFor(60_000);
+    const { world } = cluster;
+    expect(statusAt(world, 'n1').mode).toBe('quorum');
+    const payload = encoder.encode('{"serial":1000000}');
+    const task = ask(world, 'n1', { type: 'task', agent: 'counter', task: 'late', payload, ttlMs: 1_000 });
+    expect(task.outcome?.ok).toBe(true);
+  });
+});
+
 describe('a host that gives its agent up', () => {
   const failUntilGivenUp = (cluster: Cluster, agent: string, times: number, reason: string): void => {
     for (let i = 0; i < times; i++) {
