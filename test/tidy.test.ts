@@ -112,7 +112,7 @@ const checks: Record<string, Check> = {
     rule: rules.noMachinePath,
     files: tree,
     wrong: [`cd ${slash}work/main`, `"${slash}root/.npmrc"`, `${slash}home/jo/x`],
-    right: ['./work/main', 'node/root/x', 'https://example.org/root/x', '/opt/conclave/node.mjs'],
+    right: ['./srv/app/x', 'node/root/x', 'https://example.org/root/x', '/opt/conclave/node.mjs'],
   },
   'no file names a package registry': {
     rule: rules.noRegistryAddress,
