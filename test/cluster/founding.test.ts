@@ -16,13 +16,23 @@ describeWithDocker('five containers that start at the same moment', () => {
   });
 });
 
+interface View {
+  cluster: string;
+  nodes: unknown[];
+  leader: { id: string } | null;
+}
+
 async function expectOneCluster(kind: 'docker' | 'processes'): Promise<void> {
   await Testbed.with(kind, async (testbed) => {
     await testbed.up(5);
-    const views = await Promise.all(testbed.nodes.map(({ admin }) => testbed.call(admin, '/status')));
-    const bodies = views.map(({ body }) => body as { cluster: string; nodes: unknown[]; leader: { id: string } });
-    expect(new Set(bodies.map(({ cluster }) => cluster)).size).toBe(1);
-    expect(new Set(bodies.map(({ leader }) => leader.id)).size).toBe(1);
-    expect(bodies.map(({ nodes }) => nodes.length)).toEqual([5, 5, 5, 5, 5]);
+    let views: View[] = [];
+    // Whoever follows learns of the last one that joined with the next heartbeat.
+    await testbed.until('every node knows five members', async () => {
+      const answers = await Promise.all(testbed.nodes.map(({ admin }) => testbed.call(admin, '/status')));
+      views = answers.map(({ body }) => body as View);
+      return views.every(({ nodes }) => nodes.length === 5);
+    });
+    expect(new Set(views.map(({ cluster }) => cluster)).size).toBe(1);
+    expect(new Set(views.map(({ leader }) => leader?.id)).size).toBe(1);
   });
 }
