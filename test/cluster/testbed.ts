@@ -89,16 +89,16 @@ export class Testbed {
     return { status: answer.status, body: await answer.json() };
   }
 
-  /** The status as a node with a majority sees it. */
+  /** The status as the leader sees it: who follows, or just came back, may not have read all of the log yet. */
   async status(): Promise<StatusJson> {
     let status: StatusJson | undefined;
-    await this.until('a node with a majority tells its status', async () => {
+    await this.until('a leader tells its status', async () => {
       const answers = await Promise.allSettled(
         this.nodes.map(({ admin }) => this.call(admin, '/status', undefined, 2_000)),
       );
       status = answers
         .flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value.body as StatusJson] : []))
-        .find((seen) => seen.mode === 'quorum' && seen.leader !== null && seen.leader.name !== '');
+        .find((seen) => seen.mode === 'quorum' && seen.leader?.id === seen.self);
       return status !== undefined;
     });
     return status as StatusJson;
