@@ -1,4 +1,5 @@
 import { createServer } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 import { FleetError } from './fleet.ts';
 
 /** Whether something on this machine listens on the port already. */
@@ -8,6 +9,19 @@ export async function isPortTaken(port: number, host = '127.0.0.1'): Promise<boo
     server.once('error', () => resolve(true));
     server.listen(port, host, () => server.close(() => resolve(false)));
   });
+}
+
+/** A node that was killed a moment ago holds its port until the last of its threads is gone. */
+const releaseMs = 1_000;
+const releasePollMs = 50;
+
+async function staysTaken(port: number): Promise<boolean> {
+  const deadlineMs = performance.now() + releaseMs;
+  while (await isPortTaken(port)) {
+    if (performance.now() >= deadlineMs) return true;
+    await delay(releasePollMs);
+  }
+  return false;
 }
 
 /** A port that was free a moment ago. */
@@ -40,6 +54,6 @@ export async function checkPorts(portFirst: number, numbers: readonly number[]):
   }
   for (const number of numbers) {
     const port = portFirst + number - 1;
-    if (await isPortTaken(port)) throw portTaken(port, `node-${number}`);
+    if (await staysTaken(port)) throw portTaken(port, `node-${number}`);
   }
 }

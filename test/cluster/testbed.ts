@@ -5,7 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { createDockerFleet, type DockerFleet } from '../../docker/docker-fleet.ts';
 import type { Fleet, FleetNode } from '../../docker/fleet.ts';
-import { freePort } from '../../docker/host-port.ts';
+import { isPortTaken } from '../../docker/host-port.ts';
 import { bringUp } from '../../node/cli/bring-up.ts';
 import { type Home, openHome } from '../../node/cli/home.ts';
 import { createProcessFleet } from '../../node/cli/process-fleet.ts';
@@ -114,11 +114,12 @@ export class Testbed {
   }
 }
 
-/** A first port that is free, with as many free ones behind it as likely as may be. */
+/** A first port with as many free ones behind it, below those that the system gives to outgoing connections. */
 async function freePortsFrom(count: number): Promise<number> {
-  for (let attempt = 0; attempt < 20; attempt++) {
-    const port = await freePort();
-    if (port + count < 65_000) return port;
+  for (let attempt = 0; attempt < 50; attempt++) {
+    const first = 20_000 + Math.floor(Math.random() * 10_000);
+    const taken = await Promise.all(Array.from({ length: count }, (_, at) => isPortTaken(first + at)));
+    if (!taken.includes(true)) return first;
   }
   throw new Error('no free ports');
 }
