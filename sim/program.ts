@@ -1,0 +1,33 @@
+/** What an instance of an agent is told and given: the production contract's context, and the world's time and chance. */
+export interface ProgramContext {
+  agent: string;
+  type: string;
+  /** Fencing token. */
+  epoch: number;
+  /** Wall clock of the machine it runs on, ms since 1970, in virtual time. */
+  wallMs(): number;
+  /** The instance's own generator, [0, 1). */
+  random(): number;
+}
+
+export interface Answer {
+  ok: boolean;
+  /** The result, JSON; of a refused task `{"reason": …}`. */
+  value: Uint8Array;
+  /** The checkpoint to go on from; of a refused task the one before it. */
+  state: Uint8Array;
+}
+
+/** One instance of an agent's code, with memory of its own. Nothing it returns is changed later. */
+export interface Running {
+  /** The checkpoint as started. */
+  readonly state: Uint8Array;
+  /** Takes one task to its end. Throws only when the instance is lost: its state cannot be had any more. */
+  handle(payload: Uint8Array): Answer;
+}
+
+/** An agent's code in the simulated world: the contract of production, without waiting. */
+export interface Program {
+  /** A new instance, from a checkpoint or, without one, from nothing. Throws when it cannot start. */
+  start(context: ProgramContext, state: Uint8Array | undefined): Running;
+}
