@@ -1,30 +1,36 @@
 import type { EffectOf } from '../node/core/effect.ts';
 import type { Event } from '../node/core/event.ts';
+import type { Answer, Program, Running } from './program.ts';
 import type { Random } from './random.ts';
-
-/** An agent's code as pure functions over JSON, in the manner of a user's module. A task that throws is refused. */
-export interface Behaviour {
-  init(): unknown;
-  handle(state: unknown, payload: unknown): { state: unknown; value: unknown };
-}
 
 export interface RunnerSettings {
   startMsMin: number;
   startMsMax: number;
   runMsMin: number;
   runMsMax: number;
+  /** A task that takes longer ends its instance, as in production. */
+  taskTimeoutMs: number;
 }
 
-export const defaultRunner: RunnerSettings = { startMsMin: 5, startMsMax: 60, runMsMin: 0.1, runMsMax: 3 };
+export const defaultRunner: RunnerSettings = {
+  startMsMin: 5,
+  startMsMax: 60,
+  runMsMin: 0.1,
+  runMsMax: 3,
+  taskTimeoutMs: 10_000,
+};
 
 interface Instance {
   agent: string;
   epoch: number;
-  behaviour: Behaviour;
   /** Undefined until it has started. */
-  state: string | undefined;
+  running: Running | undefined;
   waiting: { task: string; payload: Uint8Array }[];
-  busy: boolean;
+  /** The task that it is busy with. */
+  task: string | undefined;
+  hangs: boolean;
+  /** Its tasks take this many times as long. */
+  slowness: number;
 }
 
 /** What the runner needs of the process that it lives in. */
@@ -32,44 +38,57 @@ export interface Process {
   /** Plans something; it happens only if the process still lives, and not while it stands still. */
   later(delayMs: number, run: () => void): void;
   feed(event: Event): void;
+  /** Wall clock of the machine, ms since 1970. */
+  wallMs(): number;
 }
 
 const waitingMax = 10_000;
-const encoder = new TextEncoder();
-const decoder = new TextDecoder();
 const keyOf = (agent: string, epoch: number): string => `${agent}#${epoch}`;
 
 /** Runs simulated agent instances within one life of a node: they die with it. One task at a time per instance. */
 export class SimRunner {
   readonly #process: Process;
   readonly #random: Random;
-  readonly #behaviours: ReadonlyMap<string, Behaviour>;
+  readonly #programs: ReadonlyMap<string, Program>;
   readonly #settings: RunnerSettings;
   readonly #instances = new Map<string, Instance>();
 
-  constructor(process: Process, random: Random, behaviours: ReadonlyMap<string, Behaviour>, settings: RunnerSettings) {
+  constructor(process: Process, random: Random, programs: ReadonlyMap<string, Program>, settings: RunnerSettings) {
     this.#process = process;
     this.#random = random;
-    this.#behaviours = behaviours;
+    this.#programs = programs;
     this.#settings = settings;
   }
 
   /** The instances that exist, started or starting. */
-  instances(): { agent: string; epoch: number }[] {
-    return [...this.#instances.values()].map(({ agent, epoch }) => ({ agent, epoch }));
+  instances(): { agent: string; epoch: number; task: string | undefined }[] {
+    return [...this.#instances.values()].map(({ agent, epoch, task }) => ({ agent, epoch, task }));
   }
 
   start({ agent, agentType, epoch, state }: EffectOf<'startAgent'>): void {
-    const behaviour = this.#behaviours.get(agentType);
-    if (behaviour === undefined) return this.#failLater(agent, epoch, `no code for agent type "${agentType}"`);
+    const program = this.#programs.get(agentType);
+    if (program === undefined) return this.#failLater(agent, epoch, `no code for agent type "${agentType}"`);
     const key = keyOf(agent, epoch);
     if (this.#instances.has(key)) return this.#failLater(agent, epoch, 'the instance exists already');
-    const instance: Instance = { agent, epoch, behaviour, state: undefined, waiting: [], busy: false };
+    const instance: Instance = {
+      agent,
+      epoch,
+      running: undefined,
+      waiting: [],
+      task: undefined,
+      hangs: false,
+      slowness: 1,
+    };
     this.#instances.set(key, instance);
-    this.#process.later(this.#random.between(this.#settings.startMsMin, this.#settings.startMsMax), () => {
+    const { startMsMin, startMsMax } = this.#settings;
+    this.#process.later(this.#random.between(startMsMin, startMsMax), () => {
       if (this.#instances.get(key) !== instance) return;
-      instance.state = state === undefined ? JSON.stringify(behaviour.init()) : decoder.decode(state);
-      this.#process.feed({ type: 'agentStarted', agent, epoch, state: encoder.encode(instance.state) });
+      const random = this.#random.fork(key);
+      const context = { agent, type: agentType, epoch, wallMs: this.#process.wallMs, random: () => random.next() };
+      const started = attempt(() => program.start(context, state?.slice()));
+      if (!started.ok) return this.fail(agent, epoch, started.reason);
+      instance.running = started.value;
+      this.#process.feed({ type: 'agentStarted', agent, epoch, state: started.value.state });
       this.#runNext(instance);
     });
   }
@@ -91,42 +110,60 @@ export class SimRunner {
     if (this.#instances.delete(keyOf(agent, epoch))) this.#failLater(agent, epoch, reason);
   }
 
+  /** It never ends the task that it has, or the next one. */
+  hang(agent: string, epoch: number): void {
+    const instance = this.#instances.get(keyOf(agent, epoch));
+    if (instance !== undefined) instance.hangs = true;
+  }
+
+  /** From now on its tasks take `times` as long. */
+  slow(agent: string, epoch: number, times: number): void {
+    const instance = this.#instances.get(keyOf(agent, epoch));
+    if (instance !== undefined) instance.slowness = times;
+  }
+
   #failLater(agent: string, epoch: number, reason: string): void {
     this.#process.later(0, () => this.#process.feed({ type: 'agentFailed', agent, epoch, reason }));
   }
 
   #runNext(instance: Instance): void {
-    const { agent, epoch, behaviour } = instance;
-    if (instance.busy || instance.state === undefined) return;
+    if (instance.task !== undefined || instance.running === undefined) return;
     const next = instance.waiting.shift();
     if (next === undefined) return;
-    instance.busy = true;
-    this.#process.later(this.#random.between(this.#settings.runMsMin, this.#settings.runMsMax), () => {
-      if (this.#instances.get(keyOf(agent, epoch)) !== instance) return;
-      instance.busy = false;
-      const before = instance.state ?? 'null';
-      const answer = attempt(behaviour, before, next.payload);
-      instance.state = answer.state;
-      const { ok } = answer;
-      const value = encoder.encode(answer.value);
-      const state = encoder.encode(answer.state);
-      this.#process.feed({ type: 'taskRan', agent, epoch, task: next.task, ok, value, state });
-      this.#runNext(instance);
+    instance.task = next.task;
+    const { runMsMin, runMsMax, taskTimeoutMs } = this.#settings;
+    const tookMs = this.#random.between(runMsMin, runMsMax) * instance.slowness;
+    this.#process.later(Math.min(tookMs, taskTimeoutMs), () => {
+      if (instance.hangs || tookMs >= taskTimeoutMs) this.#timeOut(instance, next.task, taskTimeoutMs - tookMs);
+      else this.#answer(instance, next);
     });
+  }
+
+  #timeOut(instance: Instance, task: string, afterMs: number): void {
+    this.#process.later(Math.max(0, afterMs), () => {
+      const { agent, epoch } = instance;
+      if (this.#instances.get(keyOf(agent, epoch)) !== instance) return;
+      this.fail(agent, epoch, `it did not answer task ${task} within ${this.#settings.taskTimeoutMs} ms`);
+    });
+  }
+
+  #answer(instance: Instance, { task, payload }: { task: string; payload: Uint8Array }): void {
+    const { agent, epoch, running } = instance;
+    if (this.#instances.get(keyOf(agent, epoch)) !== instance || running === undefined) return;
+    instance.task = undefined;
+    const answer = attempt((): Answer => running.handle(payload));
+    if (!answer.ok) return this.fail(agent, epoch, answer.reason);
+    this.#process.feed({ type: 'taskRan', agent, epoch, task, ...answer.value });
+    this.#runNext(instance);
   }
 }
 
-/** A task that throws leaves the state as it was. */
-function attempt(
-  behaviour: Behaviour,
-  state: string,
-  payload: Uint8Array,
-): { ok: boolean; value: string; state: string } {
+type Attempt<T> = { ok: true; value: T } | { ok: false; reason: string };
+
+function attempt<T>(run: () => T): Attempt<T> {
   try {
-    const after = behaviour.handle(JSON.parse(state), JSON.parse(decoder.decode(payload)));
-    return { ok: true, value: JSON.stringify(after.value), state: JSON.stringify(after.state) };
+    return { ok: true, value: run() };
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    return { ok: false, value: JSON.stringify({ reason }), state };
+    return { ok: false, reason: error instanceof Error ? error.message : String(error) };
   }
 }

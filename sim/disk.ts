@@ -1,3 +1,4 @@
+import { crc32 } from 'node:zlib';
 import type { Write } from '../node/core/effect.ts';
 import type { Random } from './random.ts';
 
@@ -12,33 +13,58 @@ export interface DiskSettings {
 
 export const defaultDisk: DiskSettings = { syncMsMin: 0.2, syncMsMax: 1.5, stallChance: 0.005, stallMsMax: 80 };
 
+/** How a disk misbehaves at present: it fails every write, or has no room for one. */
+export type DiskTrouble = 'error' | 'full';
+
+/** What became of the batch on its way when the power went. */
+export type Unsynced = 'none' | 'kept' | 'lost' | 'torn';
+
+interface Record {
+  value: Uint8Array;
+  /** Of key and value, as the store of production keeps it with each record. */
+  checksum: number;
+}
+
+/** Records of the disk that are not what was written: a program must not start from them. */
+export class DiskDamaged extends Error {
+  override readonly name = 'DiskDamaged';
+}
+
 /**
- * A node's disk: what is durable, and apart from it the one batch that is on its way there. It outlives the node's
- * process; a crash leaves a batch on its way either whole or not at all.
+ * A machine's disk: what is durable, and apart from it the one batch in the page cache that is on its way there. It
+ * outlives the process. It keeps a checksum with each record, and a batch that was torn in two is dropped as a whole.
  */
 export class Disk {
   readonly #random: Random;
   readonly #settings: DiskSettings;
-  readonly #durable = new Map<string, Uint8Array>();
+  readonly #durable = new Map<string, Record>();
   #pageCache: Write[] | undefined;
+  trouble: DiskTrouble | undefined;
+  /** Syncs take this many times as long. */
+  slowness = 1;
 
   constructor(random: Random, settings: DiskSettings) {
     this.#random = random;
     this.#settings = settings;
   }
 
-  /** What a program that starts now would read: copies, nothing shared with whoever wrote it. */
+  /** What a program that starts now reads: copies, nothing shared with whoever wrote it. Throws `DiskDamaged`. */
   load(): Map<string, Uint8Array> {
-    return new Map([...this.#durable].map(([key, value]) => [key, value.slice()]));
+    const records = new Map<string, Uint8Array>();
+    for (const [key, { value, checksum }] of this.#durable) {
+      if (crc32(value, crc32(key)) !== checksum) throw new DiskDamaged(`the record "${key}" is not what was written`);
+      records.set(key, value.slice());
+    }
+    return records;
   }
 
   /** The durable value of a key. */
   read(key: string): Uint8Array | undefined {
-    return this.#durable.get(key);
+    return this.#durable.get(key)?.value;
   }
 
-  keys(): Iterable<string> {
-    return this.#durable.keys();
+  get size(): number {
+    return this.#durable.size;
   }
 
   /** Takes a batch into the page cache; returns how long its sync takes, ms. One batch at a time. */
@@ -46,31 +72,45 @@ export class Disk {
     if (this.#pageCache !== undefined) throw new Error('a batch is on its way already: effects ran out of order');
     this.#pageCache = writes.map(({ key, value }) => ({ key, value: value?.slice() }));
     const { syncMsMin, syncMsMax, stallChance, stallMsMax } = this.#settings;
-    if (this.#random.chance(stallChance)) return this.#random.between(syncMsMax, stallMsMax);
-    return this.#random.between(syncMsMin, syncMsMax);
+    const stalls = this.#random.chance(stallChance);
+    const tookMs = stalls ? this.#random.between(syncMsMax, stallMsMax) : this.#random.between(syncMsMin, syncMsMax);
+    return tookMs * this.slowness;
   }
 
-  /** The sync is done; returns the batch that is durable now. */
-  sync(): Write[] {
+  /** The sync ends; returns the batch that is durable now, or nothing when the disk is in trouble and the sync failed. */
+  sync(): Write[] | undefined {
+    if (this.trouble !== undefined) return undefined;
+    return this.#keep();
+  }
+
+  #keep(): Write[] {
     const batch = this.#pageCache ?? [];
     this.#pageCache = undefined;
     for (const { key, value } of batch) {
       if (value === undefined) this.#durable.delete(key);
-      else this.#durable.set(key, value);
+      else this.#durable.set(key, { value, checksum: crc32(value, crc32(key)) });
     }
     return batch;
   }
 
-  /** Power is gone: the batch on its way is drawn to be durable or lost. Returns what became durable. */
-  crash(): Write[] {
-    if (this.#pageCache !== undefined && this.#random.chance(0.5)) return this.sync();
+  /** The process or the power is gone. A batch on its way is drawn to be whole, lost, or torn, and then dropped. */
+  crash(): { written: Write[]; unsynced: Unsynced } {
+    if (this.#pageCache === undefined) return { written: [], unsynced: 'none' };
+    const draw = this.#random.next();
+    if (draw < 0.5) return { written: this.#keep(), unsynced: 'kept' };
     this.#pageCache = undefined;
-    return [];
+    return { written: [], unsynced: draw < 0.75 ? 'lost' : 'torn' };
   }
 
-  /** Everything is lost. */
-  wipe(): void {
-    this.#pageCache = undefined;
-    this.#durable.clear();
+  /** A bit of a stored record turns. Returns the record's key; undefined when there is none. */
+  rot(random: Random): string | undefined {
+    const filled = [...this.#durable].filter(([, { value }]) => value.byteLength > 0);
+    if (filled.length === 0) return undefined;
+    const [key, record] = random.pick(filled);
+    const value = record.value.slice();
+    const at = random.below(value.byteLength);
+    value[at] = (value[at] as number) ^ (1 << random.below(8));
+    this.#durable.set(key, { value, checksum: record.checksum });
+    return key;
   }
 }

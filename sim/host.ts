@@ -2,18 +2,19 @@ import type { Effect, EffectOf, Write } from '../node/core/effect.ts';
 import type { Event } from '../node/core/event.ts';
 import type { Message, NodeId, Profile } from '../node/core/message.ts';
 import type { Instant, NodeInit } from '../node/core/node.ts';
-import type { Operation, Outcome } from '../node/core/operation.ts';
+import type { Operation } from '../node/core/operation.ts';
 import { decode, encode } from '../node/core/wire/codec.ts';
-import { type Behaviour, type RunnerSettings, SimRunner } from './agents.ts';
-import type { Disk } from './disk.ts';
+import { type RunnerSettings, SimRunner } from './agents.ts';
+import { Clock } from './clock.ts';
+import { type Disk, DiskDamaged, type Unsynced } from './disk.ts';
 import type { Network, Port } from './network.ts';
+import type { Program } from './program.ts';
 import type { Random } from './random.ts';
 import type { Timeline } from './timeline.ts';
-import type { Trace } from './trace.ts';
+import { hashBytes, type Trace } from './trace.ts';
 
-/** The node as a host needs it: the production `Node`, or a scripted one in tests of the world itself. */
+/** The node as a host needs it: the production `Node`, or another state machine of the same form. */
 export interface SimNode {
-  /** Cluster it belongs to, for the envelope; empty or absent when none yet. */
   handle(event: Event, at: Instant): Effect[];
 }
 
@@ -21,11 +22,14 @@ export type NodeFactory = (init: NodeInit) => SimNode;
 
 /** What a host tells the world. */
 export interface HostEvents {
+  /** Something is about to be handed to the node. */
+  happened(node: NodeId, event: Event): void;
+  /** An effect was carried out. */
+  did(node: NodeId, effect: Effect): void;
   sent(node: NodeId, cluster: string, message: Message): void;
   durable(node: NodeId, writes: readonly Write[]): void;
-  reported(node: NodeId, report: EffectOf<'report'>['report']): void;
-  replied(node: NodeId, request: string, outcome: Outcome): void;
-  exited(node: NodeId, code: number, reason: string): void;
+  /** The process ended by itself: it said so, its disk failed, or its records are damaged. */
+  exited(node: NodeId, why: 'exit' | 'diskFailed' | 'diskDamaged', code: number, reason: string): void;
 }
 
 export interface HostParts {
@@ -38,28 +42,34 @@ export interface HostParts {
   trace: Trace;
   disk: Disk;
   random: Random;
-  behaviours: ReadonlyMap<string, Behaviour>;
+  programs: ReadonlyMap<string, Program>;
   runner: RunnerSettings;
   createNode: NodeFactory;
   events: HostEvents;
   /** How far this machine's wall clock is off, ms. */
   clockOffsetMs: number;
+  /** Seconds of its clock in one of the world's. */
+  clockRate: number;
 }
 
 type Execute = { [K in Effect['type']]: (effect: EffectOf<K>) => void };
 
-/** Wall clock of the worlds' beginning: any moment does. */
-const epochMs = Date.UTC(2026, 0, 1);
-/** Things that may wait for a paused process. */
+/** Things that may wait for a paused or slow process. */
 const inboxMax = 200_000;
 const loadIntervalMs = 1_000;
 /** Timers of a real process are late by up to this much. */
 const timerLateMsMax = 1.5;
+const batchWritesMax = 4_096;
+/** Exit codes of production: see docs/operations.md. */
+const exitCodes = { diskFailed: 74, diskDamaged: 65 };
 
 /** A machine of the world: it runs one life of a node after another on the same disk, effects in their strict order. */
 export class Host {
   readonly id: NodeId;
   readonly profile: Profile;
+  readonly clock: Clock;
+  /** How long the node takes for each event, ms of the world: above 0 while the machine is overloaded. */
+  serviceMs = 0;
   readonly #parts: HostParts;
   readonly #execute: Execute;
   #node: SimNode | undefined;
@@ -68,16 +78,18 @@ export class Host {
   #life = 0;
   #paused = false;
   #inbox: (() => void)[] = [];
-  #queue: Effect[] = [];
-  #syncing = false;
+  #busyUntilMs = 0;
+  #ordered: Effect[] = [];
+  #writing = false;
   #wish = 0;
-  #originMs = 0;
 
   constructor(parts: HostParts) {
     this.id = parts.id;
     this.profile = parts.profile;
     this.#parts = parts;
     this.#execute = this.#effects();
+    const originMs = parts.random.fork('origin').between(0, 1_000_000);
+    this.clock = new Clock(parts.timeline.nowMs, originMs, parts.clockRate, parts.clockOffsetMs);
   }
 
   get state(): 'off' | 'running' | 'paused' {
@@ -89,8 +101,22 @@ export class Host {
     return this.#parts.disk;
   }
 
-  /** Agent instances of the present life. */
-  instances(): { agent: string; epoch: number }[] {
+  /** The running state machine, for whoever built it. */
+  get node(): SimNode | undefined {
+    return this.#node;
+  }
+
+  /** Effects that wait for the disk. */
+  get effectsWaiting(): number {
+    return this.#ordered.length;
+  }
+
+  /** Agent instances of the present life, and the task each is busy with. */
+  get runner(): SimRunner | undefined {
+    return this.#runner;
+  }
+
+  instances(): { agent: string; epoch: number; task: string | undefined }[] {
     return this.#runner?.instances() ?? [];
   }
 
@@ -101,45 +127,64 @@ export class Host {
   /** Starts a life: reads the disk, listens, and wakes the node for the first time. */
   start(): void {
     if (this.#runner !== undefined) throw new Error(`${this.id} runs already`);
-    const { id, profile, join, expect, network, disk, random, behaviours, runner, createNode } = this.#parts;
+    const { id, profile, network, random, programs, runner } = this.#parts;
     this.#life += 1;
     const lifeRandom = random.fork(`life ${this.#life}`);
-    this.#originMs = lifeRandom.fork('origin').between(0, 1_000_000) - this.#parts.timeline.nowMs;
-    const drawn = lifeRandom.fork('node');
-    const process = { later: this.#later.bind(this), feed: this.feed.bind(this) };
-    this.#runner = new SimRunner(process, lifeRandom.fork('runner'), behaviours, runner);
+    const process = {
+      later: this.#later.bind(this),
+      feed: this.feed.bind(this),
+      wallMs: () => this.clock.wallMs(this.#parts.timeline.nowMs),
+    };
+    this.#runner = new SimRunner(process, lifeRandom.fork('runner'), programs, runner);
     network.attach(id, profile.addresses, this.#port());
-    this.#later(0, () => {
-      const at = this.#instant();
-      this.#node = createNode({ id, profile, records: disk.load(), join, expect, random: () => drawn.next(), at });
-      this.feed({ type: 'wake' });
-      this.#sampleLoad(lifeRandom.fork('load'));
-    });
+    this.#later(0, () => this.#boot(lifeRandom));
+  }
+
+  #boot(lifeRandom: Random): void {
+    const { id, profile, join, expect, disk, createNode } = this.#parts;
+    const drawn = lifeRandom.fork('node');
+    let records: Map<string, Uint8Array>;
+    try {
+      records = disk.load();
+    } catch (error) {
+      if (error instanceof DiskDamaged) return this.#exit('diskDamaged', exitCodes.diskDamaged, error.message);
+      throw error;
+    }
+    const at = this.#instant();
+    this.#node = createNode({ id, profile, records, join, expect, random: () => drawn.next(), at });
+    this.feed({ type: 'wake' });
+    this.#sampleLoad(lifeRandom.fork('load'));
   }
 
   /** Ends this life at once. With `notice` the connections close, else the machine just goes silent. */
-  end(notice: boolean): void {
-    if (this.#runner === undefined) return;
+  end(notice: boolean): Unsynced {
+    if (this.#runner === undefined) return 'none';
     this.#life += 1;
     this.#node = undefined;
     this.#runner = undefined;
     this.#paused = false;
     this.#inbox = [];
-    this.#queue = [];
-    this.#syncing = false;
+    this.#ordered = [];
+    this.#writing = false;
+    this.clock.go(this.#parts.timeline.nowMs);
     this.#parts.network.detach(this.id, notice);
-    const written = this.#parts.disk.crash();
+    const { written, unsynced } = this.#parts.disk.crash();
     if (written.length > 0) this.#parts.events.durable(this.id, written);
+    return unsynced;
   }
 
-  pause(): void {
-    if (this.#runner !== undefined) this.#paused = true;
+  /** With `clockToo` the whole machine is suspended: when it goes on it believes that no time has passed. */
+  pause(clockToo = false): void {
+    if (this.#runner === undefined) return;
+    this.#paused = true;
+    if (clockToo) this.clock.stop(this.#parts.timeline.nowMs);
   }
 
-  /** What queued up happens now, in the order in which it came; time has jumped. */
+  /** What queued up happens now, in the order in which it came. */
   resume(): void {
     if (!this.#paused) return;
     this.#paused = false;
+    this.clock.go(this.#parts.timeline.nowMs);
     const inbox = this.#inbox;
     this.#inbox = [];
     for (const run of inbox) this.#later(0, run);
@@ -154,77 +199,120 @@ export class Host {
     this.#later(0, () => this.feed({ type: 'stop' }));
   }
 
-  feed(event: Event): void {
-    const { trace, timeline } = this.#parts;
+  feed(event: Event, frame = 0): void {
+    const { trace, timeline, events } = this.#parts;
     const node = this.#node;
     if (node === undefined) return;
-    trace.event(timeline.nowMs, this.id, event);
-    const { nowMs } = timeline;
+    trace.event(timeline.nowMs, this.id, event, frame);
+    events.happened(this.id, event);
     for (const effect of node.handle(event, this.#instant())) {
-      trace.effect(nowMs, this.id, effect);
-      const waits = this.#syncing || this.#queue.length > 0;
-      if (effect.type === 'wakeAt' || (waits && effect.type === 'send' && effect.urgent)) this.#run(effect);
-      else this.#queue.push(effect);
+      if (effect.type === 'wakeAt') this.#wakeAt(effect.atMs);
+      else if (effect.type === 'send' && effect.urgent) this.#run(effect);
+      else this.#ordered.push(effect);
     }
-    this.#drain();
+    this.#pump();
   }
 
-  /** The clocks of this machine: a monotonic one of arbitrary origin, and a wall clock that may be off. */
   #instant(): Instant {
     const { nowMs } = this.#parts.timeline;
-    return { nowMs: nowMs + this.#originMs, wallMs: Math.round(epochMs + nowMs + this.#parts.clockOffsetMs) };
+    return { nowMs: this.clock.nowMs(nowMs), wallMs: this.clock.wallMs(nowMs) };
   }
 
-  #drain(): void {
-    while (!this.#syncing) {
-      const next = this.#queue.shift();
-      if (next === undefined) return;
-      this.#run(next);
+  /** Runs what stands before the next write, then begins to write: the order of the live host. */
+  #pump(): void {
+    if (this.#writing || this.#ordered.length === 0) return;
+    let at = 0;
+    const ordered = this.#ordered;
+    for (; at < ordered.length; at++) {
+      const effect = ordered[at] as Effect;
+      if (effect.type === 'persist') break;
+      this.#run(effect);
+      // An exit ends this life, and with it what was to come.
+      if (this.#ordered !== ordered) return;
     }
+    this.#ordered = at === ordered.length ? [] : ordered.slice(at);
+    if (this.#ordered.length > 0) this.#write();
+  }
+
+  /** Syncs every batch that waits, as one, and then goes on with what stood behind them: group commit. */
+  #write(): void {
+    const { disk, events, trace, timeline } = this.#parts;
+    const writes: Write[] = [];
+    let through = 0;
+    for (const [at, effect] of this.#ordered.entries()) {
+      if (effect.type !== 'persist') continue;
+      if (writes.length > 0 && writes.length + effect.writes.length > batchWritesMax) break;
+      trace.effect(timeline.nowMs, this.id, effect);
+      writes.push(...effect.writes);
+      through = at + 1;
+    }
+    this.#writing = true;
+    this.#later(disk.begin(writes), () => {
+      const written = disk.sync();
+      if (written === undefined) return this.#exit('diskFailed', exitCodes.diskFailed, `the disk: ${disk.trouble}`);
+      events.durable(this.id, written);
+      this.#afterSync(through);
+    });
+  }
+
+  #afterSync(through: number): void {
+    const life = this.#life;
+    const due = this.#ordered.slice(0, through);
+    this.#ordered = this.#ordered.slice(through);
+    // What follows from a durable batch takes its place behind what already waits.
+    for (const effect of due) {
+      if (effect.type === 'persist') this.feed({ type: 'persisted', id: effect.id });
+      else this.#run(effect);
+      if (life !== this.#life) return;
+    }
+    this.#writing = false;
+    this.#pump();
   }
 
   #run(effect: Effect): void {
-    (this.#execute[effect.type] as (effect: Effect) => void)(effect);
+    const { trace, timeline, events } = this.#parts;
+    if (effect.type === 'send' || effect.type === 'publish') this.#send(effect);
+    else {
+      trace.effect(timeline.nowMs, this.id, effect);
+      (this.#execute[effect.type] as (effect: Effect) => void)(effect);
+    }
+    events.did(this.id, effect);
+  }
+
+  #send(effect: EffectOf<'send'> | EffectOf<'publish'>): void {
+    const { network, trace, timeline, events } = this.#parts;
+    const { cluster, message } = effect;
+    const bytes = encode(cluster, message);
+    trace.effect(timeline.nowMs, this.id, effect, hashBytes(bytes));
+    events.sent(this.id, cluster, message);
+    if (effect.type === 'send') network.send(this.id, effect.to, bytes, message.type);
+    else network.publish(this.id, effect.topic, bytes);
   }
 
   #effects(): Execute {
-    const { network, disk, events } = this.#parts;
+    const { network } = this.#parts;
     const { id } = this;
+    const nothing = (): void => {};
     return {
-      persist: ({ id: batch, writes }) => {
-        this.#syncing = true;
-        this.#later(disk.begin(writes), () => {
-          events.durable(id, disk.sync());
-          // the effects of this event queue behind those that waited, so `syncing` ends before they run
-          this.feed({ type: 'persisted', id: batch });
-          this.#syncing = false;
-          this.#drain();
-        });
-      },
-      send: ({ to, message, cluster }) => {
-        const bytes = encode(cluster, message);
-        events.sent(id, cluster, message);
-        network.send(id, to, bytes);
-      },
-      publish: ({ topic, message, cluster }) => {
-        const bytes = encode(cluster, message);
-        events.sent(id, cluster, message);
-        network.publish(id, topic, bytes);
-      },
+      persist: nothing,
+      send: nothing,
+      publish: nothing,
+      wakeAt: nothing,
+      reply: nothing,
+      report: nothing,
       dial: ({ node }) => network.dial(id, node),
       dialAddress: ({ address }) => network.dialAddress(id, address),
       hangUp: ({ node }) => network.hangUp(id, node),
       startAgent: (effect) => this.#runner?.start(effect),
       stopAgent: ({ agent, epoch }) => this.#runner?.stop(agent, epoch),
       runTask: (effect) => this.#runner?.run(effect),
-      reply: ({ request, outcome }) => events.replied(id, request, outcome),
-      report: ({ report }) => events.reported(id, report),
-      wakeAt: ({ atMs }) => this.#wakeAt(atMs),
-      exit: ({ code, reason }) => {
-        this.end(true);
-        events.exited(id, code, reason);
-      },
+      exit: ({ code, reason }) => this.#exit('exit', code, reason),
     };
+  }
+
+  #exit(why: Parameters<HostEvents['exited']>[1], code: number, reason: string): void {
+    this.end(true);
+    this.#parts.events.exited(this.id, why, code, reason);
   }
 
   #wakeAt(atMs: number): void {
@@ -232,7 +320,7 @@ export class Host {
     const wish = ++this.#wish;
     const lateMs = random.between(0, timerLateMsMax);
     // a timer never fires at once, so a node that always asks for now does not stop time
-    const delayMs = Math.max(1, atMs - this.#originMs - timeline.nowMs) + lateMs;
+    const delayMs = Math.max(1, this.clock.untilMs(atMs, timeline.nowMs)) + lateMs;
     this.#later(delayMs, () => {
       if (wish === this.#wish) this.feed({ type: 'wake' });
     });
@@ -249,14 +337,16 @@ export class Host {
   }
 
   #port(): Port {
-    const post = (event: () => Event): void => this.#post(() => this.feed(event()));
+    const post = (event: Event): void => this.#post(() => this.feed(event));
     return {
       responsive: () => this.state === 'running',
-      connected: (node) => post(() => ({ type: 'connected', node })),
-      disconnected: (node) => post(() => ({ type: 'disconnected', node })),
-      dialFailed: (address) => post(() => ({ type: 'dialFailed', address })),
-      frame: (from, bytes) => post(() => ({ type: 'message', from, ...decode(bytes) })),
-      gossip: (from, topic, bytes) => post(() => ({ type: 'gossip', from, topic, ...decode(bytes) })),
+      connected: (node) => post({ type: 'connected', node }),
+      disconnected: (node) => post({ type: 'disconnected', node }),
+      dialFailed: (address) => post({ type: 'dialFailed', address }),
+      frame: (from, bytes) =>
+        this.#post(() => this.feed({ type: 'message', from, ...decode(bytes) }, hashBytes(bytes))),
+      gossip: (from, topic, bytes) =>
+        this.#post(() => this.feed({ type: 'gossip', from, topic, ...decode(bytes) }, hashBytes(bytes))),
     };
   }
 
@@ -270,8 +360,23 @@ export class Host {
 
   #post(run: () => void): void {
     if (this.#runner === undefined) return;
-    if (!this.#paused) return run();
-    if (this.#inbox.length >= inboxMax) throw new RangeError(`more than ${inboxMax} things wait for paused ${this.id}`);
-    this.#inbox.push(run);
+    if (this.#paused) {
+      if (this.#inbox.length >= inboxMax)
+        throw new RangeError(`more than ${inboxMax} things wait for paused ${this.id}`);
+      this.#inbox.push(run);
+    } else if (this.serviceMs === 0 && this.#busyUntilMs <= this.#parts.timeline.nowMs) run();
+    else this.#serve(run);
+  }
+
+  /** An overloaded process takes one thing after the other, each for a while. */
+  #serve(run: () => void): void {
+    const { timeline } = this.#parts;
+    const life = this.#life;
+    this.#busyUntilMs = Math.max(this.#busyUntilMs, timeline.nowMs) + this.serviceMs;
+    timeline.at(this.#busyUntilMs, () => {
+      if (life !== this.#life) return;
+      if (this.#paused) this.#inbox.push(run);
+      else run();
+    });
   }
 }

@@ -1,9 +1,9 @@
 import type { ErrorCode } from '../node/core/errors.ts';
 import type { NodeId } from '../node/core/message.ts';
 import type { Operation, Results } from '../node/core/operation.ts';
-import type { Behaviour } from './agents.ts';
-import type { AcknowledgedTasks, CounterState } from './checkers/anytime-acknowledged-task.ts';
+import type { AcknowledgedTasks } from './checkers/anytime-acknowledged-task.ts';
 import { Violation } from './checkers/checker.ts';
+import type { CounterState } from './counter.ts';
 import type { Random } from './random.ts';
 import type { Asked, World } from './world.ts';
 
@@ -19,6 +19,8 @@ export interface WorkloadSettings {
   ttlMs: number;
   holders: number;
   strategy: string;
+  /** How often a client reads the state of an agent instead of sending a task. */
+  readChance: number;
 }
 
 export const defaultWorkload: WorkloadSettings = {
@@ -31,18 +33,20 @@ export const defaultWorkload: WorkloadSettings = {
   ttlMs: 3_000,
   holders: 3,
   strategy: 'round_robin',
+  readChance: 0.1,
 };
 
-/** Counts how often each serial took effect. */
-export const counter: Behaviour = {
-  init: (): CounterState => ({ total: 0, counts: {} }),
-  handle: (state, payload) => {
-    const { total, counts } = state as CounterState;
-    const { serial } = payload as { serial: number };
-    const after = { total: total + 1, counts: { ...counts, [serial]: (counts[serial] ?? 0) + 1 } };
-    return { state: after, value: { total: after.total } };
-  },
-};
+/** What a client asks of an agent, and what it is told. */
+export type ClientInput = { type: 'task'; serial: number } | { type: 'read' };
+export type ClientOutput = { type: 'task'; total: number } | ({ type: 'read' } & CounterState);
+
+/** Told of all that clients ask and learn, for checkers that look at all of it at once. */
+export interface ClientLog {
+  called(agent: string, client: string, input: ClientInput, atMs: number): number;
+  returned(id: number, output: ClientOutput, atMs: number): void;
+  /** Nobody will ever know. */
+  unknown(id: number): void;
+}
 
 /** Errors after which the same task is sent again under the same id. */
 const retried: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
@@ -59,23 +63,34 @@ const silenceMs = 1_000;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
+interface Client {
+  name: string;
+  random: Random;
+}
+
 /** Clients that send serial-numbered increments to counter agents, and keep on until each has its answer. */
 export class Workload {
   readonly #world: World;
   readonly #oracle: AcknowledgedTasks;
   readonly #settings: WorkloadSettings;
   readonly #random: Random;
+  readonly #log: ClientLog | undefined;
   #serial = 0;
   #stopping = false;
-  #outstanding = 0;
+  #deployed = false;
+  /** Agent of each task that has no answer yet. */
+  readonly #outstanding = new Map<number, string>();
+  /** Nodes that clients speak to; all of them when undefined. */
+  doors: readonly NodeId[] | undefined;
   /** Longest that a task waited for its acknowledgement, all tries together, ms. */
   slowestMs = 0;
 
-  constructor(world: World, oracle: AcknowledgedTasks, settings: Partial<WorkloadSettings> = {}) {
+  constructor(world: World, oracle: AcknowledgedTasks, settings: Partial<WorkloadSettings> = {}, log?: ClientLog) {
     this.#world = world;
     this.#oracle = oracle;
     this.#settings = { ...defaultWorkload, ...settings };
     this.#random = world.random.fork('workload');
+    this.#log = log;
   }
 
   get agents(): string[] {
@@ -83,13 +98,22 @@ export class Workload {
     return agents === 1 ? ['counter'] : Array.from({ length: agents }, (_, i) => `counter-${i + 1}`);
   }
 
-  /** Every task that was sent has its answer. */
-  get drained(): boolean {
-    return this.#outstanding === 0;
+  get deployed(): boolean {
+    return this.#deployed;
   }
 
-  /** Deploys the counters, retrying under the same request id as a user would. */
-  deploy(withinMs: number): void {
+  /** Every task that was sent has its answer. */
+  get drained(): boolean {
+    return this.#outstanding.size === 0;
+  }
+
+  /** Tasks without an answer, of these agents. */
+  outstanding(agents: ReadonlySet<string>): number {
+    return [...this.#outstanding.values()].filter((agent) => agents.has(agent)).length;
+  }
+
+  /** Deploys the counters, retrying under the same request id as a user would, and lets the clients begin then. */
+  begin(): void {
     const { agents: count, holders, strategy } = this.#settings;
     const operation: Operation = {
       type: 'deploy',
@@ -102,26 +126,40 @@ export class Workload {
       capabilities: [],
       holders,
     };
-    let deployed = false;
     const attempt = (): void => {
+      if (this.#deployed) return;
       const node = this.#anyNode();
       const again = (): void => this.#world.timeline.after(this.#random.between(100, 300), attempt);
       if (node === undefined) return again();
+      let over = false;
       this.#world.request(node, operation, ({ outcome }) => {
-        if (outcome?.ok === true) deployed = true;
+        if (over) return;
+        over = true;
+        if (outcome?.ok === true) this.#start();
         else if (outcome === undefined || retried.has(outcome.error.code)) again();
         else throw new Violation('workload', `deploy was refused: ${outcome.error.message}`);
       });
+      this.#world.timeline.after(deployPatienceMs, () => {
+        if (over) return;
+        over = true;
+        again();
+      });
     };
     this.#world.timeline.after(0, attempt);
-    this.#world.runUntil(() => deployed, withinMs, 'the deployment of the counters');
   }
 
-  /** The clients begin. */
-  start(): void {
-    for (let client = 1; client <= this.#settings.clients; client++) {
-      const random = this.#random.fork(`client ${client}`);
-      this.#world.timeline.after(random.between(0, this.#settings.thinkMsMax), () => this.#next(random));
+  /** Deploys the counters and waits for it. */
+  deploy(withinMs: number): void {
+    this.begin();
+    this.#world.runUntil(() => this.#deployed, withinMs, 'the deployment of the counters');
+  }
+
+  #start(): void {
+    if (this.#deployed) return;
+    this.#deployed = true;
+    for (let i = 1; i <= this.#settings.clients; i++) {
+      const client = { name: `client-${i}`, random: this.#random.fork(`client ${i}`) };
+      this.#world.timeline.after(client.random.between(0, this.#settings.thinkMsMax), () => this.#next(client));
     }
   }
 
@@ -130,58 +168,88 @@ export class Workload {
     this.#stopping = true;
   }
 
-  /** Reads every agent's state through any node and lets the oracle judge it. */
-  judge(withinMs: number): void {
+  /** Reads these agents' states through any node and lets the oracle judge them. */
+  judge(withinMs: number, agents = this.agents): void {
     const states = new Map<string, CounterState>();
-    for (const agent of this.agents) {
+    for (const agent of agents) {
       const attempt = (): void => {
-        const node = this.#anyNode();
-        const again = (): void => this.#world.timeline.after(200, attempt);
-        if (node === undefined) return again();
-        this.#world.request(node, { type: 'state', agent, ttlMs: 3_000 }, ({ outcome }) => {
-          if (outcome?.ok !== true) return again();
-          const { state } = outcome.result as Results['state'];
-          states.set(agent, JSON.parse(decoder.decode(state)) as CounterState);
+        this.#read({ name: 'judge', random: this.#random }, agent, (state) => {
+          if (state === undefined) this.#world.timeline.after(200, attempt);
+          else states.set(agent, state);
         });
       };
       this.#world.timeline.after(0, attempt);
     }
-    this.#world.runUntil(() => states.size === this.agents.length, withinMs, 'reading the states of all agents');
+    const isRead = (): boolean => states.size === agents.length;
+    this.#world.runUntil(isRead, withinMs, 'reading the states of all agents', 'eventually-progress');
     for (const [agent, state] of states) {
       try {
         this.#oracle.judge(agent, state);
       } catch (error) {
-        throw this.#world.failure(String(error));
+        throw this.#world.failure(String(error), error);
       }
     }
   }
 
-  #next(random: Random): void {
+  #next(client: Client): void {
     if (this.#stopping) return;
-    const agent = random.pick(this.agents);
+    const { thinkMsMin, thinkMsMax, readChance } = this.#settings;
+    const then = (): void =>
+      this.#world.timeline.after(client.random.between(thinkMsMin, thinkMsMax), () => this.#next(client));
+    const agent = client.random.pick(this.agents);
+    if (client.random.chance(readChance)) this.#read(client, agent, then);
+    else this.#task(client, agent, then);
+  }
+
+  /** One read, tried once: `done` is told the state, or nothing when it was not to be had. */
+  #read(client: Client, agent: string, done: (state: CounterState | undefined) => void): void {
+    const node = this.#anyNode(client.random);
+    if (node === undefined) return void this.#world.timeline.after(silenceMs, () => done(undefined));
+    const id = this.#log?.called(agent, client.name, { type: 'read' }, this.#world.nowMs) ?? 0;
+    let over = false;
+    const finish = (state: CounterState | undefined): void => {
+      if (over) return;
+      over = true;
+      if (state === undefined) this.#log?.unknown(id);
+      else this.#log?.returned(id, { type: 'read', ...state }, this.#world.nowMs);
+      done(state);
+    };
+    const { ttlMs } = this.#settings;
+    this.#world.request(node, { type: 'state', agent, ttlMs }, ({ outcome }) => {
+      if (outcome?.ok !== true) return finish(undefined);
+      const { state } = outcome.result as Results['state'];
+      finish(JSON.parse(decoder.decode(state)) as CounterState);
+    });
+    this.#world.timeline.after(ttlMs + silenceMs, () => finish(undefined));
+  }
+
+  #task(client: Client, agent: string, then: () => void): void {
     const serial = ++this.#serial;
-    this.#outstanding += 1;
-    this.#oracle.asked(agent, serial);
     const firstMs = this.#world.nowMs;
-    this.#attempt(random, agent, serial, () => {
-      this.#outstanding -= 1;
+    this.#outstanding.set(serial, agent);
+    this.#oracle.asked(agent, serial);
+    const id = this.#log?.called(agent, client.name, { type: 'task', serial }, firstMs) ?? 0;
+    this.#attempt(client, agent, serial, (total) => {
+      this.#outstanding.delete(serial);
+      if (total !== undefined) this.#log?.returned(id, { type: 'task', total }, this.#world.nowMs);
+      else this.#log?.unknown(id);
       this.slowestMs = Math.max(this.slowestMs, this.#world.nowMs - firstMs);
-      const { thinkMsMin, thinkMsMax } = this.#settings;
-      this.#world.timeline.after(random.between(thinkMsMin, thinkMsMax), () => this.#next(random));
+      then();
     });
   }
 
-  #attempt(random: Random, agent: string, serial: number, done: () => void): void {
+  /** Sends a task, again and again under its id. `done` is told the total, or nothing when the agent refused it. */
+  #attempt(client: Client, agent: string, serial: number, done: (total: number | undefined) => void): void {
     const { ttlMs, retryMsMin, retryMsMax } = this.#settings;
     const payload = encoder.encode(JSON.stringify({ serial }));
     let over = false;
     const again = (): void => {
       over = true;
-      this.#world.timeline.after(random.between(retryMsMin, retryMsMax), () =>
-        this.#attempt(random, agent, serial, done),
+      this.#world.timeline.after(client.random.between(retryMsMin, retryMsMax), () =>
+        this.#attempt(client, agent, serial, done),
       );
     };
-    const node = this.#anyNode(random);
+    const node = this.#anyNode(client.random);
     if (node === undefined) return again();
     this.#world.request(node, { type: 'task', agent, task: `task-${serial}`, payload, ttlMs }, ({ outcome }: Asked) => {
       if (over) return;
@@ -190,12 +258,12 @@ export class Workload {
         const { value } = outcome.result as Results['task'];
         const { total } = JSON.parse(decoder.decode(value)) as { total: number };
         this.#oracle.acknowledged(agent, serial, total);
-        done();
+        done(total);
       } else if (outcome === undefined || retried.has(outcome.error.code)) again();
       else if (outcome.error.code === 'taskFailed') {
         over = true;
         this.#oracle.refused(agent, serial);
-        done();
+        done(undefined);
       } else throw new Violation('workload', `task-${serial} of ${agent} at ${node}: ${outcome.error.message}`);
     });
     this.#world.timeline.after(ttlMs + silenceMs, () => {
@@ -205,7 +273,10 @@ export class Workload {
 
   /** Any node whose process exists; a client cannot tell that one is paused. */
   #anyNode(random = this.#random): NodeId | undefined {
-    const there = this.#world.nodes.filter((node) => this.#world.host(node).state !== 'off');
+    const there = (this.doors ?? this.#world.nodes).filter((node) => this.#world.host(node).state !== 'off');
     return there.length === 0 ? undefined : random.pick(there);
   }
 }
+
+/** Longer than a node takes to say that it does not know. */
+const deployPatienceMs = 17_000;

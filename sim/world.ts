@@ -2,13 +2,16 @@ import type { EffectOf } from '../node/core/effect.ts';
 import type { NodeId, Profile } from '../node/core/message.ts';
 import { Node } from '../node/core/node.ts';
 import type { Operation, Outcome } from '../node/core/operation.ts';
-import { type Behaviour, defaultRunner, type RunnerSettings } from './agents.ts';
-import { type Checker, Violation } from './checkers/checker.ts';
-import { Disk, type DiskSettings, defaultDisk } from './disk.ts';
+import { defaultRunner, type RunnerSettings } from './agents.ts';
+import { type Observer, Violation, type WorldAct } from './checkers/checker.ts';
+import { Disk, type DiskSettings, type DiskTrouble, defaultDisk } from './disk.ts';
 import { guarded } from './guard.ts';
 import { Host, type HostEvents, type NodeFactory } from './host.ts';
 import { defaultNetwork, Network, type NetworkSettings } from './network.ts';
+import { Observers } from './observers.ts';
+import type { Program } from './program.ts';
 import { Random } from './random.ts';
+import { between, type Cut } from './reach.ts';
 import { Timeline } from './timeline.ts';
 import { Trace } from './trace.ts';
 
@@ -25,14 +28,17 @@ export interface WorldOptions {
   startSpreadMs?: number;
   /** Wall clocks are off by up to this much, ms. */
   clockOffsetMsMax?: number;
+  /** Monotonic clocks are fast or slow by up to this share. */
+  clockDriftMax?: number;
   /** Parts of a profile that are not the default. */
   profile?: (index: number) => Partial<Profile>;
-  behaviours?: Readonly<Record<string, Behaviour>>;
-  checkers?: readonly Checker[];
+  /** What agents run, by type. */
+  programs?: Readonly<Record<string, Program>>;
+  checkers?: readonly Observer[];
   network?: Partial<NetworkSettings>;
   disk?: Partial<DiskSettings>;
   runner?: Partial<RunnerSettings>;
-  /** Tests of the world itself put a scripted node in the place of the real one. */
+  /** Another state machine in the place of the production node: a scripted one in tests, consensus alone. */
   createNode?: NodeFactory;
 }
 
@@ -49,8 +55,15 @@ export interface Asked {
   done: ((asked: Asked) => void) | undefined;
 }
 
-const reportsMax = 20_000;
-const stepsMax = 20_000_000;
+export interface Exit {
+  node: NodeId;
+  why: Parameters<HostEvents['exited']>[1];
+  code: number;
+  reason: string;
+}
+
+const reportsMax = 5_000;
+const stepsMax = 200_000_000;
 const linesShown = 30;
 
 /**
@@ -64,12 +77,15 @@ export class World {
   readonly network: Network;
   /** What each node said happened, oldest first, across its restarts; bounded. */
   readonly reports = new Map<NodeId, Report[]>();
-  readonly exits: { node: NodeId; code: number; reason: string }[] = [];
+  readonly exits: Exit[] = [];
+  /** Machines whose disk is lost for good: another one stands at their address. */
+  readonly gone = new Set<NodeId>();
   readonly #options: WorldOptions;
   readonly #hosts = new Map<NodeId, Host>();
   readonly #waiting = new Map<string, Asked>();
-  readonly #behaviours: ReadonlyMap<string, Behaviour>;
-  readonly #checkers: Checker[];
+  readonly #programs: ReadonlyMap<string, Program>;
+  readonly #observers: Observers;
+  readonly #hostEvents: HostEvents;
   #asked = 0;
   #steps = 0;
 
@@ -77,8 +93,9 @@ export class World {
     this.#options = options;
     this.random = new Random(options.seed);
     this.network = new Network(this.timeline, this.random.fork('network'), { ...defaultNetwork, ...options.network });
-    this.#behaviours = new Map(Object.entries(options.behaviours ?? {}));
-    this.#checkers = [...(options.checkers ?? [])];
+    this.#programs = new Map(Object.entries(options.programs ?? {}));
+    this.#observers = new Observers(options.checkers ?? []);
+    this.#hostEvents = this.#listen();
     const starts = this.random.fork('starts');
     for (let i = 0; i < options.nodes; i++) this.addNode(starts.between(0, options.startSpreadMs ?? 0));
   }
@@ -87,8 +104,9 @@ export class World {
     return this.timeline.nowMs;
   }
 
+  /** All machines that can be started, running or not. */
   get nodes(): NodeId[] {
-    return [...this.#hosts.keys()];
+    return [...this.#hosts.keys()].filter((node) => !this.gone.has(node));
   }
 
   /** Nodes whose process exists and is not paused. */
@@ -102,8 +120,14 @@ export class World {
     return host;
   }
 
-  watch(checker: Checker): void {
-    this.#checkers.push(checker);
+  watch(observer: Observer): void {
+    this.#observers.add(observer);
+  }
+
+  /** Says that something in the world changed, for the trace and for whoever watches. */
+  act(kind: WorldAct['kind'], node: NodeId | 'world', text: string): void {
+    this.trace.fault(this.nowMs, node, text);
+    for (const acted of this.#observers.of('acted')) acted({ kind, node, text });
   }
 
   // ---- time ----
@@ -132,12 +156,13 @@ export class World {
   }
 
   /** Goes on until a condition holds, and returns how long it took, ms; throws with the trace when it takes longer. */
-  runUntil(condition: () => boolean, withinMs: number, what = 'the condition'): number {
+  runUntil(condition: () => boolean, withinMs: number, what = 'the condition', checker = 'eventually'): number {
     const startMs = this.nowMs;
     guarded(() => {
       while (!condition()) {
         if (this.timeline.nextMs() > startMs + withinMs || !this.step()) {
-          throw this.failure(`${what} did not hold within ${withinMs} ms from ${startMs.toFixed(0)} ms on`);
+          const reason = `${what} did not hold within ${withinMs} ms from ${startMs.toFixed(0)} ms on`;
+          throw this.failure(reason, new Violation(checker, reason));
         }
       }
     });
@@ -150,22 +175,21 @@ export class World {
     const tail = (who: NodeId): string => this.trace.last(who, linesShown).join('\n');
     const lines = [`--- world\n${tail('world')}`];
     for (const node of this.nodes) lines.push(`--- ${node} (${this.host(node).state})\n${tail(node)}`);
-    return new WorldFailure(`seed ${this.random.seed} at ${this.nowMs.toFixed(3)} ms: ${what}\n${lines.join('\n')}`, {
-      cause,
-    });
+    const text = `seed ${this.random.seed} at ${this.nowMs.toFixed(3)} ms: ${what}\n${lines.join('\n')}`;
+    return new WorldFailure(text, this.nowMs, cause);
   }
 
   // ---- machines ----
 
-  /** One more machine; it starts after `delayMs`. */
-  addNode(delayMs = 0): NodeId {
-    const { expect, nodes, profile, clockOffsetMsMax, createNode, disk, runner } = this.#options;
-    const index = this.#hosts.size;
-    const id = `n${index + 1}`;
+  /** One more machine; it starts after `delayMs`. `address`: where it listens, counted from 0; a new place by default. */
+  addNode(delayMs = 0, address = this.#hosts.size): NodeId {
+    const { expect, nodes, profile, createNode, disk, runner } = this.#options;
+    const id = `n${this.#hosts.size + 1}`;
     const random = this.random.fork(`node ${id}`);
+    const clock = random.fork('clock');
     const host = new Host({
       id,
-      profile: { ...profileOf(id, index), ...profile?.(index) },
+      profile: { ...profileOf(id, address), ...profile?.(address) },
       join: [0, 1, 2].filter((i) => i < nodes).map(addressOf),
       expect: expect ?? nodes,
       timeline: this.timeline,
@@ -173,82 +197,97 @@ export class World {
       trace: this.trace,
       disk: new Disk(random.fork('disk'), { ...defaultDisk, ...disk }),
       random,
-      behaviours: this.#behaviours,
+      programs: this.#programs,
       runner: { ...defaultRunner, ...runner },
       createNode: createNode ?? ((init) => new Node(init)),
-      events: this.#hostEvents(),
-      clockOffsetMs: random.fork('clock').between(-1, 1) * (clockOffsetMsMax ?? 0),
+      events: this.#hostEvents,
+      clockOffsetMs: clock.between(-1, 1) * (this.#options.clockOffsetMsMax ?? 0),
+      clockRate: 1 + clock.between(-1, 1) * (this.#options.clockDriftMax ?? 0),
     });
     this.#hosts.set(id, host);
     this.reports.set(id, []);
-    this.timeline.after(delayMs, () => this.#start(host, false));
+    this.timeline.after(delayMs, () => this.#start(host, true));
     return id;
   }
 
   /** The process dies; its kernel closes the connections. `silent`: the machine loses power and nobody is told. */
   crash(node: NodeId, how: 'noticed' | 'silent' = 'noticed'): void {
-    this.trace.fault(this.nowMs, node, `crash, ${how}`);
-    this.host(node).end(how === 'noticed');
+    if (this.host(node).state === 'off') return;
+    const unsynced = this.host(node).end(how === 'noticed');
+    const batch = unsynced === 'none' ? '' : `, the batch on its way to the disk was ${unsynced}`;
+    this.act('fault', node, `${how === 'noticed' ? 'crash' : 'loss of power'}${batch}`);
     this.#lose(node);
   }
 
   /** Starts a machine that is off, on the disk that it has. */
   restart(node: NodeId): void {
-    this.trace.fault(this.nowMs, node, 'restart');
+    this.act('mend', node, 'start');
     this.#start(this.host(node), false);
   }
 
-  /** Crashes a machine when it runs, empties its disk and starts it. */
-  wipe(node: NodeId): void {
-    if (this.host(node).state !== 'off') this.crash(node);
-    this.trace.fault(this.nowMs, node, 'wipe');
-    this.host(node).disk.wipe();
-    this.#start(this.host(node), true);
+  /** The machine is lost with its disk. Another one, which nobody knows, starts at its address; returns its id. */
+  replace(node: NodeId, delayMs = 0): NodeId {
+    this.crash(node);
+    this.gone.add(node);
+    const heir = this.addNode(delayMs, addressIndexOf(this.host(node).profile));
+    this.act('fault', node, `its disk is lost for good; ${heir} takes its place`);
+    return heir;
   }
 
   /** The process stands still: nothing reaches it, and it does nothing, while time goes on for the others. */
-  pause(node: NodeId): void {
-    this.trace.fault(this.nowMs, node, 'pause');
-    this.host(node).pause();
+  pause(node: NodeId, clockToo = false): void {
+    this.act('fault', node, clockToo ? 'suspended, its clock stands still' : 'pause');
+    this.host(node).pause(clockToo);
   }
 
   resume(node: NodeId): void {
-    this.trace.fault(this.nowMs, node, 'resume');
+    if (this.host(node).state !== 'paused') return;
+    this.act('mend', node, 'goes on');
     this.host(node).resume();
   }
 
   /** Asks a process to end in good order. */
   stop(node: NodeId): void {
-    this.trace.fault(this.nowMs, node, 'stop');
+    this.act('fault', node, 'asked to stop');
     this.host(node).stop();
+  }
+
+  setDiskTrouble(node: NodeId, trouble: DiskTrouble | undefined): void {
+    const { disk } = this.host(node);
+    if (disk.trouble === trouble) return;
+    const text = { error: 'every write to its disk fails', full: 'its disk is full' };
+    this.act(trouble ? 'fault' : 'mend', node, trouble ? text[trouble] : 'its disk works again');
+    disk.trouble = trouble;
   }
 
   // ---- network ----
 
   /** Cuts silently between groups. `frames`: whether those sent meanwhile are lost, or arrive after a heal as TCP would have it. */
-  partition(groups: readonly (readonly NodeId[])[], frames: 'lost' | 'held' = 'lost'): void {
-    this.trace.fault(
-      this.nowMs,
-      'world',
-      `partition ${groups.map((group) => group.join(' ')).join(' | ')}, frames ${frames}`,
-    );
-    this.network.partition(groups, this.nodes, frames === 'held');
+  partition(groups: readonly (readonly NodeId[])[], frames: 'lost' | 'held' = 'lost'): Cut {
+    this.act('fault', 'world', `partition ${groups.map((group) => group.join(' ')).join(' | ')}, frames ${frames}`);
+    for (const node of groups.flat()) this.host(node);
+    return this.network.cut(between(groups, this.nodes), frames === 'held');
   }
 
   /** Cuts one direction silently. */
-  cut(from: NodeId, to: NodeId): void {
-    this.trace.fault(this.nowMs, 'world', `cut from ${from} to ${to}`);
-    this.network.cut(from, to);
+  cut(from: NodeId, to: NodeId): Cut {
+    this.act('fault', 'world', `cut from ${from} to ${to}`);
+    return this.network.cut([[from, to]]);
+  }
+
+  mend(cut: Cut): void {
+    this.act('mend', 'world', `mended: ${[...new Set(cut.map(([from]) => from))].join(', ')} reach the others again`);
+    this.network.mend(cut);
   }
 
   heal(): void {
-    this.trace.fault(this.nowMs, 'world', 'heal');
+    this.act('mend', 'world', 'all cuts heal');
     this.network.heal();
   }
 
   /** The connection between two nodes closes, and both hear of it. */
   disconnectNotice(one: NodeId, other: NodeId): void {
-    this.trace.fault(this.nowMs, 'world', `reset between ${one} and ${other}`);
+    this.act('fault', 'world', `reset between ${one} and ${other}`);
     this.network.reset(one, other);
   }
 
@@ -257,17 +296,10 @@ export class World {
   /** Puts an operation to a node, as its HTTP door would; the outcome is filled in as time goes on. */
   request(node: NodeId, operation: Operation, done?: (asked: Asked) => void): Asked {
     const id = `q${++this.#asked}`;
-    const asked: Asked = {
-      id,
-      node,
-      operation,
-      askedMs: this.nowMs,
-      state: 'waiting',
-      answeredMs: 0,
-      outcome: undefined,
-      done,
-    };
+    const waiting = { state: 'waiting' as const, answeredMs: 0, outcome: undefined };
+    const asked: Asked = { id, node, operation, askedMs: this.nowMs, ...waiting, done };
     const host = this.host(node);
+    for (const callback of this.#observers.of('asked')) callback(node, id, operation);
     if (host.state === 'off') this.#end(asked, 'lost');
     else {
       this.#waiting.set(id, asked);
@@ -276,8 +308,8 @@ export class World {
     return asked;
   }
 
-  /** Agent instances that exist on running machines. */
-  instances(): { node: NodeId; agent: string; epoch: number }[] {
+  /** Agent instances that exist on machines that are on. */
+  instances(): { node: NodeId; agent: string; epoch: number; task: string | undefined }[] {
     return this.nodes.flatMap((node) =>
       this.host(node)
         .instances()
@@ -285,12 +317,13 @@ export class World {
     );
   }
 
-  #start(host: Host, wiped: boolean): void {
+  #start(host: Host, fresh: boolean): void {
     host.start();
-    for (const checker of this.#checkers) checker.started?.(host.id, wiped);
+    for (const started of this.#observers.of('started')) started(host.id, fresh);
   }
 
   #lose(node: NodeId): void {
+    for (const ended of this.#observers.of('ended')) ended(node);
     for (const [id, asked] of this.#waiting) {
       if (asked.node !== node) continue;
       this.#waiting.delete(id);
@@ -305,50 +338,71 @@ export class World {
     if (done !== undefined) this.timeline.after(0, () => done(asked));
   }
 
-  #hostEvents(): HostEvents {
+  #reply(node: NodeId, { request, outcome }: EffectOf<'reply'>): void {
+    const asked = this.#waiting.get(request);
+    if (asked?.node !== node)
+      throw new Violation('anytime-one-answer', `${node} answered ${request}, which waits for none`);
+    this.#waiting.delete(request);
+    asked.outcome = outcome;
+    for (const answered of this.#observers.of('answered')) answered(node, request, asked.operation, outcome);
+    this.#end(asked, 'answered');
+  }
+
+  #report(node: NodeId, report: Report): void {
+    const reports = this.reports.get(node);
+    reports?.push(report);
+    if (reports !== undefined && reports.length > reportsMax) reports.splice(0, reportsMax / 2);
+    for (const reported of this.#observers.of('reported')) reported(node, report);
+  }
+
+  #listen(): HostEvents {
+    const observers = this.#observers;
     return {
+      happened: (node, event) => {
+        for (const happened of observers.of('happened')) happened(node, event);
+      },
+      did: (node, effect) => {
+        for (const did of observers.of('did')) did(node, effect);
+        if (effect.type === 'reply') this.#reply(node, effect);
+        if (effect.type === 'report') this.#report(node, effect.report);
+      },
       sent: (node, cluster, message) => {
-        for (const checker of this.#checkers) checker.sent?.(node, cluster, message);
+        for (const sent of observers.of('sent')) sent(node, cluster, message);
       },
       durable: (node, writes) => {
         const read = (key: string): Uint8Array | undefined => this.host(node).disk.read(key);
-        for (const checker of this.#checkers) checker.durable?.(node, writes, read);
+        for (const durable of observers.of('durable')) durable(node, writes, read);
       },
-      reported: (node, report) => {
-        const reports = this.reports.get(node);
-        reports?.push(report);
-        if (reports !== undefined && reports.length > reportsMax) reports.splice(0, reportsMax / 2);
-        for (const checker of this.#checkers) checker.reported?.(node, report);
-      },
-      replied: (node, request, outcome) => {
-        const asked = this.#waiting.get(request);
-        if (asked?.node !== node)
-          throw new Violation('one-answer', `${node} answered ${request}, which waits for none`);
-        this.#waiting.delete(request);
-        asked.outcome = outcome;
-        this.#end(asked, 'answered');
-      },
-      exited: (node, code, reason) => {
-        this.exits.push({ node, code, reason });
+      exited: (node, why, code, reason) => {
+        this.exits.push({ node, why, code, reason });
+        this.act('fault', node, `ended with code ${code}: ${reason}`);
         this.#lose(node);
       },
     };
   }
 }
 
-/** A run that broke a promise, with its seed and what the nodes did last. */
+/** A run that broke a promise, with its seed and what the nodes did last. `cause` is the violation, or what was thrown. */
 export class WorldFailure extends Error {
-  constructor(message: string, options: { cause: unknown }) {
-    super(message, options);
+  /** Virtual time, ms. */
+  readonly atMs: number;
+
+  constructor(message: string, atMs: number, cause: unknown) {
+    super(message, { cause });
     this.name = 'WorldFailure';
+    this.atMs = atMs;
   }
 }
 
-function addressOf(index: number): string {
-  return `/ip4/10.0.${Math.floor(index / 250)}.${(index % 250) + 1}/tcp/4001`;
+const hostNumber = (index: number): string => `10.0.${Math.floor(index / 250)}.${(index % 250) + 1}`;
+const addressOf = (index: number): string => `/ip4/${hostNumber(index)}/tcp/4001`;
+
+function addressIndexOf({ addresses: [address = ''] }: Profile): number {
+  const [, block, place] = /10\.0\.(\d+)\.(\d+)/.exec(address) ?? [];
+  return Number(block) * 250 + Number(place) - 1;
 }
 
 function profileOf(id: NodeId, index: number): Profile {
-  const admin = `http://10.0.${Math.floor(index / 250)}.${(index % 250) + 1}:8000`;
+  const admin = `http://${hostNumber(index)}:8000`;
   return { name: id, addresses: [addressOf(index)], site: 'site-1', capabilities: [], admin, agentsMax: 100 };
 }

@@ -1,10 +1,5 @@
+import type { CounterState } from '../counter.ts';
 import { Violation } from './checker.ts';
-
-/** State of the counter agent: how often each serial took effect, and the sum. */
-export interface CounterState {
-  total: number;
-  counts: Record<string, number>;
-}
 
 interface Asked {
   /** Highest total that was acknowledged before this task was first sent: its own must be higher. */

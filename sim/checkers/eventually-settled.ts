@@ -1,81 +1,113 @@
+import type { NodeId } from '../../node/core/message.ts';
 import type { StatusView } from '../../node/core/operation.ts';
 import type { Asked, World } from '../world.ts';
+import { Violation } from './checker.ts';
 
+const name = 'eventually-settled';
 const pollMs = 100;
 const answerWithinMs = 1_000;
+
+export interface Settled {
+  /** Agents that must run, each once. A function when the answer may change meanwhile. */
+  wanted: readonly string[] | (() => readonly string[]);
+  /** Agents of which nobody can say whether they run. */
+  excused?: () => readonly string[];
+  /** Nodes that must agree; all that run when omitted. What others believe or run does not matter. */
+  nodes?: readonly NodeId[];
+}
 
 /**
  * After the faults: one leader, equal member views, every wanted agent running exactly once on a living node, and no
  * instance that nobody wants. Returns how long it took, ms; throws with the last reason when it takes longer.
  */
-export function awaitSettled(world: World, wanted: readonly string[], withinMs: number): number {
+export function awaitSettled(world: World, settled: Settled | readonly string[], withinMs: number): number {
+  const expected: Settled = Array.isArray(settled) ? { wanted: settled } : (settled as Settled);
   const startMs = world.nowMs;
   let reason = 'nothing was asked';
   while (world.nowMs - startMs < withinMs) {
-    const asked = world.running.map((node) => world.request(node, { type: 'status' }));
+    const picture = new Picture(world, expected);
+    const asked = picture.nodes.map((node) => world.request(node, { type: 'status' }));
     const endMs = world.nowMs + answerWithinMs;
     while (world.nowMs < endMs && asked.some(({ state }) => state === 'waiting')) world.runFor(pollMs / 10);
-    const wrong = whatIsWrong(world, wanted, asked);
+    const wrong = picture.whatIsWrong(asked);
     if (wrong === undefined) return world.nowMs - startMs;
     reason = wrong;
     world.runFor(pollMs);
   }
-  throw world.failure(`not settled within ${withinMs} ms: ${reason}`);
+  const text = `not settled within ${withinMs} ms: ${reason}`;
+  throw world.failure(text, new Violation(name, text));
 }
 
-function whatIsWrong(world: World, wanted: readonly string[], asked: readonly Asked[]): string | undefined {
-  const views: StatusView[] = [];
-  for (const { node, outcome } of asked) {
-    if (outcome?.ok !== true) return `${node} does not tell its status`;
-    views.push(outcome.result as StatusView);
-  }
-  const [first] = views;
-  if (first === undefined) return 'no node runs';
-  const picture = pictureOf(first);
-  for (const view of views) {
-    const problem = whatIsWrongIn(world, wanted, view);
-    if (problem !== undefined) return `${view.self}: ${problem}`;
-    const other = pictureOf(view);
-    if (other !== picture) return `${first.self} sees ${picture}, ${view.self} sees ${other}`;
-  }
-  return whatIsWrongWithInstances(world, wanted, first);
-}
+/** What the world should look like, at one moment. */
+class Picture {
+  readonly nodes: readonly NodeId[];
+  readonly #world: World;
+  readonly #wanted: readonly string[];
+  readonly #excused: readonly string[];
 
-/** What all nodes must agree on. */
-function pictureOf(view: StatusView): string {
-  const members = view.nodes.map(({ id, membership, voter }) => `${id} ${membership}${voter ? ' voter' : ''}`).sort();
-  const agents = view.agents.map(({ id, host, epoch }) => `${id} on ${host} in ${epoch}`).sort();
-  return [`leader ${view.leader?.id} of term ${view.leader?.term}`, ...members, ...agents].join(', ');
-}
+  constructor(world: World, { wanted, excused, nodes }: Settled) {
+    this.#world = world;
+    this.nodes = nodes ?? world.running;
+    this.#wanted = typeof wanted === 'function' ? wanted() : wanted;
+    this.#excused = excused?.() ?? [];
+  }
 
-function whatIsWrongIn(world: World, wanted: readonly string[], view: StatusView): string | undefined {
-  const { running } = world;
-  if (view.mode !== 'quorum') return 'it hears no majority';
-  if (view.leader === undefined || !running.includes(view.leader.id)) return `leader ${view.leader?.id} does not run`;
-  for (const node of running) {
-    const seen = view.nodes.find(({ id }) => id === node);
-    if (seen?.status !== 'active') return `it sees ${node}, which runs, as ${seen?.status}`;
-  }
-  for (const { id, membership } of view.nodes) {
-    if (membership === 'alive' && !running.includes(id)) return `it sees ${id}, which does not run, as alive`;
-  }
-  for (const id of wanted) {
-    const agent = view.agents.find((candidate) => candidate.id === id);
-    if (agent?.status !== 'active') return `agent ${id} is ${agent?.status ?? 'unknown'}: ${agent?.reason}`;
-  }
-  if (view.agents.length !== wanted.length) return `${view.agents.length} agents, ${wanted.length} are wanted`;
-  return undefined;
-}
-
-function whatIsWrongWithInstances(world: World, wanted: readonly string[], view: StatusView): string | undefined {
-  const instances = world.instances();
-  for (const id of wanted) {
-    const there = instances.filter(({ agent }) => agent === id);
-    const host = view.agents.find((agent) => agent.id === id)?.host;
-    if (there.length !== 1 || there[0]?.node !== host) {
-      return `instances of ${id}: ${there.map(({ node, epoch }) => `${node} in ${epoch}`).join(', ') || 'none'}`;
+  whatIsWrong(asked: readonly Asked[]): string | undefined {
+    const views: StatusView[] = [];
+    for (const { node, outcome } of asked) {
+      if (outcome?.ok !== true) return `${node} does not tell its status`;
+      views.push(outcome.result as StatusView);
     }
+    const [first] = views;
+    if (first === undefined) return 'no node runs';
+    const picture = this.#pictureOf(first);
+    for (const view of views) {
+      const problem = this.#whatIsWrongIn(view);
+      if (problem !== undefined) return `${view.self}: ${problem}`;
+      const other = this.#pictureOf(view);
+      if (other !== picture) return `${first.self} sees ${picture}, ${view.self} sees ${other}`;
+    }
+    return this.#whatIsWrongWithInstances(first);
   }
-  const orphan = instances.find(({ agent }) => !wanted.includes(agent));
-  return orphan && `an instance of ${orphan.agent} runs on ${orphan.node}, nobody wants it`;
+
+  /** What all nodes must agree on. */
+  #pictureOf(view: StatusView): string {
+    const members = view.nodes.map(({ id, membership, voter }) => `${id} ${membership}${voter ? ' voter' : ''}`).sort();
+    const agents = view.agents
+      .filter(({ id }) => !this.#excused.includes(id))
+      .map(({ id, host, epoch }) => `${id} on ${host} in ${epoch}`)
+      .sort();
+    return [`leader ${view.leader?.id} of term ${view.leader?.term}`, ...members, ...agents].join(', ');
+  }
+
+  #whatIsWrongIn(view: StatusView): string | undefined {
+    if (view.mode !== 'quorum') return 'it hears no majority';
+    if (view.leader === undefined || !this.nodes.includes(view.leader.id)) return `leader ${view.leader?.id} is away`;
+    for (const node of this.nodes) {
+      const seen = view.nodes.find(({ id }) => id === node);
+      if (seen?.status !== 'active') return `it sees ${node}, which runs, as ${seen?.status}`;
+    }
+    for (const { id, membership } of view.nodes) {
+      if (membership === 'alive' && !this.nodes.includes(id)) return `it sees ${id}, which is away, as alive`;
+    }
+    for (const id of this.#wanted) {
+      const agent = view.agents.find((candidate) => candidate.id === id);
+      if (agent?.status !== 'active') return `agent ${id} is ${agent?.status ?? 'unknown'}: ${agent?.reason}`;
+    }
+    const others = view.agents.filter(({ id }) => !this.#wanted.includes(id) && !this.#excused.includes(id));
+    return others.length > 0 ? `agents that nobody wants: ${others.map(({ id }) => id).join(', ')}` : undefined;
+  }
+
+  #whatIsWrongWithInstances(view: StatusView): string | undefined {
+    const instances = this.#world.instances().filter(({ node }) => this.nodes.includes(node));
+    for (const id of this.#wanted) {
+      const there = instances.filter(({ agent }) => agent === id);
+      const host = view.agents.find((agent) => agent.id === id)?.host;
+      if (there.length !== 1 || there[0]?.node !== host) {
+        return `instances of ${id}: ${there.map(({ node, epoch }) => `${node} in ${epoch}`).join(', ') || 'none'}`;
+      }
+    }
+    const orphan = instances.find(({ agent }) => !this.#wanted.includes(agent) && !this.#excused.includes(agent));
+    return orphan && `an instance of ${orphan.agent} runs on ${orphan.node}, nobody wants it`;
+  }
 }

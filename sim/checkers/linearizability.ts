@@ -1,0 +1,414 @@
+/** One operation as its client saw it. */
+export interface Operation<Input, Output> {
+  readonly id: number;
+  readonly client: string;
+  readonly input: Input;
+  /** Undefined: nobody knows. It took effect at any moment after the call, or never. */
+  readonly output: Output | undefined;
+  readonly calledMs: number;
+  /** Without an output not looked at: that a client gave up says nothing about when the effect comes. */
+  readonly returnedMs: number;
+}
+
+/** What a service promises, as a machine that takes one operation at a time. Pure: no state is changed in place. */
+export interface Model<State, Input, Output> {
+  /**
+   * The state in which a history begins: `from`, which an earlier piece of it left behind, else that of a new service.
+   * A model may look at the whole history to know beforehand which steps cannot lead to its answers.
+   */
+  init(history: readonly Operation<Input, Output>[], from?: State): State;
+  /** The state after it, or undefined where that answer is impossible. Without output: what it does if it comes now. */
+  step(state: State, input: Input, output: Output | undefined): State | undefined;
+  /** The same for two states exactly if no operation of this history can tell them apart. */
+  key(state: State): string;
+  describe(input: Input, output: Output | undefined): string;
+  describeState?(state: State): string;
+  /** With that answer it leaves every state as it is, so it may be placed as soon as it fits, without a choice. */
+  changesNothing?(input: Input, output: Output): boolean;
+  /**
+   * Of the unanswered operations that could come next, those worth trying, best first. Leaving one out is sound if a
+   * listed one, or none, serves at least as well wherever it would.
+   */
+  worthTrying?(state: State, unanswered: readonly Operation<Input, Output>[]): readonly Operation<Input, Output>[];
+  /** An operation that takes effect in several steps, as these, each with the same times. */
+  split?(operation: Operation<Input, Output>): readonly Operation<Input, Output>[];
+}
+
+export interface Limits {
+  /** Configurations (what is placed, and the state after it) that are looked at before giving up. */
+  statesMax: number;
+}
+
+export interface Verdict<Input, Output> {
+  verdict: 'linearizable' | 'violation' | 'undecided';
+  /** Configurations that were looked at. */
+  states: number;
+  /** When linearizable: an order that explains every answer, with the unanswered operations that it needs. */
+  order?: readonly Operation<Input, Output>[];
+  /** Otherwise: for people, what does not fit. */
+  evidence?: string;
+}
+
+/** An operation placed next, by its number in the search, and what that leads to. */
+interface Step<State> {
+  index: number;
+  state: State;
+  key: string;
+}
+
+interface Frame<State> extends Step<State> {
+  steps: Step<State>[];
+  next: number;
+  /** The unanswered operations are among the steps, or need not be. */
+  isOpened: boolean;
+}
+
+/** Sets of used unanswered operations that are kept per configuration to compare others with. */
+const setsComparedMax = 64;
+const linesShownMax = 20;
+
+const isAnswered = <Input, Output>({ output }: Operation<Input, Output>): boolean => output !== undefined;
+
+/** A set of small numbers that is cheap to change and to write down. */
+class Bits {
+  readonly words: Uint32Array;
+
+  constructor(size: number) {
+    this.words = new Uint32Array(Math.ceil(size / 32));
+  }
+
+  flip(index: number): void {
+    this.words[index >>> 5] = (this.words[index >>> 5] ?? 0) ^ (1 << (index & 31));
+  }
+
+  has(index: number): boolean {
+    return (((this.words[index >>> 5] ?? 0) >>> (index & 31)) & 1) === 1;
+  }
+
+  /** Short, since operations are placed nearly in their order: all ones before the text begins, all zeros behind it. */
+  text(): string {
+    let low = 0;
+    let high = this.words.length;
+    while (low < high && this.words[low] === 0xffffffff) low += 1;
+    while (high > low && this.words[high - 1] === 0) high -= 1;
+    let text = `${low}`;
+    for (let at = low; at < high; at++) text += `.${this.words[at]?.toString(36)}`;
+    return text;
+  }
+}
+
+/** The configurations that were looked at. One that used up more unanswered operations than another is no better. */
+class Seen {
+  readonly #sets = new Map<string, Uint32Array[]>();
+  readonly #others = new Set<string>();
+
+  /** Adds a configuration; false when it promises nothing that an earlier one does not. */
+  add(name: string, { words }: Bits): boolean {
+    const sets = this.#sets.get(name);
+    if (sets === undefined) {
+      this.#sets.set(name, [words.slice()]);
+      return true;
+    }
+    if (sets.some((set) => set.every((word, at) => (word & ~(words[at] ?? 0)) === 0))) return false;
+    if (sets.length < setsComparedMax) {
+      sets.push(words.slice());
+      return true;
+    }
+    const exact = `${name}|${words.join('.')}`;
+    if (this.#others.has(exact)) return false;
+    this.#others.add(exact);
+    return true;
+  }
+}
+
+/**
+ * The answered operations that are not placed yet, by call: the doubly linked list of Lowe's paper, without entries for
+ * the answers, since the earliest answer among those called so far bounds what may come next.
+ */
+class Unplaced {
+  readonly #operations: readonly Operation<unknown, unknown>[];
+  readonly #next: number[];
+  readonly #previous: number[];
+
+  constructor(operations: readonly Operation<unknown, unknown>[]) {
+    const { length } = operations;
+    this.#operations = operations;
+    // The entry behind the last one is the head.
+    this.#next = Array.from({ length: length + 1 }, (_, index) => (index === length ? 0 : index + 1));
+    this.#previous = Array.from({ length: length + 1 }, (_, index) => (index === 0 ? length : index - 1));
+  }
+
+  /** Those that were called before any of them was answered, and when that was. At the same time means before. */
+  front(): { called: number[]; untilMs: number } {
+    const { length } = this.#operations;
+    const called: number[] = [];
+    let untilMs = Number.POSITIVE_INFINITY;
+    for (let index = this.#next[length] ?? length; index < length; index = this.#next[index] ?? length) {
+      const { calledMs, returnedMs } = this.#operations[index] as Operation<unknown, unknown>;
+      if (calledMs > untilMs) break;
+      untilMs = Math.min(untilMs, returnedMs);
+      called.push(index);
+    }
+    return { called, untilMs };
+  }
+
+  lift(index: number): void {
+    const [previous, next] = this.#around(index);
+    this.#next[previous] = next;
+    this.#previous[next] = previous;
+  }
+
+  /** Undoes the last lift that is not undone. */
+  unlift(index: number): void {
+    const [previous, next] = this.#around(index);
+    this.#next[previous] = index;
+    this.#previous[next] = index;
+  }
+
+  #around(index: number): [number, number] {
+    return [this.#previous[index] ?? 0, this.#next[index] ?? 0];
+  }
+}
+
+/**
+ * Looks for an order of the operations that respects time and explains every answer: the depth-first search of Wing and
+ * Gong ("Testing and verifying concurrent objects", 1993) with the memory of configurations of Lowe ("Testing for
+ * linearizability", 2017). Unanswered operations are tried last, and only where they change something.
+ */
+class Search<State, Input, Output> {
+  readonly #model: Model<State, Input, Output>;
+  /** First the answered ones, then the others, both by call. */
+  readonly #operations: Operation<Input, Output>[];
+  readonly #answered: number;
+  readonly #unplaced: Unplaced;
+  readonly #placed: Bits;
+  readonly #used: Bits;
+  readonly #seen = new Seen();
+  readonly #frames: Frame<State>[] = [];
+  #left: number;
+  states = 0;
+  /** States in which a complete order can end, by key. */
+  readonly finals = new Map<string, State>();
+  /** The order that explains the most answers, as far as the search has turned back. */
+  deepest: { order: Operation<Input, Output>[]; answers: number; state: State };
+
+  constructor(model: Model<State, Input, Output>, history: readonly Operation<Input, Output>[], from?: State) {
+    const byCall = history.toSorted((a, b) => a.calledMs - b.calledMs);
+    const answered = byCall.filter(isAnswered);
+    this.#model = model;
+    this.#operations = [...answered, ...byCall.filter((operation) => !isAnswered(operation))];
+    this.#answered = answered.length;
+    this.#left = this.#answered;
+    this.#unplaced = new Unplaced(answered);
+    this.#placed = new Bits(this.#answered);
+    this.#used = new Bits(history.length - this.#answered);
+    const state = model.init(byCall, from);
+    this.deepest = { order: [], answers: -1, state };
+    this.#push({ index: -1, state, key: model.key(state) });
+  }
+
+  /** Until that many final states are found (true), or there are no more (false), or the limit is reached (undefined). */
+  run(statesMax: number, finalsWanted: number): boolean | undefined {
+    for (let frame = this.#frames.at(-1); frame !== undefined; frame = this.#frames.at(-1)) {
+      if (this.#left === 0) this.finals.set(frame.key, frame.state);
+      if (this.finals.size >= finalsWanted) return true;
+      const step = this.#left === 0 ? undefined : this.#nextStep(frame);
+      if (step === undefined) this.#turnBack(frame);
+      else if (this.states < statesMax) this.#take(step);
+      else return undefined;
+    }
+    return false;
+  }
+
+  order(): Operation<Input, Output>[] {
+    return this.#frames.slice(1).map(({ index }) => this.#operation(index));
+  }
+
+  #operation(index: number): Operation<Input, Output> {
+    return this.#operations[index] as Operation<Input, Output>;
+  }
+
+  #push(step: Step<State>): void {
+    this.states += 1;
+    const steps = this.#left === 0 ? [] : this.#answeredSteps(step.state);
+    const free = steps.find(({ index }) => {
+      const { input, output } = this.#operation(index);
+      return output !== undefined && this.#model.changesNothing?.(input, output) === true;
+    });
+    const isOpened = free !== undefined;
+    this.#frames.push({ ...step, steps: isOpened ? [free] : steps, next: 0, isOpened });
+  }
+
+  #nextStep(frame: Frame<State>): Step<State> | undefined {
+    if (frame.next === frame.steps.length && !frame.isOpened) {
+      frame.isOpened = true;
+      frame.steps.push(...this.#openSteps(frame));
+    }
+    frame.next += 1;
+    return frame.steps[frame.next - 1];
+  }
+
+  #step(state: State, index: number): Step<State> | undefined {
+    const { input, output } = this.#operation(index);
+    const after = this.#model.step(state, input, output);
+    return after === undefined ? undefined : { index, state: after, key: this.#model.key(after) };
+  }
+
+  #answeredSteps(state: State): Step<State>[] {
+    return this.#unplaced.front().called.flatMap((index) => this.#step(state, index) ?? []);
+  }
+
+  #openSteps({ state, key, index: taken }: Frame<State>): Step<State>[] {
+    const { untilMs } = this.#unplaced.front();
+    const called = new Map<Operation<Input, Output>, number>();
+    for (let index = this.#answered; index < this.#operations.length; index++) {
+      const operation = this.#operation(index);
+      if (operation.calledMs > untilMs) break;
+      if (!this.#used.has(index - this.#answered)) called.set(operation, index);
+    }
+    const worth = this.#model.worthTrying?.(state, [...called.keys()]) ?? called.keys();
+    // What another unanswered operation would overwrite is not worth doing before it.
+    const before = taken >= this.#answered ? this.#frames.at(-2) : undefined;
+    return [...worth].flatMap((operation) => {
+      const index = called.get(operation) ?? -1;
+      const step = this.#step(state, index);
+      if (step === undefined || step.key === key) return [];
+      return before !== undefined && this.#step(before.state, index)?.key === step.key ? [] : [step];
+    });
+  }
+
+  #take(step: Step<State>): void {
+    this.#flip(step.index);
+    if (!this.#seen.add(`${this.#placed.text()}|${step.key}`, this.#used)) {
+      this.#flip(step.index);
+      return;
+    }
+    if (step.index < this.#answered) {
+      this.#unplaced.lift(step.index);
+      this.#left -= 1;
+    }
+    this.#push(step);
+  }
+
+  #turnBack({ state, index }: Frame<State>): void {
+    const answers = this.#answered - this.#left;
+    if (answers > this.deepest.answers) this.deepest = { order: this.order(), answers, state };
+    this.#frames.pop();
+    if (index < 0) return;
+    this.#flip(index);
+    if (index >= this.#answered) return;
+    this.#unplaced.unlift(index);
+    this.#left += 1;
+  }
+
+  #flip(index: number): void {
+    if (index < this.#answered) this.#placed.flip(index);
+    else this.#used.flip(index - this.#answered);
+  }
+}
+
+/**
+ * Whether the operations of one key can have taken effect one after the other, each at a moment between its call and its
+ * answer, as the model says. `undecided` when that takes more than the limit allows: an alarm is never false.
+ */
+export function checkLinearizable<State, Input, Output>(
+  model: Model<State, Input, Output>,
+  operations: readonly Operation<Input, Output>[],
+  limits: Limits,
+  from?: State,
+): Verdict<Input, Output> {
+  const history = prepare(model, operations);
+  const search = new Search(model, history, from);
+  const found = search.run(limits.statesMax, 1);
+  const { states } = search;
+  if (found === true) return { verdict: 'linearizable', states, order: search.order() };
+  if (found === false) return { verdict: 'violation', states, evidence: explain(model, history, limits, from) };
+  const evidence = `undecided after ${states} configurations of ${history.length} operations`;
+  return { verdict: 'undecided', states, evidence };
+}
+
+/**
+ * Every state that a linearizable history can have left behind, to begin its next piece with. Undefined when that is not
+ * known within the limits, when there are more than `finalsMax`, or when something unanswered may still change it.
+ */
+export function statesAfter<State, Input, Output>(
+  model: Model<State, Input, Output>,
+  operations: readonly Operation<Input, Output>[],
+  limits: Limits & { finalsMax: number },
+  from?: State,
+): State[] | undefined {
+  if (!operations.every(isAnswered)) return undefined;
+  const search = new Search(model, prepare(model, operations), from);
+  return search.run(limits.statesMax, limits.finalsMax + 1) === false ? [...search.finals.values()] : undefined;
+}
+
+function prepare<State, Input, Output>(
+  model: Model<State, Input, Output>,
+  operations: readonly Operation<Input, Output>[],
+): Operation<Input, Output>[] {
+  for (const { id, calledMs, returnedMs, output } of operations) {
+    const isTimed = Number.isFinite(calledMs) && (output === undefined || returnedMs >= calledMs);
+    if (!isTimed) throw new RangeError(`operation ${id} was called at ${calledMs} ms and answered at ${returnedMs} ms`);
+  }
+  return operations.flatMap((operation) => model.split?.(operation) ?? [operation]);
+}
+
+/** What was known when that many answers had come. */
+function prefixOf<Input, Output>(history: readonly Operation<Input, Output>[], answers: number) {
+  const kept = history.filter(isAnswered).toSorted((a, b) => a.returnedMs - b.returnedMs);
+  const known = new Set(kept.slice(0, answers));
+  const untilMs = kept[answers - 1]?.returnedMs ?? Number.NEGATIVE_INFINITY;
+  const called = history.filter(({ calledMs }) => calledMs <= untilMs);
+  return called.map((operation) => (known.has(operation) ? operation : { ...operation, output: undefined }));
+}
+
+/** The shortest prefix that fits no order, the longest order in it, and what that leaves out. */
+function explain<State, Input, Output>(
+  model: Model<State, Input, Output>,
+  history: readonly Operation<Input, Output>[],
+  { statesMax }: Limits,
+  from?: State,
+): string {
+  const total = history.filter(isAnswered).length;
+  // Linearizability is closed under prefixes, so the first that has none can be found by halving.
+  let fitting = 0;
+  let answers = total;
+  while (answers - fitting > 1) {
+    const middle = (fitting + answers) >>> 1;
+    if (new Search(model, prefixOf(history, middle), from).run(statesMax, 1) === false) answers = middle;
+    else fitting = middle;
+  }
+  const prefix = prefixOf(history, answers);
+  const search = new Search(model, prefix, from);
+  search.run(statesMax, 1);
+  const { order, state, answers: explained } = search.deepest;
+  const left = prefix.filter((operation) => !order.includes(operation));
+  const firstMs = Math.min(...left.filter(isAnswered).map(({ returnedMs }) => returnedMs));
+  const why = (operation: Operation<Input, Output>): string => {
+    if (!isAnswered(operation)) return 'may have taken effect or not, does not help';
+    return operation.calledMs <= firstMs ? 'impossible in that state' : 'called after one of these was answered';
+  };
+  const show = (operation: Operation<Input, Output>): string => {
+    const { client, input, output, calledMs, returnedMs } = operation;
+    const answeredAt = output === undefined ? 'not answered' : `answered ${returnedMs.toFixed(3)} ms`;
+    return `${client} ${model.describe(input, output)} (called ${calledMs.toFixed(3)} ms, ${answeredAt})`;
+  };
+  const stateText = model.describeState?.(state) ?? model.key(state);
+  return [
+    `no order of the operations explains the first ${answers} of ${total} answers`,
+    `the longest order that fits explains ${explained} of them:`,
+    ...lastLines(order.map((operation, at) => `  ${at + 1}. ${show(operation)}`)),
+    `after it the state is: ${stateText}`,
+    'not placed:',
+    ...lastLines(left.toSorted(byUrgency).map((operation) => `  ${show(operation)}: ${why(operation)}`)),
+  ].join('\n');
+}
+
+/** Answered ones last, where people look first, the earliest answer at the very end. */
+const byUrgency = (a: Operation<unknown, unknown>, b: Operation<unknown, unknown>): number =>
+  Number(isAnswered(a)) - Number(isAnswered(b)) || b.returnedMs - a.returnedMs || b.calledMs - a.calledMs;
+
+function lastLines(lines: string[]): string[] {
+  const omitted = lines.length - linesShownMax;
+  return omitted > 0 ? [`  … ${omitted} more`, ...lines.slice(-linesShownMax)] : lines;
+}

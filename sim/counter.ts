@@ -1,0 +1,46 @@
+import type { Answer, Program, ProgramContext, Running } from './program.ts';
+
+/** State of the counter agent: how often each serial took effect, and the sum. */
+export interface CounterState {
+  total: number;
+  counts: Record<string, number>;
+}
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+/** The agent that the simulator deploys of its own: its clients know what each answer and each state may be. */
+export const counter: Program = {
+  start: (_context: ProgramContext, state: Uint8Array | undefined): Running => new CounterInstance(state),
+};
+
+/** One counter with its memory. */
+class CounterInstance implements Running {
+  #total = 0;
+  readonly #counts = new Map<string, number>();
+  state: Uint8Array;
+
+  constructor(state: Uint8Array | undefined) {
+    if (state !== undefined) {
+      const { total, counts } = JSON.parse(decoder.decode(state)) as CounterState;
+      this.#total = total;
+      for (const [serial, count] of Object.entries(counts)) this.#counts.set(serial, count);
+    }
+    this.state = this.#encode();
+  }
+
+  handle(payload: Uint8Array): Answer {
+    const { serial } = JSON.parse(decoder.decode(payload)) as { serial: unknown };
+    if (typeof serial !== 'number') {
+      return { ok: false, value: encoder.encode('{"reason":"serial must be a number"}'), state: this.state };
+    }
+    this.#total += 1;
+    this.#counts.set(String(serial), (this.#counts.get(String(serial)) ?? 0) + 1);
+    this.state = this.#encode();
+    return { ok: true, value: encoder.encode(`{"total":${this.#total}}`), state: this.state };
+  }
+
+  #encode(): Uint8Array {
+    return encoder.encode(JSON.stringify({ total: this.#total, counts: Object.fromEntries(this.#counts) }));
+  }
+}

@@ -1,0 +1,142 @@
+import type { ErrorCode } from '../node/core/errors.ts';
+import type { NodeId } from '../node/core/message.ts';
+import type { Operation, Outcome } from '../node/core/operation.ts';
+import type { Random } from './random.ts';
+import type { World } from './world.ts';
+
+/** What became of a command: done, or refused for a reason that is known. */
+export type CommandResult = 'ok' | ErrorCode;
+
+/** Told of every command about an agent's name, once it is sent for the first time and once its outcome is known. */
+export interface CommandLog {
+  called(name: string, command: Command): number;
+  returned(id: number, result: CommandResult): void;
+}
+
+export type Command = { type: 'deploy'; request: string } | { type: 'delete' };
+
+/** Agents that operators make and remove, beside those that the clients work with. */
+const namesMax = 4;
+
+/** Errors after which the same command is sent again under the same id. */
+const retried: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'leaderUnknown',
+  'notLeader',
+  'notMember',
+  'backlogFull',
+  'deadlineExceeded',
+  'agentNotReady',
+]);
+
+/** Operators who deploy and delete agents, and ask again, as a user would, until they know what became of it. */
+export class Operators {
+  readonly #world: World;
+  readonly #random: Random;
+  readonly #log: CommandLog | undefined;
+  readonly #busy = new Set<string>();
+  readonly #existing = new Set<string>();
+  /** Nodes that operators speak to; all of them when undefined. */
+  doors: readonly NodeId[] | undefined;
+  #count = 0;
+
+  constructor(world: World, log?: CommandLog) {
+    this.#world = world;
+    this.#random = world.random.fork('operators');
+    this.#log = log;
+  }
+
+  /** Agents that exist by what the operators were told. Exact but for the `unsettled`. */
+  get existing(): string[] {
+    return [...this.#existing];
+  }
+
+  /** Agents about which a command waits for its outcome. */
+  get unsettled(): string[] {
+    return [...this.#busy];
+  }
+
+  deploy(): void {
+    const free = Array.from({ length: namesMax }, (_, i) => `extra-${i + 1}`).filter((name) => !this.#busy.has(name));
+    if (free.length === 0) return;
+    const name = this.#random.pick(free);
+    const request = `deploy-${++this.#count}`;
+    const holders = this.#random.pick([1, 2, 3, 3]);
+    const operation: Operation = {
+      type: 'deploy',
+      request,
+      agentType: 'counter',
+      source: 'simulated',
+      name,
+      count: 1,
+      strategy: this.#random.pick(['round_robin', 'least_loaded']),
+      capabilities: [],
+      holders,
+    };
+    this.#world.act('fault', 'world', `an operator deploys ${name} with ${holders} holders`);
+    this.#command(name, { type: 'deploy', request }, operation, (result) => {
+      if (result === 'ok') this.#existing.add(name);
+    });
+  }
+
+  remove(): void {
+    const names = this.existing.filter((name) => !this.#busy.has(name));
+    if (names.length === 0) return;
+    const name = this.#random.pick(names);
+    this.#world.act('fault', 'world', `an operator deletes ${name}`);
+    this.#command(name, { type: 'delete' }, { type: 'delete', agent: name }, (result) => {
+      if (result === 'ok' || result === 'agentUnknown') this.#existing.delete(name);
+    });
+  }
+
+  #command(name: string, command: Command, operation: Operation, done: (result: CommandResult) => void): void {
+    this.#busy.add(name);
+    const id = this.#log?.called(name, command) ?? 0;
+    let over = false;
+    const finish = (result: CommandResult): void => {
+      if (over) return;
+      over = true;
+      this.#busy.delete(name);
+      this.#log?.returned(id, result);
+      done(result);
+    };
+    this.#attempt(operation, finish);
+    // Sometimes by two doors at once, as an impatient user does.
+    if (command.type === 'deploy' && this.#random.chance(0.2)) this.#attempt(operation, finish);
+  }
+
+  #attempt(operation: Operation, finish: (result: CommandResult) => void): void {
+    const again = (): void =>
+      this.#world.timeline.after(this.#random.between(100, 400), () => this.#attempt(operation, finish));
+    const node = this.#anyNode();
+    if (node === undefined) return again();
+    let over = false;
+    this.#world.request(node, operation, ({ outcome }) => {
+      if (over) return;
+      over = true;
+      const result = resultOf(outcome);
+      if (result === undefined) again();
+      else finish(result);
+    });
+    // A paused node says nothing at all.
+    this.#world.timeline.after(patienceMs, () => {
+      if (over) return;
+      over = true;
+      again();
+    });
+  }
+
+  #anyNode(): NodeId | undefined {
+    const there = (this.doors ?? this.#world.nodes).filter((node) => this.#world.host(node).state !== 'off');
+    return there.length === 0 ? undefined : this.#random.pick(there);
+  }
+}
+
+/** Longer than a node takes to say that it does not know. */
+const patienceMs = 17_000;
+
+/** Undefined when it may or may not have taken effect. */
+function resultOf(outcome: Outcome | undefined): CommandResult | undefined {
+  if (outcome === undefined) return undefined;
+  if (outcome.ok) return 'ok';
+  return retried.has(outcome.error.code) ? undefined : outcome.error.code;
+}

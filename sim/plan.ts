@@ -1,0 +1,145 @@
+import type { DiskSettings } from './disk.ts';
+import { type AmbientKind, ambientKinds, type FaultKind, faultKinds, faults } from './faults/catalog.ts';
+import type { NetworkSettings } from './network.ts';
+import { Random } from './random.ts';
+import type { WorkloadSettings } from './workload.ts';
+
+/** One fault at one moment. Whom it hits, it draws from a generator of its own. */
+export interface Strike {
+  /** Since the faults began, ms. */
+  atMs: number;
+  kind: FaultKind;
+  lastsMs: number;
+  /** Names its generator. */
+  draw: number;
+}
+
+/** Everything that makes a run what it is; plain JSON, so that it can be kept, repeated and made smaller. */
+export interface Plan {
+  seed: string;
+  nodes: number;
+  /** How long faults strike, ms. */
+  faultsMs: number;
+  /** Nodes are started within this long of each other, ms. */
+  startSpreadMs: number;
+  /** Whether the first faults come while the cluster is being founded. */
+  faultsFromStart: boolean;
+  clockOffsetMsMax: number;
+  clockDriftMax: number;
+  network: Partial<NetworkSettings>;
+  disk: Partial<DiskSettings>;
+  workload: Partial<WorkloadSettings>;
+  strikes: Strike[];
+}
+
+/** What a user wants of a run; the seed draws the rest. */
+export interface Wishes {
+  nodes?: number;
+  /** Virtual minutes of faults. */
+  minutes?: number;
+  /** Kinds that may occur; all when omitted. */
+  faults?: readonly (FaultKind | AmbientKind)[];
+  workload?: Partial<WorkloadSettings>;
+  /** Every kind that may occur does, at its highest rate: not a swarm. */
+  everything?: boolean;
+}
+
+export const faultsMinutesDefault = 0.75;
+export const nodesMax = 200;
+const strikesMax = 20_000;
+
+/** Kinds that can do a cluster no lasting harm before it exists. */
+const foundingKinds: ReadonlySet<FaultKind> = new Set(['crash', 'powerLoss', 'pause', 'partition', 'oneWay', 'reset']);
+
+/**
+ * Draws a run. Each kind of fault is off in half of the runs, as in swarm testing (Groce et al. 2012): a run with all of
+ * them at once never gets anywhere, and hides what few of them together do.
+ */
+export function drawPlan(seed: string, wishes: Wishes = {}): Plan {
+  const random = new Random(seed).fork('plan');
+  const isOn = (kind: FaultKind | AmbientKind): boolean => {
+    const drawn = random.fork(`on ${kind}`).chance(0.5) || wishes.everything === true;
+    return drawn && (wishes.faults?.includes(kind) ?? true);
+  };
+  const ambient = (kind: AmbientKind, values: readonly number[]): number =>
+    isOn(kind) ? random.fork(kind).pick(values) : 0;
+  const faultsMs = Math.round((wishes.minutes ?? faultsMinutesDefault) * 60_000);
+  const nodes = wishes.nodes ?? random.fork('nodes').pick([3, 3, 4, 5, 5, 5, 6, 7]);
+  const faultsFromStart = random.fork('from start').chance(0.2);
+  return {
+    seed,
+    nodes,
+    faultsMs,
+    startSpreadMs: random.fork('spread').pick([0, 300, 300, 5_000]),
+    faultsFromStart,
+    clockOffsetMsMax: 60_000,
+    clockDriftMax: ambient('drift', [0.001, 0.02, 0.1]),
+    network: {
+      lossChance: ambient('loss', [0.001, 0.005, 0.02]),
+      strayChance: ambient('duplicate', [0.01, 0.05]),
+      reorderChance: ambient('reorder', [0.002, 0.01]),
+      latencyMsMax: ambient('delay', [5, 10, 25]) || 1.2,
+    },
+    disk: drawDisk(random.fork('disk'), isOn('slowDisk')),
+    workload: { ...drawWorkload(random.fork('workload')), ...wishes.workload },
+    strikes: drawStrikes(random, faultsMs, faultKinds.filter(isOn), wishes.everything === true, faultsFromStart),
+  };
+}
+
+function drawDisk(random: Random, slow: boolean): Partial<DiskSettings> {
+  return slow ? { syncMsMax: random.pick([1.5, 10, 40]), stallChance: random.pick([0.001, 0.02]) } : {};
+}
+
+function drawWorkload(random: Random): Partial<WorkloadSettings> {
+  return {
+    agents: random.pick([1, 2, 4, 8]),
+    clients: random.pick([2, 4, 8]),
+    holders: random.pick([1, 2, 3, 3, 3, 5]),
+    strategy: random.pick(['round_robin', 'least_loaded']),
+    ttlMs: random.pick([500, 3_000, 10_000]),
+    thinkMsMin: 50,
+    thinkMsMax: random.pick([200, 600]),
+  };
+}
+
+function drawStrikes(
+  random: Random,
+  faultsMs: number,
+  kinds: readonly FaultKind[],
+  often: boolean,
+  fromStart: boolean,
+): Strike[] {
+  const strikes: Strike[] = [];
+  for (const kind of kinds) {
+    const { everyMsMin, everyMsMax, lastsMsMin, lastsMsMax } = faults[kind];
+    const drawn = random.fork(`strikes ${kind}`);
+    const everyMs = often ? everyMsMin : drawn.between(everyMsMin, everyMsMax);
+    // Distances of a Poisson process: several at once happen, and long calms.
+    for (let atMs = gap(drawn, everyMs); atMs < faultsMs; atMs += gap(drawn, everyMs)) {
+      const lastsMs = Math.round(drawn.between(lastsMsMin, lastsMsMax));
+      const early = fromStart && atMs < foundingMs;
+      strikes.push({ atMs: Math.round(atMs), kind, lastsMs, draw: drawn.below(2 ** 31) });
+      if (early && !foundingKinds.has(kind)) strikes.pop();
+      if (strikes.length >= strikesMax) break;
+    }
+  }
+  return strikes.sort((a, b) => a.atMs - b.atMs || a.draw - b.draw);
+}
+
+/** A cluster that is left alone is founded within this. */
+const foundingMs = 10_000;
+const gap = (random: Random, meanMs: number): number => -Math.log(1 - random.next()) * meanMs;
+
+/** The kinds that a plan has. */
+export function kindsOf(plan: Plan): (FaultKind | AmbientKind)[] {
+  const { lossChance, strayChance, reorderChance, latencyMsMax = 0 } = plan.network;
+  const there: Record<AmbientKind, boolean> = {
+    loss: (lossChance ?? 0) > 0,
+    duplicate: (strayChance ?? 0) > 0,
+    reorder: (reorderChance ?? 0) > 0,
+    delay: latencyMsMax > 1.2,
+    drift: plan.clockDriftMax > 0,
+  };
+  const ambient = (Object.keys(ambientKinds) as AmbientKind[]).filter((kind) => there[kind]);
+  return [...new Set(plan.strikes.map(({ kind }) => kind)), ...ambient];
+}

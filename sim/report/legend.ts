@@ -1,0 +1,47 @@
+/// <reference lib="dom" />
+import { element, icon } from './element.ts';
+import { kinds, markOf } from './marks.ts';
+
+/** What the bars and lines mean: the class of a sample, and the words. */
+const samples: readonly (readonly [sample: string, name: string, meaning: string])[] = [
+  ['leading', 'leads', 'the node is the leader, in the term that is written there'],
+  ['off', 'off', 'striped: the machine is off'],
+  ['paused', 'paused', 'dotted: the process stands still, and does not know it'],
+  ['cut', 'cut off', 'dashed frame: the network lets nothing through to the nodes that are named'],
+  ['agent', 'agent', 'an instance of the agent exists on the node; each agent has a colour'],
+  ['message', 'messages', 'a line from the node that sent to the one that received; thicker when there are more'],
+  ['lost', 'lost', 'dashed line: some or all of these messages were lost'],
+];
+
+const controls: readonly (readonly [keys: string, meaning: string])[] = [
+  ['wheel, pinch, + −', 'zoom'],
+  ['drag, Shift + wheel, ← →', 'move in time'],
+  ['drag the time axis, or Shift + drag', 'zoom to a stretch'],
+  ['double click, 0', 'whole run'],
+  ['N  P', 'next and previous event'],
+  ['Enter', 'closer to the event; Esc lets it go'],
+];
+
+export function fillLegend(box: HTMLElement): void {
+  const marked = kinds.map((kind) => {
+    const { label, meaning, path, colour } = markOf(kind);
+    return entry(icon(path, colour), label, meaning);
+  });
+  const drawn = samples.map(([sample, name, meaning]) =>
+    entry(element('span', { class: `sample ${sample}`, 'aria-hidden': 'true' }), name, meaning),
+  );
+  const keys = controls.flatMap(([name, meaning]) => [element('dt', {}, name), element('dd', {}, meaning)]);
+  box.replaceChildren(
+    element('p', {}, 'Time runs from left to right. Each lane is a node: above, the state that it is in; in the middle, what happened; below, its agents.'),
+    element('h3', {}, 'Events'),
+    element('ul', {}, ...marked),
+    element('h3', {}, 'Bars and lines'),
+    element('ul', {}, ...drawn),
+    element('h3', {}, 'Mouse, fingers and keys'),
+    element('dl', { class: 'keys' }, ...keys),
+  );
+}
+
+function entry(sign: Element, name: string, meaning: string): HTMLElement {
+  return element('li', {}, sign, element('span', {}, element('b', {}, name), `: ${meaning}`));
+}

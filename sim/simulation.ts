@@ -1,0 +1,191 @@
+import type { NodeId } from '../node/core/message.ts';
+import { AcknowledgedTasks } from './checkers/anytime-acknowledged-task.ts';
+import { OneCluster } from './checkers/anytime-one-cluster.ts';
+import { OneLeaderPerTerm } from './checkers/anytime-one-leader-per-term.ts';
+import { SameLog } from './checkers/anytime-same-log.ts';
+import type { Checker, Observer } from './checkers/checker.ts';
+import { awaitSettled } from './checkers/eventually-settled.ts';
+import { counter } from './counter.ts';
+import { Director } from './faults/director.ts';
+import { Ledger } from './ledger.ts';
+import { Losses } from './losses.ts';
+import { Operators } from './operators.ts';
+import type { Plan } from './plan.ts';
+import type { Program } from './program.ts';
+import { Workload } from './workload.ts';
+import { World } from './world.ts';
+
+/** Bound within which everything must be as it should once the faults are over, ms of virtual time. */
+export const settleWithinMs = 60_000;
+
+/**
+ * One run of a plan. First faults strike; then a random majority that is enough is healed and every other fault made
+ * permanent, and that majority must get on; then everything heals, and what the clients know is compared with what is.
+ */
+export class Simulation {
+  readonly plan: Plan;
+  readonly world: World;
+  readonly ledger = new Ledger();
+  readonly losses: Losses;
+  readonly leaders = new OneLeaderPerTerm();
+  readonly oracle = new AcknowledgedTasks();
+  readonly workload: Workload;
+  readonly operators: Operators;
+  readonly director: Director;
+  readonly #checkers: readonly Checker[];
+
+  constructor(plan: Plan, observers: readonly Observer[] = [], programs: Readonly<Record<string, Program>> = {}) {
+    this.plan = plan;
+    this.world = new World({
+      seed: plan.seed,
+      nodes: plan.nodes,
+      startSpreadMs: plan.startSpreadMs,
+      clockOffsetMsMax: plan.clockOffsetMsMax,
+      clockDriftMax: plan.clockDriftMax,
+      network: plan.network,
+      disk: plan.disk,
+      programs: { counter, ...programs },
+    });
+    const { world, ledger } = this;
+    this.#checkers = [this.leaders, new OneCluster(), new SameLog()];
+    for (const observer of [ledger, ...this.#checkers, ...observers]) world.watch(observer);
+    this.losses = new Losses(world, ledger);
+    this.workload = new Workload(world, this.oracle, plan.workload);
+    this.operators = new Operators(world);
+    this.director = new Director(world, this.losses, this.operators);
+  }
+
+  /** Throws a `WorldFailure` when a promise is broken, or when something throws that must not. */
+  run(): void {
+    this.begin();
+    this.world.runFor(this.plan.faultsMs);
+    this.healMajority();
+    this.healAll();
+    this.judge();
+  }
+
+  /** Founds the cluster, deploys the agents, and lets the clients and the faults begin. */
+  begin(): void {
+    const { world, workload, director, plan } = this;
+    world.act('phase', 'world', `${plan.nodes} nodes start, seed ${plan.seed}`);
+    if (!plan.faultsFromStart) {
+      awaitSettled(world, [], settleWithinMs);
+      workload.deploy(settleWithinMs);
+      awaitSettled(world, workload.agents, settleWithinMs);
+    } else workload.begin();
+    world.act('phase', 'world', 'faults begin');
+    director.begin(plan.strikes);
+  }
+
+  /** Agents that must run wherever their state can be had. */
+  #wanted(): string[] {
+    const { workload, operators } = this;
+    const { unsettled } = operators;
+    const made = operators.existing.filter((agent) => !unsettled.includes(agent));
+    return workload.deployed ? [...workload.agents, ...made] : made;
+  }
+
+  // ---- a majority gets on alone ----
+
+  /** Returns the nodes that were healed. */
+  healMajority(): readonly NodeId[] {
+    const { world, workload, operators, losses, ledger } = this;
+    this.director.end();
+    const majority = this.#chooseMajority();
+    const healed = new Set(majority);
+    world.act('phase', 'world', `${majority.join(', ')} heal; every other fault is permanent`);
+    this.#makeHealthy(majority);
+    this.#makeFaultsPermanent(world.nodes.filter((node) => !healed.has(node)));
+    workload.doors = majority;
+    operators.doors = majority;
+    const isReachable = (agent: string): boolean => {
+      const record = ledger.agents.get(agent);
+      return record === undefined || losses.isReachable(record, healed);
+    };
+    const wanted = (): string[] => this.#wanted().filter(isReachable);
+    const excused = (): string[] => [
+      ...this.#wanted().filter((agent) => !isReachable(agent)),
+      ...operators.unsettled,
+      ...(workload.deployed ? [] : workload.agents),
+    ];
+    awaitSettled(world, { wanted, excused, nodes: majority }, settleWithinMs);
+    this.#expectProgress(() => workload.agents.filter(isReachable));
+    return majority;
+  }
+
+  /** Every agent that can be reached acknowledges something new. */
+  #expectProgress(agents: () => string[]): void {
+    const { world, oracle, workload } = this;
+    const before = new Map(workload.agents.map((agent) => [agent, oracle.acknowledgedCount(agent)]));
+    const isGettingOn = (agent: string): boolean => oracle.acknowledgedCount(agent) > (before.get(agent) ?? 0);
+    const what = 'that every agent whose state can be had acknowledges a task';
+    world.runUntil(() => agents().every(isGettingOn), settleWithinMs, what, 'eventually-progress');
+  }
+
+  /** A random set that is enough: a majority of the voters, or everybody while there are none. */
+  #chooseMajority(): NodeId[] {
+    const { world, losses, ledger } = this;
+    const intact = world.nodes.filter((node) => !losses.isLost(node));
+    if (ledger.voters.length === 0) return intact;
+    const chosen: NodeId[] = [];
+    for (const node of world.random.fork('majority').shuffle(intact)) {
+      if (losses.isQuorum(new Set(chosen))) break;
+      chosen.push(node);
+    }
+    return chosen.sort((a, b) => a.localeCompare(b, 'en', { numeric: true }));
+  }
+
+  #makeHealthy(nodes: readonly NodeId[]): void {
+    const { world } = this;
+    world.network.calm();
+    world.heal();
+    for (const node of nodes) {
+      const host = world.host(node);
+      world.setDiskTrouble(node, undefined);
+      host.disk.slowness = 1;
+      host.serviceMs = 0;
+      world.resume(node);
+      for (const { agent, epoch } of host.instances()) host.runner?.slow(agent, epoch, 1);
+      if (host.state === 'off') world.restart(node);
+    }
+  }
+
+  #makeFaultsPermanent(nodes: readonly NodeId[]): void {
+    const { world } = this;
+    const random = world.random.fork('permanent');
+    const cut: NodeId[] = [];
+    for (const node of nodes) {
+      const draw = random.next();
+      if (draw < 0.4) world.crash(node, 'silent');
+      else if (draw < 0.6 && world.host(node).state === 'running') world.pause(node);
+      else cut.push(node);
+    }
+    // All that are cut off stay together: they may be as many as the others but for one.
+    if (cut.length > 0) world.partition([cut], random.chance(0.5) ? 'held' : 'lost');
+  }
+
+  // ---- everything is well again ----
+
+  healAll(): void {
+    const { world, workload, operators, losses } = this;
+    world.act('phase', 'world', 'everything heals');
+    for (const node of world.nodes) if (losses.isLost(node)) world.replace(node);
+    this.#makeHealthy(world.nodes);
+    workload.doors = undefined;
+    operators.doors = undefined;
+    const known = (): boolean => operators.unsettled.length === 0 && workload.deployed;
+    world.runUntil(known, settleWithinMs, 'an outcome of every command', 'eventually-progress');
+    awaitSettled(world, { wanted: () => this.#wanted() }, settleWithinMs);
+  }
+
+  /** Every task gets its answer, and every state is judged. */
+  judge(): void {
+    const { world, workload } = this;
+    workload.stop();
+    world.runUntil(() => workload.drained, settleWithinMs, 'an answer to every task', 'eventually-progress');
+    workload.judge(settleWithinMs);
+    for (const checker of this.#checkers) checker.finish?.();
+    awaitSettled(world, { wanted: () => this.#wanted() }, settleWithinMs);
+    world.act('phase', 'world', 'every promise held');
+  }
+}
