@@ -17,6 +17,8 @@ import { World } from './world.ts';
 
 /** Bound within which everything must be as it should once the faults are over, ms of virtual time. */
 export const settleWithinMs = 60_000;
+/** Whoever runs the containers starts one that ended after this long. */
+const restartMs = 500;
 
 /**
  * One run of a plan. First faults strike; then a random majority that is enough is healed and every other fault made
@@ -33,6 +35,8 @@ export class Simulation {
   readonly operators: Operators;
   readonly director: Director;
   readonly #checkers: readonly Checker[];
+  /** Healed: started again should they end, as those that were asked to stop just before do. */
+  #healthy: ReadonlySet<NodeId> = new Set();
 
   constructor(plan: Plan, observers: readonly Observer[] = [], programs: Readonly<Record<string, Program>> = {}) {
     this.plan = plan;
@@ -48,7 +52,8 @@ export class Simulation {
     });
     const { world, ledger } = this;
     this.#checkers = [this.leaders, new OneCluster(), new SameLog()];
-    for (const observer of [ledger, ...this.#checkers, ...observers]) world.watch(observer);
+    const supervisor = { ended: (node: NodeId) => this.#keepUp(node) };
+    for (const observer of [ledger, ...this.#checkers, ...observers, supervisor]) world.watch(observer);
     this.losses = new Losses(world, ledger);
     this.workload = new Workload(world, this.oracle, plan.workload);
     this.operators = new Operators(world);
@@ -117,6 +122,7 @@ export class Simulation {
   #expectProgress(agents: () => string[]): void {
     const { world, oracle, workload } = this;
     const before = new Map(workload.agents.map((agent) => [agent, oracle.acknowledgedCount(agent)]));
+    workload.poke(agents());
     const isGettingOn = (agent: string): boolean => oracle.acknowledgedCount(agent) > (before.get(agent) ?? 0);
     const what = 'that every agent whose state can be had acknowledges a task';
     world.runUntil(() => agents().every(isGettingOn), settleWithinMs, what, 'eventually-progress');
@@ -135,8 +141,17 @@ export class Simulation {
     return chosen.sort((a, b) => a.localeCompare(b, 'en', { numeric: true }));
   }
 
+  #keepUp(node: NodeId): void {
+    const { world } = this;
+    if (!this.#healthy.has(node)) return;
+    world.timeline.after(restartMs, () => {
+      if (world.host(node).state === 'off' && this.#healthy.has(node)) world.restart(node);
+    });
+  }
+
   #makeHealthy(nodes: readonly NodeId[]): void {
     const { world } = this;
+    this.#healthy = new Set(nodes);
     world.network.calm();
     world.heal();
     for (const node of nodes) {

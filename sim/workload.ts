@@ -137,6 +137,8 @@ export class Workload {
         over = true;
         if (outcome?.ok === true) this.#start();
         else if (outcome === undefined || retried.has(outcome.error.code)) again();
+        // Founded, and nobody has joined yet: there is no node to place anything on.
+        else if (outcome.error.code === 'agentUnplaceable') again();
         else throw new Violation('workload', `deploy was refused: ${outcome.error.message}`);
       });
       this.#world.timeline.after(deployPatienceMs, () => {
@@ -189,6 +191,11 @@ export class Workload {
         throw this.#world.failure(String(error), error);
       }
     }
+  }
+
+  /** One more task for each of these agents: the clients may all be waiting for others. */
+  poke(agents: readonly string[]): void {
+    for (const agent of agents) this.#task({ name: 'prober', random: this.#random }, agent, () => {});
   }
 
   #next(client: Client): void {

@@ -206,7 +206,9 @@ export class World {
     });
     this.#hosts.set(id, host);
     this.reports.set(id, []);
-    this.timeline.after(delayMs, () => this.#start(host, true));
+    this.timeline.after(delayMs, () => {
+      if (host.state === 'off' && !this.gone.has(id)) this.#start(host, true);
+    });
     return id;
   }
 

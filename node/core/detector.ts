@@ -181,13 +181,15 @@ export class Detector {
     const watched = this.#watched.get(rumor.subject);
     if (watched !== undefined && rumor.boot !== watched.boot) return;
     const accusers = this.#accusers.get(rumor.subject) ?? new Map<NodeId, number>();
+    const said = this.#said.get(rumor.subject);
+    const known = watched?.incarnation ?? (said?.boot === rumor.boot ? said.incarnation : 0);
     if (rumor.suspect) {
       if (watched !== undefined && rumor.incarnation < watched.incarnation) return;
+      // Whoever started after the last refutation learns of it here: its own accusations would count with nobody.
+      if (rumor.incarnation > known) this.onIntroduced(rumor.subject, rumor.boot, rumor.incarnation);
       accusers.set(rumor.accuser, nowMs + Math.min(rumor.ttlMs, settings.rumorTtlMs));
       this.#accusers.set(rumor.subject, accusers);
     } else if (rumor.accuser === rumor.subject) {
-      const said = this.#said.get(rumor.subject);
-      const known = watched?.incarnation ?? (said?.boot === rumor.boot ? said.incarnation : 0);
       if (rumor.incarnation > known) {
         this.onIntroduced(rumor.subject, rumor.boot, rumor.incarnation);
         accusers.clear();

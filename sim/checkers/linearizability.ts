@@ -19,7 +19,10 @@ export interface Model<State, Input, Output> {
   init(history: readonly Operation<Input, Output>[], from?: State): State;
   /** The state after it, or undefined where that answer is impossible. Without output: what it does if it comes now. */
   step(state: State, input: Input, output: Output | undefined): State | undefined;
-  /** The same for two states exactly if no operation of this history can tell them apart. */
+  /**
+   * Cheap text that differs for states which this history can tell apart, where one set of answered operations leads to
+   * both and the unanswered ones behind the one are among those behind the other.
+   */
   key(state: State): string;
   describe(input: Input, output: Output | undefined): string;
   describeState?(state: State): string;
@@ -68,6 +71,8 @@ const setsComparedMax = 64;
 const linesShownMax = 20;
 
 const isAnswered = <Input, Output>({ output }: Operation<Input, Output>): boolean => output !== undefined;
+const answerMs = (operation: Operation<unknown, unknown>): number =>
+  isAnswered(operation) ? operation.returnedMs : Number.POSITIVE_INFINITY;
 
 /** A set of small numbers that is cheap to change and to write down. */
 class Bits {
@@ -104,19 +109,12 @@ class Seen {
 
   /** Adds a configuration; false when it promises nothing that an earlier one does not. */
   add(name: string, { words }: Bits): boolean {
-    const sets = this.#sets.get(name);
-    if (sets === undefined) {
-      this.#sets.set(name, [words.slice()]);
-      return true;
-    }
-    if (sets.some((set) => set.every((word, at) => (word & ~(words[at] ?? 0)) === 0))) return false;
-    if (sets.length < setsComparedMax) {
-      sets.push(words.slice());
-      return true;
-    }
-    const exact = `${name}|${words.join('.')}`;
-    if (this.#others.has(exact)) return false;
-    this.#others.add(exact);
+    const sets = this.#sets.get(name) ?? [];
+    const exact = sets.length < setsComparedMax ? undefined : `${name}|${words.join('.')}`;
+    const isBetter = (set: Uint32Array): boolean => set.every((word, at) => (word & ~(words[at] ?? 0)) === 0);
+    if (sets.some(isBetter) || (exact !== undefined && this.#others.has(exact))) return false;
+    if (exact !== undefined) this.#others.add(exact);
+    else if (sets.push(words.slice()) === 1) this.#sets.set(name, sets);
     return true;
   }
 }
@@ -133,12 +131,12 @@ class Unplaced {
   constructor(operations: readonly Operation<unknown, unknown>[]) {
     const { length } = operations;
     this.#operations = operations;
-    // The entry behind the last one is the head.
-    this.#next = Array.from({ length: length + 1 }, (_, index) => (index === length ? 0 : index + 1));
-    this.#previous = Array.from({ length: length + 1 }, (_, index) => (index === 0 ? length : index - 1));
+    // The entry behind the last one is the head; the rest are in a ring with it.
+    this.#next = Array.from({ length: length + 1 }, (_, index) => (index + 1) % (length + 1));
+    this.#previous = Array.from({ length: length + 1 }, (_, index) => (index + length) % (length + 1));
   }
 
-  /** Those that were called before any of them was answered, and when that was. At the same time means before. */
+  /** Those that were called before any of them was answered, or just then, and when that was. */
   front(): { called: number[]; untilMs: number } {
     const { length } = this.#operations;
     const called: number[] = [];
@@ -153,20 +151,19 @@ class Unplaced {
   }
 
   lift(index: number): void {
-    const [previous, next] = this.#around(index);
-    this.#next[previous] = next;
-    this.#previous[next] = previous;
+    this.#join(this.#previous[index] ?? 0, this.#next[index] ?? 0);
   }
 
   /** Undoes the last lift that is not undone. */
   unlift(index: number): void {
-    const [previous, next] = this.#around(index);
-    this.#next[previous] = index;
-    this.#previous[next] = index;
+    const next = this.#next[index] ?? 0;
+    this.#join(this.#previous[index] ?? 0, index);
+    this.#join(index, next);
   }
 
-  #around(index: number): [number, number] {
-    return [this.#previous[index] ?? 0, this.#next[index] ?? 0];
+  #join(a: number, b: number): void {
+    this.#next[a] = b;
+    this.#previous[b] = a;
   }
 }
 
@@ -189,8 +186,8 @@ class Search<State, Input, Output> {
   states = 0;
   /** States in which a complete order can end, by key. */
   readonly finals = new Map<string, State>();
-  /** The order that explains the most answers, as far as the search has turned back. */
-  deepest: { order: Operation<Input, Output>[]; answers: number; state: State };
+  /** The order that explains the most answers, as far as the search has turned back, and what it leaves out. */
+  deepest: { answers: number; order: Operation<Input, Output>[]; left: Operation<Input, Output>[]; state: State };
 
   constructor(model: Model<State, Input, Output>, history: readonly Operation<Input, Output>[], from?: State) {
     const byCall = history.toSorted((a, b) => a.calledMs - b.calledMs);
@@ -203,7 +200,7 @@ class Search<State, Input, Output> {
     this.#placed = new Bits(this.#answered);
     this.#used = new Bits(history.length - this.#answered);
     const state = model.init(byCall, from);
-    this.deepest = { order: [], answers: -1, state };
+    this.deepest = { answers: -1, order: [], left: [], state };
     this.#push({ index: -1, state, key: model.key(state) });
   }
 
@@ -292,7 +289,13 @@ class Search<State, Input, Output> {
 
   #turnBack({ state, index }: Frame<State>): void {
     const answers = this.#answered - this.#left;
-    if (answers > this.deepest.answers) this.deepest = { order: this.order(), answers, state };
+    if (answers > this.deepest.answers) {
+      const order = this.order();
+      const placed = new Set(order);
+      const left = this.#operations.filter((operation) => !placed.has(operation));
+      // The most urgent last, where people look first.
+      this.deepest = { answers, order, left: left.toSorted((a, b) => answerMs(b) - answerMs(a) || 0), state };
+    }
     this.#frames.pop();
     if (index < 0) return;
     this.#flip(index);
@@ -347,19 +350,22 @@ function prepare<State, Input, Output>(
   operations: readonly Operation<Input, Output>[],
 ): Operation<Input, Output>[] {
   for (const { id, calledMs, returnedMs, output } of operations) {
-    const isTimed = Number.isFinite(calledMs) && (output === undefined || returnedMs >= calledMs);
-    if (!isTimed) throw new RangeError(`operation ${id} was called at ${calledMs} ms and answered at ${returnedMs} ms`);
+    if (Number.isFinite(calledMs) && (output === undefined || returnedMs >= calledMs)) continue;
+    throw new RangeError(`operation ${id} was called at ${calledMs} ms and answered at ${returnedMs} ms`);
   }
   return operations.flatMap((operation) => model.split?.(operation) ?? [operation]);
 }
 
 /** What was known when that many answers had come. */
 function prefixOf<Input, Output>(history: readonly Operation<Input, Output>[], answers: number) {
-  const kept = history.filter(isAnswered).toSorted((a, b) => a.returnedMs - b.returnedMs);
-  const known = new Set(kept.slice(0, answers));
-  const untilMs = kept[answers - 1]?.returnedMs ?? Number.NEGATIVE_INFINITY;
+  const known = history
+    .filter(isAnswered)
+    .toSorted((a, b) => a.returnedMs - b.returnedMs)
+    .slice(0, answers);
+  const untilMs = known.at(-1)?.returnedMs ?? Number.NEGATIVE_INFINITY;
+  const answered = new Set(known);
   const called = history.filter(({ calledMs }) => calledMs <= untilMs);
-  return called.map((operation) => (known.has(operation) ? operation : { ...operation, output: undefined }));
+  return called.map((operation) => (answered.has(operation) ? operation : { ...operation, output: undefined }));
 }
 
 /** The shortest prefix that fits no order, the longest order in it, and what that leaves out. */
@@ -378,37 +384,24 @@ function explain<State, Input, Output>(
     if (new Search(model, prefixOf(history, middle), from).run(statesMax, 1) === false) answers = middle;
     else fitting = middle;
   }
-  const prefix = prefixOf(history, answers);
-  const search = new Search(model, prefix, from);
+  const search = new Search(model, prefixOf(history, answers), from);
   search.run(statesMax, 1);
-  const { order, state, answers: explained } = search.deepest;
-  const left = prefix.filter((operation) => !order.includes(operation));
-  const firstMs = Math.min(...left.filter(isAnswered).map(({ returnedMs }) => returnedMs));
-  const why = (operation: Operation<Input, Output>): string => {
-    if (!isAnswered(operation)) return 'may have taken effect or not, does not help';
-    return operation.calledMs <= firstMs ? 'impossible in that state' : 'called after one of these was answered';
-  };
+  const { order, left, state } = search.deepest;
+  const firstMs = Math.min(...left.map(answerMs));
   const show = (operation: Operation<Input, Output>): string => {
     const { client, input, output, calledMs, returnedMs } = operation;
     const answeredAt = output === undefined ? 'not answered' : `answered ${returnedMs.toFixed(3)} ms`;
     return `${client} ${model.describe(input, output)} (called ${calledMs.toFixed(3)} ms, ${answeredAt})`;
   };
-  const stateText = model.describeState?.(state) ?? model.key(state);
+  const why = (operation: Operation<Input, Output>): string => {
+    if (operation.output === undefined) return 'it may have taken effect, but that does not help';
+    return operation.calledMs <= firstMs ? 'impossible in that state' : 'called after one of these was answered';
+  };
+  const last = (lines: string[]): string[] => (lines.length === 0 ? ['  nothing'] : lines.slice(-linesShownMax));
   return [
-    `no order of the operations explains the first ${answers} of ${total} answers`,
-    `the longest order that fits explains ${explained} of them:`,
-    ...lastLines(order.map((operation, at) => `  ${at + 1}. ${show(operation)}`)),
-    `after it the state is: ${stateText}`,
-    'not placed:',
-    ...lastLines(left.toSorted(byUrgency).map((operation) => `  ${show(operation)}: ${why(operation)}`)),
+    `no order of the operations explains the first ${answers} of ${total} answers; this is the longest that fits:`,
+    ...last(order.map((operation, at) => `  ${at + 1}. ${show(operation)}`)),
+    `after it the state is: ${model.describeState?.(state) ?? model.key(state)}; not placed:`,
+    ...last(left.map((operation) => `  ${show(operation)}: ${why(operation)}`)),
   ].join('\n');
-}
-
-/** Answered ones last, where people look first, the earliest answer at the very end. */
-const byUrgency = (a: Operation<unknown, unknown>, b: Operation<unknown, unknown>): number =>
-  Number(isAnswered(a)) - Number(isAnswered(b)) || b.returnedMs - a.returnedMs || b.calledMs - a.calledMs;
-
-function lastLines(lines: string[]): string[] {
-  const omitted = lines.length - linesShownMax;
-  return omitted > 0 ? [`  … ${omitted} more`, ...lines.slice(-linesShownMax)] : lines;
 }

@@ -7,15 +7,13 @@ export function installAbsent(_outside: Outside, { define }: Tools): void {
   };
 
   /** There is something to ask the type of, as libraries do; to call it, make one or look into it is refused. */
-  function absent(name: string, instead: string, present: object = {}): unknown {
-    return new Proxy(function () {}, {
+  function absent(name: string, instead: string, made: object = function () {}): unknown {
+    return new Proxy(made, {
       apply: () => refuse(name, instead),
       construct: () => refuse(name, instead),
-      has: (_, key) => key in present,
-      get(made, key) {
-        if (typeof key === 'symbol') return undefined;
-        if (key in present) return present[key as keyof object];
-        return key === 'prototype' ? made.prototype : refuse(`${name}.${key}`, instead);
+      get(_, key) {
+        if (typeof key === 'symbol' || key in made) return made[key as keyof object];
+        return refuse(`${name}.${key}`, instead);
       },
     });
   }
@@ -31,7 +29,7 @@ export function installAbsent(_outside: Outside, { define }: Tools): void {
     [language]: [
       ...['DOMException', 'Event', 'EventTarget', 'CustomEvent', 'MessageChannel', 'MessagePort', 'BroadcastChannel'],
       ...['ReadableStream', 'WritableStream', 'TransformStream', 'CompressionStream', 'DecompressionStream'],
-      ...['CryptoKey', 'SubtleCrypto', 'Performance', 'PerformanceObserver', 'URLPattern', 'navigator'],
+      ...['CryptoKey', 'SubtleCrypto', 'Performance', 'PerformanceObserver', 'URLPattern'],
     ],
   };
   for (const [instead, names] of Object.entries(groups)) {
@@ -40,8 +38,8 @@ export function installAbsent(_outside: Outside, { define }: Tools): void {
   for (const name of ['clearTimeout', 'clearInterval', 'clearImmediate']) define(name, () => {});
   define('require', (name: unknown) => refuse(`module ${String(name)}`, language));
   // As in production, where an agent sees neither the environment nor the arguments of the node.
-  const ofProcess = { env: {}, argv: [], execArgv: [], [Symbol.toStringTag]: 'process' };
-  define('process', absent('process', language, ofProcess));
+  define('process', absent('process', language, { env: {}, argv: [], execArgv: [] }));
+  define('navigator', absent('navigator', language, {}));
   for (const name of ['wait', 'waitAsync']) define(name, absent(`Atomics.${name}`, later), Atomics);
 
   const { then } = Promise.prototype;

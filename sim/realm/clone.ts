@@ -5,20 +5,11 @@ export function installClone(_outside: Outside, { define }: Tools): void {
   type Seen = Map<object, object>;
   type View = new (buffer: unknown, from: number, length: number) => object;
   const errorKinds = [EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError];
-  const boxes: readonly unknown[] = [Boolean, Number, String, BigInt];
-  const unclonable: readonly unknown[] = [Promise, WeakMap, WeakSet, WeakRef];
-  const isOneOf = (kinds: readonly unknown[], value: object): boolean =>
-    kinds.some((kind) => value instanceof (kind as ObjectConstructor));
 
   function refuse(value: unknown): never {
     const error = new Error(`${String(value)} could not be cloned.`);
     define('name', 'DataCloneError', error);
     throw error;
-  }
-
-  function viewCopy(view: ArrayBufferView, seen: Seen): object {
-    const length = view instanceof DataView ? view.byteLength : (view as Uint8Array).length;
-    return new (view.constructor as View)(copyOf(view.buffer, seen), view.byteOffset, length);
   }
 
   /** An error keeps its kind and its text; what else was put on it is lost, as the standard has it. */
@@ -31,56 +22,57 @@ export function installClone(_outside: Outside, { define }: Tools): void {
     return copy;
   }
 
-  /** Everything that cannot contain itself; undefined for the rest. */
-  function leafCopy(value: object, seen: Seen): object | undefined {
-    if (value instanceof SharedArrayBuffer) return value;
-    if (value instanceof Date) return new Date(value.getTime());
-    if (value instanceof RegExp) return new RegExp(value.source, value.flags);
-    if (value instanceof ArrayBuffer) return value.slice(0);
-    if (ArrayBuffer.isView(value)) return viewCopy(value, seen);
-    if (value instanceof Error) return errorCopy(value, seen);
-    if (isOneOf(boxes, value)) return Object(value.valueOf()) as object;
-    return isOneOf(unclonable, value) ? refuse(value) : undefined;
+  function viewCopy(view: ArrayBufferView, seen: Seen): object {
+    const length = view instanceof DataView ? view.byteLength : (view as Uint8Array).length;
+    return new (view.constructor as View)(copyOf(view.buffer, seen), view.byteOffset, length);
   }
 
-  function fieldsCopied<T extends object>(from: object, to: T, seen: Seen): T {
-    seen.set(from, to);
-    for (const [key, part] of Object.entries(from)) {
-      const value = copyOf(part, seen);
-      Object.defineProperty(to, key, { value, writable: true, configurable: true, enumerable: true });
-    }
-    return to;
+  const leaves = new Map<unknown, (value: never, seen: Seen) => object>([
+    [Date, (date: Date) => new Date(date.getTime())],
+    [RegExp, ({ source, flags }: RegExp) => new RegExp(source, flags)],
+    [ArrayBuffer, (buffer: ArrayBuffer) => buffer.slice(0)],
+    [SharedArrayBuffer, (buffer: SharedArrayBuffer) => buffer],
+    [Error, errorCopy],
+  ]);
+  for (const box of [Boolean, Number, String, BigInt]) leaves.set(box, (value: object) => Object(value.valueOf()));
+  for (const kind of [Promise, WeakMap, WeakSet, WeakRef]) leaves.set(kind, refuse);
+
+  /** A copy that holds no other values; undefined for what holds some. */
+  function leafCopy(value: object, seen: Seen): object | undefined {
+    if (ArrayBuffer.isView(value)) return viewCopy(value, seen);
+    for (const [kind, copy] of leaves) if (value instanceof (kind as typeof Object)) return copy(value as never, seen);
+    return undefined;
+  }
+
+  function emptyLike(value: object): object {
+    if (value instanceof Map) return new Map();
+    if (value instanceof Set) return new Set();
+    return Array.isArray(value) ? new Array(value.length) : {};
+  }
+
+  function fill(copy: object, from: object, seen: Seen): object {
+    seen.set(from, copy);
+    if (copy instanceof Map)
+      for (const [k, v] of [...(from as typeof copy)]) copy.set(copyOf(k, seen), copyOf(v, seen));
+    else if (copy instanceof Set) for (const part of [...(from as typeof copy)]) copy.add(copyOf(part, seen));
+    else for (const [key, part] of Object.entries(from)) define(key, copyOf(part, seen), copy, true);
+    return copy;
   }
 
   function copyOf(value: unknown, seen: Seen): unknown {
     if (typeof value === 'symbol' || typeof value === 'function') return refuse(value);
     if (typeof value !== 'object' || value === null) return value;
-    const before = seen.get(value);
-    if (before !== undefined) return before;
-    const leaf = leafCopy(value, seen);
-    if (leaf !== undefined) {
-      seen.set(value, leaf);
-      return leaf;
+    const before = seen.get(value) ?? leafCopy(value, seen);
+    if (before === undefined) {
+      return fill(emptyLike(value), value, seen);
     }
-    if (value instanceof Map) {
-      const copy = new Map<unknown, unknown>();
-      seen.set(value, copy);
-      for (const [key, part] of [...value]) copy.set(copyOf(key, seen), copyOf(part, seen));
-      return copy;
-    }
-    if (value instanceof Set) {
-      const copy = new Set<unknown>();
-      seen.set(value, copy);
-      for (const part of [...value]) copy.add(copyOf(part, seen));
-      return copy;
-    }
-    return fieldsCopied(value, Array.isArray(value) ? new Array(value.length) : {}, seen);
+    seen.set(value, before);
+    return before;
   }
 
   define('structuredClone', (value: unknown, options?: { transfer?: unknown[] }) => {
-    if (options?.transfer?.length) {
-      throw new Error('The simulated world has no structuredClone with transfer. Leave it out: the copy is the same.');
-    }
+    if (options?.transfer?.length)
+      throw new Error('The simulated world has no transfer. Leave it out: a copy is made.');
     return copyOf(value, new Map());
   });
 }

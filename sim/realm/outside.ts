@@ -18,8 +18,8 @@ export interface Outside {
 
 /** What the functions installed inside share. */
 export interface Tools {
-  /** A global of the realm, or a property of another object, as built-in ones are: not listed, and replaceable. */
-  define(name: PropertyKey, value: unknown, owner?: object): void;
+  /** A global of the realm, or a property of another object, by default as built-in ones are: not enumerated. */
+  define(name: PropertyKey, value: unknown, owner?: object, enumerable?: boolean): void;
   /** The world's answer; its errors become errors of the realm. */
   ask<T>(question: () => T): T;
 }
@@ -34,10 +34,10 @@ export function makeTools(): Tools {
     ['SyntaxError', SyntaxError],
   ]);
   return {
-    define(name, value, owner = globalThis) {
-      const asBuiltIn = { writable: true, configurable: true, enumerable: false };
-      Object.defineProperty(owner, name, { value, ...asBuiltIn });
-      if (typeof value === 'function') Object.defineProperty(value, 'name', { value: name, configurable: true });
+    define(name, value, owner = globalThis, enumerable = false) {
+      Object.defineProperty(owner, name, { value, writable: true, configurable: true, enumerable });
+      if (typeof value === 'function' && name !== 'constructor')
+        Object.defineProperty(value, 'name', { value: name, configurable: true });
     },
     ask(question) {
       try {

@@ -81,7 +81,8 @@ export class Bars {
     const colour = this.#colourOf(span);
     const alpha = pen.globalAlpha;
     pen.fillStyle = span.kind === 'off' || span.kind === 'paused' ? this.#pattern(span.kind) : colour;
-    pen.globalAlpha = alpha * (span.kind === 'agent' || span.kind === 'leading' ? (height < labelHeightPxMin ? 0.75 : 0.24) : 1);
+    pen.globalAlpha =
+      alpha * (span.kind === 'agent' || span.kind === 'leading' ? (height < labelHeightPxMin ? 0.75 : 0.24) : 1);
     if (span.kind !== 'cut') pen.fillRect(x, y, width, height);
     pen.globalAlpha = alpha;
     pen.fillStyle = colour;
@@ -112,7 +113,9 @@ export class Bars {
   }
 
   #colourOf(span: RecordedSpan): string {
-    return span.kind === 'agent' ? this.#palette.agent(this.#agents.get(span.agent ?? '') ?? 0) : this.#palette.of(span.kind);
+    return span.kind === 'agent'
+      ? this.#palette.agent(this.#agents.get(span.agent ?? '') ?? 0)
+      : this.#palette.of(span.kind);
   }
 
   /** Stripes for a machine that is off, dots for a process that stands still. */
@@ -129,7 +132,10 @@ export class Bars {
     pen.globalAlpha = 0.75;
     pen.lineWidth = 1.4;
     pen.beginPath();
-    if (kind === 'off') for (const shift of [-6, 0, 6]) pen.moveTo(shift, 6), pen.lineTo(shift + 6, 0);
+    for (const shift of kind === 'off' ? [-6, 0, 6] : []) {
+      pen.moveTo(shift, 6);
+      pen.lineTo(shift + 6, 0);
+    }
     pen.stroke();
     if (kind === 'paused') pen.fillRect(1, 1, 2, 2);
     pattern = this.#canvas.pen.createPattern(tile, 'repeat') ?? this.#palette.of(kind);

@@ -182,7 +182,9 @@ export class Chart {
       this.#sprites.stamp(event.kind, x, y, this.markPx);
     } else if (picked?.what === 'flow') {
       const { flow } = picked;
-      const line = this.#lines.find((each) => each.flow.from === flow.from && each.flow.to === flow.to && each.flow.atMs === flow.atMs);
+      const line = this.#lines.find(
+        (each) => each.flow.from === flow.from && each.flow.to === flow.to && each.flow.atMs === flow.atMs,
+      );
       if (line === undefined) return;
       pen.lineWidth = 3;
       pen.beginPath();

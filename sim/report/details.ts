@@ -54,10 +54,7 @@ function eventContent(event: RecordedEvent): Node[] {
     ['kind', label],
     ['step', count(event.step)],
   ];
-  const content: Node[] = [
-    element('h3', {}, icon(path, colour), element('span', {}, event.text)),
-    factList(facts),
-  ];
+  const content: Node[] = [element('h3', {}, icon(path, colour), element('span', {}, event.text)), factList(facts)];
   if (event.details !== undefined && Object.keys(event.details).length > 0) {
     content.push(
       element('h4', {}, 'Details'),

@@ -1,6 +1,7 @@
 import type { RecordedEvent } from '../recording.ts';
 import { firstFrom } from './lanes.ts';
 import type { View } from './view.ts';
+import { stretchBefore } from './violation.ts';
 
 /** Share of the sight by which a key or a button moves it. */
 const stepShare = 0.2;
@@ -57,7 +58,8 @@ export class Journey {
     const picked = this.#view.pickedEvent;
     const at = picked === undefined ? -1 : passing.indexOf(picked);
     const last = passing.length - 1;
-    const fresh = by > 0 ? firstFrom(passing, picked?.atMs ?? scale.fromMs) : firstFrom(passing, picked?.atMs ?? scale.toMs) - 1;
+    const fresh =
+      by > 0 ? firstFrom(passing, picked?.atMs ?? scale.fromMs) : firstFrom(passing, picked?.atMs ?? scale.toMs) - 1;
     const event = passing[Math.max(0, Math.min(last, at === -1 ? fresh : at + by))];
     if (event !== undefined) this.#view.goTo(event);
   }
@@ -81,16 +83,4 @@ export class Journey {
     const aroundMs = atMs !== undefined && scale.contains(atMs) ? atMs : undefined;
     this.#view.change({ scale: scale.zoomed(factor, aroundMs) });
   }
-}
-
-const stretchShare = 0.04;
-const stretchMsMin = 1_000;
-const stretchMsMax = 10_000;
-/** Of the stretch, how much lies after the violation: enough that its mark does not stick to the edge. */
-const afterShare = 0.12;
-
-/** What to look at first in a run that broke a promise. */
-export function stretchBefore(violationMs: number, durationMs: number): { fromMs: number; toMs: number } {
-  const stretchMs = Math.min(stretchMsMax, Math.max(stretchMsMin, durationMs * stretchShare));
-  return { fromMs: violationMs - stretchMs * (1 - afterShare), toMs: violationMs + stretchMs * afterShare };
 }

@@ -32,7 +32,11 @@ export function fillLegend(box: HTMLElement): void {
   );
   const keys = controls.flatMap(([name, meaning]) => [element('dt', {}, name), element('dd', {}, meaning)]);
   box.replaceChildren(
-    element('p', {}, 'Time runs from left to right. Each lane is a node: above, the state that it is in; in the middle, what happened; below, its agents.'),
+    element(
+      'p',
+      {},
+      'Time runs from left to right. Each lane is a node: above, the state that it is in; in the middle, what happened; below, its agents.',
+    ),
     element('h3', {}, 'Events'),
     element('ul', {}, ...marked),
     element('h3', {}, 'Bars and lines'),

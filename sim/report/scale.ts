@@ -51,10 +51,6 @@ export class Scale {
     return atMs >= this.fromMs && atMs <= this.toMs;
   }
 
-  get isWhole(): boolean {
-    return this.stretchMs >= this.durationMs * (1 + 2 * marginShare);
-  }
-
   /** The stretch between two moments; no wider than the run, no narrower than can be told apart. */
   showing(fromMs: number, toMs: number): Scale {
     const marginMs = this.durationMs * marginShare;

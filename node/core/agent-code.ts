@@ -1,0 +1,175 @@
+import { whyNotJson } from './plain-json.ts';
+import { fromBytes, toBytes } from './text.ts';
+
+/** Where an agent's code runs, as the language there has it: a thread's own, or a place with prototypes of its own. */
+export interface Surroundings {
+  /** The prototype of plain objects. */
+  plain: object;
+  /** `JSON.parse`, so that what it makes belongs to the code's side. */
+  parse(json: string): unknown;
+  /** A copy of bytes that the code may keep. */
+  copy(bytes: Uint8Array): Uint8Array;
+  isError(value: unknown): value is Error;
+  isBytes(value: unknown): value is Uint8Array;
+  /** Calls one of the two, later, with a value or with what it promises. Neither throws. */
+  settle(value: unknown, fulfilled: (value: unknown) => void, rejected: (error: unknown) => void): void;
+}
+
+/** What becomes of the code. After `failed` the state cannot be had any more, and nothing follows. */
+export interface AgentCodeEvents {
+  started(state: Uint8Array): void;
+  /** Of a refused task, `value` is `{"reason": …}` and `state` the one before it. */
+  ran(ok: boolean, value: Uint8Array, state: Uint8Array): void;
+  failed(reason: string): void;
+}
+
+/** The contract that `node/runtime/agent.ts` gives its types to. */
+interface Module {
+  init(context: object): unknown;
+  handle(state: unknown, task: unknown, context: object): unknown;
+  checkpoint?(state: unknown): unknown;
+  restore?(bytes: Uint8Array, context: object): unknown;
+}
+
+const reasonLengthMax = 2_000;
+
+function checkedModule(loaded: unknown): Module {
+  const module = (loaded as { default?: Partial<Module> } | null | undefined)?.default;
+  if (typeof module?.init !== 'function' || typeof module.handle !== 'function') {
+    throw new TypeError('it needs a default export with the functions init and handle');
+  }
+  if ((module.checkpoint === undefined) !== (module.restore === undefined)) {
+    throw new TypeError('it needs both checkpoint and restore, or neither');
+  }
+  return module as Module;
+}
+
+/**
+ * One instance of an agent's code and its state, run by the contract: the same in production and in the simulator. The
+ * caller gives it one task at a time, and the next one after `ran`.
+ */
+export class AgentCode {
+  readonly #there: Surroundings;
+  readonly #events: AgentCodeEvents;
+  #context: object = {};
+  #module: Module | undefined;
+  #state: unknown;
+  /** The state as last checkpointed: what a refused task goes back to. */
+  #kept: Uint8Array = new Uint8Array();
+
+  constructor(there: Surroundings, events: AgentCodeEvents) {
+    this.#there = there;
+    this.#events = events;
+  }
+
+  /**
+   * Starts from a checkpoint or, without one, from nothing. `load` gives the module's exports, or a promise of them.
+   * `context` is what the code is told about itself, of the code's side. Ends in `started` or `failed`.
+   */
+  start(load: () => unknown, context: object, state: Uint8Array | undefined): void {
+    let step = 'its module cannot be used';
+    const failed = (error: unknown): void => this.#events.failed(`${step}: ${this.#reasonOf(error)}`);
+    const loaded = (exports: unknown): void => {
+      this.#module = checkedModule(exports);
+      this.#context = Object.freeze(context);
+      step = state === undefined ? 'init failed' : 'its state cannot be restored';
+      const first = state === undefined ? this.#module.init(this.#context) : this.#restored(this.#module, state);
+      this.#then(first, begun, failed);
+    };
+    const begun = (first: unknown): void => {
+      step = 'its first checkpoint failed';
+      this.#state = first;
+      this.#kept = this.#checkpointOf(first);
+      this.#events.started(this.#kept);
+    };
+    try {
+      this.#then(load(), loaded, failed);
+    } catch (error) {
+      failed(error);
+    }
+  }
+
+  /** Takes one task, JSON. Ends in `ran`, or in `failed` when the state before a refused task cannot be had back. */
+  run(payload: Uint8Array): void {
+    const refused = (error: unknown): void => this.#refuse(this.#reasonOf(error));
+    try {
+      const task = this.#there.parse(fromBytes(payload));
+      this.#then(this.#module?.handle(this.#state, task, this.#context), (answer) => this.#accept(answer), refused);
+    } catch (error) {
+      refused(error);
+    }
+  }
+
+  #accept(answer: unknown): void {
+    if (typeof answer !== 'object' || answer === null || !('state' in answer)) {
+      throw new TypeError('handle must return { state, result }');
+    }
+    const result = 'result' in answer ? answer.result : undefined;
+    const value = this.#jsonOf(result ?? null, 'result', 'Return plain objects.');
+    const next = this.#checkpointOf(answer.state);
+    this.#state = answer.state;
+    this.#kept = next;
+    this.#events.ran(true, value, next);
+  }
+
+  /** The task may have changed half of the state before it threw. */
+  #refuse(reason: string): void {
+    const failed = (error: unknown): void =>
+      this.#events.failed(`the state before a refused task cannot be restored: ${this.#reasonOf(error)}`);
+    const back = (state: unknown): void => {
+      this.#state = state;
+      this.#events.ran(false, toBytes(JSON.stringify({ reason })), this.#kept);
+    };
+    try {
+      this.#then(this.#restored(this.#module, this.#kept), back, failed);
+    } catch (error) {
+      failed(error);
+    }
+  }
+
+  #then(value: unknown, next: (value: unknown) => void, failed: (error: unknown) => void): void {
+    const done = (settled: unknown): void => {
+      try {
+        next(settled);
+      } catch (error) {
+        failed(error);
+      }
+    };
+    this.#there.settle(value, done, failed);
+  }
+
+  #restored(module: Module | undefined, bytes: Uint8Array): unknown {
+    if (module?.restore !== undefined) return module.restore(this.#there.copy(bytes), this.#context);
+    return this.#there.parse(fromBytes(bytes));
+  }
+
+  /** The state as bytes of its own: neither the agent nor a pool of buffers shares their memory. */
+  #checkpointOf(state: unknown): Uint8Array {
+    if (this.#module?.checkpoint === undefined) {
+      return this.#jsonOf(state, 'state', 'Keep plain objects, or give the agent checkpoint and restore.');
+    }
+    const bytes = this.#module.checkpoint(state);
+    if (!this.#there.isBytes(bytes)) throw new TypeError('checkpoint must return a Uint8Array');
+    return new Uint8Array(bytes);
+  }
+
+  #jsonOf(value: unknown, what: string, advice: string): Uint8Array {
+    let why: string | undefined;
+    try {
+      why = whyNotJson(value, this.#there.plain);
+    } catch (error) {
+      why = `: ${this.#reasonOf(error)}`;
+    }
+    if (why !== undefined) throw new TypeError(`${what} is not plain JSON: ${what}${why}. ${advice}`);
+    return toBytes(JSON.stringify(value));
+  }
+
+  #reasonOf(error: unknown): string {
+    try {
+      const text = this.#there.isError(error) ? `${error.message || error.name}` : String(error);
+      return text.slice(0, reasonLengthMax);
+    } catch {
+      return 'it threw something that cannot be shown as text';
+    }
+  }
+}

@@ -1,0 +1,183 @@
+import type { CounterState } from './anytime-acknowledged-task.ts';
+import type { Model, Operation } from './linearizability.ts';
+
+/** A task that counts its serial, or a read of the agent's state. */
+export type CounterInput = { type: 'task'; serial: number } | { type: 'read' };
+/** Of a task: the total after it, or `refused` (`taskFailed`: it changed nothing and never will). Of a read: the state. */
+export type CounterOutput = { total: number } | 'refused' | CounterState;
+export type CounterOperation = Operation<CounterInput, CounterOutput>;
+
+/** Positions, that is totals, between which a serial without an answer can have taken effect. */
+interface Span {
+  after: number;
+  until: number;
+}
+
+/** What the answers of a history say about it as a whole. */
+interface Answers {
+  /** Serials that earlier pieces of the history counted, with the total after each. */
+  earlier: ReadonlyMap<number, number>;
+  /** The total after each acknowledged serial, and the other way round. */
+  totals: Map<number, number>;
+  owners: Map<number, number>;
+  refused: Set<number>;
+  spans: Map<number, Span>;
+}
+
+/** How far the counter has come. The acknowledged serials up to the total are in it; of the others, those listed. */
+export interface CounterProgress {
+  total: number;
+  unanswered: ReadonlyMap<number, number>;
+  answers: Answers;
+}
+
+/**
+ * The simulator's counter agent: each serial takes effect at most once, however often it is sent, and is answered with
+ * the total after it, always the same. A read answers with the total and what was counted.
+ *
+ * Totals are dense and unique, so the answers fix the place of every acknowledged serial beforehand, and the reads bound
+ * those of the others; nothing is left to guess, and a history costs about as much as it is long.
+ */
+export const counterModel: Model<CounterProgress, CounterInput, CounterOutput> = {
+  init: (history, from) => ({
+    total: from?.total ?? 0,
+    unanswered: new Map(),
+    answers: answersOf(history, from === undefined ? new Map() : countedBy(from), from?.total ?? 0),
+  }),
+
+  step(state, input, output) {
+    if (input.type === 'read') return output === undefined || isStateOf(state, output) ? state : undefined;
+    const { serial } = input;
+    const counted = totalOf(state, serial);
+    if (output === undefined) return counted === undefined && mayComeNext(state, serial) ? count(state, serial) : state;
+    if (output === 'refused') return counted === undefined ? state : undefined;
+    if (counted !== undefined) return counted === output.total ? state : undefined;
+    const isNext = output.total === state.total + 1 && state.answers.totals.get(serial) === output.total;
+    return isNext ? count(state, serial) : undefined;
+  },
+
+  // With what is placed so far, the total tells how many unanswered serials are in it; the search knows which.
+  key: (state) => String(state.total),
+
+  describe(input, output) {
+    if (input.type === 'read') return `read → ${output === undefined ? 'no answer' : showState(output)}`;
+    const answer = output === undefined ? 'no answer' : output === 'refused' ? output : `total ${output.total}`;
+    return `task ${input.serial} → ${answer}`;
+  },
+
+  describeState: (state) => showState(stateOf(state)),
+
+  changesNothing: (input, output) => input.type === 'read' || output === 'refused',
+
+  /**
+   * The owner of the next total; where it has none, of the serials that fit the one that reads force in first (earliest
+   * deadline first): whatever order uses another one here also works with the two exchanged.
+   */
+  worthTrying(state, unanswered) {
+    const { spans } = state.answers;
+    let best: CounterOperation | undefined;
+    let bestUntil = Number.POSITIVE_INFINITY;
+    for (const operation of unanswered) {
+      const { input } = operation;
+      if (input.type !== 'task' || totalOf(state, input.serial) !== undefined || !mayComeNext(state, input.serial)) {
+        continue;
+      }
+      const until = spans.get(input.serial)?.until ?? Number.POSITIVE_INFINITY;
+      if (best !== undefined && until >= bestUntil) continue;
+      best = operation;
+      bestUntil = until;
+    }
+    return best === undefined ? [] : [best];
+  },
+};
+
+function answersOf(
+  history: readonly CounterOperation[],
+  earlier: ReadonlyMap<number, number>,
+  startTotal: number,
+): Answers {
+  const answers: Answers = { earlier, totals: new Map(), owners: new Map(), refused: new Set(), spans: new Map() };
+  const { totals, owners, refused, spans } = answers;
+  const tasks = history.flatMap(({ input, output }) => (input.type === 'task' ? [{ ...input, output }] : []));
+  for (const { serial, output } of tasks) if (output === 'refused') refused.add(serial);
+  for (const { serial, output } of tasks) {
+    if (output === undefined || output === 'refused') continue;
+    const { total } = output;
+    // Of answers that contradict each other only the first counts: no order explains the others.
+    const isFree = !totals.has(serial) && !owners.has(total) && !earlier.has(serial) && !refused.has(serial);
+    if (!isFree || !Number.isSafeInteger(total) || total <= startTotal) continue;
+    totals.set(serial, total);
+    owners.set(total, serial);
+  }
+  for (const { serial, output } of tasks) {
+    if (output !== undefined || totals.has(serial)) continue;
+    spans.set(serial, { after: startTotal, until: Number.POSITIVE_INFINITY });
+  }
+  for (const { input, output } of history) {
+    if (input.type === 'read' && isState(output)) narrow(spans, output);
+  }
+  return answers;
+}
+
+/** A serial that a read shows was counted by then, one that it does not show was not. */
+function narrow(spans: Map<number, Span>, { total, counts }: CounterState): void {
+  for (const [serial, span] of spans) {
+    if (counts[serial] === undefined) span.after = Math.max(span.after, total);
+    else span.until = Math.min(span.until, total);
+  }
+}
+
+/** Whether a serial can be the next one that is counted, if it is not counted yet. */
+function mayComeNext({ total, answers }: CounterProgress, serial: number): boolean {
+  const owner = answers.owners.get(total + 1);
+  if (owner !== undefined || answers.refused.has(serial)) return owner === serial;
+  const span = answers.spans.get(serial);
+  return span !== undefined && span.after < total + 1 && total + 1 <= span.until;
+}
+
+/** The total after a serial, once it is counted. */
+function totalOf({ total, unanswered, answers }: CounterProgress, serial: number): number | undefined {
+  const owned = answers.totals.get(serial);
+  if (owned !== undefined) return owned <= total ? owned : undefined;
+  return answers.earlier.get(serial) ?? unanswered.get(serial);
+}
+
+function count(state: CounterProgress, serial: number): CounterProgress {
+  const total = state.total + 1;
+  if (state.answers.totals.has(serial)) return { ...state, total };
+  return { ...state, total, unanswered: new Map(state.unanswered).set(serial, total) };
+}
+
+function countedBy({ total, unanswered, answers }: CounterProgress): Map<number, number> {
+  const owned = [...answers.totals].filter(([, after]) => after <= total);
+  return new Map([...answers.earlier, ...unanswered, ...owned]);
+}
+
+function stateOf(state: CounterProgress): CounterState {
+  return { total: state.total, counts: Object.fromEntries([...countedBy(state).keys()].map((serial) => [serial, 1])) };
+}
+
+function isState(output: CounterOutput | undefined): output is CounterState {
+  return typeof output === 'object' && 'counts' in output;
+}
+
+/** Whether a read can answer that: exactly the serials that are counted, each once. */
+function isStateOf(state: CounterProgress, output: CounterOutput): boolean {
+  if (!isState(output) || output.total !== state.total) return false;
+  const counted = Object.entries(output.counts);
+  if (counted.length !== state.total) return false;
+  return counted.every(([serial, times]) => times === 1 && totalOf(state, Number(serial)) !== undefined);
+}
+
+const serialsShownMax = 24;
+
+function showState(output: CounterOutput): string {
+  if (output === 'refused') return output;
+  if (!isState(output)) return `total ${output.total}`;
+  const serials = Object.entries(output.counts).map(([serial, times]) =>
+    times === 1 ? serial : `${serial} ×${times}`,
+  );
+  const omitted = serials.length - serialsShownMax;
+  const shown = [...(omitted > 0 ? [`… ${omitted} more`] : []), ...serials.slice(-serialsShownMax)];
+  return `total ${output.total} of serials ${shown.join(', ') || 'none'}`;
+}
