@@ -1,5 +1,9 @@
-import type { EffectOf } from '../node/core/effect.ts';
+import { decodeConfiguration } from '../consensus/configuration.ts';
+import { entryKinds } from '../consensus/entry.ts';
+import type { EffectOf, Write } from '../node/core/effect.ts';
 import type { NodeId } from '../node/core/message.ts';
+import { keys } from '../node/core/records.ts';
+import { Entry } from '../node/core/wire/messages.ts';
 import type { Observer } from './checkers/checker.ts';
 
 type Report = EffectOf<'report'>['report'];
@@ -32,8 +36,10 @@ export class Ledger implements Observer {
   readonly agents = new Map<string, LedgerAgent>();
   /** Every placement that was ever decided, by agent and epoch. */
   readonly placements = new Map<string, LedgerPlacement>();
-  /** The voters of every configuration so far, newest last. */
-  readonly configurations: (readonly NodeId[])[] = [];
+  /** Voters of each configuration that is on any disk, by index and term: a leader may count by one that is not committed. */
+  readonly #configurations = new Map<string, { index: number; voters: readonly NodeId[] }>();
+  /** Of the last one that is committed. */
+  #voters: { index: number; voters: readonly NodeId[] } = { index: 0, voters: [] };
   /** Called for each decision, when it is in the ledger. */
   onDecision: ((report: Report) => void) | undefined;
   #index = 0;
@@ -43,8 +49,25 @@ export class Ledger implements Observer {
     return this.#index;
   }
 
+  /** By the last committed configuration; none before the cluster is founded. */
   get voters(): readonly NodeId[] {
-    return this.configurations.at(-1) ?? [];
+    return this.#voters.voters;
+  }
+
+  /** The voters by every configuration that may be in force: the last committed one, and those behind it. */
+  get configurations(): (readonly NodeId[])[] {
+    const later = [...this.#configurations.values()].filter(({ index }) => index > this.#voters.index);
+    return [this.#voters, ...later].map(({ voters }) => voters);
+  }
+
+  durable(_node: NodeId, writes: readonly Write[]): void {
+    for (const { key, value } of writes) {
+      if (value === undefined || !key.startsWith(entryPrefix)) continue;
+      const { index, term, kind, data } = Entry.decode(value);
+      if (kind !== entryKinds.configuration) continue;
+      const voters = decodeConfiguration(data)?.voters ?? [];
+      this.#configurations.set(`${index}/${term}`, { index, voters });
+    }
   }
 
   placement(agent: string, epoch: number): LedgerPlacement | undefined {
@@ -64,7 +87,9 @@ export class Ledger implements Observer {
     memberJoined: ({ node, boot }) => void this.members.set(node, { boot, membership: 'alive' }),
     memberDead: ({ node, boot }) => void this.members.set(node, { boot, membership: 'dead' }),
     memberLeft: ({ node, boot }) => void this.members.set(node, { boot, membership: 'left' }),
-    votersChanged: ({ voters }) => void this.configurations.push(voters),
+    votersChanged: ({ voters }) => {
+      this.#voters = { index: this.#index, voters };
+    },
     agentsCreated: ({ agents = [], type }) => {
       for (const agent of agents) this.agents.set(agent, { type, placement: undefined, active: undefined });
     },
@@ -81,6 +106,8 @@ export class Ledger implements Observer {
     agentDeleted: ({ agent }) => void this.agents.delete(agent),
   };
 }
+
+const entryPrefix = keys.entry(0).slice(0, -16);
 
 /** The fields that the reports of the log carry, each kind some of them. */
 interface Details {

@@ -32,7 +32,7 @@ export class Losses {
     if (this.#ledger.voters.length === 0 || this.isLost(node)) return false;
     const intact = (other: NodeId): boolean => other !== node && !this.isLost(other);
     const survives = (nodes: readonly NodeId[]): boolean => isMajority(nodes.filter(intact).length, nodes.length);
-    if (!this.#ledger.configurations.slice(-3).every(survives)) return false;
+    if (!this.#ledger.configurations.every(survives)) return false;
     return [...this.#ledger.agents.values()].every(({ active, placement }) =>
       [active, placement].every((one) => one === undefined || survives(one.holders)),
     );
@@ -47,10 +47,7 @@ export class Losses {
 
   /** Whether these nodes are a majority of the voters of every configuration that may still be in force. */
   isQuorum(nodes: ReadonlySet<NodeId>): boolean {
-    return this.#ledger.configurations
-      .slice(-3)
-      .every((voters) =>
-        isMajority(voters.filter((voter) => nodes.has(voter) && !this.isLost(voter)).length, voters.length),
-      );
+    const isThere = (voter: NodeId): boolean => nodes.has(voter) && !this.isLost(voter);
+    return this.#ledger.configurations.every((voters) => isMajority(voters.filter(isThere).length, voters.length));
   }
 }

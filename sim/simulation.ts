@@ -17,6 +17,8 @@ import { World } from './world.ts';
 
 /** Bound within which everything must be as it should once the faults are over, ms of virtual time. */
 export const settleWithinMs = 60_000;
+/** Within this a leader knows that it lost its majority. */
+const noticedMs = 3_000;
 /** Whoever runs the containers starts one that ended after this long. */
 const restartMs = 500;
 
@@ -103,6 +105,7 @@ export class Simulation {
     this.#makeFaultsPermanent(world.nodes.filter((node) => !healed.has(node)));
     workload.doors = majority;
     operators.doors = majority;
+    this.#healWhoeverIsNeeded(majority, healed);
     const isReachable = (agent: string): boolean => {
       const record = ledger.agents.get(agent);
       return record === undefined || losses.isReachable(record, healed);
@@ -116,6 +119,23 @@ export class Simulation {
     awaitSettled(world, { wanted, excused, nodes: majority }, settleWithinMs);
     this.#expectProgress(() => workload.agents.filter(isReachable));
     return majority;
+  }
+
+  /**
+   * A leader that has not yet noticed whom it lost may have changed the voters meanwhile, so that these nodes are a
+   * majority no longer. Then more of them heal.
+   */
+  #healWhoeverIsNeeded(majority: NodeId[], healed: Set<NodeId>): void {
+    const { world, losses } = this;
+    world.runFor(noticedMs);
+    for (const node of world.nodes) {
+      if (losses.isQuorum(healed)) return;
+      if (healed.has(node) || losses.isLost(node)) continue;
+      majority.push(node);
+      healed.add(node);
+      world.act('phase', 'world', `${node} heals, too: the voters were changed`);
+      this.#makeHealthy(majority);
+    }
   }
 
   /** Every agent that can be reached acknowledges something new. */
@@ -171,8 +191,10 @@ export class Simulation {
     const cut: NodeId[] = [];
     for (const node of nodes) {
       const draw = random.next();
-      if (draw < 0.4) world.crash(node, 'silent');
-      else if (draw < 0.6 && world.host(node).state === 'running') world.pause(node);
+      if (draw < 0.4) {
+        world.callOff(node);
+        world.crash(node, 'silent');
+      } else if (draw < 0.6 && world.host(node).state === 'running') world.pause(node);
       else cut.push(node);
     }
     // All that are cut off stay together: they may be as many as the others but for one.

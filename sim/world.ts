@@ -80,6 +80,8 @@ export class World {
   readonly exits: Exit[] = [];
   /** Machines whose disk is lost for good: another one stands at their address. */
   readonly gone = new Set<NodeId>();
+  /** Machines whose planned first start is called off. */
+  readonly #calledOff = new Set<NodeId>();
   readonly #options: WorldOptions;
   readonly #hosts = new Map<NodeId, Host>();
   readonly #waiting = new Map<string, Asked>();
@@ -207,7 +209,7 @@ export class World {
     this.#hosts.set(id, host);
     this.reports.set(id, []);
     this.timeline.after(delayMs, () => {
-      if (host.state === 'off' && !this.gone.has(id)) this.#start(host, true);
+      if (host.state === 'off' && !this.gone.has(id) && !this.#calledOff.has(id)) this.#start(host, true);
     });
     return id;
   }
@@ -221,8 +223,14 @@ export class World {
     this.#lose(node);
   }
 
+  /** A machine that has not been started yet stays off until it is restarted. */
+  callOff(node: NodeId): void {
+    this.#calledOff.add(node);
+  }
+
   /** Starts a machine that is off, on the disk that it has. */
   restart(node: NodeId): void {
+    this.#calledOff.add(node);
     this.act('mend', node, 'start');
     this.#start(this.host(node), false);
   }

@@ -9,16 +9,22 @@ export interface Module {
   source: string | undefined;
 }
 
+/** An ES module, as nodes take it, or a script that leaves the same exports in a global, as the simulator does. */
+export type Format = 'esm' | 'iife';
+
 const files = ['agent.ts', 'agent.js', 'agent.mjs'];
 const typePattern = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/;
 /** As much as a node takes. */
 const sourceBytesMax = 256 * 1024;
+const target = 'node22';
+/** Where the simulator looks for the exports: `agentGlobalName` of its `agent-module.ts`. */
+const globalName = 'conclaveAgent';
 
 /**
- * What `deploy` is to deploy: a folder's agent, bundled into one module, or a type that the cluster has. Throws
- * `UsageError` for a folder without an agent, or one whose code cannot be bundled.
+ * What `deploy` is to deploy: a folder's agent, bundled into one module, or a type that the cluster has. As a script it
+ * is for the simulator. Throws `UsageError` for a folder without an agent, or one whose code cannot be bundled.
  */
-export async function readModule(argument: string): Promise<Module> {
+export async function readModule(argument: string, format: Format = 'esm'): Promise<Module> {
   const isFolder = existsSync(argument) && statSync(argument).isDirectory();
   if (!isFolder) {
     if (typePattern.test(argument)) return { type: argument, source: undefined };
@@ -36,7 +42,7 @@ export async function readModule(argument: string): Promise<Module> {
   if (Buffer.byteLength(source) > sourceBytesMax) {
     throw new UsageError(`The code of ${type} is larger than ${sourceBytesMax} bytes. Nothing was changed.`);
   }
-  return { type, source };
+  return { type, source: format === 'esm' ? source : await asScript(source, file) };
 }
 
 /** The typing helper of the package, for folders that are outside of it. */
@@ -61,12 +67,33 @@ async function bundle(file: string): Promise<string> {
       minify: true,
       format: 'esm',
       platform: 'node',
-      target: 'node22',
+      target,
       logLevel: 'silent',
       plugins: [agentHelper],
     });
     return outputFiles[0]?.text ?? '';
   } catch (error) {
     throw new UsageError(`${file} cannot be bundled: ${(error as Error).message}. Nothing was changed.`);
+  }
+}
+
+/** The module that would be deployed as a script, and not the file anew: so both have the same exports. */
+async function asScript(source: string, file: string): Promise<string> {
+  const { transform } = await import('esbuild');
+  // With `import()` left in it, what there is to say would be said by the engine, in its own words.
+  const supported = { 'dynamic-import': false };
+  try {
+    const { code } = await transform(source, {
+      format: 'iife',
+      globalName,
+      minify: true,
+      target,
+      supported,
+      platform: 'node',
+      logLevel: 'silent',
+    });
+    return code;
+  } catch (error) {
+    throw new UsageError(`${file} cannot be bundled as a script: ${(error as Error).message}. Nothing was changed.`);
   }
 }

@@ -19,6 +19,8 @@ interface Backoff {
 
 const backoffMsMin = 250;
 const backoffMsMax = 30_000;
+/** A voter that answered a heartbeat this long ago still answers. */
+const answeringMs = 200;
 /** Failures further apart than this are not a row of them. */
 const calmMs = 60_000;
 
@@ -128,19 +130,35 @@ export class Manager {
       this.#decisions.changeConfiguration({ voters, learners: [...kept, ...unknown.map(({ node }) => node)] });
       return;
     }
-    const dead = voters.find(
+    const dead = voters.filter(
       (node) => node !== self && nowMs - (this.#deadSinceMs.get(node) ?? nowMs) >= settings.voterGraceMs,
     );
     const ready = learners.find((node) => state.isAlive(node) && this.#isCaughtUp(node));
-    if (ready !== undefined && voters.length < settings.votersMax) {
+    const [lost] = dead;
+    // Who takes the place of a dead voter comes before that one goes: for a moment there is one more.
+    if (ready !== undefined && voters.length < settings.votersMax + (lost === undefined ? 0 : 1)) {
       this.#decisions.changeConfiguration({
         voters: [...voters, ready],
         learners: learners.filter((n) => n !== ready),
       });
-    } else if (dead !== undefined && voters.length > 3) {
-      const remaining = voters.filter((node) => node !== dead);
-      this.#decisions.changeConfiguration({ voters: remaining, learners: [...learners, dead] });
+    } else if (lost !== undefined && this.#mayLetGo(lost, voters, dead.length)) {
+      const remaining = voters.filter((node) => node !== lost);
+      this.#decisions.changeConfiguration({ voters: remaining, learners: [...learners, lost] });
     }
+  }
+
+  /**
+   * A dead voter that comes back counts again, so it is let go only where that gains something: where the majority gets
+   * smaller, now or with the next one. And never when the others that answer would then be no majority.
+   */
+  #mayLetGo(lost: NodeId, voters: readonly NodeId[], dead: number): boolean {
+    const { self, nowMs } = this.#context;
+    const progress = this.#decisions.raft.progress();
+    if (voters.length <= 3 || (voters.length % 2 === 1 && dead < 2)) return false;
+    const answers = (node: NodeId): boolean =>
+      node === self || nowMs - (progress.get(node)?.lastAckMs ?? Number.NEGATIVE_INFINITY) < answeringMs;
+    const remaining = voters.filter((node) => node !== lost);
+    return !answers(lost) && remaining.filter(answers).length >= majorityOf(remaining.length);
   }
 
   /**

@@ -58,21 +58,22 @@ export class SameLog implements Checker {
   durable(node: NodeId, writes: readonly Write[]): void {
     let log = this.#terms.get(node);
     if (log === undefined) this.#terms.set(node, (log = new Map()));
+    const cut: number[] = [];
     for (const { key, value } of writes) {
       if (!key.startsWith(entryPrefix)) continue;
       const index = Number(key.slice(entryPrefix.length));
-      if (value === undefined) log.delete(index);
-      else {
+      if (value === undefined) {
+        // A former leader's own entry in that place is no loss.
+        if (log.get(index) === this.#committed.get(index)?.term) cut.push(index);
+        log.delete(index);
+      } else {
         const entry = Entry.decode(value);
         this.#learn(node, entry);
         this.#expectCommitted(node, index, entry.term, log.get(index));
         log.set(index, entry.term);
       }
     }
-    for (const { key, value } of writes) {
-      if (value === undefined && key.startsWith(entryPrefix))
-        this.#expectNotCut(node, Number(key.slice(entryPrefix.length)), log);
-    }
+    for (const index of cut) this.#expectNotCut(node, index, log);
   }
 
   reported(node: NodeId, report: EffectOf<'report'>['report']): void {

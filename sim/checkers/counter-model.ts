@@ -1,10 +1,10 @@
-import type { CounterState } from './anytime-acknowledged-task.ts';
+import type { CounterState } from '../counter.ts';
 import type { Model, Operation } from './linearizability.ts';
 
 /** A task that counts its serial, or a read of the agent's state. */
 export type CounterInput = { type: 'task'; serial: number } | { type: 'read' };
-/** Of a task: the total after it, or `refused` (`taskFailed`: it changed nothing and never will). Of a read: the state. */
-export type CounterOutput = { total: number } | 'refused' | CounterState;
+/** Of a task: the total after it, or that it failed: then it changed nothing and never will. Of a read: the state. */
+export type CounterOutput = { type: 'task'; total: number } | { type: 'failed' } | ({ type: 'read' } & CounterState);
 export type CounterOperation = Operation<CounterInput, CounterOutput>;
 
 /** Positions, that is totals, between which a serial without an answer can have taken effect. */
@@ -20,7 +20,7 @@ interface Answers {
   /** The total after each acknowledged serial, and the other way round. */
   totals: Map<number, number>;
   owners: Map<number, number>;
-  refused: Set<number>;
+  failed: Set<number>;
   spans: Map<number, Span>;
 }
 
@@ -50,7 +50,8 @@ export const counterModel: Model<CounterProgress, CounterInput, CounterOutput> =
     const { serial } = input;
     const counted = totalOf(state, serial);
     if (output === undefined) return counted === undefined && mayComeNext(state, serial) ? count(state, serial) : state;
-    if (output === 'refused') return counted === undefined ? state : undefined;
+    if (output.type === 'failed') return counted === undefined ? state : undefined;
+    if (output.type === 'read') return undefined;
     if (counted !== undefined) return counted === output.total ? state : undefined;
     const isNext = output.total === state.total + 1 && state.answers.totals.get(serial) === output.total;
     return isNext ? count(state, serial) : undefined;
@@ -59,15 +60,12 @@ export const counterModel: Model<CounterProgress, CounterInput, CounterOutput> =
   // With what is placed so far, the total tells how many unanswered serials are in it; the search knows which.
   key: (state) => String(state.total),
 
-  describe(input, output) {
-    if (input.type === 'read') return `read → ${output === undefined ? 'no answer' : showState(output)}`;
-    const answer = output === undefined ? 'no answer' : output === 'refused' ? output : `total ${output.total}`;
-    return `task ${input.serial} → ${answer}`;
-  },
+  describe: (input, output) =>
+    `${input.type === 'read' ? 'read' : `task ${input.serial}`} → ${output === undefined ? 'no answer' : show(output)}`,
 
-  describeState: (state) => showState(stateOf(state)),
+  describeState: (state) => show(stateOf(state)),
 
-  changesNothing: (input, output) => input.type === 'read' || output === 'refused',
+  changesNothing: (input, output) => input.type === 'read' || output?.type === 'failed',
 
   /**
    * The owner of the next total; where it has none, of the serials that fit the one that reads force in first (earliest
@@ -96,15 +94,15 @@ function answersOf(
   earlier: ReadonlyMap<number, number>,
   startTotal: number,
 ): Answers {
-  const answers: Answers = { earlier, totals: new Map(), owners: new Map(), refused: new Set(), spans: new Map() };
-  const { totals, owners, refused, spans } = answers;
+  const answers: Answers = { earlier, totals: new Map(), owners: new Map(), failed: new Set(), spans: new Map() };
+  const { totals, owners, failed, spans } = answers;
   const tasks = history.flatMap(({ input, output }) => (input.type === 'task' ? [{ ...input, output }] : []));
-  for (const { serial, output } of tasks) if (output === 'refused') refused.add(serial);
+  for (const { serial, output } of tasks) if (output?.type === 'failed') failed.add(serial);
   for (const { serial, output } of tasks) {
-    if (output === undefined || output === 'refused') continue;
+    if (output?.type !== 'task') continue;
     const { total } = output;
     // Of answers that contradict each other only the first counts: no order explains the others.
-    const isFree = !totals.has(serial) && !owners.has(total) && !earlier.has(serial) && !refused.has(serial);
+    const isFree = !totals.has(serial) && !owners.has(total) && !earlier.has(serial) && !failed.has(serial);
     if (!isFree || !Number.isSafeInteger(total) || total <= startTotal) continue;
     totals.set(serial, total);
     owners.set(total, serial);
@@ -114,7 +112,7 @@ function answersOf(
     spans.set(serial, { after: startTotal, until: Number.POSITIVE_INFINITY });
   }
   for (const { input, output } of history) {
-    if (input.type === 'read' && isState(output)) narrow(spans, output);
+    if (input.type === 'read' && output?.type === 'read') narrow(spans, output);
   }
   return answers;
 }
@@ -130,7 +128,7 @@ function narrow(spans: Map<number, Span>, { total, counts }: CounterState): void
 /** Whether a serial can be the next one that is counted, if it is not counted yet. */
 function mayComeNext({ total, answers }: CounterProgress, serial: number): boolean {
   const owner = answers.owners.get(total + 1);
-  if (owner !== undefined || answers.refused.has(serial)) return owner === serial;
+  if (owner !== undefined || answers.failed.has(serial)) return owner === serial;
   const span = answers.spans.get(serial);
   return span !== undefined && span.after < total + 1 && total + 1 <= span.until;
 }
@@ -153,27 +151,37 @@ function countedBy({ total, unanswered, answers }: CounterProgress): Map<number,
   return new Map([...answers.earlier, ...unanswered, ...owned]);
 }
 
-function stateOf(state: CounterProgress): CounterState {
-  return { total: state.total, counts: Object.fromEntries([...countedBy(state).keys()].map((serial) => [serial, 1])) };
+function stateOf(state: CounterProgress): CounterOutput {
+  const counts = Object.fromEntries([...countedBy(state).keys()].map((serial) => [serial, 1]));
+  return { type: 'read', total: state.total, counts };
 }
 
-function isState(output: CounterOutput | undefined): output is CounterState {
-  return typeof output === 'object' && 'counts' in output;
+/** The serials of each read that is in order: looked at again and again, and slow to take apart. */
+const serialsOfReads = new WeakMap<CounterOutput & CounterState, number[] | 'wrong'>();
+
+function serialsOf(read: CounterOutput & CounterState): number[] | 'wrong' {
+  let serials = serialsOfReads.get(read);
+  if (serials === undefined) {
+    const counts = Object.entries(read.counts);
+    const isRight = counts.length === read.total && counts.every(([, times]) => times === 1);
+    serials = isRight ? counts.map(([serial]) => Number(serial)) : 'wrong';
+    serialsOfReads.set(read, serials);
+  }
+  return serials;
 }
 
 /** Whether a read can answer that: exactly the serials that are counted, each once. */
 function isStateOf(state: CounterProgress, output: CounterOutput): boolean {
-  if (!isState(output) || output.total !== state.total) return false;
-  const counted = Object.entries(output.counts);
-  if (counted.length !== state.total) return false;
-  return counted.every(([serial, times]) => times === 1 && totalOf(state, Number(serial)) !== undefined);
+  if (output.type !== 'read' || output.total !== state.total) return false;
+  const serials = serialsOf(output);
+  return serials !== 'wrong' && serials.every((serial) => totalOf(state, serial) !== undefined);
 }
 
 const serialsShownMax = 24;
 
-function showState(output: CounterOutput): string {
-  if (output === 'refused') return output;
-  if (!isState(output)) return `total ${output.total}`;
+function show(output: CounterOutput): string {
+  if (output.type === 'failed') return 'failed';
+  if (output.type === 'task') return `total ${output.total}`;
   const serials = Object.entries(output.counts).map(([serial, times]) =>
     times === 1 ? serial : `${serial} ×${times}`,
   );

@@ -82,7 +82,7 @@ export class History<State, Input, Output> {
     return id;
   }
 
-  /** Its answer, also one that comes after the client gave up. Of an id without a call, or after an answer: ignored. */
+  /** Its answer. One that comes when nobody waits for it any more is ignored. */
   returned(id: number, output: Output, atMs: number): void {
     const recorded = this.#open.get(id);
     if (recorded === undefined) return;
@@ -96,7 +96,13 @@ export class History<State, Input, Output> {
 
   /** Nobody waits for its answer any more: it may take effect later, or never. */
   unknown(id: number): void {
+    const recorded = this.#open.get(id);
+    if (recorded === undefined) return;
     this.#open.delete(id);
+    const chapter = this.#chapter(recorded.key);
+    if (chapter.stopped !== undefined || !this.#model.changesNothing?.(recorded.operation.input, undefined)) return;
+    chapter.operations.delete(id);
+    chapter.open -= 1;
   }
 
   /** What is kept of a key. */

@@ -26,8 +26,8 @@ export interface Model<State, Input, Output> {
   key(state: State): string;
   describe(input: Input, output: Output | undefined): string;
   describeState?(state: State): string;
-  /** With that answer it leaves every state as it is, so it may be placed as soon as it fits, without a choice. */
-  changesNothing?(input: Input, output: Output): boolean;
+  /** With that answer, or without any, it leaves every state as it is: no choice has to be made for it. */
+  changesNothing?(input: Input, output: Output | undefined): boolean;
   /**
    * Of the unanswered operations that could come next, those worth trying, best first. Leaving one out is sound if a
    * listed one, or none, serves at least as well wherever it would.
@@ -66,7 +66,7 @@ interface Frame<State> extends Step<State> {
   isOpened: boolean;
 }
 
-/** Sets of used unanswered operations that are kept per configuration to compare others with. */
+/** Sets of used unanswered operations kept per configuration to compare others with; lines of each kind in evidence. */
 const setsComparedMax = 64;
 const linesShownMax = 20;
 
@@ -92,13 +92,9 @@ class Bits {
 
   /** Short, since operations are placed nearly in their order: all ones before the text begins, all zeros behind it. */
   text(): string {
-    let low = 0;
-    let high = this.words.length;
-    while (low < high && this.words[low] === 0xffffffff) low += 1;
-    while (high > low && this.words[high - 1] === 0) high -= 1;
-    let text = `${low}`;
-    for (let at = low; at < high; at++) text += `.${this.words[at]?.toString(36)}`;
-    return text;
+    const low = this.words.findIndex((word) => word !== 0xffffffff);
+    const high = this.words.findLastIndex((word) => word !== 0);
+    return `${low}:${this.words.subarray(Math.max(0, low), high + 1).join('.')}`;
   }
 }
 
@@ -186,21 +182,23 @@ class Search<State, Input, Output> {
   states = 0;
   /** States in which a complete order can end, by key. */
   readonly finals = new Map<string, State>();
-  /** The order that explains the most answers, as far as the search has turned back, and what it leaves out. */
-  deepest: { answers: number; order: Operation<Input, Output>[]; left: Operation<Input, Output>[]; state: State };
+  /** The order that explains the most answers, as far as the search has turned back, and the state after it. */
+  deepest: { answers: number; order: Operation<Input, Output>[]; state: State };
 
   constructor(model: Model<State, Input, Output>, history: readonly Operation<Input, Output>[], from?: State) {
+    this.#model = model;
     const byCall = history.toSorted((a, b) => a.calledMs - b.calledMs);
     const answered = byCall.filter(isAnswered);
-    this.#model = model;
-    this.#operations = [...answered, ...byCall.filter((operation) => !isAnswered(operation))];
+    // What nobody was told, and changes nothing, is as if it had not been asked.
+    const open = byCall.filter((operation) => !isAnswered(operation) && !this.#changesNothing(operation));
+    this.#operations = [...answered, ...open];
     this.#answered = answered.length;
     this.#left = this.#answered;
     this.#unplaced = new Unplaced(answered);
     this.#placed = new Bits(this.#answered);
-    this.#used = new Bits(history.length - this.#answered);
+    this.#used = new Bits(open.length);
     const state = model.init(byCall, from);
-    this.deepest = { answers: -1, order: [], left: [], state };
+    this.deepest = { answers: -1, order: [], state };
     this.#push({ index: -1, state, key: model.key(state) });
   }
 
@@ -217,8 +215,16 @@ class Search<State, Input, Output> {
     return false;
   }
 
-  order(): Operation<Input, Output>[] {
-    return this.#frames.slice(1).map(({ index }) => this.#operation(index));
+  /** What is placed, up to the last answer. */
+  order(): { order: Operation<Input, Output>[]; state: State } {
+    const end = this.#frames.findLastIndex(({ index }) => index < this.#answered);
+    const frames = this.#frames.slice(0, end + 1);
+    const { state } = frames.at(-1) as Frame<State>;
+    return { order: frames.slice(1).map(({ index }) => this.#operation(index)), state };
+  }
+
+  #changesNothing({ input, output }: Operation<Input, Output>): boolean {
+    return this.#model.changesNothing?.(input, output) === true;
   }
 
   #operation(index: number): Operation<Input, Output> {
@@ -227,11 +233,8 @@ class Search<State, Input, Output> {
 
   #push(step: Step<State>): void {
     this.states += 1;
-    const steps = this.#left === 0 ? [] : this.#answeredSteps(step.state);
-    const free = steps.find(({ index }) => {
-      const { input, output } = this.#operation(index);
-      return output !== undefined && this.#model.changesNothing?.(input, output) === true;
-    });
+    const steps = this.#unplaced.front().called.flatMap((index) => this.#step(step.state, index) ?? []);
+    const free = steps.find(({ index }) => this.#changesNothing(this.#operation(index)));
     const isOpened = free !== undefined;
     this.#frames.push({ ...step, steps: isOpened ? [free] : steps, next: 0, isOpened });
   }
@@ -249,10 +252,6 @@ class Search<State, Input, Output> {
     const { input, output } = this.#operation(index);
     const after = this.#model.step(state, input, output);
     return after === undefined ? undefined : { index, state: after, key: this.#model.key(after) };
-  }
-
-  #answeredSteps(state: State): Step<State>[] {
-    return this.#unplaced.front().called.flatMap((index) => this.#step(state, index) ?? []);
   }
 
   #openSteps({ state, key, index: taken }: Frame<State>): Step<State>[] {
@@ -276,10 +275,7 @@ class Search<State, Input, Output> {
 
   #take(step: Step<State>): void {
     this.#flip(step.index);
-    if (!this.#seen.add(`${this.#placed.text()}|${step.key}`, this.#used)) {
-      this.#flip(step.index);
-      return;
-    }
+    if (!this.#seen.add(`${this.#placed.text()}|${step.key}`, this.#used)) return this.#flip(step.index);
     if (step.index < this.#answered) {
       this.#unplaced.lift(step.index);
       this.#left -= 1;
@@ -287,15 +283,9 @@ class Search<State, Input, Output> {
     this.#push(step);
   }
 
-  #turnBack({ state, index }: Frame<State>): void {
+  #turnBack({ index }: Frame<State>): void {
     const answers = this.#answered - this.#left;
-    if (answers > this.deepest.answers) {
-      const order = this.order();
-      const placed = new Set(order);
-      const left = this.#operations.filter((operation) => !placed.has(operation));
-      // The most urgent last, where people look first.
-      this.deepest = { answers, order, left: left.toSorted((a, b) => answerMs(b) - answerMs(a) || 0), state };
-    }
+    if (answers > this.deepest.answers) this.deepest = { answers, ...this.order() };
     this.#frames.pop();
     if (index < 0) return;
     this.#flip(index);
@@ -324,10 +314,9 @@ export function checkLinearizable<State, Input, Output>(
   const search = new Search(model, history, from);
   const found = search.run(limits.statesMax, 1);
   const { states } = search;
-  if (found === true) return { verdict: 'linearizable', states, order: search.order() };
-  if (found === false) return { verdict: 'violation', states, evidence: explain(model, history, limits, from) };
-  const evidence = `undecided after ${states} configurations of ${history.length} operations`;
-  return { verdict: 'undecided', states, evidence };
+  if (found === true) return { verdict: 'linearizable', states, order: search.order().order };
+  if (found === false) return { verdict: 'violation', states, evidence: explain(search, model, history, limits, from) };
+  return { verdict: 'undecided', states, evidence: `${states} configurations were looked at, there are more` };
 }
 
 /**
@@ -358,10 +347,8 @@ function prepare<State, Input, Output>(
 
 /** What was known when that many answers had come. */
 function prefixOf<Input, Output>(history: readonly Operation<Input, Output>[], answers: number) {
-  const known = history
-    .filter(isAnswered)
-    .toSorted((a, b) => a.returnedMs - b.returnedMs)
-    .slice(0, answers);
+  const known = history.filter(isAnswered).toSorted((a, b) => answerMs(a) - answerMs(b));
+  known.length = answers;
   const untilMs = known.at(-1)?.returnedMs ?? Number.NEGATIVE_INFINITY;
   const answered = new Set(known);
   const called = history.filter(({ calledMs }) => calledMs <= untilMs);
@@ -370,38 +357,40 @@ function prefixOf<Input, Output>(history: readonly Operation<Input, Output>[], a
 
 /** The shortest prefix that fits no order, the longest order in it, and what that leaves out. */
 function explain<State, Input, Output>(
+  failed: Search<State, Input, Output>,
   model: Model<State, Input, Output>,
   history: readonly Operation<Input, Output>[],
   { statesMax }: Limits,
   from?: State,
 ): string {
   const total = history.filter(isAnswered).length;
-  // Linearizability is closed under prefixes, so the first that has none can be found by halving.
-  let fitting = 0;
-  let answers = total;
-  while (answers - fitting > 1) {
-    const middle = (fitting + answers) >>> 1;
-    if (new Search(model, prefixOf(history, middle), from).run(statesMax, 1) === false) answers = middle;
+  let [search, prefix, answers] = [failed, [...history], total];
+  const leftOut = () =>
+    prefix.filter((operation) => isAnswered(operation) && !search.deepest.order.includes(operation));
+  // All answers before the first one that could not be explained were, so the shortest prefix is no shorter. It is found
+  // by halving, since every longer one has no order either.
+  const stuckMs = Math.min(...leftOut().map(answerMs));
+  let fitting = history.filter((operation) => answerMs(operation) < stuckMs).length;
+  for (let middle = fitting + 1; answers - fitting > 1; middle = (fitting + answers) >>> 1) {
+    const shorter = prefixOf(history, middle);
+    const attempt = new Search(model, shorter, from);
+    if (attempt.run(statesMax, 1) === false) [search, prefix, answers] = [attempt, shorter, middle];
     else fitting = middle;
   }
-  const search = new Search(model, prefixOf(history, answers), from);
-  search.run(statesMax, 1);
-  const { order, left, state } = search.deepest;
-  const firstMs = Math.min(...left.map(answerMs));
+  const { order, state } = search.deepest;
+  const left = leftOut().toSorted((a, b) => answerMs(a) - answerMs(b));
   const show = (operation: Operation<Input, Output>): string => {
     const { client, input, output, calledMs, returnedMs } = operation;
     const answeredAt = output === undefined ? 'not answered' : `answered ${returnedMs.toFixed(3)} ms`;
     return `${client} ${model.describe(input, output)} (called ${calledMs.toFixed(3)} ms, ${answeredAt})`;
   };
-  const why = (operation: Operation<Input, Output>): string => {
-    if (operation.output === undefined) return 'it may have taken effect, but that does not help';
-    return operation.calledMs <= firstMs ? 'impossible in that state' : 'called after one of these was answered';
-  };
-  const last = (lines: string[]): string[] => (lines.length === 0 ? ['  nothing'] : lines.slice(-linesShownMax));
+  const isNext = ({ calledMs }: Operation<Input, Output>): boolean => left.every((one) => calledMs <= answerMs(one));
+  const why = (one: Operation<Input, Output>): string => (isNext(one) ? 'impossible in that state' : 'called later');
   return [
-    `no order of the operations explains the first ${answers} of ${total} answers; this is the longest that fits:`,
-    ...last(order.map((operation, at) => `  ${at + 1}. ${show(operation)}`)),
+    `no order of the operations explains the first ${answers} of ${total} answers; the longest that fits:`,
+    ...order.map((operation, at) => `  ${at + 1}. ${show(operation)}`).slice(-linesShownMax),
     `after it the state is: ${model.describeState?.(state) ?? model.key(state)}; not placed:`,
-    ...last(left.map((operation) => `  ${show(operation)}: ${why(operation)}`)),
+    ...left.slice(0, linesShownMax).map((operation) => `  ${show(operation)}: ${why(operation)}`),
+    `  and ${prefix.length - order.length - left.length} without an answer, none of which helps`,
   ].join('\n');
 }

@@ -106,7 +106,7 @@ export const namesModel: Model<NameState, NamesInput, NamesOutput> = {
     return deletions.size === 0 ? words : `${words}, deletions under way: ${deletions.size}`;
   },
 
-  changesNothing: (input, output) => output !== 'ok' || input.type === 'migrate',
+  changesNothing: (input, output) => input.type === 'migrate' || (output !== undefined && output !== 'ok'),
 
   /** Those that do the same are interchangeable: of them the first. */
   worthTrying({ repeated }, unanswered) {

@@ -1,30 +1,31 @@
 import { promiseHooks } from 'node:v8';
 
-interface Edge {
-  child: object;
-  parent: object;
-  parentWasHandled: boolean;
-  parentWasOpen: boolean;
-}
-
 /**
  * Finds the promises that nobody handles, at once: Node itself tells of them only later, and then ends the process.
- * V8 names, for each promise that comes from `then` or `await`, the one that it waits for, which is handled thereby.
+ * V8 names the parent of each promise that comes from `then` or `await`. When such a child's turn comes after its
+ * parent is settled, it was the parent's handler. (That the child was made is not enough: `await` of a value that is no
+ * promise makes one, whose parent is the waiting function.) One handler has no such child: a rejected promise among
+ * the values of a synchronous iterator in `for await` counts as not handled, even where the loop's error is caught.
  */
 export class Rejections {
+  readonly #parents = new WeakMap<object, Promise<unknown>>();
   readonly #handled = new WeakSet<object>();
-  /** Settled and not handled. Whether they were fulfilled is not known. */
+  /** Settled, and not handled so far. Whether they were fulfilled is not known. */
   readonly #open = new Set<Promise<unknown>>();
-  #edge: Edge | undefined;
 
-  /** Runs something and notes every promise meanwhile. */
+  /** Runs something, and all that its promises have to do, and notes every promise meanwhile. */
   during(run: () => void): void {
     const stop = promiseHooks.createHook({
-      init: (promise, parent) => this.#init(promise, parent as Promise<unknown> | undefined),
-      before: () => {
-        this.#edge = undefined;
+      init: (child, parent) => {
+        if (parent !== undefined) this.#parents.set(child, parent);
       },
-      settled: (promise) => this.#settled(promise),
+      before: (child) => {
+        const parent = this.#parents.get(child);
+        if (parent !== undefined) this.#open.delete(parent);
+      },
+      settled: (promise) => {
+        if (!this.#handled.has(promise)) this.#open.add(promise);
+      },
     });
     try {
       run();
@@ -43,25 +44,5 @@ export class Rejections {
     const open = [...this.#open];
     this.#open.clear();
     return open;
-  }
-
-  #init(child: object, parent: Promise<unknown> | undefined): void {
-    this.#edge = undefined;
-    if (parent === undefined) return;
-    const parentWasHandled = this.#handled.has(parent);
-    this.#edge = { child, parent, parentWasHandled, parentWasOpen: this.#open.delete(parent) };
-    this.#handled.add(parent);
-  }
-
-  #settled(promise: Promise<unknown>): void {
-    const edge = this.#edge;
-    this.#edge = undefined;
-    // `await` of a plain value makes a promise of it and names the waiting function as its parent, which handles
-    // nothing. It is settled at once, where a promise that comes from `then` waits for its turn.
-    if (edge?.child === promise && !edge.parentWasHandled) {
-      this.#handled.delete(edge.parent);
-      if (edge.parentWasOpen) this.#open.add(edge.parent as Promise<unknown>);
-    }
-    if (!this.#handled.has(promise)) this.#open.add(promise);
   }
 }

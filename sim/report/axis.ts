@@ -46,7 +46,10 @@ export class Axis {
     this.#drawTicks(scale, y);
     if (this.#violationMs !== undefined) {
       pen.fillStyle = this.#palette.of('violation');
-      pen.fillRect(scale.xOf(this.#violationMs) - 1, 2, 2, this.heightPx);
+      const x = scale.xOf(this.#violationMs) - 1;
+      // not through the words on the ticks
+      pen.fillRect(x, 2, 2, y - 2);
+      pen.fillRect(x, this.heightPx - 6, 2, 6);
     }
   }
 

@@ -106,7 +106,7 @@ export class Bars {
     if (text === '') return;
     if (span.kind === 'off' || span.kind === 'paused') {
       pen.fillStyle = this.#palette.of('surface');
-      pen.fillRect(fromPx - 3, y + 1, pen.measureText(text).width + 6, height - 2);
+      pen.fillRect(fromPx - 3, y, pen.measureText(text).width + 6, height);
     }
     pen.fillStyle = this.#palette.of('ink');
     pen.fillText(text, fromPx, y + height / 2 + 0.5);

@@ -23,6 +23,7 @@ export class Chart {
   readonly #sprites: Sprites;
   readonly #violationMs: number | undefined;
   #density: Density = roomy;
+  #roomPx = -1;
   #placed: PlacedLane[] = [];
   #passing: readonly RecordedEvent[] | undefined;
   #events = new Map<string | undefined, RecordedEvent[]>();
@@ -41,7 +42,6 @@ export class Chart {
     this.#violationMs = parts.violationMs;
     this.#bars = new Bars(this.canvas, parts.palette, recording.agents);
     this.#sprites = new Sprites(this.canvas, parts.palette);
-    this.#placed = place(this.#lanes, this.#density);
   }
 
   get density(): Density {
@@ -77,12 +77,14 @@ export class Chart {
     this.#sprites.forget();
   }
 
-  /** Places the lanes anew where the density changed, and says whether it did. */
+  /** Places the lanes anew when their density or the room for them changed, and says whether it did. */
   arrange(isCompact: boolean): boolean {
     const density = isCompact ? compact : roomy;
-    if (density === this.#density) return false;
+    const roomPx = this.canvas.element.clientHeight;
+    if (density === this.#density && roomPx === this.#roomPx) return false;
     this.#density = density;
-    this.#placed = place(this.#lanes, density);
+    this.#roomPx = roomPx;
+    this.#placed = place(this.#lanes, density, roomPx);
     return true;
   }
 
@@ -103,11 +105,11 @@ export class Chart {
     const agent = picked?.what === 'span' ? picked.span.agent : undefined;
     for (const placed of inSight) this.#bars.draw(placed, this.#density, scale, offsetPx, agent);
     this.#lines = shown.messages ? this.#drawMessages(shown) : [];
+    if (this.#violationMs !== undefined) this.#upright(scale.xOf(this.#violationMs), 'violation', 2);
     for (const placed of inSight) {
       const centrePx = this.marksCentrePx(placed);
       this.#sprites.draw(this.eventsOf(placed.lane), scale, centrePx, this.markPx);
     }
-    if (this.#violationMs !== undefined) this.#upright(scale.xOf(this.#violationMs), 'violation', 2);
     this.#drawPicked(shown);
   }
 

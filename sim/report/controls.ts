@@ -97,7 +97,7 @@ export class Controls {
     const from = Math.max(0, scale.fromMs);
     const to = Math.min(scale.durationMs, scale.toMs);
     const stepMs = Math.max(0.01, 10 ** Math.floor(Math.log10(scale.stretchMs / 100)));
-    byId('range').textContent = `${formatMs(from, stepMs)} – ${formatMs(to, stepMs)}`;
+    byId('range').textContent = `${formatMs(from, stepMs).replace(' s', '')} – ${formatMs(to, stepMs)}`;
     byIdAs('messages', HTMLInputElement).checked = messages;
     byIdAs('compact', HTMLInputElement).checked = compact;
     for (const id of ['previous', 'next']) byIdAs(id, HTMLButtonElement).disabled = passing.length === 0;

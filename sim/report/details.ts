@@ -57,8 +57,8 @@ function eventContent(event: RecordedEvent): Node[] {
   const content: Node[] = [element('h3', {}, icon(path, colour), element('span', {}, event.text)), factList(facts)];
   if (event.details !== undefined && Object.keys(event.details).length > 0) {
     content.push(
-      element('h4', {}, 'Details'),
-      element('pre', { tabindex: 0, 'aria-label': 'Details as JSON' }, JSON.stringify(event.details, undefined, 2)),
+      element('h4', {}, 'Data'),
+      element('pre', { tabindex: 0, 'aria-label': 'Data as JSON' }, JSON.stringify(event.details, undefined, 2)),
     );
   }
   return content;

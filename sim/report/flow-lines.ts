@@ -9,12 +9,17 @@ const weights = [
   { sent: 10, widthPx: 1.3 },
   { sent: 100, widthPx: 2.2 },
 ];
-/** Bins at least this wide have room for arrowheads. */
-const arrowBinPxMin = 16;
+/** With more lines than this, arrowheads would be all that is seen. */
+const arrowLinesMax = 600;
 const arrowPx = 5;
-const lineAlpha = 0.5;
+/** How far a line leans from its beginning to its end, px; less where bins are narrow. */
+const leanPxMax = 18;
+/** Many lines are fainter, so that what is behind them can be read. */
+const alphaMin = 0.12;
+const alphaMax = 0.6;
+const faintFromLines = 400;
 
-/** Where a flow is drawn: from the lane that sent, early in its bin, to the lane that received, late in it. */
+/** Where a flow is drawn: from the lane that sent to the lane that received; the flows of a bin are spread over it. */
 export interface Line {
   flow: Flow;
   x1: number;
@@ -31,13 +36,18 @@ export function linesOf(
   heightPx: number,
 ): Line[] {
   const lines: Line[] = [];
-  for (const flow of flows) {
+  const inBin = new Map<number, number>();
+  for (const { atMs } of flows) inBin.set(atMs, (inBin.get(atMs) ?? 0) + 1);
+  let place = 0;
+  for (const [index, flow] of flows.entries()) {
+    place = flow.atMs === flows[index - 1]?.atMs ? place + 1 : 0;
     const y1 = heightOf(flow.from);
     const y2 = heightOf(flow.to);
     if (y1 === undefined || y2 === undefined || Math.max(y1, y2) < 0 || Math.min(y1, y2) > heightPx) continue;
-    const x1 = scale.xOf(flow.atMs + 0.15 * flow.binMs);
-    const x2 = scale.xOf(flow.atMs + 0.85 * flow.binMs);
-    lines.push({ flow, x1, y1, x2, y2 });
+    const binPx = flow.binMs / scale.msPerPx;
+    const leanPx = Math.min(leanPxMax, binPx / 2);
+    const x1 = scale.xOf(flow.atMs) + ((binPx - leanPx) * (place + 0.5)) / (inBin.get(flow.atMs) ?? 1);
+    lines.push({ flow, x1, y1, x2: x1 + leanPx, y2 });
   }
   return lines;
 }
@@ -48,13 +58,13 @@ export function drawLines(pen: CanvasRenderingContext2D, lines: readonly Line[],
     const weight = weights.findLastIndex(({ sent }) => flow.sent >= sent);
     return `${Math.max(0, weight)}${flow.lost > 0 ? 'lost' : ''}`;
   });
-  pen.globalAlpha = lineAlpha;
+  const alpha = Math.max(alphaMin, Math.min(alphaMax, (alphaMax * faintFromLines) / lines.length));
   for (const [group, members] of groups) {
     const isLost = group.endsWith('lost');
     pen.lineWidth = weights[Number.parseInt(group, 10)]?.widthPx ?? 1;
     pen.strokeStyle = palette.of(isLost ? 'lost' : 'message');
     pen.setLineDash(isLost ? [4, 3] : []);
-    pen.globalAlpha = isLost ? 0.85 : lineAlpha;
+    pen.globalAlpha = isLost ? Math.min(1, 1.5 * alpha) : alpha;
     pen.beginPath();
     for (const { x1, y1, x2, y2 } of members) {
       pen.moveTo(x1, y1);
@@ -62,9 +72,10 @@ export function drawLines(pen: CanvasRenderingContext2D, lines: readonly Line[],
     }
     pen.stroke();
     pen.setLineDash([]);
+    if (lines.length > arrowLinesMax) continue;
     pen.fillStyle = pen.strokeStyle;
     pen.beginPath();
-    for (const line of members) if (line.x2 - line.x1 >= 0.7 * arrowBinPxMin) addArrow(pen, line);
+    for (const line of members) addArrow(pen, line);
     pen.fill();
   }
   pen.globalAlpha = 1;

@@ -9,8 +9,8 @@ import type { Picked } from './view.ts';
 /** A finger or a hand needs no better aim than this, px. */
 const reachPx = 9;
 const lineReachPx = 4;
-/** Of two marks nearly as close, the loud one is meant. */
-const loudBonusPx = 3;
+/** Of two marks nearly as close, the one that lies above is meant. */
+const layerBonusPx = 1.5;
 
 /** The event whose mark is nearest to `x`, among events in order of time. */
 export function nearestEvent(events: readonly RecordedEvent[], scale: Scale, x: number): RecordedEvent | undefined {
@@ -20,7 +20,7 @@ export function nearestEvent(events: readonly RecordedEvent[], scale: Scale, x: 
     const event = events[i] as RecordedEvent;
     const offPx = scale.xOf(event.atMs) - x;
     if (offPx > reachPx) break;
-    const distance = Math.abs(offPx) - (markOf(event.kind).loud ? loudBonusPx : 0);
+    const distance = Math.abs(offPx) - markOf(event.kind).layer * layerBonusPx;
     if (distance < bestPx) {
       best = event;
       bestPx = distance;

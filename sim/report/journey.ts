@@ -58,8 +58,8 @@ export class Journey {
     const picked = this.#view.pickedEvent;
     const at = picked === undefined ? -1 : passing.indexOf(picked);
     const last = passing.length - 1;
-    const fresh =
-      by > 0 ? firstFrom(passing, picked?.atMs ?? scale.fromMs) : firstFrom(passing, picked?.atMs ?? scale.toMs) - 1;
+    const { fromMs, toMs } = scale.inner;
+    const fresh = by > 0 ? firstFrom(passing, picked?.atMs ?? fromMs) : firstFrom(passing, picked?.atMs ?? toMs) - 1;
     const event = passing[Math.max(0, Math.min(last, at === -1 ? fresh : at + by))];
     if (event !== undefined) this.#view.goTo(event);
   }

@@ -27,7 +27,7 @@ export interface Density {
   laneHeightPxMin: number;
 }
 
-export const roomy: Density = { stateRowPx: 17, marksRowPx: 18, agentRowPx: 17, paddingPx: 5, laneHeightPxMin: 40 };
+export const roomy: Density = { stateRowPx: 16, marksRowPx: 17, agentRowPx: 16, paddingPx: 4, laneHeightPxMin: 36 };
 export const compact: Density = { stateRowPx: 7, marksRowPx: 13, agentRowPx: 6, paddingPx: 3, laneHeightPxMin: 22 };
 
 /** A lane and where it lies, px below the top of the first lane. */
@@ -76,12 +76,22 @@ export function lanesOf(recording: Recording): Lane[] {
   return lanes;
 }
 
-export function place(lanes: readonly Lane[], density: Density): PlacedLane[] {
+/** Room that is left over is given to the lanes, to each at most this, px. */
+const sparePxMax = 28;
+
+/** Lanes one below the other; when they need less than `roomPx`, a little higher each. */
+export function place(lanes: readonly Lane[], density: Density, roomPx: number): PlacedLane[] {
   const { stateRowPx, marksRowPx, agentRowPx, paddingPx, laneHeightPxMin } = density;
-  let topPx = 0;
-  return lanes.map((lane) => {
+  const sized = lanes.map((lane) => {
     const rowsPx = lane.stateRows * stateRowPx + marksRowPx + lane.agentRows * agentRowPx;
-    const heightPx = Math.max(lane.node === undefined ? 0 : laneHeightPxMin, rowsPx + 2 * paddingPx);
+    const isNode = lane.node !== undefined;
+    return { lane, isNode, rowsPx, leastPx: Math.max(isNode ? laneHeightPxMin : 0, rowsPx + 2 * paddingPx) };
+  });
+  const leastPx = sized.reduce((sum, each) => sum + each.leastPx, 0);
+  const sparePx = Math.max(0, Math.min(sparePxMax, Math.floor((roomPx - leastPx) / Math.max(1, lanes.length - 1))));
+  let topPx = 0;
+  return sized.map(({ lane, isNode, rowsPx, leastPx: ownPx }) => {
+    const heightPx = ownPx + (isNode ? sparePx : 0);
     const statesPx = topPx + (heightPx - rowsPx) / 2;
     const marksPx = statesPx + lane.stateRows * stateRowPx;
     const placed = { lane, topPx, heightPx, statesPx, marksPx, agentsPx: marksPx + marksRowPx };

@@ -16,7 +16,7 @@ const samples: readonly (readonly [sample: string, name: string, meaning: string
 const controls: readonly (readonly [keys: string, meaning: string])[] = [
   ['wheel, pinch, + −', 'zoom'],
   ['drag, Shift + wheel, ← →', 'move in time'],
-  ['drag the time axis, or Shift + drag', 'zoom to a stretch'],
+  ['drag the time axis', 'zoom to a stretch; so does Shift + drag'],
   ['double click, 0', 'whole run'],
   ['N  P', 'next and previous event'],
   ['Enter', 'closer to the event; Esc lets it go'],
@@ -30,19 +30,20 @@ export function fillLegend(box: HTMLElement): void {
   const drawn = samples.map(([sample, name, meaning]) =>
     entry(element('span', { class: `sample ${sample}`, 'aria-hidden': 'true' }), name, meaning),
   );
-  const keys = controls.flatMap(([name, meaning]) => [element('dt', {}, name), element('dd', {}, meaning)]);
+  const keys = controls.map(([name, meaning]) =>
+    element('div', {}, element('dt', {}, name), element('dd', {}, meaning)),
+  );
+  const part = (title: string, list: HTMLElement): HTMLElement =>
+    element('section', {}, element('h3', {}, title), list);
   box.replaceChildren(
     element(
       'p',
       {},
       'Time runs from left to right. Each lane is a node: above, the state that it is in; in the middle, what happened; below, its agents.',
     ),
-    element('h3', {}, 'Events'),
-    element('ul', {}, ...marked),
-    element('h3', {}, 'Bars and lines'),
-    element('ul', {}, ...drawn),
-    element('h3', {}, 'Mouse, fingers and keys'),
-    element('dl', { class: 'keys' }, ...keys),
+    part('Events', element('ul', {}, ...marked)),
+    part('Bars and lines', element('ul', {}, ...drawn)),
+    part('Mouse, fingers and keys', element('dl', { class: 'keys' }, ...keys)),
   );
 }
 

@@ -5,10 +5,9 @@ export const markup = `<header class="head">
     <noscript><p>This page draws its picture with the script that it contains. Scripts are off in this browser.</p></noscript>
   </section>
   <section class="again" aria-label="The run">
-    <p class="seed"><span>Seed</span> <code id="seed"></code></p>
     <div class="command">
-      <span id="command-label">Run it again</span>
-      <code id="command" tabindex="0" role="group" aria-labelledby="command-label"></code>
+      <span>Run it again</span>
+      <code id="command"></code>
       <button type="button" id="copy">Copy</button>
       <span id="copied" role="status"></span>
     </div>
@@ -18,10 +17,10 @@ export const markup = `<header class="head">
 </header>
 <main>
   <section class="timeline" aria-label="Timeline">
-    <div class="toolbar">
+    <div class="toolbar" id="toolbar">
       <div class="group">
         <button type="button" id="whole" title="Whole run (0)">Whole run</button>
-        <button type="button" id="before" hidden>Before the violation</button>
+        <button type="button" id="before" title="The last stretch before the promise was broken" hidden>Before violation</button>
       </div>
       <div class="group">
         <button type="button" id="zoom-out" class="sign" aria-label="Zoom out" title="Zoom out (−)">−</button>
@@ -31,7 +30,6 @@ export const markup = `<header class="head">
         <button type="button" id="previous" aria-label="Previous event" title="Previous event (P)">‹ Event</button>
         <button type="button" id="next" aria-label="Next event" title="Next event (N)">Event ›</button>
       </div>
-      <output id="range" class="range" aria-live="off"></output>
       <div class="group options">
         <label class="option" id="messages-option"><input type="checkbox" id="messages"> Messages</label>
         <select id="message-type" aria-label="Type of message"><option value="">all types</option></select>
@@ -45,7 +43,7 @@ export const markup = `<header class="head">
     <canvas id="overview" class="overview" aria-hidden="true"></canvas>
     <div class="chart">
       <div class="scroller" id="scroller" tabindex="0" role="region" aria-label="Lanes, one for each node">
-        <div class="corner" id="corner">time</div>
+        <div class="corner"><output id="range" aria-live="off"></output></div>
         <canvas class="axis" id="axis" aria-hidden="true"></canvas>
         <ol class="names" id="names"></ol>
         <canvas class="lanes" id="lanes" role="img"

@@ -60,12 +60,12 @@ export class Overview {
     this.#columns.forEach(({ count, faults }, index) => {
       if (count === 0) return;
       // a logarithm: one event is still to be seen beside a thousand
-      const height = Math.max(columnHeightPxMin, ((heightPx - 8) * Math.log1p(count)) / Math.log1p(most));
+      const height = Math.max(columnHeightPxMin, ((heightPx - 14) * Math.log1p(count)) / Math.log1p(most));
       pen.fillStyle = this.#palette.of('overview');
       pen.fillRect(index * columnPx, heightPx - height, columnPx - 1, height);
       if (faults === 0) return;
       pen.fillStyle = this.#palette.of('fault');
-      pen.fillRect(index * columnPx, 0, columnPx - 1, 5);
+      pen.fillRect(index * columnPx, 4, columnPx - 1, 6);
     });
     if (this.#violationMs !== undefined) {
       pen.fillStyle = this.#palette.of('violation');

@@ -2,6 +2,8 @@
 const stretchMsMin = 1;
 /** Room beside the first and the last moment, as a share of the run, so that marks there are whole. */
 const marginShare = 0.01;
+/** So close to an edge, as a share of what is shown, a moment counts as out of sight. */
+const edgeShare = 0.02;
 
 interface Window {
   fromMs: number;
@@ -73,9 +75,16 @@ export class Scale {
     return this.showing(this.fromMs + byMs, this.toMs + byMs);
   }
 
-  /** As it is when the moment is in sight, else moved until the moment is in the middle. */
+  /** As it is when the moment is well in sight, else moved until the moment is in the middle. */
   reaching(atMs: number): Scale {
-    return this.contains(atMs) ? this : this.panned(atMs - (this.fromMs + this.toMs) / 2);
+    const { fromMs, toMs } = this.inner;
+    return atMs >= fromMs && atMs <= toMs ? this : this.panned(atMs - (fromMs + toMs) / 2);
+  }
+
+  /** What is well in sight: not so close to an edge that it is easily missed. */
+  get inner(): { fromMs: number; toMs: number } {
+    const edgeMs = this.stretchMs * edgeShare;
+    return { fromMs: this.fromMs + edgeMs, toMs: this.toMs - edgeMs };
   }
 
   whole(): Scale {

@@ -27,15 +27,15 @@ export class Sprites {
     this.#stamps.clear();
   }
 
-  /** The marks of events in order of time, on one height, `sizePx` high; quiet ones first. */
+  /** The marks of events in order of time, on one height, `sizePx` high. */
   draw(events: readonly RecordedEvent[], scale: Scale, centrePx: number, sizePx: number): void {
     const first = firstFrom(events, scale.msAt(-sizePx));
     const end = firstFrom(events, scale.msAt(scale.widthPx + sizePx));
-    for (const loud of [false, true]) {
+    for (const layer of [0, 1, 2]) {
       const lastPx = new Map<RecordedKind, number>();
       for (let i = first; i < end; i++) {
         const event = events[i] as RecordedEvent;
-        if (markOf(event.kind).loud !== loud) continue;
+        if (markOf(event.kind).layer !== layer) continue;
         const x = scale.xOf(event.atMs);
         if (x - (lastPx.get(event.kind) ?? Number.NEGATIVE_INFINITY) < apartPxMin) continue;
         lastPx.set(event.kind, x);

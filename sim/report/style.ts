@@ -59,7 +59,7 @@ input[type=checkbox] { accent-color: var(--accent); margin: 0; width: 14px; heig
 
 const head = `
 .head { display: grid; grid-template-columns: minmax(0, 1fr) minmax(0, 1fr); gap: 12px; padding: 12px 16px 0; }
-.verdict { border: 1px solid var(--line); border-left-width: 5px; border-radius: 8px; padding: 10px 14px;
+.verdict { display: flex; flex-direction: column; justify-content: center; border: 1px solid var(--line); border-left-width: 5px; border-radius: 8px; padding: 10px 14px;
   background: var(--surface); overflow-wrap: anywhere; min-width: 0; }
 .verdict.good { border-color: var(--good); background: var(--good-page); }
 .verdict.bad { border-color: var(--bad); background: var(--bad-page); }
@@ -67,28 +67,29 @@ const head = `
 .verdict.good h1 { color: var(--good); } .verdict.bad h1 { color: var(--bad); }
 .seal { width: 20px; height: 20px; } .good .seal { fill: var(--good); } .bad .seal { fill: var(--bad); }
 .checker { font-size: 13px; font-weight: 600; }
-.evidence { margin-top: 6px; max-height: 6.2em; overflow: auto; white-space: pre-wrap; color: var(--bad); }
+.evidence { margin-top: 6px; max-height: 95px; overflow: auto; scrollbar-width: thin; white-space: pre-wrap; color: var(--bad); }
 .again { display: flex; flex-direction: column; justify-content: center; gap: 8px; min-width: 0; }
-.seed span, .command > span:first-child, .counts dt { color: var(--muted); }
-.seed { overflow-wrap: anywhere; } .seed code { font-weight: 600; color: var(--ink); }
-.command { display: flex; align-items: center; gap: 8px; min-width: 0; white-space: nowrap; }
-.command code { flex: 0 1 auto; min-width: 0; overflow-x: auto; padding: 5px 10px; background: var(--surface);
-  border: 1px solid var(--line); border-radius: 6px; scrollbar-width: none; }
+.command > span:first-child, .counts dt { color: var(--muted); }
+.command { display: flex; align-items: center; gap: 8px; min-width: 0; }
+.command > span { white-space: nowrap; }
+.command code { flex: 0 1 auto; min-width: 0; max-height: 76px; overflow-y: auto; overflow-wrap: anywhere; padding: 5px 10px; background: var(--surface);
+  border: 1px solid var(--line); border-radius: 6px; scrollbar-width: thin; }
+.command code span { display: inline-block; max-width: 100%; }
 .command #copied { color: var(--good); }
 .counts { display: flex; flex-wrap: wrap; gap: 2px 18px; }
-.counts div { display: flex; gap: 6px; align-items: baseline; } .counts dd { font-weight: 600; }
+.counts div { display: flex; gap: 6px; align-items: baseline; min-width: 0; } .counts dd { font-weight: 600; overflow-wrap: anywhere; }
 .counts dd, .time, td { font-variant-numeric: tabular-nums; }
 .omitted { color: var(--muted); font-size: 13px; }`;
 
 const timeline = `
 main { display: grid; grid-template-columns: minmax(0, 1fr) 372px; gap: 12px; padding: 12px 16px 16px; }
 .timeline { display: flex; flex-direction: column; gap: 8px; min-width: 0; }
+.toolbar { position: relative; font-size: 13px; }
 .toolbar, .group { display: flex; flex-wrap: wrap; align-items: center; gap: 6px; }
 .toolbar { gap: 6px 12px; } .group { flex-wrap: nowrap; } .options { margin-left: auto; gap: 10px; }
 .sign { width: 32px; padding: 0; font-size: 17px; line-height: 1; }
 .option { display: inline-flex; gap: 6px; align-items: center; white-space: nowrap; }
-.range { color: var(--muted); font-size: 13px; font-variant-numeric: tabular-nums; white-space: nowrap; }
-#message-type { max-width: 150px; padding: 0 4px; }
+#message-type { width: 112px; padding: 0 4px; }
 .overview { width: 100%; height: 38px; flex: none; background: var(--surface); border: 1px solid var(--line);
   border-radius: 6px; cursor: grab; touch-action: none; }
 .chart { position: relative; flex: 1; min-height: 220px; background: var(--surface); border: 1px solid var(--line);
@@ -96,8 +97,8 @@ main { display: grid; grid-template-columns: minmax(0, 1fr) 372px; gap: 12px; pa
 .scroller { display: grid; grid-template-columns: 104px minmax(0, 1fr); grid-template-rows: auto 1fr; height: 100%;
   overflow: hidden auto; scrollbar-width: thin; }
 .scroller:focus-visible { outline-offset: -2px; }
-.corner { position: sticky; top: 0; z-index: 2; display: flex; align-items: flex-end; padding: 0 10px 3px;
-  color: var(--muted); font-size: 11px; background: var(--surface); border: solid var(--line); border-width: 0 1px 1px 0; }
+.corner { position: sticky; top: 0; z-index: 2; display: flex; align-items: flex-end; padding: 0 6px 3px 10px;
+  color: var(--muted); font-size: 11px; line-height: 1.3; font-variant-numeric: tabular-nums; background: var(--surface); border: solid var(--line); border-width: 0 1px 1px 0; }
 .axis { position: sticky; top: 0; z-index: 1; width: 100%; background: var(--surface); cursor: col-resize; touch-action: none; }
 .names { border-right: 1px solid var(--line); }
 .names li { display: flex; align-items: center; padding: 0 10px; border-bottom: 1px solid var(--line); font-weight: 600;
@@ -123,7 +124,7 @@ const side = `
 .events { order: 1; flex: 1 1 0; min-height: 200px; display: flex; flex-direction: column; gap: 8px; }
 .details-panel { order: 2; flex: 0 1 auto; max-height: 46%; display: flex; flex-direction: column; gap: 6px; overflow: hidden; }
 .details { overflow: auto; min-height: 0; }
-.events input[type=search] { width: 100%; }
+.events input[type=search] { width: 100%; flex: none; }
 .kinds { border: 0; margin: 0; padding: 0; display: flex; flex-wrap: wrap; gap: 4px 12px; font-size: 13px; }
 .kind { display: inline-flex; align-items: center; gap: 4px; white-space: nowrap; }
 .kind .count, .summary { color: var(--muted); font-size: 12px; }
@@ -131,7 +132,7 @@ const side = `
 .list:focus-visible { outline-offset: -2px; }
 .rows { position: relative; }
 .row { position: absolute; inset-inline: 0; height: 28px; display: grid; align-items: center; gap: 8px;
-  grid-template-columns: 76px 14px 44px minmax(0, 1fr); padding: 0 12px; font-size: 13px; cursor: pointer; }
+  grid-template-columns: 64px 14px 42px minmax(0, 1fr); padding: 0 12px; font-size: 13px; cursor: pointer; }
 .row:hover { background: var(--hover); }
 .row[aria-selected=true] { background: var(--picked); box-shadow: inset 3px 0 var(--accent); }
 .row .time { text-align: right; color: var(--muted); font-size: 12px; }
@@ -145,16 +146,18 @@ const side = `
 table { border-collapse: collapse; margin-top: 8px; font-size: 13px; width: 100%; }
 th, td { text-align: right; padding: 2px 0; border-bottom: 1px solid var(--line); font-weight: 400; }
 th:first-child { text-align: left; overflow-wrap: anywhere; } thead th { color: var(--muted); }
-.legend { position: relative; }
 .legend summary { list-style: none; border: 1px solid var(--line); border-radius: 6px; height: 30px; line-height: 28px;
   padding: 0 10px; background: var(--surface); }
 .legend summary::-webkit-details-marker { display: none; }
 .legend[open] summary { background: var(--picked); }
-.legend-text { position: absolute; right: 0; top: 36px; z-index: 10; width: min(460px, 90vw); max-height: 70vh; overflow: auto; padding: 14px 16px;
+.legend-text { position: absolute; right: 0; top: 100%; margin-top: 6px; z-index: 10; width: min(800px, 100%); max-height: 76vh; overflow: auto; padding: 14px 16px;
+  display: grid; gap: 12px 28px; grid-template-columns: repeat(auto-fit, minmax(min(300px, 100%), 1fr));
   background: var(--surface); border: 1px solid var(--line); border-radius: 8px; box-shadow: 0 8px 30px #0004; font-size: 13px; }
-.legend-text h3 { margin: 10px 0 4px; font-size: 13px; }
+.legend-text > p, .legend-text > section:last-child { grid-column: 1 / -1; }
+.legend-text h3 { margin: 0 0 4px; font-size: 13px; }
 .legend-text li { display: flex; gap: 8px; padding: 1px 0; } .legend-text .icon { margin: 3px 5px 0; }
-.keys dt { font-weight: 600; }
+.keys { grid-template-columns: repeat(auto-fit, minmax(min(330px, 100%), 1fr)); column-gap: 28px; }
+.keys div { display: grid; grid-template-columns: 184px minmax(0, 1fr); gap: 12px; } .keys dt { font-weight: 600; }
 .sample { flex: none; width: 24px; height: 13px; margin-top: 3px; border-left: 3px solid var(--c); position: relative; }
 .sample.leading { --c: var(--leading); background: color-mix(in srgb, var(--c) 26%, transparent); }
 .sample.agent { --c: var(--agent-0); background: color-mix(in srgb, var(--c) 26%, transparent); }
@@ -173,7 +176,7 @@ const widths = `
 }
 @media (max-width: 899px), (max-height: 559px) {
   .chart { height: min(68vh, 640px); flex: none; }
-  .list { height: 340px; flex: none; }
+  .events { flex: none; } .list { height: 340px; flex: none; }
   .details-panel { order: 0; max-height: none; } .details { max-height: 50vh; }
 }
 @media (max-width: 899px) {
@@ -182,10 +185,9 @@ const widths = `
 }
 @media (max-width: 560px) {
   .head { padding: 10px 10px 0; } main { padding: 10px; }
-  .scroller { grid-template-columns: 62px minmax(0, 1fr); } .names li, .corner { padding-inline: 8px; }
+  .scroller { grid-template-columns: 66px minmax(0, 1fr); } .names li, .corner { padding-inline: 8px 4px; }
   .command { flex-wrap: wrap; } .command > span:first-child { width: 100%; } .command code { flex: 1 1 0; }
-  .options { margin-left: 0; flex-wrap: wrap; } .range { order: 5; width: 100%; }
-  .legend-text { right: auto; left: 50%; }
+  .options { margin-left: 0; flex-wrap: wrap; }
 }`;
 
 /** The style sheet of the report page. */

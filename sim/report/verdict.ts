@@ -25,8 +25,8 @@ export function showVerdict(recording: Recording): void {
   if (verdict.evidence !== undefined && verdict.evidence !== '') {
     box.append(element('pre', { class: 'evidence', tabindex: 0, 'aria-label': 'Evidence' }, verdict.evidence));
   }
-  byId('seed').textContent = seed;
-  byId('command').textContent = command;
+  // Lines break between words only: after a dash they would be misread.
+  byId('command').replaceChildren(...command.split(' ').flatMap((word) => [element('span', {}, word), ' ']));
   byId('counts').replaceChildren(...counts(recording));
   const note = byId('omitted');
   note.hidden = recording.omitted === 0;
@@ -36,6 +36,7 @@ export function showVerdict(recording: Recording): void {
 
 function counts(recording: Recording): HTMLElement[] {
   const facts: [string, string][] = [
+    ['seed', recording.seed],
     ['virtual time', formatMs(recording.durationMs, 100)],
     ['nodes', recording.nodes.length.toLocaleString('en')],
     ['agents', recording.agents.length.toLocaleString('en')],
@@ -44,7 +45,9 @@ function counts(recording: Recording): HTMLElement[] {
   for (const [name, count] of Object.entries(recording.counts)) {
     if (!own.has(words(name))) facts.push([words(name), count.toLocaleString('en')]);
   }
-  return facts.map(([name, value]) => element('div', {}, element('dt', {}, name), element('dd', {}, value)));
+  return facts.map(([name, value]) =>
+    element('div', {}, element('dt', {}, name), element('dd', name === 'seed' ? { id: 'seed' } : {}, value)),
+  );
 }
 
 function copyOnClick(button: HTMLElement, source: HTMLElement, said: HTMLElement): void {
@@ -55,7 +58,7 @@ function copyOnClick(button: HTMLElement, source: HTMLElement, said: HTMLElement
     }, copiedMs);
   };
   button.addEventListener('click', () => {
-    const text = source.textContent ?? '';
+    const text = source.textContent.trim();
     // Not every browser lets a page that was opened from a file write to the clipboard.
     const written = navigator.clipboard?.writeText(text) ?? Promise.reject(new Error('no clipboard'));
     written.then(

@@ -19,7 +19,7 @@ import { formatMs, Scale } from './scale.ts';
 import { showTooltip } from './tooltip.ts';
 import { Traffic } from './traffic.ts';
 import { showVerdict } from './verdict.ts';
-import { View } from './view.ts';
+import { type Picked, type Shown, View } from './view.ts';
 import { stretchBefore, violationMsOf } from './violation.ts';
 
 /** With more nodes than this, lanes are low at first. */
@@ -30,6 +30,7 @@ const linesAtFirstMax = 500;
 const recording = JSON.parse(byId('recording').textContent ?? '') as Recording;
 const events = recording.events.toSorted((a, b) => a.atMs - b.atMs || a.step - b.step);
 const violationMs = violationMsOf(recording);
+const violation = events.find(({ kind }) => kind === 'violation');
 const palette = new Palette(document.documentElement);
 const traffic = new Traffic(recording);
 const lanes = lanesOf(recording);
@@ -40,7 +41,7 @@ const axisCanvas = byIdAs('axis', HTMLCanvasElement);
 const view = new View({
   scale: firstScale(),
   passing: events,
-  picked: undefined,
+  picked: violation === undefined ? undefined : { what: 'event', event: violation },
   messages: false,
   messageType: undefined,
   compact: recording.nodes.length > roomyNodesMax,
@@ -131,8 +132,23 @@ new Gestures(
   byId('frame'),
 );
 
+let revealed: Picked | undefined;
+/** Scrolls the lanes to the node of an event that was picked elsewhere. */
+function revealLane({ picked }: Shown): void {
+  if (picked === revealed) return;
+  revealed = picked;
+  if (picked?.what !== 'event') return;
+  const placed = chart.placed.find(({ lane }) => lane.node === picked.event.node);
+  if (placed === undefined) return;
+  const roomPx = lanesCanvas.clientHeight;
+  const { topPx, heightPx } = placed;
+  if (topPx >= scroller.scrollTop && topPx + heightPx <= scroller.scrollTop + roomPx) return;
+  scroller.scrollTop = topPx - (roomPx - heightPx) / 2;
+}
+
 view.onDraw((shown) => {
-  if (chart.arrange(shown.compact) || byId('names').childElementCount === 0) showNames();
+  if (chart.arrange(shown.compact)) showNames();
+  revealLane(shown);
   chart.draw(shown, scroller.scrollTop);
   axis.draw(shown);
   overview.draw(shown);
