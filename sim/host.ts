@@ -24,9 +24,11 @@ export type NodeFactory = (init: NodeInit) => SimNode;
 export interface HostEvents {
   /** Something is about to be handed to the node. */
   happened(node: NodeId, event: Event): void;
+  /** The node decided to begin a task; it begins when what stands before it is on disk. */
+  decided(node: NodeId, effect: EffectOf<'runTask'>): void;
   /** An effect was carried out. */
   did(node: NodeId, effect: Effect): void;
-  sent(node: NodeId, cluster: string, message: Message): void;
+  sent(node: NodeId, cluster: string, message: Message, to: NodeId | undefined): void;
   durable(node: NodeId, writes: readonly Write[]): void;
   /** The process ended by itself: it said so, its disk failed, or its records are damaged. */
   exited(node: NodeId, why: 'exit' | 'diskFailed' | 'diskDamaged', code: number, reason: string): void;
@@ -209,6 +211,7 @@ export class Host {
       if (effect.type === 'wakeAt') this.#wakeAt(effect.atMs);
       else if (effect.type === 'send' && effect.urgent) this.#run(effect);
       else this.#ordered.push(effect);
+      if (effect.type === 'runTask') events.decided(this.id, effect);
     }
     this.#pump();
   }
@@ -284,7 +287,7 @@ export class Host {
     const { cluster, message } = effect;
     const bytes = encode(cluster, message);
     trace.effect(timeline.nowMs, this.id, effect, hashBytes(bytes));
-    events.sent(this.id, cluster, message);
+    events.sent(this.id, cluster, message, effect.type === 'send' ? effect.to : undefined);
     if (effect.type === 'send') network.send(this.id, effect.to, bytes, message.type);
     else network.publish(this.id, effect.topic, bytes);
   }

@@ -32,6 +32,7 @@ const nobody: never[] = [];
 const hooks = Object.keys({
   sent: true,
   happened: true,
+  decided: true,
   did: true,
   durable: true,
   reported: true,

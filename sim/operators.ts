@@ -55,10 +55,16 @@ export class Operators {
     return [...this.#busy];
   }
 
+  /** Capabilities that an agent needs of its host: one of the names stands for a type that is picky. */
+  needs(agent: string): string[] {
+    return agent === `extra-${namesMax}` ? ['gpu'] : [];
+  }
+
   deploy(): void {
     const free = Array.from({ length: namesMax }, (_, i) => `extra-${i + 1}`).filter((name) => !this.#busy.has(name));
     if (free.length === 0) return;
     const name = this.#random.pick(free);
+    const capabilities = this.needs(name);
     const request = `deploy-${++this.#count}`;
     const holders = this.#random.pick([1, 2, 3, 3]);
     const operation: Operation = {
@@ -69,7 +75,7 @@ export class Operators {
       name,
       count: 1,
       strategy: this.#random.pick(['round_robin', 'least_loaded']),
-      capabilities: [],
+      capabilities,
       holders,
     };
     this.#world.act('fault', 'world', `an operator deploys ${name} with ${holders} holders`);

@@ -24,6 +24,8 @@ export interface Plan {
   startSpreadMs: number;
   /** Whether the first faults come while the cluster is being founded. */
   faultsFromStart: boolean;
+  /** Most agents that a node hosts. */
+  agentsMax: number;
   clockOffsetMsMax: number;
   clockDriftMax: number;
   network: Partial<NetworkSettings>;
@@ -47,6 +49,8 @@ export interface Wishes {
 export const faultsMinutesDefault = 0.75;
 export const nodesMax = 200;
 const strikesMax = 20_000;
+/** Agents that operators make beside those of the workload. */
+const extraAgentsMax = 4;
 
 /** Kinds that can do a cluster no lasting harm before it exists. */
 const foundingKinds: ReadonlySet<FaultKind> = new Set(['crash', 'powerLoss', 'pause', 'partition', 'oneWay', 'reset']);
@@ -65,6 +69,7 @@ export function drawPlan(seed: string, wishes: Wishes = {}): Plan {
     isOn(kind) ? random.fork(kind).pick(values) : 0;
   const faultsMs = Math.round((wishes.minutes ?? faultsMinutesDefault) * 60_000);
   const nodes = wishes.nodes ?? random.fork('nodes').pick([3, 3, 4, 5, 5, 5, 6, 7]);
+  const workload = { ...drawWorkload(random.fork('workload')), ...wishes.workload };
   const faultsFromStart = random.fork('from start').chance(0.2);
   return {
     seed,
@@ -72,6 +77,7 @@ export function drawPlan(seed: string, wishes: Wishes = {}): Plan {
     faultsMs,
     startSpreadMs: random.fork('spread').pick([0, 300, 300, 5_000]),
     faultsFromStart,
+    agentsMax: random.fork('capacity').chance(0.5) ? 100 : tightFor(workload.agents ?? 1),
     clockOffsetMsMax: 60_000,
     clockDriftMax: ambient('drift', [0.001, 0.02, 0.1]),
     network: {
@@ -81,10 +87,13 @@ export function drawPlan(seed: string, wishes: Wishes = {}): Plan {
       latencyMsMax: ambient('delay', [5, 10, 25]) || 1.2,
     },
     disk: drawDisk(random.fork('disk'), isOn('slowDisk')),
-    workload: { ...drawWorkload(random.fork('workload')), ...wishes.workload },
+    workload,
     strikes: drawStrikes(random, faultsMs, faultKinds.filter(isOn), wishes.everything === true, faultsFromStart),
   };
 }
+
+/** Room enough on the fewest nodes that are a majority, and not much more. */
+const tightFor = (agents: number): number => Math.ceil((agents + extraAgentsMax) / 2) + 1;
 
 function drawDisk(random: Random, slow: boolean): Partial<DiskSettings> {
   return slow ? { syncMsMax: random.pick([1.5, 10, 40]), stallChance: random.pick([0.001, 0.02]) } : {};

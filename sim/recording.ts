@@ -35,8 +35,7 @@ export interface RecordedEvent {
 export interface RecordedSpan {
   fromMs: number;
   toMs: number;
-  kind:
-    /** The machine is off. */
+  kind: /** The machine is off. */
     | 'off'
     | 'paused'
     /** The node leads; `text` is the term. */

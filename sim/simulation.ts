@@ -1,9 +1,17 @@
 import type { NodeId } from '../node/core/message.ts';
+import { AcknowledgedByMajority } from './checkers/anytime-acknowledged-by-majority.ts';
 import { AcknowledgedTasks } from './checkers/anytime-acknowledged-task.ts';
+import { Bounded } from './checkers/anytime-bounded.ts';
+import { DurableBeforeSaid } from './checkers/anytime-durable-before-said.ts';
+import { MajorityOnly } from './checkers/anytime-majority-only.ts';
 import { OneCluster } from './checkers/anytime-one-cluster.ts';
 import { OneLeaderPerTerm } from './checkers/anytime-one-leader-per-term.ts';
 import { SameLog } from './checkers/anytime-same-log.ts';
+import { SealedHolder } from './checkers/anytime-sealed-holder.ts';
+import { SoundPlacement } from './checkers/anytime-sound-placement.ts';
+import { TaskInTime } from './checkers/anytime-task-in-time.ts';
 import type { Checker, Observer } from './checkers/checker.ts';
+import { Linearizable } from './checkers/eventually-linearizable.ts';
 import { awaitSettled } from './checkers/eventually-settled.ts';
 import { counter } from './counter.ts';
 import { Director } from './faults/director.ts';
@@ -33,6 +41,7 @@ export class Simulation {
   readonly losses: Losses;
   readonly leaders = new OneLeaderPerTerm();
   readonly oracle = new AcknowledgedTasks();
+  readonly linearizable: Linearizable;
   readonly workload: Workload;
   readonly operators: Operators;
   readonly director: Director;
@@ -50,16 +59,41 @@ export class Simulation {
       clockDriftMax: plan.clockDriftMax,
       network: plan.network,
       disk: plan.disk,
+      // Every other machine has what the pickiest agents need.
+      profile: (index) => ({ agentsMax: plan.agentsMax, capabilities: index % 2 === 0 ? ['gpu'] : [] }),
       programs: { counter, ...programs },
     });
     const { world, ledger } = this;
-    this.#checkers = [this.leaders, new OneCluster(), new SameLog()];
+    this.linearizable = new Linearizable(() => world.nowMs);
+    this.losses = new Losses(world, ledger);
+    this.workload = new Workload(world, this.oracle, plan.workload, this.linearizable.clients);
+    this.operators = new Operators(world, this.linearizable.commands);
+    this.director = new Director(world, this.losses, this.operators);
+    this.#checkers = this.#makeCheckers();
     const supervisor = { ended: (node: NodeId) => this.#keepUp(node) };
     for (const observer of [ledger, ...this.#checkers, ...observers, supervisor]) world.watch(observer);
-    this.losses = new Losses(world, ledger);
-    this.workload = new Workload(world, this.oracle, plan.workload);
-    this.operators = new Operators(world);
-    this.director = new Director(world, this.losses, this.operators);
+  }
+
+  #makeCheckers(): Checker[] {
+    const { world, ledger, operators } = this;
+    const clockMs = (node: NodeId): number => world.clockMs(node);
+    return [
+      this.leaders,
+      new OneCluster(),
+      new SameLog(),
+      new DurableBeforeSaid((node, key) => world.host(node).disk.read(key)),
+      new SealedHolder(),
+      new AcknowledgedByMajority(ledger),
+      new SoundPlacement(ledger, {
+        agentsMax: (node) => world.host(node).profile.agentsMax,
+        capabilities: (node) => world.host(node).profile.capabilities,
+        needs: (agent) => operators.needs(agent),
+      }),
+      new MajorityOnly(ledger, clockMs),
+      new TaskInTime(clockMs),
+      new Bounded(world),
+      this.linearizable,
+    ];
   }
 
   /** Throws a `WorldFailure` when a promise is broken, or when something throws that must not. */
@@ -108,7 +142,7 @@ export class Simulation {
     this.#healWhoeverIsNeeded(majority, healed);
     const isReachable = (agent: string): boolean => {
       const record = ledger.agents.get(agent);
-      return record === undefined || losses.isReachable(record, healed);
+      return (record === undefined || losses.isReachable(record, healed)) && this.#isEligible(agent, healed);
     };
     const wanted = (): string[] => this.#wanted().filter(isReachable);
     const excused = (): string[] => [
@@ -119,6 +153,14 @@ export class Simulation {
     awaitSettled(world, { wanted, excused, nodes: majority }, settleWithinMs);
     this.#expectProgress(() => workload.agents.filter(isReachable));
     return majority;
+  }
+
+  /** One of the nodes has what the agent needs. */
+  #isEligible(agent: string, nodes: ReadonlySet<NodeId>): boolean {
+    const needs = this.operators.needs(agent);
+    const has = (node: NodeId): boolean =>
+      needs.every((need) => this.world.host(node).profile.capabilities.includes(need));
+    return [...nodes].some(has);
   }
 
   /**
@@ -215,13 +257,23 @@ export class Simulation {
     awaitSettled(world, { wanted: () => this.#wanted() }, settleWithinMs);
   }
 
+  #finishCheckers(): void {
+    for (const checker of this.#checkers) {
+      try {
+        checker.finish?.();
+      } catch (error) {
+        throw this.world.failure(String(error), error);
+      }
+    }
+  }
+
   /** Every task gets its answer, and every state is judged. */
   judge(): void {
     const { world, workload } = this;
     workload.stop();
     world.runUntil(() => workload.drained, settleWithinMs, 'an answer to every task', 'eventually-progress');
     workload.judge(settleWithinMs);
-    for (const checker of this.#checkers) checker.finish?.();
+    this.#finishCheckers();
     awaitSettled(world, { wanted: () => this.#wanted() }, settleWithinMs);
     world.act('phase', 'world', 'every promise held');
   }

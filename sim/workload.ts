@@ -38,7 +38,7 @@ export const defaultWorkload: WorkloadSettings = {
 
 /** What a client asks of an agent, and what it is told. */
 export type ClientInput = { type: 'task'; serial: number } | { type: 'read' };
-export type ClientOutput = { type: 'task'; total: number } | ({ type: 'read' } & CounterState);
+export type ClientOutput = { type: 'task'; total: number } | { type: 'failed' } | ({ type: 'read' } & CounterState);
 
 /** Told of all that clients ask and learn, for checkers that look at all of it at once. */
 export interface ClientLog {
@@ -238,8 +238,8 @@ export class Workload {
     const id = this.#log?.called(agent, client.name, { type: 'task', serial }, firstMs) ?? 0;
     this.#attempt(client, agent, serial, (total) => {
       this.#outstanding.delete(serial);
-      if (total !== undefined) this.#log?.returned(id, { type: 'task', total }, this.#world.nowMs);
-      else this.#log?.unknown(id);
+      const output: ClientOutput = total === undefined ? { type: 'failed' } : { type: 'task', total };
+      this.#log?.returned(id, output, this.#world.nowMs);
       this.slowestMs = Math.max(this.slowestMs, this.#world.nowMs - firstMs);
       then();
     });

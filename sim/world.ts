@@ -122,6 +122,11 @@ export class World {
     return host;
   }
 
+  /** A machine's own monotonic clock, ms. */
+  clockMs(node: NodeId): number {
+    return this.host(node).clock.nowMs(this.nowMs);
+  }
+
   watch(observer: Observer): void {
     this.#observers.add(observer);
   }
@@ -371,13 +376,16 @@ export class World {
       happened: (node, event) => {
         for (const happened of observers.of('happened')) happened(node, event);
       },
+      decided: (node, effect) => {
+        for (const decided of observers.of('decided')) decided(node, effect);
+      },
       did: (node, effect) => {
         for (const did of observers.of('did')) did(node, effect);
         if (effect.type === 'reply') this.#reply(node, effect);
         if (effect.type === 'report') this.#report(node, effect.report);
       },
-      sent: (node, cluster, message) => {
-        for (const sent of observers.of('sent')) sent(node, cluster, message);
+      sent: (node, cluster, message, to) => {
+        for (const sent of observers.of('sent')) sent(node, cluster, message, to);
       },
       durable: (node, writes) => {
         const read = (key: string): Uint8Array | undefined => this.host(node).disk.read(key);

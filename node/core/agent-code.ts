@@ -33,6 +33,16 @@ interface Module {
 
 const reasonLengthMax = 2_000;
 
+/** What was thrown, in words; code may throw anything. */
+export function reasonOf(error: unknown, isError: Surroundings['isError']): string {
+  try {
+    const text = isError(error) ? `${error.message || error.name}` : String(error);
+    return text.slice(0, reasonLengthMax);
+  } catch {
+    return 'it threw something that cannot be shown as text';
+  }
+}
+
 function checkedModule(loaded: unknown): Module {
   const module = (loaded as { default?: Partial<Module> } | null | undefined)?.default;
   if (typeof module?.init !== 'function' || typeof module.handle !== 'function') {
@@ -165,11 +175,6 @@ export class AgentCode {
   }
 
   #reasonOf(error: unknown): string {
-    try {
-      const text = this.#there.isError(error) ? `${error.message || error.name}` : String(error);
-      return text.slice(0, reasonLengthMax);
-    } catch {
-      return 'it threw something that cannot be shown as text';
-    }
+    return reasonOf(error, this.#there.isError);
   }
 }

@@ -65,8 +65,9 @@ export class Holder {
     const held = this.#hold(agent);
     const sameEpoch = held.epoch === epoch;
     if (sameEpoch && held.sequence >= sequence) {
-      // Sent twice, or late: it is here already, but its write may still be on its way.
-      this.#context.out.persist([], () => answer({ ...reply, sequence: held.sequence, accepted: true }));
+      // Sent twice, or late: it is here already, but its write may still be on its way, and a later one behind this.
+      const kept = held.sequence;
+      this.#context.out.persist([], () => answer({ ...reply, sequence: kept, accepted: true }));
       return;
     }
     if (!message.full && !(sameEpoch && held.sequence === message.previousSequence)) {

@@ -88,12 +88,18 @@ export class Requests {
     pending.sentTo = target;
     if (target === self) {
       pending.tries += 1;
-      this.#perform(pending.id, pending.operation, (outcome) => this.#onOutcome(pending, outcome));
+      this.#perform(pending.id, this.#withTimeLeft(pending), (outcome) => this.#onOutcome(pending, outcome));
     } else if (target !== undefined && this.#peers.isConnected(target)) {
       pending.tries += 1;
-      const operation = toBytes(toJson(pending.operation));
+      const operation = toBytes(toJson(this.#withTimeLeft(pending)));
       out.sendUrgent(target, { type: 'forward', body: { request: pending.id, operation } });
     } else pending.sentTo = undefined;
+  }
+
+  /** Tried again, an operation has no more time than it was given at first. */
+  #withTimeLeft({ operation, deadlineMs }: Pending): Operation {
+    if (!('ttlMs' in operation)) return operation;
+    return { ...operation, ttlMs: Math.max(1, Math.floor(deadlineMs - this.#context.nowMs)) };
   }
 
   /** The node that can do it, as far as this one knows; undefined when nobody can at the moment. */

@@ -15,10 +15,12 @@ export interface WorldAct {
  * checker throws a `Violation` when a promise is broken at that very step.
  */
 export interface Observer {
-  /** A frame left a node, direct or by gossip. */
-  sent?(node: NodeId, cluster: string, message: Message): void;
+  /** A frame left a node, to another one or, without `to`, by gossip. */
+  sent?(node: NodeId, cluster: string, message: Message, to: NodeId | undefined): void;
   /** An event is about to be handed to a node. */
   happened?(node: NodeId, event: Event): void;
+  /** A node decided to begin a task. */
+  decided?(node: NodeId, effect: EffectOf<'runTask'>): void;
   /** A node's effect was carried out: a reply left, a task began, an instance was started. */
   did?(node: NodeId, effect: Effect): void;
   /** A batch is durable. `read` gives what the disk holds after it. */

@@ -49,12 +49,12 @@ export const counterModel: Model<CounterProgress, CounterInput, CounterOutput> =
     if (input.type === 'read') return output === undefined || isStateOf(state, output) ? state : undefined;
     const { serial } = input;
     const counted = totalOf(state, serial);
-    if (output === undefined) return counted === undefined && mayComeNext(state, serial) ? count(state, serial) : state;
+    if (output === undefined) return isNext(state, serial) ? count(state, serial) : state;
     if (output.type === 'failed') return counted === undefined ? state : undefined;
     if (output.type === 'read') return undefined;
     if (counted !== undefined) return counted === output.total ? state : undefined;
-    const isNext = output.total === state.total + 1 && state.answers.totals.get(serial) === output.total;
-    return isNext ? count(state, serial) : undefined;
+    const isOwner = output.total === state.total + 1 && state.answers.owners.get(output.total) === serial;
+    return isOwner ? count(state, serial) : undefined;
   },
 
   // With what is placed so far, the total tells how many unanswered serials are in it; the search knows which.
@@ -68,24 +68,12 @@ export const counterModel: Model<CounterProgress, CounterInput, CounterOutput> =
   changesNothing: (input, output) => input.type === 'read' || output?.type === 'failed',
 
   /**
-   * The owner of the next total; where it has none, of the serials that fit the one that reads force in first (earliest
-   * deadline first): whatever order uses another one here also works with the two exchanged.
+   * The owner of the next total; where it has none, the first of the serials that fit. Any will do: what one read shows
+   * and no earlier one is interchangeable, since the read before it keeps the others out.
    */
   worthTrying(state, unanswered) {
-    const { spans } = state.answers;
-    let best: CounterOperation | undefined;
-    let bestUntil = Number.POSITIVE_INFINITY;
-    for (const operation of unanswered) {
-      const { input } = operation;
-      if (input.type !== 'task' || totalOf(state, input.serial) !== undefined || !mayComeNext(state, input.serial)) {
-        continue;
-      }
-      const until = spans.get(input.serial)?.until ?? Number.POSITIVE_INFINITY;
-      if (best !== undefined && until >= bestUntil) continue;
-      best = operation;
-      bestUntil = until;
-    }
-    return best === undefined ? [] : [best];
+    const fitting = unanswered.find(({ input }) => input.type === 'task' && isNext(state, input.serial));
+    return fitting === undefined ? [] : [fitting];
   },
 };
 
@@ -125,12 +113,14 @@ function narrow(spans: Map<number, Span>, { total, counts }: CounterState): void
   }
 }
 
-/** Whether a serial can be the next one that is counted, if it is not counted yet. */
-function mayComeNext({ total, answers }: CounterProgress, serial: number): boolean {
+/** Whether an unanswered serial can be the next one that is counted. */
+function isNext(state: CounterProgress, serial: number): boolean {
+  const { total, answers } = state;
   const owner = answers.owners.get(total + 1);
-  if (owner !== undefined || answers.failed.has(serial)) return owner === serial;
+  if (owner !== undefined) return owner === serial;
   const span = answers.spans.get(serial);
-  return span !== undefined && span.after < total + 1 && total + 1 <= span.until;
+  if (span === undefined || total < span.after || total >= span.until) return false;
+  return totalOf(state, serial) === undefined && !answers.failed.has(serial);
 }
 
 /** The total after a serial, once it is counted. */

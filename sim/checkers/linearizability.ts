@@ -379,6 +379,7 @@ function explain<State, Input, Output>(
   }
   const { order, state } = search.deepest;
   const left = leftOut().toSorted((a, b) => answerMs(a) - answerMs(b));
+  const open = prefix.length - order.length - left.length;
   const show = (operation: Operation<Input, Output>): string => {
     const { client, input, output, calledMs, returnedMs } = operation;
     const answeredAt = output === undefined ? 'not answered' : `answered ${returnedMs.toFixed(3)} ms`;
@@ -391,6 +392,6 @@ function explain<State, Input, Output>(
     ...order.map((operation, at) => `  ${at + 1}. ${show(operation)}`).slice(-linesShownMax),
     `after it the state is: ${model.describeState?.(state) ?? model.key(state)}; not placed:`,
     ...left.slice(0, linesShownMax).map((operation) => `  ${show(operation)}: ${why(operation)}`),
-    `  and ${prefix.length - order.length - left.length} without an answer, none of which helps`,
+    ...(open === 0 ? [] : [`  and ${open} without an answer, none of which helps`]),
   ].join('\n');
 }

@@ -1,15 +1,14 @@
 import type { Outside, Tools } from './outside.ts';
 
+type Seen = Map<object, object>;
+type View = new (buffer: unknown, from: number, length: number) => object;
+
 /** `structuredClone` by the HTML standard (2.7), for the language's own types. Runs inside a realm. */
 export function installClone(_outside: Outside, { define }: Tools): void {
-  type Seen = Map<object, object>;
-  type View = new (buffer: unknown, from: number, length: number) => object;
   const errorKinds = [EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError];
 
   function refuse(value: unknown): never {
-    const error = new Error(`${String(value)} could not be cloned.`);
-    define('name', 'DataCloneError', error);
-    throw error;
+    throw Object.assign(new Error(`${String(value)} could not be cloned.`), { name: 'DataCloneError' });
   }
 
   /** An error keeps its kind and its text; what else was put on it is lost, as the standard has it. */
@@ -62,17 +61,16 @@ export function installClone(_outside: Outside, { define }: Tools): void {
   function copyOf(value: unknown, seen: Seen): unknown {
     if (typeof value === 'symbol' || typeof value === 'function') return refuse(value);
     if (typeof value !== 'object' || value === null) return value;
-    const before = seen.get(value) ?? leafCopy(value, seen);
-    if (before === undefined) {
-      return fill(emptyLike(value), value, seen);
-    }
-    seen.set(value, before);
-    return before;
+    const before = seen.get(value);
+    if (before !== undefined) return before;
+    const leaf = leafCopy(value, seen);
+    if (leaf === undefined) return fill(emptyLike(value), value, seen);
+    seen.set(value, leaf);
+    return leaf;
   }
 
   define('structuredClone', (value: unknown, options?: { transfer?: unknown[] }) => {
-    if (options?.transfer?.length)
-      throw new Error('The simulated world has no transfer. Leave it out: a copy is made.');
+    if (options?.transfer?.length) throw new Error('The simulated world has no transfer. Leave it out.');
     return copyOf(value, new Map());
   });
 }

@@ -45,7 +45,7 @@ export function installEncoding(outside: Outside, { define, ask }: Tools): void 
   const printing = ['log', 'info', 'debug', 'warn', 'error', 'trace', 'dir', 'table'];
   const silent = ['assert', 'clear', 'count', 'countReset', 'group', 'groupCollapsed', 'groupEnd'];
   const board: Record<string, (...values: unknown[]) => void> = {};
-  for (const name of printing) board[name] = (...values) => outside.print(values);
+  for (const name of printing) board[name] = (...values) => ask(() => outside.print(values));
   for (const name of [...silent, 'time', 'timeEnd', 'timeLog', 'timeStamp']) board[name] = () => {};
   define('console', board);
 }

@@ -24,7 +24,10 @@ export interface Tools {
   ask<T>(question: () => T): T;
 }
 
-/** A function whose text is run inside a realm, so it uses nothing but its parameters and the language itself. */
+/**
+ * A function whose text is run inside a realm, so it uses nothing but its parameters and the language itself, and a
+ * bundler must not put helpers of its own into it, as it does to keep names.
+ */
 export type Install = (outside: Outside, tools: Tools) => void;
 
 export function makeTools(): Tools {
@@ -37,7 +40,7 @@ export function makeTools(): Tools {
     define(name, value, owner = globalThis, enumerable = false) {
       Object.defineProperty(owner, name, { value, writable: true, configurable: true, enumerable });
       if (typeof value === 'function' && name !== 'constructor')
-        Object.defineProperty(value, 'name', { value: name, configurable: true });
+        Object.defineProperty(value, 'name', { value: String(name), configurable: true });
     },
     ask(question) {
       try {
@@ -45,7 +48,8 @@ export function makeTools(): Tools {
       } catch (error) {
         const { name, message, code } = error as Error & { code?: unknown };
         const own = new (kinds.get(name) ?? Error)(message);
-        if (own.name !== name) Object.defineProperty(own, 'name', { value: name, configurable: true, writable: true });
+        if (own.name !== name)
+          Object.defineProperty(own, 'name', { value: String(name), configurable: true, writable: true });
         throw code === undefined ? own : Object.assign(own, { code });
       }
     },

@@ -1,12 +1,12 @@
 import { types } from 'node:util';
 import { constants, createContext, Script } from 'node:vm';
-import type { Surroundings } from '../../node/core/agent-code.ts';
+import { reasonOf, type Surroundings } from '../../node/core/agent-code.ts';
 import { installAbsent } from './absent.ts';
 import { installChance } from './chance.ts';
 import { installClock } from './clock.ts';
 import { installClone } from './clone.ts';
 import { installEncoding } from './encoding.ts';
-import { makeTools, type Outside, type Tools } from './outside.ts';
+import { type Install, makeTools, type Outside, type Tools } from './outside.ts';
 import { Rejections } from './rejections.ts';
 import { installSearchParams, installUrl } from './url.ts';
 
@@ -43,7 +43,7 @@ function makeBorder(work: () => void, { define }: Tools): Border {
   };
 }
 
-const installs = [
+const installs: Install[] = [
   ...[installClock, installChance, installEncoding, installSearchParams, installUrl],
   ...[installClone, installAbsent],
 ];
@@ -101,13 +101,13 @@ export class Realm {
   do(piece: () => void): string | undefined {
     try {
       this.#rejections.during(() => this.#enter(piece));
+      return this.#outsideTasks();
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ERR_SCRIPT_EXECUTION_TIMEOUT') throw error;
       // What it left to do may have no end either, so it is not entered again; Node must not miss a handler, though.
       for (const promise of this.#rejections.take()) Promise.prototype.then.call(promise, ignore, ignore);
-      return `it ran for ${this.#workMsMax} ms of real time without an end. Look for a loop that waits for the clock`;
+      return `it ran for ${this.#workMsMax} ms of real time without an end. In a task the clock stands still`;
     }
-    return this.#outsideTasks();
   }
 
   #enter(piece: () => void): void {
@@ -124,7 +124,7 @@ export class Realm {
     if (open.length === 0) return undefined;
     let why: string | undefined;
     const rejected = (error: unknown): void => {
-      why ??= `it threw outside its tasks: ${this.surroundings.isError(error) ? error.message : String(error)}`;
+      why ??= `it threw outside its tasks: ${reasonOf(error, this.surroundings.isError)}`;
     };
     this.#enter(() => {
       for (const promise of open) this.#border.settle(promise, ignore, rejected);

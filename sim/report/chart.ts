@@ -153,7 +153,7 @@ export class Chart {
     const heights = new Map(this.#placed.map((placed) => [placed.lane.node, this.marksCentrePx(placed)]));
     const flows = this.#traffic.flows(scale.fromMs, scale.toMs, scale.msPerPx, messageType);
     const lines = linesOf(flows, scale, (node) => heights.get(node), this.canvas.heightPx);
-    drawLines(this.canvas.pen, lines, this.#palette);
+    drawLines(this.canvas.pen, lines, this.#palette, this.canvas.heightPx);
     return lines;
   }
 

@@ -9,6 +9,8 @@ const weights = [
   { sent: 10, widthPx: 1.3 },
   { sent: 100, widthPx: 2.2 },
 ];
+/** More lines than this say no more and take too long: those with the most messages are drawn. */
+const linesMax = 1_500;
 /** With more lines than this, arrowheads would be all that is seen. */
 const arrowLinesMax = 600;
 const arrowPx = 5;
@@ -49,11 +51,17 @@ export function linesOf(
     const x1 = scale.xOf(flow.atMs) + ((binPx - leanPx) * (place + 0.5)) / (inBin.get(flow.atMs) ?? 1);
     lines.push({ flow, x1, y1, x2: x1 + leanPx, y2 });
   }
-  return lines;
+  if (lines.length <= linesMax) return lines;
+  return lines.sort((a, b) => b.flow.sent - a.flow.sent).slice(0, linesMax);
 }
 
-/** Lines of equal looks are one path: thousands of them are drawn within a frame. */
-export function drawLines(pen: CanvasRenderingContext2D, lines: readonly Line[], palette: Palette): void {
+/** One stroke each: a path of many lines that cross takes a browser far longer. */
+export function drawLines(
+  pen: CanvasRenderingContext2D,
+  lines: readonly Line[],
+  palette: Palette,
+  heightPx: number,
+): void {
   const groups = Map.groupBy(lines, ({ flow }) => {
     const weight = weights.findLastIndex(({ sent }) => flow.sent >= sent);
     return `${Math.max(0, weight)}${flow.lost > 0 ? 'lost' : ''}`;
@@ -65,12 +73,13 @@ export function drawLines(pen: CanvasRenderingContext2D, lines: readonly Line[],
     pen.strokeStyle = palette.of(isLost ? 'lost' : 'message');
     pen.setLineDash(isLost ? [4, 3] : []);
     pen.globalAlpha = isLost ? Math.min(1, 1.5 * alpha) : alpha;
-    pen.beginPath();
-    for (const { x1, y1, x2, y2 } of members) {
+    for (const line of members) {
+      const { x1, y1, x2, y2 } = clipped(line, heightPx);
+      pen.beginPath();
       pen.moveTo(x1, y1);
       pen.lineTo(x2, y2);
+      pen.stroke();
     }
-    pen.stroke();
     pen.setLineDash([]);
     if (lines.length > arrowLinesMax) continue;
     pen.fillStyle = pen.strokeStyle;
@@ -79,6 +88,15 @@ export function drawLines(pen: CanvasRenderingContext2D, lines: readonly Line[],
     pen.fill();
   }
   pen.globalAlpha = 1;
+}
+
+/** The part of a line that can be seen: dashes are counted out one by one, also where nobody sees them. */
+function clipped(line: Line, heightPx: number): Omit<Line, 'flow'> {
+  const { x1, y1, x2, y2 } = line;
+  if (Math.min(y1, y2) >= 0 && Math.max(y1, y2) <= heightPx) return line;
+  const xAt = (y: number): number => x1 + ((x2 - x1) * (y - y1)) / (y2 - y1 || 1);
+  const inside = (y: number): number => Math.max(0, Math.min(heightPx, y));
+  return { x1: xAt(inside(y1)), y1: inside(y1), x2: xAt(inside(y2)), y2: inside(y2) };
 }
 
 function addArrow(pen: CanvasRenderingContext2D, { x1, y1, x2, y2 }: Line): void {

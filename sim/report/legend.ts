@@ -34,7 +34,7 @@ export function fillLegend(box: HTMLElement): void {
     element('div', {}, element('dt', {}, name), element('dd', {}, meaning)),
   );
   const part = (title: string, list: HTMLElement): HTMLElement =>
-    element('section', {}, element('h3', {}, title), list);
+    element('section', {}, element('h2', {}, title), list);
   box.replaceChildren(
     element(
       'p',

@@ -81,10 +81,13 @@ export class Scale {
     return atMs >= fromMs && atMs <= toMs ? this : this.panned(atMs - (fromMs + toMs) / 2);
   }
 
-  /** What is well in sight: not so close to an edge that it is easily missed. */
+  /** What is well in sight: not so close to an edge that it is easily missed. The run's own ends are no such edges. */
   get inner(): { fromMs: number; toMs: number } {
     const edgeMs = this.stretchMs * edgeShare;
-    return { fromMs: this.fromMs + edgeMs, toMs: this.toMs - edgeMs };
+    return {
+      fromMs: this.fromMs <= 0 ? this.fromMs : this.fromMs + edgeMs,
+      toMs: this.toMs >= this.durationMs ? this.toMs : this.toMs - edgeMs,
+    };
   }
 
   whole(): Scale {

@@ -9,7 +9,7 @@ import type { Scale } from './scale.ts';
 /** Side of the box in which a mark's outline is given. */
 const boxUnits = 16;
 /** Two marks of a kind closer than this look like one. */
-const apartPxMin = 1.5;
+const apartPxMin = 2.5;
 
 /** Draws the marks of events. Each is painted once and then stamped: a lane may hold thousands. */
 export class Sprites {

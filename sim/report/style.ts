@@ -77,7 +77,8 @@ const head = `
 .command code span { display: inline-block; max-width: 100%; }
 .command #copied { color: var(--good); }
 .counts { display: flex; flex-wrap: wrap; gap: 2px 18px; }
-.counts div { display: flex; gap: 6px; align-items: baseline; min-width: 0; } .counts dd { font-weight: 600; overflow-wrap: anywhere; }
+.counts div { display: flex; gap: 6px; align-items: baseline; min-width: 0; overflow-wrap: anywhere; }
+.counts dd { font-weight: 600; }
 .counts dd, .time, td { font-variant-numeric: tabular-nums; }
 .omitted { color: var(--muted); font-size: 13px; }`;
 
@@ -154,7 +155,7 @@ th:first-child { text-align: left; overflow-wrap: anywhere; } thead th { color: 
   display: grid; gap: 12px 28px; grid-template-columns: repeat(auto-fit, minmax(min(300px, 100%), 1fr));
   background: var(--surface); border: 1px solid var(--line); border-radius: 8px; box-shadow: 0 8px 30px #0004; font-size: 13px; }
 .legend-text > p, .legend-text > section:last-child { grid-column: 1 / -1; }
-.legend-text h3 { margin: 0 0 4px; font-size: 13px; }
+.legend-text h2 { color: var(--ink); margin: 0 0 4px; font-size: 13px; }
 .legend-text li { display: flex; gap: 8px; padding: 1px 0; } .legend-text .icon { margin: 3px 5px 0; }
 .keys { grid-template-columns: repeat(auto-fit, minmax(min(330px, 100%), 1fr)); column-gap: 28px; }
 .keys div { display: grid; grid-template-columns: 184px minmax(0, 1fr); gap: 12px; } .keys dt { font-weight: 600; }

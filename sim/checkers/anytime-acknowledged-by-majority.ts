@@ -1,0 +1,96 @@
+import type { Effect, Write } from '../../node/core/effect.ts';
+import type { Message, NodeId } from '../../node/core/message.ts';
+import type { Operation, Outcome } from '../../node/core/operation.ts';
+import { keys } from '../../node/core/records.ts';
+import { HolderRecord, TaskResult } from '../../node/core/wire/messages.ts';
+import type { Ledger } from '../ledger.ts';
+import { type Checker, Violation } from './checker.ts';
+
+const holderPrefix = keys.holder('');
+const resultPrefix = keys.result('', 0).slice(0, 'result/'.length);
+
+/**
+ * An answer to a task leaves only from the host that the log named, and only when its result is on the disks of a
+ * majority of the holders that the log named with it: so no older epoch acknowledges what a newer one does not know.
+ */
+export class AcknowledgedByMajority implements Checker {
+  readonly name = 'anytime-acknowledged-by-majority';
+  readonly #ledger: Ledger;
+  /** By node and agent: epochs that it runs in its present life, or tries to. */
+  readonly #hosted = new Map<string, Set<number>>();
+  /** By agent and task: the epochs in which each node has its result on disk. */
+  readonly #kept = new Map<string, Map<NodeId, Set<number>>>();
+
+  constructor(ledger: Ledger) {
+    this.#ledger = ledger;
+  }
+
+  started(node: NodeId): void {
+    for (const key of this.#hosted.keys()) if (key.startsWith(`${node} `)) this.#hosted.delete(key);
+  }
+
+  did(node: NodeId, effect: Effect): void {
+    if (effect.type !== 'startAgent' && effect.type !== 'stopAgent') return;
+    const key = `${node} ${effect.agent}`;
+    const epochs = this.#hosted.get(key) ?? new Set();
+    this.#hosted.set(key, epochs);
+    if (effect.type === 'startAgent') epochs.add(effect.epoch);
+    else epochs.delete(effect.epoch);
+  }
+
+  durable(node: NodeId, writes: readonly Write[]): void {
+    let results: { agent: string; task: string }[] = [];
+    for (const { key, value } of writes) {
+      if (value === undefined) continue;
+      if (key.startsWith(resultPrefix)) {
+        const agent = key.slice(resultPrefix.length, key.lastIndexOf('/'));
+        results.push({ agent, task: TaskResult.decode(value).task });
+      } else if (key.startsWith(holderPrefix) && results.length > 0) {
+        // The record of a step stands behind its results, in the same batch.
+        const { epoch } = HolderRecord.decode(value);
+        for (const { agent, task } of results) this.#keep(`${agent} ${task}`, node, epoch);
+        results = [];
+      }
+    }
+  }
+
+  #keep(key: string, node: NodeId, epoch: number): void {
+    let nodes = this.#kept.get(key);
+    if (nodes === undefined) this.#kept.set(key, (nodes = new Map()));
+    const epochs = nodes.get(node);
+    if (epochs === undefined) nodes.set(node, new Set([epoch]));
+    else epochs.add(epoch);
+  }
+
+  /** The host says it to the node that asked. */
+  sent(node: NodeId, _cluster: string, message: Message): void {
+    if (message.type !== 'taskAnswer' || message.body.refusal !== '') return;
+    const { agent, task } = message.body;
+    const hosted = [...(this.#hosted.get(`${node} ${agent}`) ?? [])];
+    const named = hosted.some((epoch) => this.#ledger.placement(agent, epoch)?.host === node);
+    if (!named)
+      throw new Violation(this.name, `${node} answered ${task} of ${agent}, which the log does not place there`);
+    this.#judge(node, agent, task);
+  }
+
+  /** A node says it to a client: the host itself, or whoever passed the task on. */
+  answered(node: NodeId, _request: string, operation: Operation, outcome: Outcome): void {
+    if (operation.type !== 'task') return;
+    if (!outcome.ok && outcome.error.code !== 'taskFailed') return;
+    this.#judge(node, operation.agent, operation.task);
+  }
+
+  #judge(node: NodeId, agent: string, task: string): void {
+    const kept = this.#kept.get(`${agent} ${task}`) ?? new Map<NodeId, Set<number>>();
+    const epochs = new Set([...kept.values()].flatMap((each) => [...each]));
+    const found: string[] = [];
+    for (const epoch of epochs) {
+      const holders = this.#ledger.placement(agent, epoch)?.holders ?? [];
+      const having = holders.filter((holder) => kept.get(holder)?.has(epoch));
+      if (having.length > holders.length / 2) return;
+      found.push(`in epoch ${epoch} on ${having.length} of ${holders.length} holders`);
+    }
+    const where = found.join(', ') || 'on no disk';
+    throw new Violation(this.name, `${node} acknowledged ${task} of ${agent}, whose result is ${where}`);
+  }
+}

@@ -1,0 +1,54 @@
+import type { Effect } from '../../node/core/effect.ts';
+import type { Message, NodeId } from '../../node/core/message.ts';
+import { limits } from '../../node/core/settings.ts';
+import type { World } from '../world.ts';
+import { type Checker, Violation } from './checker.ts';
+
+/** Effects that may wait for one disk. */
+const effectsMax = 20_000;
+/** Frames that a node sends within a second: several times what the busiest leader of a run needs. */
+const framesPerSMax = 20_000;
+/** A disk is counted now and then. */
+const everyFrames = 256;
+const entriesMax = 100_000;
+
+/** Queues, logs and traffic stay within their bounds. */
+export class Bounded implements Checker {
+  readonly name = 'anytime-bounded';
+  readonly #world: World;
+  readonly #frames = new Map<NodeId, { sinceMs: number; count: number }>();
+  #count = 0;
+
+  constructor(world: World) {
+    this.#world = world;
+  }
+
+  did(node: NodeId, _effect: Effect): void {
+    const { effectsWaiting } = this.#world.host(node);
+    if (effectsWaiting > effectsMax) {
+      throw new Violation(this.name, `${effectsWaiting} effects wait for the disk of ${node}, at most ${effectsMax}`);
+    }
+  }
+
+  sent(node: NodeId, _cluster: string, message: Message): void {
+    const { nowMs } = this.#world;
+    let frames = this.#frames.get(node);
+    if (frames === undefined || nowMs - frames.sinceMs >= 1_000) {
+      this.#frames.set(node, (frames = { sinceMs: nowMs, count: 0 }));
+    }
+    frames.count += 1;
+    if (frames.count > framesPerSMax) {
+      const what = `more than ${framesPerSMax} frames within a second, ${message.type} the last`;
+      throw new Violation(this.name, `${node} sent ${what}`);
+    }
+    this.#count += 1;
+    if (this.#count % everyFrames === 0) this.#measure(node);
+  }
+
+  #measure(node: NodeId): void {
+    const { size } = this.#world.host(node).disk;
+    const agents = new Set(this.#world.instances().map(({ agent }) => agent)).size + 8;
+    const max = entriesMax + agents * (limits.resultsMax + 1);
+    if (size > max) throw new Violation(this.name, `the disk of ${node} has ${size} records, at most ${max}`);
+  }
+}

@@ -1,0 +1,43 @@
+import type { Write } from '../../node/core/effect.ts';
+import type { NodeId } from '../../node/core/message.ts';
+import { keys } from '../../node/core/records.ts';
+import { HolderRecord } from '../../node/core/wire/messages.ts';
+import { type Checker, Violation } from './checker.ts';
+
+type Held = Pick<HolderRecord, 'sealedEpoch' | 'epoch' | 'sequence'>;
+
+const holderPrefix = keys.holder('');
+
+/** A holder's promises only grow: no epoch below its seal is taken, and what it keeps never goes back. */
+export class SealedHolder implements Checker {
+  readonly name = 'anytime-sealed-holder';
+  readonly #held = new Map<string, Held>();
+
+  durable(node: NodeId, writes: readonly Write[]): void {
+    for (const { key, value } of writes) {
+      if (!key.startsWith(holderPrefix)) continue;
+      const place = `${node} ${key}`;
+      const before = this.#held.get(place);
+      if (value === undefined) {
+        this.#held.delete(place);
+        continue;
+      }
+      const { sealedEpoch, epoch, sequence } = HolderRecord.decode(value);
+      const now = { sealedEpoch, epoch, sequence };
+      if (before !== undefined) this.#compare(node, key.slice(holderPrefix.length), before, now);
+      this.#held.set(place, now);
+    }
+  }
+
+  #compare(node: NodeId, agent: string, before: Held, now: Held): void {
+    const what = `${node} keeps ${agent} at ${show(now)} after ${show(before)}`;
+    if (now.sealedEpoch < before.sealedEpoch) throw new Violation(this.name, `${what}: its seal was taken back`);
+    if (now.epoch === before.epoch && now.sequence === before.sequence) return;
+    if (now.epoch < before.sealedEpoch) throw new Violation(this.name, `${what}: it took an epoch below its seal`);
+    const isBack = now.epoch < before.epoch || (now.epoch === before.epoch && now.sequence < before.sequence);
+    if (isBack) throw new Violation(this.name, `${what}: it went back`);
+  }
+}
+
+const show = ({ sealedEpoch, epoch, sequence }: Held): string =>
+  `step ${sequence} of epoch ${epoch}, sealed at ${sealedEpoch}`;

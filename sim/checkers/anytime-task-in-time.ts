@@ -1,0 +1,47 @@
+import type { EffectOf } from '../../node/core/effect.ts';
+import type { Event } from '../../node/core/event.ts';
+import type { NodeId } from '../../node/core/message.ts';
+import type { Operation } from '../../node/core/operation.ts';
+import { fromBytes, fromJson } from '../../node/core/text.ts';
+import { type Checker, Violation } from './checker.ts';
+
+/** Rounding of times that travel as whole ms. */
+const slackMs = 2;
+
+/** No task begins on a host after the time that it was given there: by that node's clock, from when it was told. */
+export class TaskInTime implements Checker {
+  readonly name = 'anytime-task-in-time';
+  readonly #clockMs: (node: NodeId) => number;
+  readonly #deadlineMs = new Map<string, number>();
+
+  constructor(clockMs: (node: NodeId) => number) {
+    this.#clockMs = clockMs;
+  }
+
+  happened(node: NodeId, event: Event): void {
+    if (event.type === 'request') this.#asked(node, event.operation);
+    if (event.type !== 'message') return;
+    const { message } = event;
+    if (message.type === 'taskAsk') this.#asked(node, { type: 'task', ...message.body });
+    if (message.type === 'forward') this.#asked(node, fromJson(fromBytes(message.body.operation)) as Operation);
+  }
+
+  #asked(node: NodeId, operation: Operation): void {
+    if (operation.type !== 'task') return;
+    const key = `${node} ${operation.agent} ${operation.task}`;
+    const deadlineMs = this.#clockMs(node) + operation.ttlMs + slackMs;
+    this.#deadlineMs.set(key, Math.max(deadlineMs, this.#deadlineMs.get(key) ?? 0));
+  }
+
+  decided(node: NodeId, effect: EffectOf<'runTask'>): void {
+    const deadlineMs = this.#deadlineMs.get(`${node} ${effect.agent} ${effect.task}`);
+    const nowMs = this.#clockMs(node);
+    if (deadlineMs === undefined) {
+      throw new Violation(this.name, `${node} ran ${effect.task} of ${effect.agent}, which nobody asked of it`);
+    }
+    if (nowMs > deadlineMs) {
+      const late = (nowMs - deadlineMs).toFixed(0);
+      throw new Violation(this.name, `${node} began ${effect.task} of ${effect.agent} ${late} ms after its deadline`);
+    }
+  }
+}

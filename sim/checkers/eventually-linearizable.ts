@@ -1,0 +1,56 @@
+import type { CommandLog, Command, CommandResult } from '../operators.ts';
+import type { ClientInput, ClientLog, ClientOutput } from '../workload.ts';
+import { type Checker, Violation } from './checker.ts';
+import { counterModel } from './counter-model.ts';
+import { History, type HistoryLimits, type Judgement } from './history.ts';
+import { namesModel, type NamesOutput } from './names-model.ts';
+
+const limits: HistoryLimits = { operationsMax: 5_000, statesMax: 200_000 };
+
+/**
+ * What clients and operators were told has one explanation: all of it took effect one by one, each between question and
+ * answer (Herlihy and Wing 1990). Agents are judged each alone, and so are names.
+ */
+export class Linearizable implements Checker {
+  readonly name = 'eventually-linearizable';
+  readonly #agents = new History(counterModel, limits);
+  readonly #names = new History(namesModel, limits);
+  readonly #nowMs: () => number;
+  /** Keys whose verdict could not be found within the limits. */
+  readonly undecided: string[] = [];
+
+  constructor(nowMs: () => number) {
+    this.#nowMs = nowMs;
+  }
+
+  readonly clients: ClientLog = {
+    called: (agent, client, input: ClientInput, atMs) => this.#agents.called(agent, client, input, atMs),
+    returned: (id, output: ClientOutput, atMs) => this.#agents.returned(id, output, atMs),
+    unknown: (id) => this.#agents.unknown(id),
+  };
+
+  readonly commands: CommandLog = {
+    called: (name, command: Command) => this.#names.called(name, 'operator', command, this.#nowMs()),
+    returned: (id, result) => {
+      const output = outputOf(result);
+      this.#names.returned(id, output, this.#nowMs());
+    },
+  };
+
+  finish(): void {
+    for (const agent of this.#agents.keys) this.#judge(`tasks and reads of ${agent}`, this.#agents.check(agent));
+    for (const name of this.#names.keys) this.#judge(`commands about ${name}`, this.#names.check(name));
+  }
+
+  #judge(what: string, judgement: Judgement<unknown, unknown>): void {
+    if (judgement.verdict === 'undecided') this.undecided.push(what);
+    if (judgement.verdict === 'violation') {
+      throw new Violation(this.name, `${what} cannot have happened one by one: ${judgement.evidence}`);
+    }
+  }
+}
+
+/** Operators ask until the outcome is known; what is no word about the name is a refusal. */
+function outputOf(result: CommandResult): NamesOutput {
+  return result === 'ok' || result === 'agentExists' || result === 'agentUnknown' ? result : 'refused';
+}
