@@ -25,8 +25,8 @@ const lineLengthMax = 2_000;
 const linesMax = 1_000;
 
 const waitsForever =
-  'it waits for something that never comes: in the simulated world a promise is settled only by what the agent itself ' +
-  'does, as there are no timers, no network and no files. Let the task bring what it waits for';
+  'it waits for something that never comes: in the simulated world only the agent itself settles its promises, as ' +
+  'there are no timers, no network and no files. Let the task bring what it waits for';
 
 /**
  * A user's agent as a program of the simulated world, by the contract of production. `source` is its module bundled as

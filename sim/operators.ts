@@ -98,19 +98,28 @@ export class Operators {
     this.#busy.add(name);
     const id = this.#log?.called(name, command) ?? 0;
     let over = false;
-    const finish = (result: CommandResult): void => {
-      if (over) return;
+    let unknown = 0;
+    const existed = this.#existing.has(name);
+    const finish = (result: CommandResult | undefined): boolean => {
+      if (over) return true;
+      if (result === undefined) unknown += 1;
+      const told = result !== undefined && whatIsKnown(command, result, unknown > 0, existed);
+      if (!told) return false;
       over = true;
       this.#busy.delete(name);
-      this.#log?.returned(id, result);
-      done(result);
+      this.#log?.returned(id, told);
+      done(told);
+      return true;
     };
     this.#attempt(operation, finish);
     // Sometimes by two doors at once, as an impatient user does.
-    if (command.type === 'deploy' && this.#random.chance(0.2)) this.#attempt(operation, finish);
+    if (command.type === 'delete' || !this.#random.chance(0.2)) return;
+    unknown += 1;
+    this.#attempt(operation, finish);
   }
 
-  #attempt(operation: Operation, finish: (result: CommandResult) => void): void {
+  /** Asks once; `finish` says whether that was enough. */
+  #attempt(operation: Operation, finish: (result: CommandResult | undefined) => boolean): void {
     const again = (): void =>
       this.#world.timeline.after(this.#random.between(100, 400), () => this.#attempt(operation, finish));
     const node = this.#anyNode();
@@ -119,15 +128,13 @@ export class Operators {
     this.#world.request(node, operation, ({ outcome }) => {
       if (over) return;
       over = true;
-      const result = resultOf(outcome);
-      if (result === undefined) again();
-      else finish(result);
+      if (!finish(resultOf(outcome))) again();
     });
     // A paused node says nothing at all.
     this.#world.timeline.after(patienceMs, () => {
       if (over) return;
       over = true;
-      again();
+      if (!finish(undefined)) again();
     });
   }
 
@@ -139,6 +146,21 @@ export class Operators {
 
 /** Longer than a node takes to say that it does not know. */
 const patienceMs = 17_000;
+
+/**
+ * What an answer says about the command as a whole; nothing when an earlier try, whose answer was lost, may yet take
+ * effect or has: the node that was asked tries on its own. An agent that is gone then is deleted.
+ */
+function whatIsKnown(
+  { type }: Command,
+  result: CommandResult,
+  triedBefore: boolean,
+  existed: boolean,
+): CommandResult | undefined {
+  if (!triedBefore || result === 'ok') return result;
+  if (type === 'delete') return result === 'agentUnknown' ? 'ok' : undefined;
+  return existed && result === 'agentExists' ? result : undefined;
+}
 
 /** Undefined when it may or may not have taken effect. */
 function resultOf(outcome: Outcome | undefined): CommandResult | undefined {

@@ -48,6 +48,8 @@ export class Simulation {
   readonly #checkers: readonly Checker[];
   /** Healed: started again should they end, as those that were asked to stop just before do. */
   #healthy: ReadonlySet<NodeId> = new Set();
+  /** Running, and for good without a way to the majority. */
+  #cutOff: NodeId[] = [];
 
   constructor(plan: Plan, observers: readonly Observer[] = [], programs: Readonly<Record<string, Program>> = {}) {
     this.plan = plan;
@@ -177,6 +179,8 @@ export class Simulation {
       healed.add(node);
       world.act('phase', 'world', `${node} heals, too: the voters were changed`);
       this.#makeHealthy(majority);
+      this.#cutOff = this.#cutOff.filter((other) => other !== node);
+      this.#cutThemOff();
     }
   }
 
@@ -230,17 +234,21 @@ export class Simulation {
   #makeFaultsPermanent(nodes: readonly NodeId[]): void {
     const { world } = this;
     const random = world.random.fork('permanent');
-    const cut: NodeId[] = [];
     for (const node of nodes) {
       const draw = random.next();
       if (draw < 0.4) {
         world.callOff(node);
         world.crash(node, 'silent');
       } else if (draw < 0.6 && world.host(node).state === 'running') world.pause(node);
-      else cut.push(node);
+      else this.#cutOff.push(node);
     }
-    // All that are cut off stay together: they may be as many as the others but for one.
-    if (cut.length > 0) world.partition([cut], random.chance(0.5) ? 'held' : 'lost');
+    this.#cutThemOff();
+  }
+
+  /** All that are cut off stay together: they may be as many as the others but for one. */
+  #cutThemOff(): void {
+    const holds = this.world.random.fork('cut off').chance(0.5);
+    if (this.#cutOff.length > 0) this.world.partition([this.#cutOff], holds ? 'held' : 'lost');
   }
 
   // ---- everything is well again ----

@@ -7,7 +7,10 @@ import { limits } from './settings.ts';
 interface Watched {
   node: NodeId;
   boot: number;
+  /** When it was last heard itself. */
   heardMs: number;
+  /** When another one last said that it hears it. */
+  vouchedMs: number;
   /** Direct probe on its way. */
   probe: { sequence: number; deadlineMs: number } | undefined;
   /** Probes through others on their way. */
@@ -70,6 +73,7 @@ export class Detector {
         node,
         boot,
         heardMs: nowMs,
+        vouchedMs: Number.NEGATIVE_INFINITY,
         probe: undefined,
         indirectDeadlineMs: undefined,
         suspect: false,
@@ -165,10 +169,11 @@ export class Detector {
   onProbeAck(from: NodeId, { subject, reachable }: MessageOf<'probeAck'>): void {
     if (from === subject || !reachable) return;
     const watched = this.#watched.get(subject);
-    // Another one reaches it: no death, though no sign of life on this node's own link either.
+    // Another one reaches it: no death, though no sign of life on this node's own link either. It is not passed on as
+    // if it were one: nodes that take each other's word for their own would keep the dead alive among them.
     if (watched?.indirectDeadlineMs === undefined) return;
     watched.indirectDeadlineMs = undefined;
-    watched.heardMs = this.#context.nowMs;
+    watched.vouchedMs = this.#context.nowMs;
   }
 
   onRumor(rumor: Rumor): void {
@@ -210,7 +215,7 @@ export class Detector {
         if (nowMs >= watched.indirectDeadlineMs) this.#accuse(watched, 'no answer, direct or through others');
       } else if (watched.probe !== undefined) {
         if (nowMs >= watched.probe.deadlineMs) this.#probeThroughOthers(watched);
-      } else if (nowMs - watched.heardMs >= settings.probeIntervalMs) this.#probe(watched);
+      } else if (nowMs - Math.max(watched.heardMs, watched.vouchedMs) >= settings.probeIntervalMs) this.#probe(watched);
     }
   }
 

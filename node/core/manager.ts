@@ -152,13 +152,17 @@ export class Manager {
    * smaller, now or with the next one. And never when the others that answer would then be no majority.
    */
   #mayLetGo(lost: NodeId, voters: readonly NodeId[], dead: number): boolean {
-    const { self, nowMs } = this.#context;
-    const progress = this.#decisions.raft.progress();
     if (voters.length <= 3 || (voters.length % 2 === 1 && dead < 2)) return false;
-    const answers = (node: NodeId): boolean =>
-      node === self || nowMs - (progress.get(node)?.lastAckMs ?? Number.NEGATIVE_INFINITY) < answeringMs;
     const remaining = voters.filter((node) => node !== lost);
-    return !answers(lost) && remaining.filter(answers).length >= majorityOf(remaining.length);
+    const answering = remaining.filter((node) => this.#answers(node)).length;
+    return !this.#answers(lost) && answering >= majorityOf(remaining.length);
+  }
+
+  /** It answered this leader just now. */
+  #answers(node: NodeId): boolean {
+    const { self, nowMs } = this.#context;
+    const ackMs = this.#decisions.raft.progress().get(node)?.lastAckMs ?? Number.NEGATIVE_INFINITY;
+    return node === self || nowMs - ackMs < answeringMs;
   }
 
   /**
@@ -184,7 +188,8 @@ export class Manager {
   #isCaughtUp(node: NodeId): boolean {
     const { raft } = this.#decisions;
     const matched = raft.progress().get(node)?.matchIndex ?? 0;
-    return matched > 0 && raft.lastIndex - matched <= 16 && !this.#detector.isSuspect(node);
+    const isNear = matched > 0 && raft.lastIndex - matched <= 16;
+    return isNear && this.#answers(node) && !this.#detector.isSuspect(node);
   }
 
   // ---- agents ----

@@ -1,6 +1,6 @@
 import type { Outside, Tools } from './outside.ts';
 
-/** `Math.random` and `crypto` from the instance's own generator, and memory whose end no one sees. Runs inside a realm. */
+/** `Math.random` and `crypto` by the instance's generator, and memory whose end no one sees. Runs inside a realm. */
 export function installChance({ random }: Outside, { define }: Tools): void {
   const bytesMax = 65_536;
   const fill = (bytes: Uint8Array): Uint8Array => {

@@ -53,6 +53,11 @@ export class Axis {
     }
   }
 
+  /** Where the row of the ticks begins. */
+  get ticksPx(): number {
+    return this.heightPx - rowPx;
+  }
+
   /** The phase that is written at this place, as the event with which it began. */
   phaseAt(scale: Scale, x: number, y: number): RecordedEvent | undefined {
     const topPx = this.#violationMs === undefined ? 0 : rowPx;

@@ -171,9 +171,7 @@ export class Chart {
       const { event } = picked;
       const x = scale.xOf(event.atMs);
       const placed = this.#placed.find(({ lane }) => lane.node === event.node);
-      pen.globalAlpha = 0.6;
-      this.#upright(x, 'accent', 1);
-      pen.globalAlpha = 1;
+      if (event.kind !== 'violation') this.#upright(x, 'picked-line', 1);
       if (placed === undefined) return;
       const y = this.marksCentrePx(placed);
       pen.fillStyle = this.#palette.of('surface');

@@ -34,7 +34,7 @@ export class EventList {
     this.#total = total;
     parts.box.addEventListener('scroll', () => this.#fill());
     parts.rows.addEventListener('click', (event) => this.#clicked(event));
-    new ResizeObserver(() => this.#fill()).observe(parts.box);
+    new ResizeObserver(() => this.#resized()).observe(parts.box);
   }
 
   draw({ scale, passing, picked }: Shown): void {
@@ -50,6 +50,12 @@ export class EventList {
       this.#picked = event;
       if (event !== undefined) this.#reveal(event);
     }
+    this.#fill();
+  }
+
+  /** The details beside the list grow and shrink: what is picked stays in sight. */
+  #resized(): void {
+    if (this.#picked !== undefined) this.#reveal(this.#picked);
     this.#fill();
   }
 

@@ -16,6 +16,8 @@ const arrowLinesMax = 600;
 const arrowPx = 5;
 /** How far a line leans from its beginning to its end, px; less where bins are narrow. */
 const leanPxMax = 18;
+/** Multiples of it, without their whole part, fill a bin evenly, however many there are. */
+const goldenRatio = 0.618034;
 /** Many lines are fainter, so that what is behind them can be read. */
 const alphaMin = 0.12;
 const alphaMax = 0.6;
@@ -38,8 +40,6 @@ export function linesOf(
   heightPx: number,
 ): Line[] {
   const lines: Line[] = [];
-  const inBin = new Map<number, number>();
-  for (const { atMs } of flows) inBin.set(atMs, (inBin.get(atMs) ?? 0) + 1);
   let place = 0;
   for (const [index, flow] of flows.entries()) {
     place = flow.atMs === flows[index - 1]?.atMs ? place + 1 : 0;
@@ -48,7 +48,7 @@ export function linesOf(
     if (y1 === undefined || y2 === undefined || Math.max(y1, y2) < 0 || Math.min(y1, y2) > heightPx) continue;
     const binPx = flow.binMs / scale.msPerPx;
     const leanPx = Math.min(leanPxMax, binPx / 2);
-    const x1 = scale.xOf(flow.atMs) + ((binPx - leanPx) * (place + 0.5)) / (inBin.get(flow.atMs) ?? 1);
+    const x1 = scale.xOf(flow.atMs) + (binPx - leanPx) * ((place * goldenRatio + 0.5) % 1);
     lines.push({ flow, x1, y1, x2: x1 + leanPx, y2 });
   }
   if (lines.length <= linesMax) return lines;

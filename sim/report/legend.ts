@@ -9,7 +9,11 @@ const samples: readonly (readonly [sample: string, name: string, meaning: string
   ['paused', 'paused', 'dotted: the process stands still, and does not know it'],
   ['cut', 'cut off', 'dashed frame: the network lets nothing through to the nodes that are named'],
   ['agent', 'agent', 'an instance of the agent exists on the node; each agent has a colour'],
-  ['message', 'messages', 'a line from the node that sent to the one that received; thicker when there are more'],
+  [
+    'message',
+    'messages',
+    'from sender to receiver, in the slice of time in which they were sent; thicker when there are more; of very many lines, the thickest',
+  ],
   ['lost', 'lost', 'dashed line: some or all of these messages were lost'],
 ];
 

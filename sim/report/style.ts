@@ -3,7 +3,7 @@ const colours = `
 :root {
   color-scheme: light dark;
   --page: #f3f4f7; --surface: #ffffff; --raised: #f8f9fb; --ink: #1a1e26; --muted: #565f6d; --line: #d4d8df;
-  --grid: #0f172a12; --accent: #1f57c3; --on-accent: #ffffff; --hover: #e9edf5; --picked: #dce7fb;
+  --grid: #0f172a12; --accent: #1f57c3; --picked-line: #1f57c399; --hover: #e9edf5; --picked: #dce7fb;
   --good: #0f6a32; --good-page: #e7f5ec; --bad: #a80f27; --bad-page: #fdedef;
   --violation: #b3001e; --fault: #b84300; --mend: #157a3a; --report: #2459c9; --request: #7c3aad;
   --acknowledged: #0b7285; --phase: #3b4350;
@@ -16,7 +16,7 @@ const colours = `
 @media (prefers-color-scheme: dark) {
   :root {
     --page: #0f1217; --surface: #171b22; --raised: #1d222b; --ink: #e6e9ef; --muted: #a3adbc; --line: #303743;
-    --grid: #ffffff12; --accent: #86b1ff; --on-accent: #0c1422; --hover: #242b36; --picked: #24344f;
+    --grid: #ffffff12; --accent: #86b1ff; --picked-line: #86b1ff99; --hover: #242b36; --picked: #24344f;
     --good: #74dd93; --good-page: #12261a; --bad: #ff9ca4; --bad-page: #301519;
     --violation: #ff6b78; --fault: #ff9457; --mend: #5fd07e; --report: #82aaff; --request: #cf9cff;
     --acknowledged: #52cadb; --phase: #c2cad6;
@@ -78,7 +78,7 @@ const head = `
 .command #copied { color: var(--good); }
 .counts { display: flex; flex-wrap: wrap; gap: 2px 18px; }
 .counts div { display: flex; gap: 6px; align-items: baseline; min-width: 0; overflow-wrap: anywhere; }
-.counts dd { font-weight: 600; }
+.counts dt { min-width: 2.2em; } .counts dd { font-weight: 600; }
 .counts dd, .time, td { font-variant-numeric: tabular-nums; }
 .omitted { color: var(--muted); font-size: 13px; }`;
 
@@ -112,7 +112,7 @@ main { display: grid; grid-template-columns: minmax(0, 1fr) 372px; gap: 12px; pa
 .frame { position: absolute; inset-block: 0; background: color-mix(in srgb, var(--accent) 18%, transparent);
   border: solid var(--accent); border-width: 0 1px; pointer-events: none; z-index: 3; }
 .cursor { position: absolute; inset-block: 0; width: 1px; background: var(--muted); opacity: 0.9; pointer-events: none; z-index: 3; }
-.cursor span { position: absolute; bottom: 4px; left: 5px; padding: 0 5px; font-size: 11px; white-space: nowrap;
+.cursor span { position: absolute; left: 5px; padding: 0 5px; font-size: 11px; white-space: nowrap;
   color: var(--surface); background: var(--muted); border-radius: 3px; font-variant-numeric: tabular-nums; }
 .cursor.flip span { left: auto; right: 5px; }
 .tooltip { position: fixed; z-index: 20; max-width: min(380px, 90vw); padding: 6px 9px; background: var(--ink); color: var(--page);

@@ -24,8 +24,8 @@ import { stretchBefore, violationMsOf } from './violation.ts';
 
 /** With more nodes than this, lanes are low at first. */
 const roomyNodesMax = 10;
-/** More lines than this hide what is behind them: messages are off at first. */
-const linesAtFirstMax = 500;
+/** More lines than this, for each pixel of width, hide what is behind them: messages are off at first. */
+const linesPerPxMax = 0.4;
 
 const recording = JSON.parse(byId('recording').textContent ?? '') as Recording;
 const events = recording.events.toSorted((a, b) => a.atMs - b.atMs || a.step - b.step);
@@ -85,6 +85,7 @@ function fitToPage(): void {
   axisCanvas.style.height = `${axis.heightPx}px`;
   lanesCanvas.style.top = `${axis.heightPx}px`;
   lanesCanvas.style.height = `${Math.max(0, scroller.clientHeight - axis.heightPx)}px`;
+  byId('cursor-time').style.top = `${axis.ticksPx}px`;
   view.change({ scale: view.shown.scale.sized(lanesCanvas.clientWidth) });
 }
 
@@ -165,4 +166,4 @@ matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => {
 fitToPage();
 const { scale } = view.shown;
 const flowsAtFirst = traffic.flows(scale.fromMs, scale.toMs, scale.msPerPx, undefined).length;
-view.change({ messages: !traffic.isEmpty && flowsAtFirst <= linesAtFirstMax });
+view.change({ messages: !traffic.isEmpty && flowsAtFirst <= scale.widthPx * linesPerPxMax });
