@@ -1,4 +1,5 @@
-// Builds dist/: the node program, the command line, the agents' thread, and the agent types of examples/.
+// Builds dist/: the node program, the command line, the agents' thread, the script of the report page, and the agent
+// types of examples/.
 // What it makes runs without node_modules; only the command line needs esbuild, for a user's own agents.
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
@@ -80,6 +81,15 @@ function bundles() {
       plugins: [noNativeSsh],
     },
     { ...shared, entryPoints: ['node/runtime/worker.ts'], outfile: 'dist/worker.mjs' },
+    {
+      ...shared,
+      platform: 'browser',
+      format: 'iife',
+      target: 'es2022',
+      entryPoints: ['sim/report/viewer.ts'],
+      outfile: 'dist/report-viewer.js',
+      minify: true,
+    },
     ...agents,
   ].filter(({ entryPoints: [source] }) => existsSync(join(root, source)));
 }
@@ -100,11 +110,14 @@ function readNativeLevel() {
   return readFileSync(join(prebuilds, folder, file));
 }
 
-/** Name and bytes of everything that a node runs; the command line is no part of an image. */
+/** What only the command line needs: no part of an image. */
+const notForNodes = new Set(['cli.mjs', 'report-viewer.js']);
+
+/** Name and bytes of everything that a node runs. */
 function hashOf(files) {
   const hash = createHash('sha256');
   for (const [name, bytes] of [...files].sort(([a], [b]) => (a < b ? -1 : 1))) {
-    if (name !== 'cli.mjs') hash.update(`${name}\0${bytes.length}\0`).update(bytes);
+    if (!notForNodes.has(name)) hash.update(`${name}\0${bytes.length}\0`).update(bytes);
   }
   return hash.digest('hex');
 }
@@ -143,7 +156,7 @@ export async function buildAll() {
 export function isStale() {
   const builtAtMs = statSync(note, { throwIfNoEntry: false })?.mtimeMs ?? 0;
   const sources = ['package.json', 'package-lock.json', 'scripts'];
-  for (const room of ['consensus', 'strategies', 'node', 'docker', 'examples', 'scripts']) {
+  for (const room of ['consensus', 'strategies', 'node', 'docker', 'examples', 'sim', 'scripts']) {
     sources.push(room, ...readdirSync(join(root, room), { recursive: true }).map((name) => join(room, name)));
   }
   return sources.some((name) => (statSync(join(root, name), { throwIfNoEntry: false })?.mtimeMs ?? 0) > builtAtMs);

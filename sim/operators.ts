@@ -7,10 +7,12 @@ import type { World } from './world.ts';
 /** What became of a command: done, or refused for a reason that is known. */
 export type CommandResult = 'ok' | ErrorCode;
 
-/** Told of every command about an agent's name, once it is sent for the first time and once its outcome is known. */
+/** Told of every command about an agent's name, once it is sent and once its outcome is known. */
 export interface CommandLog {
   called(name: string, command: Command): number;
   returned(id: number, result: CommandResult): void;
+  /** Nobody waits for it any more; it may take effect later, or never. */
+  unknown(id: number): void;
 }
 
 export type Command = { type: 'deploy'; request: string } | { type: 'delete' };
@@ -96,20 +98,26 @@ export class Operators {
 
   #command(name: string, command: Command, operation: Operation, done: (result: CommandResult) => void): void {
     this.#busy.add(name);
-    const id = this.#log?.called(name, command) ?? 0;
+    let id = this.#log?.called(name, command) ?? 0;
     let over = false;
     let unknown = 0;
     const existed = this.#existing.has(name);
     const finish = (result: CommandResult | undefined): boolean => {
       if (over) return true;
-      if (result === undefined) unknown += 1;
-      const told = result !== undefined && whatIsKnown(command, result, unknown > 0, existed);
-      if (!told) return false;
-      over = true;
-      this.#busy.delete(name);
-      this.#log?.returned(id, told);
-      done(told);
-      return true;
+      if (result !== undefined && isFinal(command, result, unknown > 0, existed)) {
+        over = true;
+        this.#busy.delete(name);
+        this.#log?.returned(id, result);
+        done(result);
+        return true;
+      }
+      unknown += 1;
+      if (command.type === 'delete') {
+        // It has no id by which a second one would be the same: each try is a command of its own.
+        this.#log?.unknown(id);
+        id = this.#log?.called(name, command) ?? 0;
+      }
+      return false;
     };
     this.#attempt(operation, finish);
     // Sometimes by two doors at once, as an impatient user does.
@@ -148,18 +156,12 @@ export class Operators {
 const patienceMs = 17_000;
 
 /**
- * What an answer says about the command as a whole; nothing when an earlier try, whose answer was lost, may yet take
- * effect or has: the node that was asked tries on its own. An agent that is gone then is deleted.
+ * Whether an answer ends the command as a whole: not when an earlier try, whose answer was lost, may yet take effect;
+ * the node that was asked goes on trying by itself.
  */
-function whatIsKnown(
-  { type }: Command,
-  result: CommandResult,
-  triedBefore: boolean,
-  existed: boolean,
-): CommandResult | undefined {
-  if (!triedBefore || result === 'ok') return result;
-  if (type === 'delete') return result === 'agentUnknown' ? 'ok' : undefined;
-  return existed && result === 'agentExists' ? result : undefined;
+function isFinal({ type }: Command, result: CommandResult, triedBefore: boolean, existed: boolean): boolean {
+  if (!triedBefore || result === 'ok') return true;
+  return type === 'delete' ? result === 'agentUnknown' : existed && result === 'agentExists';
 }
 
 /** Undefined when it may or may not have taken effect. */

@@ -27,6 +27,9 @@ interface Pending {
 /** Outcomes that another node, or this one a moment later, may better. */
 const retried: readonly ErrorCode[] = ['notLeader', 'leaderUnknown', 'agentNotReady', 'notMember'];
 
+/** What changes the log; of the rest nothing is worse for being done twice, and a task has an id of its own. */
+const commands: ReadonlySet<Operation['type']> = new Set(['deploy', 'delete', 'migrate']);
+
 /**
  * What users ask, at whatever node: answered here when this node can, else passed on to the one that can, again and
  * again until the deadline when leaders or hosts change on the way.
@@ -43,6 +46,8 @@ export class Requests {
   readonly #pending = new Map<string, Pending>();
   /** Asked of this leader before it was ready; empty again when it is, or leads no longer. */
   #held: { operation: Operation; done: Done }[] = [];
+  /** What became of commands that others passed on, by asker and request; nothing yet for those under way. Bounded. */
+  readonly #forwarded = new Map<string, Outcome | undefined>();
   #count = 0;
 
   constructor(init: {
@@ -195,8 +200,28 @@ export class Requests {
       this.#context.out.send(from, { type: 'answer', body: { request, ok: outcome.ok, body } });
     };
     const checked = checkOperation(operation);
-    if (checked.ok) this.#perform(`${from}/${request}`, checked.operation, reply);
-    else reply({ ok: false, error: toErrorBody(errors.bodyMalformed({ reason: checked.reason })) });
+    const key = `${from}/${request}`;
+    if (!checked.ok) reply({ ok: false, error: toErrorBody(errors.bodyMalformed({ reason: checked.reason })) });
+    else if (commands.has(checked.operation.type)) this.#performOnce(key, checked.operation, reply);
+    else this.#perform(key, checked.operation, reply);
+  }
+
+  /** A frame that comes a second time must not do what was refused, or done and undone, meanwhile. */
+  #performOnce(key: string, operation: Operation, reply: Done): void {
+    const known = this.#forwarded.get(key);
+    if (known !== undefined) reply(known);
+    if (this.#forwarded.has(key)) return;
+    this.#forwarded.set(key, undefined);
+    for (const oldest of this.#forwarded.keys()) {
+      if (this.#forwarded.size <= limits.requestsRememberedMax) break;
+      this.#forwarded.delete(oldest);
+    }
+    this.#perform(key, operation, (outcome) => {
+      // Tried again, it may do better.
+      if (!outcome.ok && retried.includes(outcome.error.code)) this.#forwarded.delete(key);
+      else this.#forwarded.set(key, outcome);
+      reply(outcome);
+    });
   }
 
   onAnswer(from: NodeId, { request, body }: MessageOf<'answer'>): void {

@@ -35,6 +35,7 @@ export class Linearizable implements Checker {
       const output = outputOf(result);
       this.#names.returned(id, output, this.#nowMs());
     },
+    unknown: (id) => this.#names.unknown(id),
   };
 
   finish(): void {

@@ -111,7 +111,7 @@ export class History<State, Input, Output> {
   }
 
   check(key: string): Judgement<Input, Output> {
-    const chapter = this.#chapter(key);
+    const chapter = this.#chapters.get(key) ?? this.#begin();
     const verdict = chapter.violation ?? this.#judge(chapter);
     const operations = chapter.forgotten + chapter.operations.size;
     return { ...verdict, operations, ...(chapter.stopped === undefined ? {} : { stopped: chapter.stopped }) };
@@ -164,22 +164,23 @@ export class History<State, Input, Output> {
   }
 
   #chapter(key: string): Chapter<State, Input, Output> {
-    let chapter = this.#chapters.get(key);
-    if (chapter === undefined) {
-      chapter = {
-        operations: new Map(),
-        open: 0,
-        from: [undefined],
-        forgotten: 0,
-        // Early, since such moments are rare.
-        forgetAt: this.#limits.operationsMax / 2,
-        lastMs: Number.NEGATIVE_INFINITY,
-        stopped: undefined,
-        violation: undefined,
-      };
-      this.#chapters.set(key, chapter);
-    }
+    const chapter = this.#chapters.get(key) ?? this.#begin();
+    this.#chapters.set(key, chapter);
     return chapter;
+  }
+
+  #begin(): Chapter<State, Input, Output> {
+    return {
+      operations: new Map(),
+      open: 0,
+      from: [undefined],
+      forgotten: 0,
+      // Early, since moments with nothing in flight are rare.
+      forgetAt: this.#limits.operationsMax / 2,
+      lastMs: Number.NEGATIVE_INFINITY,
+      stopped: undefined,
+      violation: undefined,
+    };
   }
 }
 

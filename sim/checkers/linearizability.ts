@@ -365,8 +365,10 @@ function explain<State, Input, Output>(
 ): string {
   const total = history.filter(isAnswered).length;
   let [search, prefix, answers] = [failed, [...history], total];
-  const leftOut = () =>
-    prefix.filter((operation) => isAnswered(operation) && !search.deepest.order.includes(operation));
+  const leftOut = () => {
+    const placed = new Set(search.deepest.order);
+    return prefix.filter((operation) => isAnswered(operation) && !placed.has(operation));
+  };
   // All answers before the first one that could not be explained were, so the shortest prefix is no shorter. It is found
   // by halving, since every longer one has no order either.
   const stuckMs = Math.min(...leftOut().map(answerMs));

@@ -65,6 +65,9 @@ export function namesOutput(outcome: Outcome | undefined): NamesOutput | undefin
  * - `migrate`. `ok`: there was an agent. `agentUnknown`: there was none.
  * - Other refusals say nothing about the name, and that they changed nothing.
  *
+ * Each takes effect once at most, however often the node that was asked passes it on. A client that sends one again asks
+ * something new, which is to be recorded beside the first: that may still take effect, as an unanswered operation does.
+ *
  * It holds for requests that name one agent each, each name alone: deploys of several agents make up names of their own.
  * A request is forgotten after 1,000 others (`limits.requestsRememberedMax`).
  */

@@ -12,10 +12,14 @@ const samples: readonly (readonly [sample: string, name: string, meaning: string
   [
     'message',
     'messages',
-    'from sender to receiver, in the slice of time in which they were sent; thicker when there are more; of very many lines, the thickest',
+    'from sender to receiver, in their slice of time; thicker when there are more; of very many, the thickest',
   ],
   ['lost', 'lost', 'dashed line: some or all of these messages were lost'],
 ];
+
+const intro =
+  'Time runs from left to right. Each lane is a node: above, the state that it is in; in the middle, what happened; ' +
+  'below, its agents.';
 
 const controls: readonly (readonly [keys: string, meaning: string])[] = [
   ['wheel, pinch, + −', 'zoom'],
@@ -40,11 +44,7 @@ export function fillLegend(box: HTMLElement): void {
   const part = (title: string, list: HTMLElement): HTMLElement =>
     element('section', {}, element('h2', {}, title), list);
   box.replaceChildren(
-    element(
-      'p',
-      {},
-      'Time runs from left to right. Each lane is a node: above, the state that it is in; in the middle, what happened; below, its agents.',
-    ),
+    element('p', {}, intro),
     part('Events', element('ul', {}, ...marked)),
     part('Bars and lines', element('ul', {}, ...drawn)),
     part('Mouse, fingers and keys', element('dl', { class: 'keys' }, ...keys)),

@@ -2,7 +2,9 @@
 export const markup = `<header class="head">
   <section id="verdict" class="verdict" aria-label="Verdict">
     <h1>A simulated run</h1>
-    <noscript><p>This page draws its picture with the script that it contains. Scripts are off in this browser.</p></noscript>
+    <noscript>
+      <p>This page draws its picture with the script that it contains. Scripts are off in this browser.</p>
+    </noscript>
   </section>
   <section class="again" aria-label="The run">
     <div class="command">
@@ -20,7 +22,7 @@ export const markup = `<header class="head">
     <div class="toolbar" id="toolbar">
       <div class="group">
         <button type="button" id="whole" title="Whole run (0)">Whole run</button>
-        <button type="button" id="before" title="The last stretch before the promise was broken" hidden>Before violation</button>
+        <button type="button" id="before" hidden>Before violation</button>
       </div>
       <div class="group">
         <button type="button" id="zoom-out" class="sign" aria-label="Zoom out" title="Zoom out (−)">−</button>
@@ -62,7 +64,9 @@ export const markup = `<header class="head">
       <h2 id="events-title">Events</h2>
       <input type="search" id="filter" placeholder="Filter: words, node, agent" aria-label="Filter events by words"
         autocomplete="off" spellcheck="false">
-      <fieldset class="kinds" id="kinds"><legend class="visually-hidden">Kinds of events that are shown</legend></fieldset>
+      <fieldset class="kinds" id="kinds">
+        <legend class="visually-hidden">Kinds of events that are shown</legend>
+      </fieldset>
       <p class="summary" id="summary"></p>
       <div class="list" id="list" role="listbox" tabindex="0" aria-label="Events in view">
         <div class="rows" id="rows" role="presentation"></div>

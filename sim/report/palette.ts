@@ -3,7 +3,7 @@
 /** Agents beyond this many share a colour; their names tell them apart. */
 export const agentColours = 8;
 
-/** The colours of the style sheet as the canvas needs them; read again when the scheme changes between light and dark. */
+/** The colours of the style sheet, for the canvas; read again when the scheme changes between light and dark. */
 export class Palette {
   readonly #style: CSSStyleDeclaration;
   readonly #known = new Map<string, string>();

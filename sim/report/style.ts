@@ -59,7 +59,8 @@ input[type=checkbox] { accent-color: var(--accent); margin: 0; width: 14px; heig
 
 const head = `
 .head { display: grid; grid-template-columns: minmax(0, 1fr) minmax(0, 1fr); gap: 12px; padding: 12px 16px 0; }
-.verdict { display: flex; flex-direction: column; justify-content: center; border: 1px solid var(--line); border-left-width: 5px; border-radius: 8px; padding: 10px 14px;
+.verdict { display: flex; flex-direction: column; justify-content: center; border: 1px solid var(--line);
+  border-left-width: 5px; border-radius: 8px; padding: 10px 14px;
   background: var(--surface); overflow-wrap: anywhere; min-width: 0; }
 .verdict.good { border-color: var(--good); background: var(--good-page); }
 .verdict.bad { border-color: var(--bad); background: var(--bad-page); }
@@ -67,12 +68,14 @@ const head = `
 .verdict.good h1 { color: var(--good); } .verdict.bad h1 { color: var(--bad); }
 .seal { width: 20px; height: 20px; } .good .seal { fill: var(--good); } .bad .seal { fill: var(--bad); }
 .checker { font-size: 13px; font-weight: 600; }
-.evidence { margin-top: 6px; max-height: 95px; overflow: auto; scrollbar-width: thin; white-space: pre-wrap; color: var(--bad); }
+.evidence { margin-top: 6px; max-height: 95px; overflow: auto; scrollbar-width: thin; white-space: pre-wrap;
+  color: var(--bad); }
 .again { display: flex; flex-direction: column; justify-content: center; gap: 8px; min-width: 0; }
 .command > span:first-child, .counts dt { color: var(--muted); }
 .command { display: flex; align-items: center; gap: 8px; min-width: 0; }
 .command > span { white-space: nowrap; }
-.command code { flex: 0 1 auto; min-width: 0; max-height: 76px; overflow-y: auto; overflow-wrap: anywhere; padding: 5px 10px; background: var(--surface);
+.command code { flex: 0 1 auto; min-width: 0; max-height: 76px; overflow-y: auto; overflow-wrap: anywhere;
+  padding: 5px 10px; background: var(--surface);
   border: 1px solid var(--line); border-radius: 6px; scrollbar-width: thin; }
 .command code span { display: inline-block; max-width: 100%; }
 .command #copied { color: var(--good); }
@@ -99,10 +102,13 @@ main { display: grid; grid-template-columns: minmax(0, 1fr) 372px; gap: 12px; pa
   overflow: hidden auto; scrollbar-width: thin; }
 .scroller:focus-visible { outline-offset: -2px; }
 .corner { position: sticky; top: 0; z-index: 2; display: flex; align-items: flex-end; padding: 0 6px 3px 10px;
-  color: var(--muted); font-size: 11px; line-height: 1.3; font-variant-numeric: tabular-nums; background: var(--surface); border: solid var(--line); border-width: 0 1px 1px 0; }
-.axis { position: sticky; top: 0; z-index: 1; width: 100%; background: var(--surface); cursor: col-resize; touch-action: none; }
+  color: var(--muted); font-size: 11px; line-height: 1.3; font-variant-numeric: tabular-nums;
+  background: var(--surface); border: solid var(--line); border-width: 0 1px 1px 0; }
+.axis { position: sticky; top: 0; z-index: 1; width: 100%; background: var(--surface); cursor: col-resize;
+  touch-action: none; }
 .names { border-right: 1px solid var(--line); }
-.names li { display: flex; align-items: center; padding: 0 10px; border-bottom: 1px solid var(--line); font-weight: 600;
+.names li { display: flex; align-items: center; padding: 0 10px; border-bottom: 1px solid var(--line);
+  font-weight: 600;
   font-size: 13px; }
 .names li.world { color: var(--muted); background: var(--world-lane); }
 .names span { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
@@ -111,25 +117,30 @@ main { display: grid; grid-template-columns: minmax(0, 1fr) 372px; gap: 12px; pa
 .lanes.over { cursor: pointer; } .lanes:active { cursor: grabbing; }
 .frame { position: absolute; inset-block: 0; background: color-mix(in srgb, var(--accent) 18%, transparent);
   border: solid var(--accent); border-width: 0 1px; pointer-events: none; z-index: 3; }
-.cursor { position: absolute; inset-block: 0; width: 1px; background: var(--muted); opacity: 0.9; pointer-events: none; z-index: 3; }
+.cursor { position: absolute; inset-block: 0; width: 1px; background: var(--muted); opacity: 0.9;
+  pointer-events: none; z-index: 3; }
 .cursor span { position: absolute; left: 5px; padding: 0 5px; font-size: 11px; white-space: nowrap;
   color: var(--surface); background: var(--muted); border-radius: 3px; font-variant-numeric: tabular-nums; }
 .cursor.flip span { left: auto; right: 5px; }
-.tooltip { position: fixed; z-index: 20; max-width: min(380px, 90vw); padding: 6px 9px; background: var(--ink); color: var(--page);
+.tooltip { position: fixed; z-index: 20; max-width: min(380px, 90vw); padding: 6px 9px; background: var(--ink);
+  color: var(--page);
   border-radius: 6px; font-size: 12px; pointer-events: none; overflow-wrap: anywhere; }
 .tooltip b { display: block; }`;
 
 const side = `
 .side { display: flex; flex-direction: column; gap: 12px; min-width: 0; min-height: 0; }
-.side section { background: var(--surface); border: 1px solid var(--line); border-radius: 6px; padding: 10px 12px; min-width: 0; }
+.side section { background: var(--surface); border: 1px solid var(--line); border-radius: 6px; padding: 10px 12px;
+  min-width: 0; }
 .events { order: 1; flex: 1 1 0; min-height: 200px; display: flex; flex-direction: column; gap: 8px; }
-.details-panel { order: 2; flex: 0 1 auto; max-height: 46%; display: flex; flex-direction: column; gap: 6px; overflow: hidden; }
+.details-panel { order: 2; flex: 0 1 auto; max-height: 46%; display: flex; flex-direction: column; gap: 6px;
+  overflow: hidden; }
 .details { overflow: auto; min-height: 0; }
 .events input[type=search] { width: 100%; flex: none; }
 .kinds { border: 0; margin: 0; padding: 0; display: flex; flex-wrap: wrap; gap: 4px 12px; font-size: 13px; }
 .kind { display: inline-flex; align-items: center; gap: 4px; white-space: nowrap; }
 .kind .count, .summary { color: var(--muted); font-size: 12px; }
-.list { flex: 1; min-height: 120px; overflow: hidden auto; margin: 0 -12px -10px; border-top: 1px solid var(--line); scrollbar-width: thin; }
+.list { flex: 1; min-height: 120px; overflow: hidden auto; margin: 0 -12px -10px;
+  border-top: 1px solid var(--line); scrollbar-width: thin; }
 .list:focus-visible { outline-offset: -2px; }
 .rows { position: relative; }
 .row { position: absolute; inset-inline: 0; height: 28px; display: grid; align-items: center; gap: 8px;
@@ -140,30 +151,38 @@ const side = `
 .row .who, .row .text { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 .row .who { font-weight: 600; font-size: 12px; }
 .details h3 { display: flex; gap: 8px; } .details h3 .icon { margin-top: 3px; }
-.facts, .keys { display: grid; grid-template-columns: auto minmax(0, 1fr); gap: 1px 12px; margin-top: 6px; font-size: 13px; }
+.facts, .keys { display: grid; grid-template-columns: auto minmax(0, 1fr); gap: 1px 12px; margin-top: 6px;
+  font-size: 13px; }
 .facts dt { color: var(--muted); } .facts dd { overflow-wrap: anywhere; font-variant-numeric: tabular-nums; }
-.details pre { margin-top: 4px; padding: 8px 10px; background: var(--raised); border: 1px solid var(--line); border-radius: 6px;
+.details pre { margin-top: 4px; padding: 8px 10px; background: var(--raised); border: 1px solid var(--line);
+  border-radius: 6px;
   white-space: pre-wrap; overflow-wrap: anywhere; }
 table { border-collapse: collapse; margin-top: 8px; font-size: 13px; width: 100%; }
 th, td { text-align: right; padding: 2px 0; border-bottom: 1px solid var(--line); font-weight: 400; }
 th:first-child { text-align: left; overflow-wrap: anywhere; } thead th { color: var(--muted); }
-.legend summary { list-style: none; border: 1px solid var(--line); border-radius: 6px; height: 30px; line-height: 28px;
+.legend summary { list-style: none; border: 1px solid var(--line); border-radius: 6px; height: 30px;
+  line-height: 28px;
   padding: 0 10px; background: var(--surface); }
 .legend summary::-webkit-details-marker { display: none; }
 .legend[open] summary { background: var(--picked); }
-.legend-text { position: absolute; right: 0; top: 100%; margin-top: 6px; z-index: 10; width: min(800px, 100%); max-height: 76vh; overflow: auto; padding: 14px 16px;
+.legend-text { position: absolute; right: 0; top: 100%; margin-top: 6px; z-index: 10; width: min(800px, 100%);
+  max-height: 76vh; overflow: auto; padding: 14px 16px;
   display: grid; gap: 12px 28px; grid-template-columns: repeat(auto-fit, minmax(min(300px, 100%), 1fr));
-  background: var(--surface); border: 1px solid var(--line); border-radius: 8px; box-shadow: 0 8px 30px #0004; font-size: 13px; }
+  background: var(--surface); border: 1px solid var(--line); border-radius: 8px; box-shadow: 0 8px 30px #0004;
+  font-size: 13px; }
 .legend-text > p, .legend-text > section:last-child { grid-column: 1 / -1; }
 .legend-text h2 { color: var(--ink); margin: 0 0 4px; font-size: 13px; }
 .legend-text li { display: flex; gap: 8px; padding: 1px 0; } .legend-text .icon { margin: 3px 5px 0; }
 .keys { grid-template-columns: repeat(auto-fit, minmax(min(330px, 100%), 1fr)); column-gap: 28px; }
 .keys div { display: grid; grid-template-columns: 184px minmax(0, 1fr); gap: 12px; } .keys dt { font-weight: 600; }
-.sample { flex: none; width: 24px; height: 13px; margin-top: 3px; border-left: 3px solid var(--c); position: relative; }
+.sample { flex: none; width: 24px; height: 13px; margin-top: 3px; border-left: 3px solid var(--c);
+  position: relative; }
 .sample.leading { --c: var(--leading); background: color-mix(in srgb, var(--c) 26%, transparent); }
 .sample.agent { --c: var(--agent-0); background: color-mix(in srgb, var(--c) 26%, transparent); }
-.sample.off { --c: var(--off); background: repeating-linear-gradient(135deg, var(--c) 0 1.4px, transparent 1.4px 4.2px); }
-.sample.paused { --c: var(--paused); background: radial-gradient(circle at 50% 50%, var(--c) 1.1px, transparent 1.2px) 0 0 / 5px 5px; }
+.sample.off { --c: var(--off);
+  background: repeating-linear-gradient(135deg, var(--c) 0 1.4px, transparent 1.4px 4.2px); }
+.sample.paused { --c: var(--paused);
+  background: radial-gradient(circle at 50% 50%, var(--c) 1.1px, transparent 1.2px) 0 0 / 5px 5px; }
 .sample.cut { --c: var(--cut); border: 1.5px dashed var(--c); }
 .sample.message, .sample.lost { height: 0; border: 0; border-top: 2px solid var(--message); margin-top: 9px; }
 .sample.lost { border-top: 2px dashed var(--lost); }`;

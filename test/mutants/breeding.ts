@@ -1,0 +1,96 @@
+import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { type BuildFailure, build, type Plugin } from 'esbuild';
+import { applyMutant, type Mutant } from './mutant.ts';
+
+const rooms = ['consensus', 'strategies', 'node/core', 'sim'] as const;
+
+/**
+ * Runs the swarm's seeds from the first to the last one asked for, a line of JSON for each, and ends with the first
+ * that is not clean. The parent alone decides when it ends: a Ctrl-C of the terminal goes to both.
+ */
+const driver = `
+import { writeSync } from 'node:fs';
+import { runSeed } from './sim/run.ts';
+
+process.on('SIGINT', () => {});
+const [first, last] = process.argv.slice(2).map(Number);
+for (let seed = first; seed <= last; seed++) {
+  let verdict;
+  try {
+    verdict = runSeed(String(seed));
+  } catch (error) {
+    verdict = { ok: false, violation: { checker: '', what: String(error?.stack ?? error), atMs: 0, crash: true } };
+  }
+  const { ok, violation } = verdict;
+  writeSync(1, JSON.stringify({ seed, ok, violation }) + '\\n');
+  if (!ok) break;
+}
+`;
+
+/** What CommonJS dependencies expect to find inside an ES module. */
+const commonJs = "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);";
+
+/** A copy of the program and its simulator, from which mutants are made: other work on the tree does not change it. */
+export class Breeding {
+  readonly #root: string;
+  readonly #directory: string;
+
+  private constructor(root: string, directory: string) {
+    this.#root = root;
+    this.#directory = directory;
+  }
+
+  /** Copies the rooms that make up the simulated program; `root` is the tree that they are in. */
+  static async begin(root: string): Promise<Breeding> {
+    const { generateWire } = (await import(new URL('../../scripts/wire.js', import.meta.url).href)) as {
+      generateWire(): Promise<void>;
+    };
+    await generateWire();
+    const directory = await mkdtemp(join(tmpdir(), 'conclave-mutants-'));
+    for (const room of rooms) await cp(join(root, room), join(directory, room), { recursive: true });
+    await writeFile(join(directory, 'package.json'), '{"type":"module"}');
+    await mkdir(join(directory, 'bundles'));
+    return new Breeding(root, directory);
+  }
+
+  /** Removes everything that was made. */
+  async end(): Promise<void> {
+    await rm(this.#directory, { recursive: true, force: true });
+  }
+
+  /** Makes the program with a mutant in it; returns its file. Throws when the code has moved on or does not compile. */
+  async breed(mutant: Mutant): Promise<string> {
+    const outfile = join(this.#directory, 'bundles', `${mutant.name}.mjs`);
+    try {
+      const text = applyMutant(await readFile(join(this.#directory, mutant.file), 'utf8'), mutant.edits);
+      await build({
+        stdin: { contents: driver, resolveDir: this.#directory, loader: 'ts' },
+        bundle: true,
+        platform: 'node',
+        format: 'esm',
+        target: 'node22',
+        banner: { js: commonJs },
+        nodePaths: [join(this.#root, 'node_modules')],
+        plugins: [inPlaceOf(join(this.#directory, mutant.file), text)],
+        logLevel: 'silent',
+        outfile,
+      });
+    } catch (error) {
+      const [first] = (error as BuildFailure).errors ?? [];
+      throw new Error(`${mutant.name}: ${mutant.file}: ${first?.text ?? (error as Error).message}`, { cause: error });
+    }
+    return outfile;
+  }
+}
+
+/** Gives the compiler a text instead of what a file holds. */
+function inPlaceOf(file: string, contents: string): Plugin {
+  return {
+    name: 'mutant',
+    setup({ onLoad }) {
+      onLoad({ filter: /\.ts$/ }, ({ path }) => (resolve(path) === file ? { contents, loader: 'ts' } : undefined));
+    },
+  };
+}

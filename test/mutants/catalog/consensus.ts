@@ -1,0 +1,170 @@
+import type { Mutant } from '../mutant.ts';
+
+const room = 'consensus';
+
+/** Defects in the replicated log: what implementations of Raft got wrong, most of them more than once. */
+export const consensus: readonly Mutant[] = [
+  {
+    name: 'vote-forgotten-on-restart',
+    room,
+    what: 'Only the term goes to disk, not the vote: after a restart a voter votes again in the same term. Many first versions of Raft.',
+    file: 'consensus/state.ts',
+    edits: [{ from: 'return { ...this.#hardState };', to: "return { ...this.#hardState, vote: '' };" }],
+  },
+  {
+    name: 'votes-for-every-candidate',
+    room,
+    what: 'A voter that has voted grants another candidate of the same term its vote, too: two leaders of one term.',
+    file: 'consensus/election.ts',
+    edits: [
+      {
+        from: "const free = request.term > state.term || state.vote === '' || state.vote === from;",
+        to: 'const free = request.term >= state.term;',
+      },
+    ],
+  },
+  {
+    name: 'any-log-wins',
+    room,
+    what: 'A vote does not depend on the log of the candidate: a leader can lack what is committed (paper, 5.4.1).',
+    file: 'consensus/election.ts',
+    edits: [
+      {
+        from: '!sticky && free && request.term >= state.term && state.log.isCoveredBy(request.lastIndex, request.lastTerm);',
+        to: '!sticky && free && request.term >= state.term;',
+      },
+    ],
+  },
+  {
+    name: 'longest-log-wins',
+    room,
+    what: 'Logs are compared by length before term: a deposed leader with a long tail that nobody wanted is elected.',
+    file: 'consensus/log.ts',
+    edits: [
+      {
+        from: 'return lastTerm > this.lastTerm || (lastTerm === this.lastTerm && lastIndex >= this.lastIndex);',
+        to: 'return lastIndex > this.lastIndex || (lastIndex === this.lastIndex && lastTerm >= this.lastTerm);',
+      },
+    ],
+  },
+  {
+    name: 'half-is-a-majority',
+    room,
+    what: 'The majority is off by one where the voters are even in number: two halves both decide.',
+    file: 'consensus/quorum.ts',
+    edits: [{ from: 'return Math.floor(voters / 2) + 1;', to: 'return Math.ceil(voters / 2);' }],
+  },
+  {
+    name: 'learners-count',
+    room,
+    what: 'Members that only follow the log count for its majority: committed on disks that no election asks.',
+    file: 'consensus/leadership.ts',
+    edits: [
+      {
+        from: 'const matches = configuration.voters.map((voter) =>',
+        to: 'const matches = [...configuration.voters, ...configuration.learners].map((voter) =>',
+      },
+    ],
+  },
+  {
+    name: 'heartbeat-cuts-the-log',
+    room,
+    what: 'A follower cuts whatever lies behind a request, also without a conflict: a late one takes back what was answered.',
+    file: 'consensus/acceptance.ts',
+    edits: [
+      {
+        from: 'const matchIndex = request.previousIndex + request.entries.length;',
+        to: `const matchIndex = request.previousIndex + request.entries.length;
+  if (matchIndex < log.lastIndex && matchIndex >= state.commitIndex) state.truncateFrom(matchIndex + 1);`,
+      },
+    ],
+  },
+  {
+    name: 'unverified-tail-commits',
+    room,
+    what: 'A follower takes all of its log for committed, not only what the leader has confirmed (paper, figure 2).',
+    file: 'consensus/acceptance.ts',
+    edits: [
+      {
+        from: 'state.commitTo(Math.min(request.commitIndex, matchIndex));',
+        to: 'state.commitTo(log.lastIndex);',
+      },
+    ],
+  },
+  {
+    name: 'unverified-tail-matches',
+    room,
+    what: 'A follower answers with the end of its log instead of the end of what was compared: its own leftovers count as copies.',
+    file: 'consensus/acceptance.ts',
+    edits: [
+      {
+        from: 'const matchIndex = request.previousIndex + request.entries.length;',
+        to: 'const matchIndex = log.lastIndex;',
+      },
+    ],
+  },
+  {
+    name: 'logs-not-compared',
+    room,
+    what: 'A follower takes entries without looking whether the one before them is of the same term (paper, 5.3).',
+    file: 'consensus/acceptance.ts',
+    edits: [{ from: 'if (presentTerm !== request.previousTerm) {', to: 'if (presentTerm < 0) {' }],
+  },
+  {
+    name: 'figure-eight',
+    room,
+    what: 'Entries of older terms are committed by counting copies (paper, 5.4.2 and figure 8).',
+    file: 'consensus/leadership.ts',
+    edits: [
+      {
+        from: 'if (index <= commitIndex || log.termAt(index) !== term) return;',
+        to: 'if (index <= commitIndex) return;',
+      },
+    ],
+  },
+  {
+    name: 'old-leader-obeyed',
+    room,
+    what: 'A follower takes entries of the leader of the term before, and cuts its log for them.',
+    file: 'consensus/raft.ts',
+    edits: [{ from: 'if (request.term < state.term) {', to: 'if (request.term < state.term - 1) {' }],
+  },
+  {
+    name: 'leader-counts-its-unwritten-copy',
+    room,
+    what: "The leader's own copy counts before it is on disk: committed on one disk less than it says.",
+    file: 'consensus/leadership.ts',
+    edits: [{ from: 'voter === id ? this.#durableIndex : (', to: 'voter === id ? log.lastIndex : (' }],
+  },
+  {
+    name: 'answers-before-the-disk',
+    room,
+    what: 'A follower answers an append request before the entries are on its disk: the cache that was lost with the power.',
+    file: 'consensus/raft.ts',
+    edits: [
+      {
+        from: "else state.sendLate(from, { type: 'appendReply', body });",
+        to: "else state.sendEarly(from, { type: 'appendReply', body });",
+      },
+    ],
+  },
+  {
+    name: 'leader-decides-before-its-first-entry',
+    room,
+    what: 'A new leader decides before an entry of its term is committed: after a loss of power it knows of nothing (paper, 8).',
+    file: 'consensus/leadership.ts',
+    edits: [{ from: 'return this.#state.commitIndex >= this.#firstIndex;', to: 'return this.#firstIndex > 0;' }],
+  },
+  {
+    name: 'lost-entries-not-sent-again',
+    room,
+    what: 'What was on its way and lost is not noticed by later answers: a follower stays behind for good.',
+    file: 'consensus/replication.ts',
+    edits: [
+      {
+        from: 'else if (answer.earlier.some((flight) => flight.lastIndex > progress.matchIndex)) {',
+        to: 'else if (answer.earlier.some((flight) => flight.lastIndex < 0)) {',
+      },
+    ],
+  },
+];

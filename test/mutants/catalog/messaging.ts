@@ -1,0 +1,81 @@
+import type { Mutant } from '../mutant.ts';
+
+const room = 'messaging';
+
+/** Defects in how tasks, requests and effects travel: answered too early, twice, or as what they are not. */
+export const messaging: readonly Mutant[] = [
+  {
+    name: 'one-sync-answers-for-all',
+    room,
+    what: 'When one batch is on disk, those behind it count as written, too: an fsync taken for more than it was.',
+    file: 'node/core/outbox.ts',
+    edits: [{ from: 'if (pending > id) break;', to: 'if (pending > id + 1_000) break;' }],
+  },
+  {
+    name: 'promises-overtake-the-disk',
+    room,
+    what: 'Messages that rest on a write leave before it: votes and answers of a node that then loses its power.',
+    file: 'node/core/outbox.ts',
+    edits: [{ from: 'message, urgent: false,', to: 'message, urgent: true,' }],
+  },
+  {
+    name: 'queued-twice-runs-twice',
+    room,
+    what: 'A task that waits in the queue twice runs twice: whether it is done already is looked at when it comes, not when it runs.',
+    file: 'node/core/instance.ts',
+    edits: [
+      {
+        from: 'const remembered = this.#results.get(task.task);\n      if (remembered !== undefined) {',
+        to: 'const remembered = this.#results.get(task.task);\n      if (remembered !== undefined && task.attempts > 0) {',
+      },
+    ],
+  },
+  {
+    name: 'deadline-overlooked',
+    room,
+    what: 'A task whose deadline has passed while it waited is run all the same.',
+    file: 'node/core/instance.ts',
+    edits: [
+      {
+        from: 'if (task.deadlineMs <= this.#context.nowMs) {',
+        to: 'if (task.deadlineMs === Number.NEGATIVE_INFINITY) {',
+      },
+    ],
+  },
+  {
+    name: 'unknown-taken-for-failed',
+    room,
+    what: 'A host that says "not now" is taken to say that the task failed, though it may have taken effect: the indefinite error of Jepsen.',
+    file: 'node/core/tasks.ts',
+    edits: [
+      {
+        from: 'pending.sentTo = undefined;\n    }\n  }\n\n  #settle',
+        to: 'const { agent, task } = pending;\n      this.#settle(pending, refusal(errors.taskFailed({ agent, task, reason: answer.refusal })));\n    }\n  }\n\n  #settle',
+      },
+    ],
+  },
+  {
+    name: 'answered-twice',
+    room,
+    what: 'A request that was answered at its deadline is answered again when its outcome comes.',
+    file: 'node/core/requests.ts',
+    edits: [
+      {
+        from: 'if (this.#pending.get(pending.id) !== pending) return;',
+        to: 'if (pending.tries === 0) return;',
+      },
+    ],
+  },
+  {
+    name: 'unread-log-taken-for-nothing',
+    room,
+    what: 'A leader that has not read its log yet says that an agent does not exist.',
+    file: 'node/core/requests.ts',
+    edits: [
+      {
+        from: 'const error = this.#decisions.isReady() ? errors.agentUnknown({ agent }) : errors.agentNotReady({ agent });',
+        to: 'const error = errors.agentUnknown({ agent });',
+      },
+    ],
+  },
+];

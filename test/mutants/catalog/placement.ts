@@ -1,0 +1,98 @@
+import type { Mutant } from '../mutant.ts';
+
+const room = 'placement';
+
+/** Defects in what the log lets stand: who may host and hold, and from where a recovery begins. */
+export const placement: readonly Mutant[] = [
+  {
+    name: 'dead-host-accepted',
+    room,
+    what: 'The log accepts a placement on a node that died after it was proposed: checked by the proposer, not where it counts.',
+    file: 'node/core/apply.ts',
+    edits: [
+      {
+        from: "if (host?.membership !== 'alive' || host.boot !== command.boot) return 'the host is not alive';",
+        to: "if (host === undefined || host.membership === 'left') return 'the host is not alive';",
+      },
+    ],
+  },
+  {
+    name: 'counts-only-running-agents',
+    room,
+    what: 'Agents that are placed and not yet active do not count: a node gets more of them than it may have.',
+    file: 'node/core/cluster-state.ts',
+    edits: [{ from: 'const host = agent.placement?.host;', to: 'const host = agent.active?.host;' }],
+  },
+  {
+    name: 'full-node-chosen',
+    room,
+    what: 'A strategy takes a node that has its most agents for one with room: the log refuses it, again and again.',
+    file: 'strategies/feasibility.ts',
+    edits: [
+      {
+        from: 'if (candidate.agents >= candidate.agentsMax) return',
+        to: 'if (candidate.agents > candidate.agentsMax) return',
+      },
+    ],
+  },
+  {
+    name: 'capability-overlooked',
+    room,
+    what: 'One of the wanted capabilities is enough for a strategy: the log refuses the node, and the agent waits for ever.',
+    file: 'strategies/feasibility.ts',
+    edits: [
+      {
+        from: 'if (missing.length > 0) return `lacks',
+        to: 'if (missing.length > 1) return `lacks',
+      },
+    ],
+  },
+  {
+    name: 'last-active-epoch-forgotten',
+    room,
+    what: 'A new placement forgets which epoch was the last active one: the next host begins from nothing.',
+    file: 'node/core/apply.ts',
+    edits: [
+      {
+        from: 'agent.placement = { epoch: index, host, boot, holders };',
+        to: 'agent.placement = { epoch: index, host, boot, holders };\n    agent.active = undefined;',
+      },
+    ],
+  },
+  {
+    name: 'unfinished-epoch-recovered',
+    room,
+    what: 'A recovery begins from the placement before it, whether or not that one ever had the state: reconfiguration without a chain of custody.',
+    file: 'node/core/apply.ts',
+    edits: [
+      {
+        from: 'agent.placement = { epoch: index, host, boot, holders };',
+        to: 'if (agent.active !== undefined) agent.active = agent.placement;\n    agent.placement = { epoch: index, host, boot, holders };',
+      },
+    ],
+  },
+  {
+    name: 'activation-of-another-epoch',
+    room,
+    what: 'A late word that an epoch is copied makes a newer one active, which has nothing yet.',
+    file: 'node/core/apply.ts',
+    edits: [
+      {
+        from: "if (agent?.placement?.epoch !== epoch) return refuse('the placement was decided anew meanwhile');",
+        to: "if (agent?.placement === undefined) return refuse('the placement was decided anew meanwhile');",
+      },
+    ],
+  },
+  {
+    name: 'deploy-takes-effect-twice',
+    room,
+    what: 'A deployment that is sent again under the same request deploys again.',
+    file: 'node/core/apply.ts',
+    edits: [
+      {
+        from: 'if (remembered !== undefined) return done(',
+        to: 'if (remembered !== undefined && remembered.length === 0) return done(',
+      },
+    ],
+  },
+];

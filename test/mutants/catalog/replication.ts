@@ -1,0 +1,146 @@
+import type { Mutant } from '../mutant.ts';
+
+const room = 'replication';
+
+/** Defects in how an agent's state and results are kept by its holders, and had back from them. */
+export const replication: readonly Mutant[] = [
+  {
+    name: 'one-copy-is-enough',
+    room,
+    what: 'A task is acknowledged when one holder has it: lost with the next crash, as with asynchronous replication in Redis.',
+    file: 'node/core/replication.ts',
+    edits: [{ from: 'return acked[majorityOf(acked.length) - 1] ?? -1;', to: 'return acked[0] ?? -1;' }],
+  },
+  {
+    name: 'half-of-the-holders-is-enough',
+    room,
+    what: 'The majority is off by one where the holders are even in number: those sealed need not have what was acknowledged.',
+    file: 'node/core/replication.ts',
+    edits: [{ from: 'Math.floor(n / 2) + 1', to: 'Math.ceil(n / 2)' }],
+  },
+  {
+    name: 'holder-answers-before-the-disk',
+    room,
+    what: 'A holder confirms a state that is not on its disk yet: gone when the power fails everywhere.',
+    file: 'node/core/holder.ts',
+    edits: [
+      {
+        from: 'this.#context.out.persist(writes, () => answer({ ...reply, accepted: true, sealedEpoch: epoch }));',
+        to: 'this.#context.out.persist(writes);\n    answer({ ...reply, accepted: true, sealedEpoch: epoch });',
+      },
+    ],
+  },
+  {
+    name: 'first-checkpoint-wins',
+    room,
+    what: 'A recovery takes the first checkpoint that it is given instead of the newest.',
+    file: 'node/core/instance.ts',
+    edits: [
+      {
+        from: 'const best = [...this.#sealed.values()].reduce((a, b) => (isNewer(b, a) ? b : a), undefined);',
+        to: 'const best = [...this.#sealed.values()].find((checkpoint) => checkpoint !== undefined);',
+      },
+    ],
+  },
+  {
+    name: 'sequence-before-epoch',
+    room,
+    what: 'Checkpoints are compared by sequence before epoch: what an old host never got acknowledged wins over what a new one did.',
+    file: 'node/core/instance.ts',
+    edits: [
+      {
+        from: 'return a.epoch > b.epoch || (a.epoch === b.epoch && a.sequence > b.sequence);',
+        to: 'return a.sequence > b.sequence || (a.sequence === b.sequence && a.epoch > b.epoch);',
+      },
+    ],
+  },
+  {
+    name: 'sealed-holder-accepts-old-epoch',
+    room,
+    what: 'A sealed holder takes the state of a lower epoch: a host that stood still overwrites what its successor did.',
+    file: 'node/core/holder.ts',
+    edits: [{ from: 'if (epoch < sealedEpoch) {', to: 'if (epoch < sealedEpoch && sequence < 0) {' }],
+  },
+  {
+    name: 'seal-does-not-fence',
+    room,
+    what: 'A holder hands over its checkpoint without the promise to refuse lower epochs: what comes after it is lost.',
+    file: 'node/core/holder.ts',
+    edits: [{ from: 'held.sealedEpoch = epoch;\n      this.#context', to: 'this.#context' }],
+  },
+  {
+    name: 'new-holders-sealed',
+    room,
+    what: 'A recovery seals a majority of the new holders instead of those of the last active epoch: the two need not overlap.',
+    file: 'node/core/hosting.ts',
+    edits: [{ from: 'previousHolders: active?.holders,', to: 'previousHolders: active && placement.holders,' }],
+  },
+  {
+    name: 'first-copy-makes-active',
+    room,
+    what: 'An epoch becomes active when the first holder answers, not when a majority has the state.',
+    file: 'node/core/instance.ts',
+    edits: [
+      {
+        from: "if (this.#phase === 'copying' && this.#replication.durableSequence() >= this.#sequence) {",
+        to: "if (this.#phase === 'copying') {",
+      },
+    ],
+  },
+  {
+    name: 'acknowledges-before-active',
+    room,
+    what: 'A host acknowledges tasks before the log calls its epoch active: the next recovery asks other holders.',
+    file: 'node/core/instance.ts',
+    edits: [
+      {
+        from: "if (this.#phase !== 'active' || !this.#workerReady ||",
+        to: "if ((this.#phase !== 'active' && this.#phase !== 'copying') || !this.#workerReady ||",
+      },
+      {
+        from: "if (this.#phase !== 'active' || !this.#events.mayAcknowledge()) return;",
+        to: "if ((this.#phase !== 'active' && this.#phase !== 'copying') || !this.#events.mayAcknowledge()) return;",
+      },
+    ],
+  },
+  {
+    name: 'results-not-recovered',
+    room,
+    what: 'A new host does not take over the results: a task that is sent again takes effect twice.',
+    file: 'node/core/instance.ts',
+    edits: [{ from: 'this.#results = new ResultTable(best.results);', to: 'this.#results = new ResultTable();' }],
+  },
+  {
+    name: 'full-copy-without-results',
+    room,
+    what: 'A whole copy carries the state and forgets the results: the second failover after a task makes it count twice.',
+    file: 'node/core/replication.ts',
+    edits: [{ from: 'results: changes ?? this.#source.all(),', to: 'results: changes ?? [],' }],
+  },
+  {
+    name: 'results-not-on-disk',
+    room,
+    what: 'Holders keep results in memory alone: after a loss of power tasks that are sent again take effect twice.',
+    file: 'node/core/holder.ts',
+    edits: [
+      {
+        from: 'for (const result of message.results) {\n      writes.push(writeResult(agent, result));',
+        to: 'for (const result of message.results) {',
+      },
+    ],
+  },
+  {
+    name: 'crash-restarts-from-nothing',
+    room,
+    what: 'An instance that crashed is started anew without its state.',
+    file: 'node/core/instance.ts',
+    edits: [{ from: 'else this.#startWorker(this.#state);', to: 'else this.#startWorker(undefined);' }],
+  },
+  {
+    name: 'read-without-confirmation',
+    room,
+    what: 'A read is answered by the host alone: one that was replaced and does not know it shows an old state, as etcd once did.',
+    file: 'node/core/state-reads.ts',
+    edits: [{ from: 'const needed = majorityOf(this.#holders.length);', to: 'const needed = majorityOf(1);' }],
+  },
+];
