@@ -58,7 +58,7 @@ module.exports = {
     },
     {
       name: 'outside-stays-outside',
-      comment: 'docker/, node/cli/ and web/ speak to a node over Docker and HTTP.',
+      comment: 'docker/ and web/ speak to a node over Docker and HTTP.',
       severity: 'error',
       from: { path: '^(docker|web)/' },
       to: { path: ours, pathNot: '^($1|node/core|node/api)/' },
@@ -67,13 +67,13 @@ module.exports = {
       name: 'cli-stays-outside',
       severity: 'error',
       from: { path: '^node/cli/' },
-      to: { path: ours, pathNot: '^(node/cli|docker|node/core|node/api)/' },
+      to: { path: ours, pathNot: '^(node/cli|docker|node/core|node/api|sim)/' },
     },
     {
       name: 'outside-takes-types-only',
       severity: 'error',
       from: { path: '^(docker|node/cli|web)/' },
-      to: { path: '^node/(core|api)/', dependencyTypesNot: ['type-only'] },
+      to: { path: '^(node/(core|api)|sim)/', dependencyTypesNot: ['type-only'] },
     },
     {
       name: 'examples-take-types-only',

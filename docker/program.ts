@@ -15,9 +15,12 @@ export interface Program {
   hash: string;
 }
 
-/** Not for nodes: source maps, and the command line itself. */
+/** The command line, and the simulator that it starts. */
+const notForNodes: ReadonlySet<string> = new Set(['cli.mjs', 'sim.mjs', 'report-viewer.js', 'build.json']);
+
+/** Source maps are not either. */
 function isForNodes(path: string): boolean {
-  return !path.endsWith('.map') && path !== 'cli.mjs' && path !== 'build.json';
+  return !path.endsWith('.map') && !notForNodes.has(path);
 }
 
 /** Lists the program and finds its hash: the one that the build noted, else over all contents. */

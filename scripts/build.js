@@ -81,6 +81,7 @@ function bundles() {
       plugins: [noNativeSsh],
     },
     { ...shared, entryPoints: ['node/runtime/worker.ts'], outfile: 'dist/worker.mjs' },
+    { ...program, entryPoints: ['sim/main.ts'], outfile: 'dist/sim.mjs' },
     {
       ...shared,
       platform: 'browser',
@@ -111,7 +112,7 @@ function readNativeLevel() {
 }
 
 /** What only the command line needs: no part of an image. */
-const notForNodes = new Set(['cli.mjs', 'report-viewer.js']);
+const notForNodes = new Set(['cli.mjs', 'sim.mjs', 'report-viewer.js']);
 
 /** Name and bytes of everything that a node runs. */
 function hashOf(files) {

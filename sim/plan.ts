@@ -1,5 +1,6 @@
 import type { DiskSettings } from './disk.ts';
 import { type AmbientKind, ambientKinds, type FaultKind, faultKinds, faults } from './faults/catalog.ts';
+import type { GuestSettings } from './guests.ts';
 import type { NetworkSettings } from './network.ts';
 import { Random } from './random.ts';
 import type { WorkloadSettings } from './workload.ts';
@@ -31,6 +32,8 @@ export interface Plan {
   network: Partial<NetworkSettings>;
   disk: Partial<DiskSettings>;
   workload: Partial<WorkloadSettings>;
+  /** A user's own agents, beside those of the workload. */
+  guests?: GuestSettings;
   strikes: Strike[];
 }
 
@@ -42,6 +45,7 @@ export interface Wishes {
   /** Kinds that may occur; all when omitted. */
   faults?: readonly (FaultKind | AmbientKind)[];
   workload?: Partial<WorkloadSettings>;
+  guests?: GuestSettings;
   /** Every kind that may occur does, at its highest rate: not a swarm. */
   everything?: boolean;
 }
@@ -77,7 +81,9 @@ export function drawPlan(seed: string, wishes: Wishes = {}): Plan {
     faultsMs,
     startSpreadMs: random.fork('spread').pick([0, 300, 300, 5_000]),
     faultsFromStart,
-    agentsMax: random.fork('capacity').chance(0.5) ? 100 : tightFor(workload.agents ?? 1),
+    agentsMax: random.fork('capacity').chance(0.5)
+      ? 100
+      : tightFor((workload.agents ?? 1) + (wishes.guests?.count ?? 0)),
     clockOffsetMsMax: 60_000,
     clockDriftMax: ambient('drift', [0.001, 0.02, 0.1]),
     network: {
@@ -88,6 +94,7 @@ export function drawPlan(seed: string, wishes: Wishes = {}): Plan {
     },
     disk: drawDisk(random.fork('disk'), isOn('slowDisk')),
     workload,
+    ...(wishes.guests && { guests: wishes.guests }),
     strikes: drawStrikes(random, faultsMs, faultKinds.filter(isOn), wishes.everything === true, faultsFromStart),
   };
 }

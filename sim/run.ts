@@ -1,7 +1,7 @@
 import { Violation } from './checkers/checker.ts';
+import { WorldFailure } from './failure.ts';
 import { drawPlan, type Plan, type Wishes } from './plan.ts';
 import { Simulation } from './simulation.ts';
-import { WorldFailure } from './world.ts';
 
 export interface Broken {
   /** The checker that found it; `crash` when the program threw instead of breaking a promise. */
@@ -11,8 +11,10 @@ export interface Broken {
   /** Virtual time, ms. */
   atMs: number;
   crash: boolean;
-  /** With the last events of the nodes. */
-  evidence: string;
+  /** The last things that the nodes concerned saw and did, oldest first, by node; `world`: what was done to them. */
+  lastEvents: Record<string, string[]>;
+  /** Of a crash: where it was thrown. */
+  stack?: string;
 }
 
 export interface Verdict {
@@ -60,11 +62,19 @@ export function runSeed(seed: string, wishes: Wishes = {}): Verdict {
 function brokenBy(error: unknown, { world }: Simulation): Broken {
   const failure = error instanceof WorldFailure ? error : world.failure(String(error), error);
   const cause = failure.cause ?? error;
-  const evidence = failure.message;
-  const atMs = Math.round(world.nowMs);
-  if (cause instanceof Violation) {
-    return { checker: cause.checker, what: cause.message, atMs, crash: false, evidence };
-  }
   const what = cause instanceof Error ? cause.message : String(cause);
-  return { checker: 'crash', what, atMs, crash: true, evidence };
+  const common = { atMs: Math.round(world.nowMs), lastEvents: lastEventsOf(world, what) };
+  if (cause instanceof Violation) return { checker: cause.checker, what, crash: false, ...common };
+  const stack = cause instanceof Error ? cause.stack : undefined;
+  return { checker: 'crash', what, crash: true, ...common, ...(stack !== undefined && { stack }) };
 }
+
+/** The nodes that the violation names, or all when it names none. */
+function lastEventsOf(world: Simulation['world'], what: string): Record<string, string[]> {
+  const named = world.nodes.filter((node) => new RegExp(`\\b${node}\\b`).test(what));
+  const concerned = named.length > 0 ? named.slice(0, nodesShownMax) : world.nodes.slice(0, nodesShownMax);
+  return Object.fromEntries(['world', ...concerned].map((who) => [who, world.trace.last(who, linesShown)]));
+}
+
+const nodesShownMax = 6;
+const linesShown = 25;

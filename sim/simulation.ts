@@ -11,10 +11,12 @@ import { SealedHolder } from './checkers/anytime-sealed-holder.ts';
 import { SoundPlacement } from './checkers/anytime-sound-placement.ts';
 import { TaskInTime } from './checkers/anytime-task-in-time.ts';
 import type { Checker, Observer } from './checkers/checker.ts';
+import { Replayed } from './checkers/eventually-replayed.ts';
 import { Linearizable } from './checkers/eventually-linearizable.ts';
 import { awaitSettled } from './checkers/eventually-settled.ts';
 import { counter } from './counter.ts';
 import { Director } from './faults/director.ts';
+import { Guests } from './guests.ts';
 import { Ledger } from './ledger.ts';
 import { Losses } from './losses.ts';
 import { Operators } from './operators.ts';
@@ -29,6 +31,7 @@ export const settleWithinMs = 60_000;
 const noticedMs = 3_000;
 /** Whoever runs the containers starts one that ended after this long. */
 const restartMs = 500;
+const progressEveryMs = 5_000;
 
 /**
  * One run of a plan. First faults strike; then a random majority that is enough is healed and every other fault made
@@ -43,8 +46,14 @@ export class Simulation {
   readonly oracle = new AcknowledgedTasks();
   readonly linearizable: Linearizable;
   readonly workload: Workload;
+  /** Users' agents, when the plan has some. */
+  readonly guests: Guests | undefined;
   readonly operators: Operators;
   readonly director: Director;
+  /** Called now and then with the virtual time, ms. */
+  onProgress: ((virtualMs: number) => void) | undefined;
+  /** Users' agents whose answers could not be compared with those of an undisturbed one, with the reason. */
+  readonly notCompared: ReadonlyMap<string, string>;
   readonly #checkers: readonly Checker[];
   /** Healed: started again should they end, as those that were asked to stop just before do. */
   #healthy: ReadonlySet<NodeId> = new Set();
@@ -71,7 +80,11 @@ export class Simulation {
     this.workload = new Workload(world, this.oracle, plan.workload, this.linearizable.clients);
     this.operators = new Operators(world, this.linearizable.commands);
     this.director = new Director(world, this.losses, this.operators);
-    this.#checkers = this.#makeCheckers();
+    this.guests = plan.guests && new Guests(world, plan.guests);
+    const program = this.guests && programs[this.guests.settings.type];
+    const replayed = this.guests && program && new Replayed(world, this.guests, program);
+    this.notCompared = replayed?.notCompared ?? new Map();
+    this.#checkers = [...this.#makeCheckers(), ...(replayed ? [replayed] : [])];
     const supervisor = { ended: (node: NodeId) => this.#keepUp(node) };
     for (const observer of [ledger, ...this.#checkers, ...observers, supervisor]) world.watch(observer);
   }
@@ -101,7 +114,11 @@ export class Simulation {
   /** Throws a `WorldFailure` when a promise is broken, or when something throws that must not. */
   run(): void {
     this.begin();
-    this.world.runFor(this.plan.faultsMs);
+    const endMs = this.world.nowMs + this.plan.faultsMs;
+    while (this.world.nowMs < endMs) {
+      this.world.run(Math.min(endMs, this.world.nowMs + progressEveryMs));
+      this.onProgress?.(this.world.nowMs);
+    }
     this.healMajority();
     this.healAll();
     this.judge();
@@ -109,30 +126,40 @@ export class Simulation {
 
   /** Founds the cluster, deploys the agents, and lets the clients and the faults begin. */
   begin(): void {
-    const { world, workload, director, plan } = this;
+    const { world, workload, director, plan, guests } = this;
     world.act('phase', 'world', `${plan.nodes} nodes start, seed ${plan.seed}`);
     if (!plan.faultsFromStart) {
       awaitSettled(world, [], settleWithinMs);
-      workload.deploy(settleWithinMs);
-      awaitSettled(world, workload.agents, settleWithinMs);
-    } else workload.begin();
+      workload.begin();
+      guests?.begin();
+      world.runUntil(() => this.#isDeployed, settleWithinMs, 'the deployment of the agents', 'eventually-progress');
+      awaitSettled(world, this.wanted(), settleWithinMs);
+    } else {
+      workload.begin();
+      guests?.begin();
+    }
     world.act('phase', 'world', 'faults begin');
     director.begin(plan.strikes);
   }
 
+  get #isDeployed(): boolean {
+    return this.workload.deployed && this.guests?.deployed !== false;
+  }
+
   /** Agents that must run wherever their state can be had. */
-  #wanted(): string[] {
-    const { workload, operators } = this;
+  wanted(): string[] {
+    const { workload, operators, guests } = this;
     const { unsettled } = operators;
     const made = operators.existing.filter((agent) => !unsettled.includes(agent));
-    return workload.deployed ? [...workload.agents, ...made] : made;
+    const invited = guests?.deployed ? guests.agents : [];
+    return [...(workload.deployed ? workload.agents : []), ...invited, ...made];
   }
 
   // ---- a majority gets on alone ----
 
   /** Returns the nodes that were healed. */
   healMajority(): readonly NodeId[] {
-    const { world, workload, operators, losses, ledger } = this;
+    const { world, workload, operators, guests, losses, ledger } = this;
     this.director.end();
     const majority = this.#chooseMajority();
     const healed = new Set(majority);
@@ -141,16 +168,18 @@ export class Simulation {
     this.#makeFaultsPermanent(world.nodes.filter((node) => !healed.has(node)));
     workload.doors = majority;
     operators.doors = majority;
+    if (guests) guests.doors = majority;
     this.#healWhoeverIsNeeded(majority, healed);
     const isReachable = (agent: string): boolean => {
       const record = ledger.agents.get(agent);
       return (record === undefined || losses.isReachable(record, healed)) && this.#isEligible(agent, healed);
     };
-    const wanted = (): string[] => this.#wanted().filter(isReachable);
+    const wanted = (): string[] => this.wanted().filter(isReachable);
     const excused = (): string[] => [
-      ...this.#wanted().filter((agent) => !isReachable(agent)),
+      ...this.wanted().filter((agent) => !isReachable(agent)),
       ...operators.unsettled,
       ...(workload.deployed ? [] : workload.agents),
+      ...(guests === undefined || guests.deployed ? [] : guests.agents),
     ];
     awaitSettled(world, { wanted, excused, nodes: majority }, settleWithinMs);
     this.#expectProgress(() => workload.agents.filter(isReachable));
@@ -254,15 +283,16 @@ export class Simulation {
   // ---- everything is well again ----
 
   healAll(): void {
-    const { world, workload, operators, losses } = this;
+    const { world, workload, operators, guests, losses } = this;
     world.act('phase', 'world', 'everything heals');
     for (const node of world.nodes) if (losses.isLost(node)) world.replace(node);
     this.#makeHealthy(world.nodes);
     workload.doors = undefined;
     operators.doors = undefined;
-    const known = (): boolean => operators.unsettled.length === 0 && workload.deployed;
+    if (guests) guests.doors = undefined;
+    const known = (): boolean => operators.unsettled.length === 0 && this.#isDeployed;
     world.runUntil(known, settleWithinMs, 'an outcome of every command', 'eventually-progress');
-    awaitSettled(world, { wanted: () => this.#wanted() }, settleWithinMs);
+    awaitSettled(world, { wanted: () => this.wanted() }, settleWithinMs);
   }
 
   #finishCheckers(): void {
@@ -277,12 +307,14 @@ export class Simulation {
 
   /** Every task gets its answer, and every state is judged. */
   judge(): void {
-    const { world, workload } = this;
+    const { world, workload, guests } = this;
     workload.stop();
-    world.runUntil(() => workload.drained, settleWithinMs, 'an answer to every task', 'eventually-progress');
+    guests?.stop();
+    const drained = (): boolean => workload.drained && guests?.drained !== false;
+    world.runUntil(drained, settleWithinMs, 'an answer to every task', 'eventually-progress');
     workload.judge(settleWithinMs);
     this.#finishCheckers();
-    awaitSettled(world, { wanted: () => this.#wanted() }, settleWithinMs);
+    awaitSettled(world, { wanted: () => this.wanted() }, settleWithinMs);
     world.act('phase', 'world', 'every promise held');
   }
 }

@@ -2,9 +2,11 @@ import type { EffectOf } from '../node/core/effect.ts';
 import type { NodeId, Profile } from '../node/core/message.ts';
 import { Node } from '../node/core/node.ts';
 import type { Operation, Outcome } from '../node/core/operation.ts';
+import { addressIndexOf, addressOf, profileOf } from './addresses.ts';
 import { defaultRunner, type RunnerSettings } from './agents.ts';
 import { type Observer, Violation, type WorldAct } from './checkers/checker.ts';
 import { Disk, type DiskSettings, type DiskTrouble, defaultDisk } from './disk.ts';
+import { WorldFailure } from './failure.ts';
 import { guarded } from './guard.ts';
 import { Host, type HostEvents, type NodeFactory } from './host.ts';
 import { defaultNetwork, Network, type NetworkSettings } from './network.ts';
@@ -251,14 +253,14 @@ export class World {
 
   /** The process stands still: nothing reaches it, and it does nothing, while time goes on for the others. */
   pause(node: NodeId, clockToo = false): void {
-    this.act('fault', node, clockToo ? 'suspended, its clock stands still' : 'pause');
     this.host(node).pause(clockToo);
+    this.act('fault', node, clockToo ? 'suspended, its clock stands still' : 'pause');
   }
 
   resume(node: NodeId): void {
     if (this.host(node).state !== 'paused') return;
-    this.act('mend', node, 'goes on');
     this.host(node).resume();
+    this.act('mend', node, 'goes on');
   }
 
   /** Asks a process to end in good order. */
@@ -279,31 +281,27 @@ export class World {
 
   /** Cuts silently between groups. `frames`: whether those sent meanwhile are lost, or arrive after a heal as TCP would have it. */
   partition(groups: readonly (readonly NodeId[])[], frames: 'lost' | 'held' = 'lost'): Cut {
-    this.act('fault', 'world', `partition ${groups.map((group) => group.join(' ')).join(' | ')}, frames ${frames}`);
     for (const node of groups.flat()) this.host(node);
-    return this.network.cut(between(groups, this.nodes), frames === 'held');
+    const cut = this.network.cut(between(groups, this.nodes), frames === 'held');
+    this.act('fault', 'world', `partition ${groups.map((group) => group.join(' ')).join(' | ')}, frames ${frames}`);
+    return cut;
   }
 
   /** Cuts one direction silently. */
   cut(from: NodeId, to: NodeId): Cut {
+    const cut = this.network.cut([[from, to]]);
     this.act('fault', 'world', `cut from ${from} to ${to}`);
-    return this.network.cut([[from, to]]);
+    return cut;
   }
 
   mend(cut: Cut): void {
-    this.act('mend', 'world', `mended: ${[...new Set(cut.map(([from]) => from))].join(', ')} reach the others again`);
     this.network.mend(cut);
+    this.act('mend', 'world', `mended: ${[...new Set(cut.map(([from]) => from))].join(', ')} reach the others again`);
   }
 
   heal(): void {
-    this.act('mend', 'world', 'all cuts heal');
     this.network.heal();
-  }
-
-  /** The connection between two nodes closes, and both hear of it. */
-  disconnectNotice(one: NodeId, other: NodeId): void {
-    this.act('fault', 'world', `reset between ${one} and ${other}`);
-    this.network.reset(one, other);
+    this.act('mend', 'world', 'all cuts heal');
   }
 
   // ---- users ----
@@ -398,29 +396,4 @@ export class World {
       },
     };
   }
-}
-
-/** A run that broke a promise, with its seed and what the nodes did last. `cause` is the violation, or what was thrown. */
-export class WorldFailure extends Error {
-  /** Virtual time, ms. */
-  readonly atMs: number;
-
-  constructor(message: string, atMs: number, cause: unknown) {
-    super(message, { cause });
-    this.name = 'WorldFailure';
-    this.atMs = atMs;
-  }
-}
-
-const hostNumber = (index: number): string => `10.0.${Math.floor(index / 250)}.${(index % 250) + 1}`;
-const addressOf = (index: number): string => `/ip4/${hostNumber(index)}/tcp/4001`;
-
-function addressIndexOf({ addresses: [address = ''] }: Profile): number {
-  const [, block, place] = /10\.0\.(\d+)\.(\d+)/.exec(address) ?? [];
-  return Number(block) * 250 + Number(place) - 1;
-}
-
-function profileOf(id: NodeId, index: number): Profile {
-  const admin = `http://${hostNumber(index)}:8000`;
-  return { name: id, addresses: [addressOf(index)], site: 'site-1', capabilities: [], admin, agentsMax: 100 };
 }

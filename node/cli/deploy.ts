@@ -56,7 +56,8 @@ const agentHelper = {
   },
 };
 
-async function bundle(file: string): Promise<string> {
+/** Bundles a file and what it imports into one ES module. Throws `UsageError` when that cannot be done. */
+export async function bundle(file: string): Promise<string> {
   // Loaded when needed: it is large, and the one dependency that the built command line does not contain.
   const { build } = await import('esbuild');
   try {

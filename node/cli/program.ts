@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { registerAgentCommands } from './agent-commands.ts';
 import { down } from './down.ts';
@@ -8,8 +7,10 @@ import { kill } from './kill.ts';
 import { exitCodes, print } from './output.ts';
 import { type Globals, Session } from './session.ts';
 import { type AgentJson, agentsTable, nodesTable, type StatusJson, statusText } from './status.ts';
+import { registerSimCommand } from './sim.ts';
 import { signToken } from './token.ts';
 import { type Console, clusterNameDefault, standardConsole, up } from './up.ts';
+import { readVersion } from './version.ts';
 import { whole } from './whole-number.ts';
 
 const upTimeoutS = 60;
@@ -49,6 +50,7 @@ export async function runCommandLine(argv: readonly string[], console: Console =
   registerFleetCommands(program, session);
   registerViewCommands(program, session);
   registerAgentCommands(program, session);
+  registerSimCommand(program, session);
   try {
     await program.parseAsync(argv, { from: 'user' });
   } catch (error) {
@@ -158,13 +160,5 @@ async function untilInterrupted(session: Session, work: (signal: AbortSignal) =>
     await work(abort.signal);
   } finally {
     process.removeListener('SIGINT', interrupt);
-  }
-}
-
-function readVersion(): string {
-  try {
-    return (JSON.parse(readFileSync(new URL('./build.json', import.meta.url), 'utf8')) as { version: string }).version;
-  } catch {
-    return 'unbuilt';
   }
 }

@@ -39,7 +39,9 @@ export const networkFaults = {
   }),
   reset: fault('network', 'a connection closes, and both ends hear of it', (scene) => {
     const pair = twoNodes(scene);
-    if (pair !== undefined) scene.world.disconnectNotice(...pair);
+    if (pair === undefined) return;
+    scene.world.act('fault', 'world', `reset between ${pair.join(' and ')}`);
+    scene.world.network.reset(...pair);
   }),
   halfReset: fault('network', 'one end loses a connection, the other is not told', (scene) => {
     const pair = twoNodes(scene);

@@ -1,0 +1,17 @@
+import type { NodeId } from '../../node/core/message.ts';
+
+/** What the reports of the log carry, by kind. */
+export interface Logged {
+  leaderElected: { leader: NodeId; term: number };
+  votersChanged: { voters: readonly NodeId[]; learners: readonly NodeId[] };
+  memberJoined: { node: NodeId; boot: number };
+  memberDead: { node: NodeId; boot: number; accusers: readonly NodeId[] };
+  memberLeft: { node: NodeId; boot: number };
+  /** Of a request that came a second time it names no agents. */
+  agentsCreated: { agents?: readonly string[]; type?: string };
+  agentPlaced: { agent: string; host: NodeId; epoch: number; holders: readonly NodeId[]; reason: string };
+  agentPending: { agent: string; reason: string };
+  agentActive: { agent: string; epoch: number; host: NodeId };
+  agentDeleted: { agent: string };
+  agentGone: { agent: string; index: number };
+}
