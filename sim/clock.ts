@@ -39,10 +39,11 @@ export class Clock {
     return Math.max(0, (atMs - this.nowMs(worldMs)) / this.#rate);
   }
 
-  /** From here on it goes at another rate. */
+  /** From here on it goes at another rate. Neither clock jumps. */
   setRate(rate: number, worldMs: number): void {
     this.#originMs = this.nowMs(worldMs);
-    this.#sinceMs = worldMs;
+    this.#sinceMs = this.#stoppedMs ?? worldMs;
+    this.#wallOffMs += worldMs * (this.#rate - rate);
     this.#rate = rate;
   }
 

@@ -7,7 +7,7 @@ import { serve } from './worker.ts';
 
 /** What whoever runs simulations needs: the command line, the benchmarks. The built program is one file, dist/sim.mjs. */
 export { ambientKinds, faultKinds, faultNames, faults } from './faults/catalog.ts';
-export { markSentences } from './marks/catalog.ts';
+export { catalog as markSentences } from './marks/catalog.ts';
 export { drawPlan, faultsMinutesDefault, nodesMax } from './plan.ts';
 export { PoolClosed } from './pool.ts';
 export { ReplayRefused, readReplay, replayText } from './replay.ts';

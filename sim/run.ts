@@ -62,7 +62,8 @@ export function runSeed(seed: string, wishes: Wishes = {}): Verdict {
 function brokenBy(error: unknown, { world }: Simulation): Broken {
   const failure = error instanceof WorldFailure ? error : world.failure(String(error), error);
   const cause = failure.cause ?? error;
-  const what = cause instanceof Error ? cause.message : String(cause);
+  const message = cause instanceof Error ? cause.message : String(cause);
+  const what = cause instanceof Violation ? message.slice(cause.checker.length + ': '.length) : message;
   const common = { atMs: Math.round(world.nowMs), lastEvents: lastEventsOf(world, what) };
   if (cause instanceof Violation) return { checker: cause.checker, what, crash: false, ...common };
   const stack = cause instanceof Error ? cause.stack : undefined;

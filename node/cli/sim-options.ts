@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
-import type { Command } from 'commander';
+import { type Command, InvalidArgumentError } from 'commander';
 import type * as Simulator from '../../sim/main.ts';
 import { UsageError } from './command-error.ts';
 import { readModule } from './deploy.ts';
@@ -88,7 +88,7 @@ export function addSimOptions(command: Command): Command {
 function minutes(text: string): number {
   const value = Number(text);
   if (Number.isFinite(value) && value > 0 && value <= 10_000) return value;
-  throw new UsageError('Give --minutes a number above 0, at most 10000. Nothing was run.');
+  throw new InvalidArgumentError('Give a number above 0, at most 10000.');
 }
 
 /** Turns what was given into what is to be done. Throws `UsageError`; nothing is run then. */

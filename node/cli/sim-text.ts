@@ -55,11 +55,16 @@ export function violationText(seed: string, { checker, what, atMs, crash, lastEv
   return lines.join('\n');
 }
 
-/** Coverage marks of one run or many. */
-export function marksText(hits: ReadonlyMap<string, number>, sentences: Readonly<Record<string, string>>): string {
+/** Coverage marks of one run or many; with `listed`, those never hit, each with what it means. */
+export function marksText(
+  hits: ReadonlyMap<string, number>,
+  sentences: Readonly<Record<string, string>>,
+  listed: boolean,
+): string {
   const names = Object.keys(sentences);
   const missed = names.filter((name) => (hits.get(name) ?? 0) === 0);
   const text = `Coverage marks: ${names.length - missed.length} of ${names.length} hit.`;
+  if (!listed) return `${text} Many runs together hit more: --runs.`;
   if (missed.length === 0) return text;
   const rows = missed.map((name) => `  ${name.padEnd(44)} ${sentences[name]}`);
   return [`${text} Never hit:`, ...rows].join('\n');

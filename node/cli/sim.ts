@@ -148,9 +148,7 @@ class SimCommand {
       for (const line of story) this.#say(line);
       this.#say(`\n${summaryText(outcome)}`);
       if (outcome.guests) this.#say(guestsText(outcome));
-      this.#say(
-        marksText(new Map(Object.entries(outcome.marks)), this.#simulator.markSentences).split('\n', 1)[0] ?? '',
-      );
+      this.#say(marksText(new Map(Object.entries(outcome.marks)), this.#simulator.markSentences, false));
       if (report) this.#say(`Report: ${report}`);
       if (verdict.violation) this.#sayBroken(outcome, again, found);
       else this.#say(colors.green(colors.bold('Every promise held.')));
@@ -194,7 +192,7 @@ class SimCommand {
       this.#print({ ...swarm.toJson(), ...found?.files, ...(report && { report }), interrupted: this.#interrupted });
     else {
       this.#say(swarm.toText());
-      this.#say(marksText(swarm.marks, this.#simulator.markSentences));
+      this.#say(marksText(swarm.marks, this.#simulator.markSentences, true));
       if (first) this.#sayBroken(first, `${command} --seed ${first.plan.seed}`, found);
       else if (!this.#interrupted) this.#say(colors.green(colors.bold('Every promise held.')));
       if (this.#options.report !== undefined && report === undefined)

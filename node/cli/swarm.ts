@@ -26,6 +26,7 @@ export class Swarm {
   #virtualMs = 0;
   #acknowledged = 0;
   #faults = 0;
+  #elapsedMs = 0;
 
   constructor(init: SwarmInit) {
     this.#init = init;
@@ -46,6 +47,7 @@ export class Swarm {
       }
     };
     await Promise.all(Array.from({ length: Math.min(jobs, runs) }, one));
+    this.#elapsedMs = performance.now() - this.#startedMs;
     this.broken.sort((a, b) => Number(a.plan.seed) - Number(b.plan.seed));
   }
 
@@ -62,7 +64,7 @@ export class Swarm {
   }
 
   toText(): string {
-    const elapsedMs = performance.now() - this.#startedMs;
+    const elapsedMs = this.#elapsedMs;
     const rate = ((this.#done / elapsedMs) * 3_600_000).toFixed(0);
     const lines = [
       `${this.#done} of ${this.#init.runs} seeds in ${durationText(Math.round(elapsedMs / 1_000))} (${rate} an hour)`,
@@ -80,7 +82,7 @@ export class Swarm {
     const more = this.broken.length > rows.length ? [`… and ${this.broken.length - rows.length} more`] : [];
     return [
       ...lines,
-      colors.red(`${this.broken.length} seeds broke a promise`),
+      colors.red(`${this.broken.length === 1 ? '1 seed' : `${this.broken.length} seeds`} broke a promise`),
       tableOf(['seed', 'checker', 'at', 'what'], rows),
       ...more,
     ].join('\n');
@@ -93,7 +95,7 @@ export class Swarm {
       runs: this.#done,
       wanted: this.#init.runs,
       virtualMs: this.#virtualMs,
-      elapsedMs: Math.round(performance.now() - this.#startedMs),
+      elapsedMs: Math.round(this.#elapsedMs),
       acknowledged: this.#acknowledged,
       faults: this.#faults,
       marks: Object.fromEntries(this.marks),

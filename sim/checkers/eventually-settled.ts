@@ -1,10 +1,12 @@
 import type { NodeId } from '../../node/core/message.ts';
 import type { StatusView } from '../../node/core/operation.ts';
+import { guarded } from '../guard.ts';
 import type { Asked, World } from '../world.ts';
 import { Violation } from './checker.ts';
 
 const name = 'eventually-settled';
-const pollMs = 100;
+const pollMs = 200;
+const answersMs = 10;
 const answerWithinMs = 1_000;
 
 export interface Settled {
@@ -22,13 +24,18 @@ export interface Settled {
  */
 export function awaitSettled(world: World, settled: Settled | readonly string[], withinMs: number): number {
   const expected: Settled = Array.isArray(settled) ? { wanted: settled } : (settled as Settled);
+  // Guarded as a whole: to put up the guard for each of the short waits would cost more than they do.
+  return guarded(() => poll(world, expected, withinMs));
+}
+
+function poll(world: World, expected: Settled, withinMs: number): number {
   const startMs = world.nowMs;
   let reason = 'nothing was asked';
   while (world.nowMs - startMs < withinMs) {
     const picture = new Picture(world, expected);
     const asked = picture.nodes.map((node) => world.request(node, { type: 'status' }));
     const endMs = world.nowMs + answerWithinMs;
-    while (world.nowMs < endMs && asked.some(({ state }) => state === 'waiting')) world.runFor(pollMs / 10);
+    while (world.nowMs < endMs && asked.some(({ state }) => state === 'waiting')) world.runFor(answersMs);
     const wrong = picture.whatIsWrong(asked);
     if (wrong === undefined) return world.nowMs - startMs;
     reason = wrong;

@@ -1,16 +1,15 @@
-import type { EffectOf } from '../../node/core/effect.ts';
+import type { Effect, EffectOf } from '../../node/core/effect.ts';
 import type { Event } from '../../node/core/event.ts';
 import type { Message, NodeId } from '../../node/core/message.ts';
 import type { Observer } from '../checkers/checker.ts';
 import type { World } from '../world.ts';
 import { type MarkName, markNames } from './catalog.ts';
-import { detectors } from './detectors.ts';
 import type { Hooks } from './detector.ts';
+import { detectors } from './detectors.ts';
 import type { Hits } from './hits.ts';
 import { Scene } from './scene.ts';
 import { Table } from './table.ts';
 
-type Effect = EffectOf<'report'> | Parameters<NonNullable<Observer['did']>>[1];
 type Plain = 'decided' | 'durable' | 'started' | 'ended' | 'acted' | 'asked' | 'answered' | 'applied' | 'exited';
 
 /**

@@ -60,28 +60,39 @@ export class Breeding {
     await rm(this.#directory, { recursive: true, force: true });
   }
 
-  /** Makes the program with a mutant in it; returns its file. Throws when the code has moved on or does not compile. */
+  /** Throws when the code has moved on and the mutant's place is not in it any more. */
+  async expectToFit(mutant: Mutant): Promise<void> {
+    await this.#textOf(mutant);
+  }
+
+  /** Makes the program with a mutant in it; returns its file. Throws when it does not fit or does not compile. */
   async breed(mutant: Mutant): Promise<string> {
     const outfile = join(this.#directory, 'bundles', `${mutant.name}.mjs`);
-    try {
-      const text = applyMutant(await readFile(join(this.#directory, mutant.file), 'utf8'), mutant.edits);
-      await build({
-        stdin: { contents: driver, resolveDir: this.#directory, loader: 'ts' },
-        bundle: true,
-        platform: 'node',
-        format: 'esm',
-        target: 'node22',
-        banner: { js: commonJs },
-        nodePaths: [join(this.#root, 'node_modules')],
-        plugins: [inPlaceOf(join(this.#directory, mutant.file), text)],
-        logLevel: 'silent',
-        outfile,
-      });
-    } catch (error) {
-      const [first] = (error as BuildFailure).errors ?? [];
-      throw new Error(`${mutant.name}: ${mutant.file}: ${first?.text ?? (error as Error).message}`, { cause: error });
-    }
+    await build({
+      stdin: { contents: driver, resolveDir: this.#directory, loader: 'ts' },
+      bundle: true,
+      platform: 'node',
+      format: 'esm',
+      target: 'node22',
+      banner: { js: commonJs },
+      nodePaths: [join(this.#root, 'node_modules')],
+      plugins: [inPlaceOf(join(this.#directory, mutant.file), await this.#textOf(mutant))],
+      logLevel: 'silent',
+      outfile,
+    }).catch((error: BuildFailure) => {
+      const [first] = error.errors;
+      throw new Error(`${mutant.name} does not compile: ${first?.text ?? error.message}`, { cause: error });
+    });
     return outfile;
+  }
+
+  async #textOf({ name, file, edits }: Mutant): Promise<string> {
+    const text = await readFile(join(this.#directory, file), 'utf8');
+    try {
+      return applyMutant(text, edits);
+    } catch (error) {
+      throw new Error(`${name}: ${file}: ${(error as Error).message}`, { cause: error });
+    }
   }
 }
 

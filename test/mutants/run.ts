@@ -51,19 +51,23 @@ async function run(order: Order): Promise<number> {
   for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.on(name, () => {
       exitCode = exitCodes.interrupted;
-      end.abort(new Error(`Ended by ${name}`));
+      end.abort(new Error(`Ended by ${name}.`));
     });
   }
   const breeding = await Breeding.begin(root);
   const results: Result[] = [];
-  await huntAll(breeding, order, end, results).finally(() => breeding.end());
+  try {
+    for (const mutant of order.mutants) await breeding.expectToFit(mutant);
+    await huntAll(breeding, order, end, results);
+  } finally {
+    await breeding.end();
+  }
   const place = ({ mutant }: Result): number => order.mutants.indexOf(mutant);
   results.sort((a, b) => place(a) - place(b));
   const complete = !end.signal.aborted;
   console.log(order.json ? jsonOf(results, complete) : tableOf(results));
   if (complete) return results.every(isAsItShouldBe) ? exitCodes.ok : exitCodes.failed;
-  const { message } = end.signal.reason as Error;
-  say(`${message}: ${results.length} of ${order.mutants.length} are done.`);
+  say(`${(end.signal.reason as Error).message} ${results.length} of ${order.mutants.length} mutants are done.`);
   return exitCode;
 }
 
@@ -79,7 +83,6 @@ try {
   else if (order === 'list') console.log(list());
   else process.exitCode = await run(order);
 } catch (error) {
-  if (!(error instanceof UsageError)) throw error;
-  say(error.message);
-  process.exitCode = exitCodes.usage;
+  say((error as Error).message);
+  process.exitCode = error instanceof UsageError ? exitCodes.usage : exitCodes.failed;
 }

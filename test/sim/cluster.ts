@@ -1,47 +1,65 @@
-import { AcknowledgedTasks } from '../../sim/checkers/anytime-acknowledged-task.ts';
-import { OneCluster } from '../../sim/checkers/anytime-one-cluster.ts';
-import { OneLeaderPerTerm } from '../../sim/checkers/anytime-one-leader-per-term.ts';
-import { SameLog } from '../../sim/checkers/anytime-same-log.ts';
+import { Violation } from '../../sim/checkers/checker.ts';
 import { awaitSettled } from '../../sim/checkers/eventually-settled.ts';
-import { counter, Workload, type WorkloadSettings } from '../../sim/workload.ts';
-import { World, type WorldOptions } from '../../sim/world.ts';
+import type { Plan } from '../../sim/plan.ts';
+import { Simulation } from '../../sim/simulation.ts';
+import type { Workload, WorkloadSettings } from '../../sim/workload.ts';
+import type { World } from '../../sim/world.ts';
 
 export const settleWithinMs = 30_000;
 
-/** A world of production nodes with every checker watching, and counter agents with their clients. */
-export class Cluster {
-  readonly world: World;
-  readonly leaders = new OneLeaderPerTerm();
-  readonly log = new SameLog();
-  readonly oracle = new AcknowledgedTasks();
-  readonly workload: Workload;
+/** A plan in which nothing goes wrong by itself. */
+export function calmPlan(seed: string, parts: Partial<Plan> = {}): Plan {
+  return {
+    seed,
+    nodes: 5,
+    faultsMs: 0,
+    startSpreadMs: 300,
+    faultsFromStart: false,
+    agentsMax: 100,
+    clockOffsetMsMax: 60_000,
+    clockDriftMax: 0,
+    network: {},
+    disk: {},
+    workload: {},
+    strikes: [],
+    ...parts,
+  };
+}
 
-  constructor(seed: string, options: Partial<WorldOptions> = {}, workload: Partial<WorkloadSettings> = {}) {
-    this.world = new World({
-      seed,
-      nodes: 5,
-      startSpreadMs: 300,
-      clockOffsetMsMax: 60_000,
-      behaviours: { counter },
-      checkers: [this.leaders, new OneCluster(), this.log],
-      ...options,
-    });
-    this.workload = new Workload(this.world, this.oracle, workload);
+/** A world of production nodes with every checker watching, and counter agents with their clients; a test moves it on. */
+export class Cluster {
+  readonly simulation: Simulation;
+
+  constructor(seed: string, parts: Partial<Plan> = {}, workload: Partial<WorkloadSettings> = {}) {
+    this.simulation = new Simulation(calmPlan(seed, { workload, ...parts }));
+  }
+
+  get world(): World {
+    return this.simulation.world;
+  }
+
+  get workload(): Workload {
+    return this.simulation.workload;
+  }
+
+  get agents(): string[] {
+    return this.workload.agents;
   }
 
   /** Founds, deploys the counters and lets the clients begin. Returns this. */
   begin(): this {
-    awaitSettled(this.world, [], settleWithinMs);
-    this.workload.deploy(settleWithinMs);
-    this.workload.start();
-    awaitSettled(this.world, this.workload.agents, settleWithinMs);
+    this.simulation.begin();
     return this;
   }
 
   get leader(): string {
-    const { leader } = this.leaders;
+    const { leader } = this.simulation.leaders;
     if (leader === undefined) throw this.world.failure('nobody led yet');
     return leader.node;
+  }
+
+  get term(): number {
+    return this.simulation.leaders.leader?.term ?? 0;
   }
 
   /** The node that runs an agent; throws when there is not exactly one. */
@@ -51,19 +69,29 @@ export class Cluster {
     return instance.node;
   }
 
-  /** Runs until this many more tasks are acknowledged; returns how long that took, ms. */
-  progress(tasks: number, withinMs: number, agent?: string): number {
-    const before = this.oracle.acknowledgedCount(agent);
-    const what = `${tasks} more acknowledged tasks of ${agent ?? 'all agents'}`;
-    return this.world.runUntil(() => this.oracle.acknowledgedCount(agent) >= before + tasks, withinMs, what);
+  acknowledged(agent?: string): number {
+    return this.simulation.oracle.acknowledgedCount(agent);
   }
 
-  /** The end of a run: everything settles, every task gets its answer, and every state is judged. */
+  /** Runs until this many more tasks are acknowledged; returns how long that took, ms. */
+  progress(tasks: number, withinMs: number, agent?: string): number {
+    const before = this.acknowledged(agent);
+    const what = `${tasks} more acknowledged tasks of ${agent ?? 'all agents'}`;
+    return this.world.runUntil(() => this.acknowledged(agent) >= before + tasks, withinMs, what);
+  }
+
+  settle(withinMs = settleWithinMs): void {
+    awaitSettled(this.world, this.agents, withinMs);
+  }
+
+  /** The end of a run: everything settles, every task gets its answer, and every state and history is judged. */
   finish(): void {
-    awaitSettled(this.world, this.workload.agents, settleWithinMs);
-    this.workload.stop();
-    this.world.runUntil(() => this.workload.drained, settleWithinMs, 'an answer to every task');
-    this.workload.judge(settleWithinMs);
-    awaitSettled(this.world, this.workload.agents, settleWithinMs);
+    const { world, workload } = this;
+    this.settle();
+    workload.stop();
+    world.runUntil(() => workload.drained, settleWithinMs, 'an answer to every task');
+    this.simulation.judge();
+    const [undecided] = this.simulation.linearizable.undecided;
+    if (undecided !== undefined) throw world.failure(undecided, new Violation('eventually-linearizable', undecided));
   }
 }

@@ -1,11 +1,11 @@
 import { describe, expect, test, vi } from 'vitest';
 import type { Operation, StatusView } from '../../node/core/operation.ts';
 import { limits } from '../../node/core/settings.ts';
-import type { Behaviour } from '../../sim/agents.ts';
 import { awaitSettled } from '../../sim/checkers/eventually-settled.ts';
-import { counter } from '../../sim/workload.ts';
+import { counter } from '../../sim/counter.ts';
 import { type Asked, World } from '../../sim/world.ts';
 import { Cluster, settleWithinMs } from './cluster.ts';
+import { jsonProgram } from './json-program.ts';
 
 vi.setConfig({ testTimeout: 120_000 });
 
@@ -52,7 +52,7 @@ describe('members', () => {
         world.crash(node);
         world.runFor(3_000);
         world.restart(node);
-        awaitSettled(world, cluster.workload.agents, settleWithinMs);
+        cluster.settle();
       }
       const added = world.addNode();
       world.runFor(8_000);
@@ -100,7 +100,7 @@ describe('a host that gives its agent up', () => {
   test('is heard by the next leader when there is none at that moment', () => {
     const cluster = new Cluster('given up', {}, { agents: 1 }).begin();
     const { world } = cluster;
-    const [agent = ''] = cluster.workload.agents;
+    const [agent = ''] = cluster.agents;
     hostOffLeader(cluster, agent);
     const { leader } = cluster;
     failUntilGivenUp(cluster, agent, 3, 'boom');
@@ -116,7 +116,7 @@ describe('a host that gives its agent up', () => {
 
   test('is understood however long its reason is', () => {
     const cluster = new Cluster('long reason', {}, { agents: 1 }).begin();
-    const [agent = ''] = cluster.workload.agents;
+    const [agent = ''] = cluster.agents;
     hostOffLeader(cluster, agent);
     failUntilGivenUp(cluster, agent, 20, 'x'.repeat(3_000));
     cluster.world.runFor(2_000);
@@ -127,16 +127,10 @@ describe('a host that gives its agent up', () => {
 });
 
 describe('a task sent again', () => {
-  const large: Behaviour = {
-    init: () => ({ runs: 0 }),
-    handle: (state) => {
-      const { runs } = state as { runs: number };
-      return { state: { runs: runs + 1 }, value: 'x'.repeat(60_000) };
-    },
-  };
+  const large = jsonProgram({ runs: 0 }, ({ runs }) => ({ state: { runs: runs + 1 }, value: 'x'.repeat(60_000) }));
 
   test('takes effect once also when its result is too old to be kept', () => {
-    const world = new World({ seed: 'large results', nodes: 3, behaviours: { large } });
+    const world = new World({ seed: 'large results', nodes: 3, programs: { large } });
     awaitSettled(world, [], settleWithinMs);
     ask(world, 'n1', deployment('large', 'large'));
     const send = (task: string): Asked =>
@@ -169,7 +163,7 @@ describe('a task sent again', () => {
   test('may wait as long as it was told to, however often this node looks after it', () => {
     const cluster = new Cluster('long wait', {}, { agents: 1 }).begin();
     const { world } = cluster;
-    const [agent = ''] = cluster.workload.agents;
+    const [agent = ''] = cluster.agents;
     const holders = resultOf<{ holders: string[] }>(ask(world, 'n1', { type: 'agent', agent })).holders;
     const asker = world.nodes.find((node) => !holders.includes(node)) ?? '';
     world.partition([holders.slice(0, 2)]);
@@ -194,7 +188,7 @@ describe('a cut link', () => {
     (way) => {
       const cluster = new Cluster(`link ${way}`, {}, { agents: 1, ttlMs: 3_000 }).begin();
       const { world } = cluster;
-      const [agent = ''] = cluster.workload.agents;
+      const [agent = ''] = cluster.agents;
       const host = hostOffLeader(cluster, agent);
       const { leader } = cluster;
       if (way !== 'to the leader') world.cut(leader, host);
@@ -210,7 +204,7 @@ describe('a cut link', () => {
 describe('a deleted agent', () => {
   test.each([1, 3])('acknowledges nothing after its deletion was answered (%s holders)', (holders) => {
     for (let seed = 1; seed <= 12; seed++) {
-      const world = new World({ seed: `deleted ${seed}`, nodes: 7, expect: 5, behaviours: { counter } });
+      const world = new World({ seed: `deleted ${seed}`, nodes: 7, expect: 5, programs: { counter } });
       awaitSettled(world, [], settleWithinMs);
       const deploy = { ...deployment('c'), holders } as Operation;
       ask(world, 'n1', deploy);

@@ -1,4 +1,8 @@
 import { describe, expect, test } from 'vitest';
+import type { Effect } from '../../node/core/effect.ts';
+import type { Event } from '../../node/core/event.ts';
+import type { NodeInit } from '../../node/core/node.ts';
+import type { NetworkSettings } from '../../sim/network.ts';
 import { connectFromFirst, probe, probesAt, scriptedWorld, send, typesAt } from './scripted-node.ts';
 
 describe('connections of a world', () => {
@@ -153,5 +157,119 @@ describe('connections of a world', () => {
     world.request('n1', { type: 'status' });
     world.run(3_000);
     expect(heard()).toEqual(['n2', 'n3', 'n2']);
+  });
+
+  test('mending one cut leaves closed what another one cuts, too', () => {
+    const { world } = scriptedWorld((event, _at, init) => connectFromFirst(event, init), { nodes: 3 });
+    const open = () =>
+      ['n1>n2', 'n2>n1', 'n1>n3', 'n2>n3'].filter((way) => {
+        const [from = '', to = ''] = way.split('>');
+        return world.network.reaches(from, to);
+      });
+    const one = world.partition([['n1']]);
+    const other = world.cut('n1', 'n2');
+    expect(open()).toEqual(['n2>n3']);
+    world.mend(one);
+    expect(open()).toEqual(['n2>n1', 'n1>n3', 'n2>n3']);
+    world.mend(other);
+    world.mend(other);
+    expect(open()).toHaveLength(4);
+    world.cut('n1', 'n2');
+    expect(open()).not.toContain('n1>n2');
+    world.heal();
+    expect(open()).toHaveLength(4);
+  });
+});
+
+describe('what a network does to single frames', () => {
+  const hundred = Array.from({ length: 100 }, (_, i) => i);
+  const sender = (event: Event, init: NodeInit): Effect[] =>
+    event.type === 'request' ? hundred.map((i) => send('n2', i)) : connectFromFirst(event, init);
+
+  function arrivals(network: Partial<NetworkSettings>, calm = false): number[] {
+    const { world, seen } = scriptedWorld((event, _at, init) => sender(event, init), { network });
+    world.run(1_000);
+    if (calm) world.network.calm();
+    world.request('n1', { type: 'status' });
+    world.run(10_000);
+    return probesAt(seen, 'n2');
+  }
+
+  test('it loses some', () => {
+    const there = arrivals({ lossChance: 0.3 });
+    expect(there.length).toBeGreaterThan(40);
+    expect(there.length).toBeLessThan(95);
+    expect(there).toEqual([...there].sort((a, b) => a - b));
+  });
+
+  test('it lets some come a second time, late', () => {
+    const there = arrivals({ strayChance: 0.3 });
+    expect(there.length).toBeGreaterThan(105);
+    expect([...new Set(there)]).toHaveLength(100);
+  });
+
+  test('it lets some be overtaken, and loses none of them', () => {
+    const there = arrivals({ reorderChance: 0.3 });
+    expect(there).not.toEqual(hundred);
+    expect(there.toSorted((a, b) => a - b)).toEqual(hundred);
+  });
+
+  test('it does none of this from when it is calm', () => {
+    expect(arrivals({ lossChance: 0.3, strayChance: 0.3, reorderChance: 0.3 }, true)).toEqual(hundred);
+  });
+
+  test('a slow link takes its time both ways, others do not, and it ends', () => {
+    const { world, seen } = scriptedWorld(
+      (event, _at, init) => {
+        if (event.type === 'request') return init.id === 'n1' ? [send('n2', 1), send('n3', 1)] : [send('n1', 1)];
+        return connectFromFirst(event, init);
+      },
+      { nodes: 3, network: { latencyMsMin: 1, latencyMsMax: 1, tailChance: 0 } },
+    );
+    world.run(1_000);
+    world.network.slow('n1', 'n2', 300);
+    world.request('n1', { type: 'status' });
+    world.request('n2', { type: 'status' });
+    world.run(1_299);
+    expect(probesAt(seen, 'n3')).toEqual([1]);
+    expect([...probesAt(seen, 'n1'), ...probesAt(seen, 'n2')]).toEqual([]);
+    world.run(1_301);
+    expect([...probesAt(seen, 'n1'), ...probesAt(seen, 'n2')]).toEqual([1, 1]);
+    world.network.slow('n1', 'n2', 1);
+    world.request('n2', { type: 'status' });
+    world.run(1_303);
+    expect(probesAt(seen, 'n1')).toEqual([1, 1]);
+  });
+
+  test('one end may lose a connection: the other learns it when its next frame is answered by a reset', () => {
+    const { world, seen } = scriptedWorld((event, _at, init) =>
+      event.type === 'request' ? [send('n1', 1)] : connectFromFirst(event, init),
+    );
+    world.run(1_000);
+    world.network.halfReset('n1', 'n2');
+    world.run(5_000);
+    expect(typesAt(seen, 'n1')).toContain('disconnected');
+    expect(typesAt(seen, 'n2')).not.toContain('disconnected');
+    world.request('n2', { type: 'status' });
+    world.run(5_100);
+    expect(probesAt(seen, 'n1')).toEqual([]);
+    expect(typesAt(seen, 'n2').at(-1)).toBe('disconnected');
+  });
+
+  test('whoever watches is told of every frame, and whether it arrives', () => {
+    const told: string[] = [];
+    const { world } = scriptedWorld((event, _at, init) =>
+      event.type === 'request' ? [send('n2', 1)] : connectFromFirst(event, init),
+    );
+    world.network.onFrame = (from, to, type, lost) => told.push(`${from} ${to} ${type} ${lost ? 'lost' : 'arrives'}`);
+    world.run(1);
+    world.request('n1', { type: 'status' });
+    world.run(1_000);
+    world.request('n1', { type: 'status' });
+    world.run(2_000);
+    world.cut('n1', 'n2');
+    world.request('n1', { type: 'status' });
+    world.run(2_001);
+    expect(told).toEqual(['n1 n2 probe lost', 'n1 n2 probe arrives', 'n1 n2 probe lost']);
   });
 });

@@ -1,7 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { AgentView, Operation, Outcome } from '../../node/core/operation.ts';
-import { awaitSettled } from '../../sim/checkers/eventually-settled.ts';
-import { Cluster, settleWithinMs } from './cluster.ts';
+import { Cluster } from './cluster.ts';
 
 /** Asks a node and waits for its answer, as a user would. */
 function ask(cluster: Cluster, node: string, operation: Operation): Outcome {
@@ -17,7 +16,7 @@ const others = (cluster: Cluster, node: string): string[] => cluster.world.nodes
 describe('what operators ask, while tasks flow', () => {
   test('an agent is moved to and fro, and no task is lost, doubled or refused', () => {
     const cluster = new Cluster('migrate').begin();
-    const agent = cluster.workload.agents[0] ?? '';
+    const agent = cluster.agents[0] ?? '';
     for (let move = 0; move < 6; move++) {
       const host = cluster.hostOf(agent);
       const [target = ''] = others(cluster, host);
@@ -32,7 +31,7 @@ describe('what operators ask, while tasks flow', () => {
   test('a node that is asked to stop hands its agents over and is gone within 5 s', () => {
     const cluster = new Cluster('leave').begin();
     const { world } = cluster;
-    for (const node of [cluster.hostOf(cluster.workload.agents[0] ?? ''), cluster.leader]) {
+    for (const node of [cluster.hostOf(cluster.agents[0] ?? ''), cluster.leader]) {
       const askedMs = world.nowMs;
       world.stop(node);
       world.runUntil(() => world.host(node).state === 'off', 5_000, `${node} is gone`);
@@ -40,7 +39,7 @@ describe('what operators ask, while tasks flow', () => {
       expect(world.nowMs - askedMs).toBeLessThan(5_000);
       cluster.progress(20, 10_000);
       world.restart(node);
-      awaitSettled(world, cluster.workload.agents, settleWithinMs);
+      cluster.settle();
     }
     cluster.finish();
   });
@@ -94,8 +93,11 @@ describe('what operators ask, while tasks flow', () => {
     const [node = ''] = cluster.world.nodes;
     const deploy = { type: 'deploy', agentType: 'counter', count: 1, holders: 3 } as const;
     const before = ask(cluster, node, { type: 'agents' });
-    const gpu = ask(cluster, node, { ...deploy, strategy: 'least_loaded', capabilities: ['gpu'] });
-    expect(gpu).toMatchObject({ ok: false, error: { code: 'agentUnplaceable', details: { refusals: { length: 5 } } } });
+    const picky = ask(cluster, node, { ...deploy, strategy: 'least_loaded', capabilities: ['gpu', 'tpu'] });
+    expect(picky).toMatchObject({
+      ok: false,
+      error: { code: 'agentUnplaceable', details: { refusals: { length: 5 } } },
+    });
     const magic = ask(cluster, node, { ...deploy, strategy: 'magic', capabilities: [] });
     expect(magic).toMatchObject({ ok: false, error: { code: 'strategyUnknown' } });
     const type = ask(cluster, node, { ...deploy, agentType: 'nobody', strategy: 'least_loaded', capabilities: [] });

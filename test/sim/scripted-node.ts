@@ -9,6 +9,7 @@ export interface Seen {
   node: NodeId;
   atMs: number;
   nowMs: number;
+  wallMs: number;
   event: Event;
 }
 
@@ -24,7 +25,7 @@ export function scriptedWorld(script: Script, options: Partial<WorldOptions> = {
     ...options,
     createNode: (init): SimNode => ({
       handle: (event, at) => {
-        seen.push({ node: init.id, atMs: world.nowMs, nowMs: at.nowMs, event });
+        seen.push({ node: init.id, atMs: world.nowMs, ...at, event });
         return script(event, at, init);
       },
     }),

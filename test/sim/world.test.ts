@@ -1,6 +1,5 @@
 import { describe, expect, test } from 'vitest';
 import type { Effect } from '../../node/core/effect.ts';
-import { guarded } from '../../sim/guard.ts';
 import { connectFromFirst, probesAt, scriptedWorld, send, typesAt } from './scripted-node.ts';
 
 const bytes = (text: string) => new TextEncoder().encode(text);
@@ -52,17 +51,68 @@ describe('the order of effects', () => {
     expect(probesAt(seen, 'n2')).toEqual([2, 4, 1, 3]);
   });
 
+  test('an urgent send leaves before what its own event sends in order', () => {
+    const { world, seen } = scriptedWorld((event, _at, init) =>
+      event.type === 'request' ? [send('n2', 1), send('n2', 2), send('n2', 3, true)] : connectFromFirst(event, init),
+    );
+    world.run(1_000);
+    world.request('n1', { type: 'status' });
+    world.run(2_000);
+    expect(probesAt(seen, 'n2')).toEqual([3, 1, 2]);
+  });
+
+  test('batches that wait while the disk is busy are synced as one, and what stands between them keeps its place', () => {
+    const batches: string[][] = [];
+    const { world, seen } = scriptedWorld(
+      (event, _at, init) => {
+        if (event.type !== 'request') return connectFromFirst(event, init);
+        const turn = Number(event.request.slice(1));
+        return [persist(turn, `k${turn}`), send('n2', turn)];
+      },
+      {
+        disk: { syncMsMin: 50, syncMsMax: 50, stallChance: 0 },
+        checkers: [{ durable: (_node, writes) => void batches.push(writes.map(({ key }) => key)) }],
+      },
+    );
+    world.run(1_000);
+    for (let turn = 1; turn <= 4; turn++) {
+      world.request('n1', { type: 'status' });
+      world.runFor(10);
+    }
+    expect(batches).toEqual([]);
+    world.run(1_051);
+    expect(batches).toEqual([['k1']]);
+    world.run(1_101);
+    expect(batches).toEqual([['k1'], ['k2', 'k3', 'k4']]);
+    const persisted = seen.flatMap(({ event }) => (event.type === 'persisted' ? [event.id] : []));
+    expect(persisted).toEqual([1, 2, 3, 4]);
+    world.run(1_200);
+    expect(probesAt(seen, 'n2')).toEqual([1, 2, 3, 4]);
+  });
+
+  test('what a node wants after a batch is durable takes its place behind what already waits', () => {
+    const { world, seen } = scriptedWorld(
+      (event, _at, init) => {
+        if (event.type === 'request') return [persist(1, 'a'), send('n2', 1), persist(2, 'b'), send('n2', 2)];
+        return event.type === 'persisted' && event.id === 1 ? [send('n2', 3)] : connectFromFirst(event, init);
+      },
+      { disk: { syncMsMin: 5, syncMsMax: 5, stallChance: 0 } },
+    );
+    world.run(1_000);
+    world.request('n1', { type: 'status' });
+    world.run(2_000);
+    expect(probesAt(seen, 'n2')).toEqual([1, 2, 3]);
+  });
+
   test('a crash keeps what was durable and loses or keeps the batch on its way as a whole', () => {
     const outcomes = new Set<string>();
     for (let i = 0; i < 20; i++) {
       const { world } = scriptedWorld(
-        (event) =>
-          event.type === 'request'
-            ? [
-                persist(1, 'first'),
-                { type: 'persist', id: 2, writes: ['x', 'y'].map((key) => ({ key, value: bytes('v') })) },
-              ]
-            : [],
+        (event) => {
+          if (event.type === 'request') return [persist(1, 'first')];
+          const writes = ['x', 'y'].map((key) => ({ key, value: bytes('v') }));
+          return event.type === 'persisted' && event.id === 1 ? [{ type: 'persist', id: 2, writes }] : [];
+        },
         { seed: `crash ${i}`, disk: { syncMsMin: 10, syncMsMax: 10, stallChance: 0 } },
       );
       world.run(100);
@@ -75,20 +125,27 @@ describe('the order of effects', () => {
     expect([...outcomes].sort()).toEqual(['first', 'first x y']);
   });
 
-  test('a restarted node reads its disk, a wiped one finds nothing', () => {
-    const loaded: string[][] = [];
-    const { world } = scriptedWorld((event, _at, init) => {
-      if (event.type !== 'wake' || init.id !== 'n1') return [];
-      loaded.push([...init.records.keys()]);
+  test('a restarted node reads its disk; one that replaces a lost one is another node, and finds nothing', () => {
+    const loaded: [string, string, ...string[]][] = [];
+    const { world } = scriptedWorld((event, _at, { id, profile, records }) => {
+      if (event.type !== 'wake' || id === 'n2') return [];
+      loaded.push([id, profile.addresses[0] ?? '', ...records.keys()]);
       return [persist(1, `start-${loaded.length}`)];
     });
     world.run(100);
     world.crash('n1');
     world.restart('n1');
     world.run(200);
-    world.wipe('n1');
+    expect(world.replace('n1')).toBe('n3');
     world.run(300);
-    expect(loaded).toEqual([[], ['start-1'], []]);
+    const address = '/ip4/10.0.0.1/tcp/4001';
+    expect(loaded).toEqual([
+      ['n1', address],
+      ['n1', address, 'start-1'],
+      ['n3', address],
+    ]);
+    expect(world.nodes).toEqual(['n2', 'n3']);
+    expect([...world.gone]).toEqual(['n1']);
   });
 
   test('exit ends the process, and those connected to it notice', () => {
@@ -101,11 +158,72 @@ describe('the order of effects', () => {
     const asked = world.request('n1', { type: 'status' });
     world.stop('n1');
     world.run(1_100);
-    expect(world.exits).toEqual([{ node: 'n1', code: 3, reason: 'done' }]);
+    expect(world.exits).toEqual([{ node: 'n1', why: 'exit', code: 3, reason: 'done' }]);
     expect(world.host('n1').state).toBe('off');
     expect(asked.state).toBe('lost');
     expect(typesAt(seen, 'n2')).toEqual(['wake', 'connected', 'disconnected']);
     expect(probesAt(seen, 'n2')).toEqual([]);
+  });
+});
+
+describe('the answers of a node', () => {
+  test('go to whoever asked it, once: a second one, or one to nobody, is a violation', () => {
+    const { world } = scriptedWorld((event) =>
+      event.type === 'request' ? [reply(event.request), ...(event.request === 'q2' ? [reply('q2')] : [])] : [],
+    );
+    world.run(100);
+    const told: string[] = [];
+    world.request('n1', { type: 'status' }, ({ id, state }) => told.push(`${id} ${state}`));
+    world.run(200);
+    expect(told).toEqual(['q1 answered']);
+    world.request('n1', { type: 'status' });
+    expect(() => world.run(300)).toThrow('anytime-one-answer: n1 answered q2, which waits for none');
+  });
+
+  test('are lost with it, for all that it was asked and has not answered', () => {
+    const { world } = scriptedWorld(() => []);
+    world.run(100);
+    const asked = [world.request('n1', { type: 'status' }), world.request('n2', { type: 'status' })];
+    world.run(200);
+    world.crash('n1');
+    expect(asked.map(({ state }) => state)).toEqual(['lost', 'waiting']);
+    expect(world.request('n1', { type: 'status' }).state).toBe('lost');
+  });
+});
+
+describe('a process whose disk lets it down', () => {
+  test.each(['error', 'full'] as const)(
+    'ends with code 74, and says nothing of what was not written (%s)',
+    (trouble) => {
+      const { world, seen } = scriptedWorld((event, _at, init) =>
+        event.type === 'request' ? [persist(1, 'a'), send('n2', 1)] : connectFromFirst(event, init),
+      );
+      world.run(1_000);
+      world.setDiskTrouble('n1', trouble);
+      const asked = world.request('n1', { type: 'status' });
+      world.run(2_000);
+      expect(world.exits).toEqual([{ node: 'n1', why: 'diskFailed', code: 74, reason: `the disk: ${trouble}` }]);
+      expect(asked.state).toBe('lost');
+      expect(probesAt(seen, 'n2')).toEqual([]);
+      world.setDiskTrouble('n1', undefined);
+      world.restart('n1');
+      world.run(3_000);
+      expect(world.running).toEqual(['n1', 'n2']);
+    },
+  );
+
+  test('does not start from records that are not what was written: it ends with code 65', () => {
+    const { world, seen } = scriptedWorld((event) => (event.type === 'wake' ? [persist(1, 'a')] : []));
+    world.run(1_000);
+    world.crash('n1');
+    const before = seen.length;
+    expect(world.host('n1').disk.rot(world.random.fork('rot'))).toBe('a');
+    world.restart('n1');
+    world.run(1_001);
+    expect(world.exits).toEqual([
+      { node: 'n1', why: 'diskDamaged', code: 65, reason: 'the record "a" is not what was written' },
+    ]);
+    expect(seen.slice(before).filter(({ node }) => node === 'n1')).toEqual([]);
   });
 });
 
@@ -151,6 +269,33 @@ describe('time in a world', () => {
     expect((arrived?.nowMs ?? 0) - (started?.nowMs ?? 0)).toBeGreaterThanOrEqual(15_999);
   });
 
+  test('a suspended machine believes that no time has passed, though its wall clock knows better', () => {
+    const { world, seen } = scriptedWorld((event, _at, init) =>
+      event.type === 'request' ? [send('n2', 1)] : connectFromFirst(event, init),
+    );
+    world.run(1_000);
+    world.pause('n2', true);
+    world.request('n1', { type: 'status' });
+    world.run(16_000);
+    world.resume('n2');
+    world.run(16_001);
+    expect(probesAt(seen, 'n2')).toEqual([1]);
+    const arrived = seen.find(({ event }) => event.type === 'message');
+    const started = seen.find(({ node }) => node === 'n2');
+    expect((arrived?.nowMs ?? 0) - (started?.nowMs ?? 0)).toBeLessThan(1_002);
+    expect((arrived?.wallMs ?? 0) - (started?.wallMs ?? 0)).toBeGreaterThanOrEqual(15_999);
+  });
+
+  test('an overloaded machine takes one thing after the other, each in its time', () => {
+    const { world, seen } = scriptedWorld(() => []);
+    world.run(1_010);
+    world.host('n1').serviceMs = 20;
+    for (let i = 0; i < 5; i++) world.request('n1', { type: 'status' });
+    world.run(1_500);
+    const times = seen.flatMap(({ event, atMs }) => (event.type === 'request' ? [Math.round(atMs)] : []));
+    expect(times).toEqual([1_030, 1_050, 1_070, 1_090, 1_110]);
+  });
+
   test('waiting for what does not come fails with the seed and the last events', () => {
     const { world } = scriptedWorld(() => []);
     expect(() => world.runUntil(() => false, 500, 'a miracle')).toThrow(/seed mechanics .* a miracle[^]*n1 <- wake/);
@@ -175,94 +320,5 @@ describe('time in a world', () => {
     };
     expect(hashOf('a')).toBe(hashOf('a'));
     expect(hashOf('a')).not.toBe(hashOf('b'));
-  });
-});
-
-describe('the guard around a world', () => {
-  test.each([
-    ['Date.now', () => Date.now()],
-    ['new Date()', () => new Date()],
-    ['Math.random', () => Math.random()],
-    ['performance.now', () => performance.now()],
-    ['setTimeout', () => setTimeout(() => {}, 1)],
-    ['crypto.randomUUID', () => crypto.randomUUID()],
-  ])('%s throws while nodes run and works again after', (name, use) => {
-    const { world } = scriptedWorld((event) => {
-      if (event.type === 'load') use();
-      return [];
-    });
-    expect(() => world.run(100)).toThrow(`${name} was used inside the simulated world`);
-    expect(() => {
-      const timer = use();
-      if (name === 'setTimeout') clearTimeout(timer as ReturnType<typeof setTimeout>);
-    }).not.toThrow();
-  });
-
-  test('a given moment can still be turned into a date', () => {
-    expect(guarded(() => new Date(0).toISOString())).toBe('1970-01-01T00:00:00.000Z');
-  });
-});
-
-describe('agents of a world', () => {
-  const add = {
-    init: () => 0,
-    handle: (state: unknown, payload: unknown) => {
-      if (payload === 'fail') throw new Error('not that');
-      return { state: Number(state) + Number(payload), value: 'added' };
-    },
-  };
-  const start: Effect = { type: 'startAgent', agent: 'a', agentType: 'add', epoch: 4, source: '', state: bytes('10') };
-  const run = (task: string, payload: string): Effect => ({
-    type: 'runTask',
-    agent: 'a',
-    epoch: 4,
-    task,
-    payload: bytes(payload),
-  });
-
-  test('an instance starts from its checkpoint and runs its tasks one after the other', () => {
-    const { world, seen } = scriptedWorld(
-      (event, _at, init) =>
-        event.type === 'wake' && init.id === 'n1' ? [start, run('t1', '5'), run('t2', '"fail"'), run('t3', '1')] : [],
-      { behaviours: { add } },
-    );
-    world.run(500);
-    expect(world.instances()).toEqual([{ node: 'n1', agent: 'a', epoch: 4 }]);
-    const decoder = new TextDecoder();
-    const said = seen.flatMap(({ event }) => {
-      if (event.type === 'agentStarted') return [`started ${decoder.decode(event.state)}`];
-      if (event.type !== 'taskRan') return [];
-      return [`${event.task} ${event.ok} ${decoder.decode(event.value)} ${decoder.decode(event.state)}`];
-    });
-    expect(said).toEqual([
-      'started 10',
-      't1 true "added" 15',
-      't2 false {"reason":"not that"} 15',
-      't3 true "added" 16',
-    ]);
-  });
-
-  test('a stopped instance is silent, a crashed one says so, and all die with their node', () => {
-    const { world, seen } = scriptedWorld(
-      (event, _at, init) => {
-        if (init.id === 'n2') return event.type === 'wake' ? [start] : [];
-        if (event.type === 'wake') return [start, run('t1', '1'), { type: 'stopAgent', agent: 'a', epoch: 4 }];
-        return event.type === 'request' ? [{ ...start, agentType: 'unheard' } as Effect] : [];
-      },
-      { behaviours: { add } },
-    );
-    world.run(500);
-    expect(typesAt(seen, 'n1')).toEqual(['wake']);
-    world.request('n1', { type: 'status' });
-    world.host('n2').failAgent('a', 4, 'boom');
-    world.run(600);
-    expect(typesAt(seen, 'n1').at(-1)).toBe('agentFailed');
-    expect(typesAt(seen, 'n2').at(-1)).toBe('agentFailed');
-    world.crash('n2');
-    world.restart('n2');
-    world.run(601);
-    expect(world.instances()).toEqual([{ node: 'n2', agent: 'a', epoch: 4 }]);
-    world.crash('n2');
-    expect(world.instances()).toEqual([]);
   });
 });

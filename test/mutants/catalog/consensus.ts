@@ -167,4 +167,16 @@ export const consensus: readonly Mutant[] = [
       },
     ],
   },
+  {
+    name: 'every-answer-is-a-vote',
+    room,
+    what: 'A candidate counts the answers that it gets instead of the votes among them.',
+    file: 'consensus/election.ts',
+    edits: [
+      {
+        from: 'if (reply.granted) this.#granters.add(from);\n    else',
+        to: 'this.#granters.add(from);\n    if (!reply.granted)',
+      },
+    ],
+  },
 ];

@@ -112,4 +112,40 @@ export const membership: readonly Mutant[] = [
       },
     ],
   },
+  {
+    name: 'cluster-forgotten-on-restart',
+    room,
+    what: 'A node does not write down which cluster it joined: after a restart it waits for one to be founded.',
+    file: 'node/core/node.ts',
+    edits: [
+      {
+        from: 'this.#context.out.persist([writeJson(keys.cluster, cluster)]);',
+        to: 'this.#context.out.persist([]);',
+      },
+    ],
+  },
+  {
+    name: 'refuted-by-nobody-it-knows',
+    room,
+    what: 'Who started after a node refuted accusations does not learn of it, and accuses it of what is refuted: nobody counts that.',
+    file: 'node/core/detector.ts',
+    edits: [
+      {
+        from: 'if (rumor.incarnation > known) this.onIntroduced',
+        to: 'if (rumor.incarnation > known + 1_000) this.onIntroduced',
+      },
+    ],
+  },
+  {
+    name: 'voters-let-go-blindly',
+    room,
+    what: 'A dead voter is let go although those that remain are no majority that answers.',
+    file: 'node/core/manager.ts',
+    edits: [
+      {
+        from: 'return !this.#answers(lost) && answering >= majorityOf(remaining.length);',
+        to: 'return !this.#answers(lost) && answering > 0;',
+      },
+    ],
+  },
 ];

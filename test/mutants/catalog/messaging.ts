@@ -78,4 +78,28 @@ export const messaging: readonly Mutant[] = [
       },
     ],
   },
+  {
+    name: 'passed-on-twice-done-twice',
+    room,
+    what: 'A command that was passed on and comes a second time is done again, whatever happened since. A bug of this program.',
+    file: 'node/core/requests.ts',
+    edits: [
+      {
+        from: 'else if (commands.has(checked.operation.type)) this.#performOnce(',
+        to: 'else if (commands.size === 0) this.#performOnce(',
+      },
+    ],
+  },
+  {
+    name: 'time-begins-anew',
+    room,
+    what: 'A request that is tried again has all of its time again. A bug of this program.',
+    file: 'node/core/requests.ts',
+    edits: [
+      {
+        from: "if (!('ttlMs' in operation)) return operation;",
+        to: "if (deadlineMs > Number.NEGATIVE_INFINITY || !('ttlMs' in operation)) return operation;",
+      },
+    ],
+  },
 ];

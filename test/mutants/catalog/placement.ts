@@ -95,4 +95,16 @@ export const placement: readonly Mutant[] = [
       },
     ],
   },
+  {
+    name: 'dead-nodes-are-candidates',
+    room,
+    what: 'Nodes that died count as living when a place is looked for: the log refuses them, again and again.',
+    file: 'node/core/cluster-state.ts',
+    edits: [
+      {
+        from: ".filter((member) => member.membership === 'alive');",
+        to: ".filter((member) => member.membership !== 'left');",
+      },
+    ],
+  },
 ];

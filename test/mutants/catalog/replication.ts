@@ -143,4 +143,35 @@ export const replication: readonly Mutant[] = [
     file: 'node/core/state-reads.ts',
     edits: [{ from: 'const needed = majorityOf(this.#holders.length);', to: 'const needed = majorityOf(1);' }],
   },
+  {
+    name: 'dirty-read',
+    room,
+    what: 'A read shows what no majority keeps yet, and what may never have been: the dirty reads that Jepsen found in so many stores.',
+    file: 'node/core/state-reads.ts',
+    edits: [
+      {
+        from: 'answer.sequence <= durableSequence && confirmed.size >= needed;',
+        to: 'answer.sequence <= durableSequence + 1_000 && confirmed.size >= needed;',
+      },
+    ],
+  },
+  {
+    name: 'old-confirmation-counts',
+    room,
+    what: 'A confirmation that was asked for before a read counts for it: the epoch may have been over since.',
+    file: 'node/core/state-reads.ts',
+    edits: [{ from: 'if (read.round <= round) read', to: 'if (read.round <= round + 1_000) read' }],
+  },
+  {
+    name: 'holder-answers-for-a-later-step',
+    room,
+    what: 'The answer to a step that came twice names the newest step, whose write is still on its way. A bug of this program.',
+    file: 'node/core/holder.ts',
+    edits: [
+      {
+        from: 'answer({ ...reply, sequence: kept, accepted: true })',
+        to: 'answer({ ...reply, sequence: held.sequence, accepted: true })',
+      },
+    ],
+  },
 ];

@@ -1,0 +1,19 @@
+import { type AmbientKind, ambientKinds, type FaultKind, faultKinds, faults } from '../faults/catalog.ts';
+import type { FaultGroup } from '../faults/fault.ts';
+import { drawPlan, type Plan, type Wishes } from '../plan.ts';
+
+const groups: ReadonlySet<FaultGroup> = new Set(['network', 'partition', 'crash', 'pause', 'disk', 'clock']);
+/** Whose remedy is another machine: who votes does not change here. */
+const needsReplacement: ReadonlySet<FaultKind> = new Set(['bitRot']);
+
+/** What can go wrong where there are no agents and no operators. */
+export const consensusFaults: readonly (FaultKind | AmbientKind)[] = [
+  ...faultKinds.filter((kind) => groups.has(faults[kind].group) && !needsReplacement.has(kind)),
+  ...(Object.keys(ambientKinds) as AmbientKind[]),
+];
+
+/** Draws a run of consensus alone: a plan like any other, with the faults that there are for it. */
+export function drawConsensusPlan(seed: string, wishes: Wishes = {}): Plan {
+  const wanted = wishes.faults ?? consensusFaults;
+  return drawPlan(seed, { ...wishes, faults: consensusFaults.filter((kind) => wanted.includes(kind)) });
+}

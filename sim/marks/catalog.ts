@@ -1,0 +1,92 @@
+/**
+ * Rare things that enough runs must reach, each in one plain sentence: a simulator that never gets there has not tested
+ * what its checkers promise. What looks for each stands in `detectors.ts`.
+ */
+export const catalog = {
+  // elections
+  'split-vote': 'Several candidates stood in one term, and none of them led it.',
+  'leadership-handed-over': 'A leader that was to stop made way, and the voter that it chose led the next term.',
+  'handover-came-to-nothing': 'A leader made way for a voter, and the next leader came about in another way.',
+  'pre-vote-refused-leader-heard': 'A voter that hears the leader refused a pre-vote to one that does not.',
+  'candidate-died': 'A candidate died while it stood for election.',
+  'two-leaders-at-once': 'A leader that had not stepped down yet sent entries while another led a higher term.',
+  'suspended-leader-woke-up': 'A leader was suspended and woke up, its clock unmoved, when another led.',
+
+  // the log
+  'placement-void-at-apply': 'A placement was committed, and void at its place in the log because things had changed.',
+  'log-tail-cut': 'A node cut entries off its log that a newer leader does not have.',
+  'conflict-hint-skipped-a-term':
+    'A follower named the first of several entries of a term that the leader does not have.',
+  'committed-while-cut-off': 'A leader announced a commit just after it was cut off from the majority.',
+  'leader-died-with-uncommitted-entries': 'A leader died with entries on its disk that it had not called committed.',
+
+  // leaders at the worst moment
+  'leader-died-during-a-recovery': 'The leader died while a placement was decided and not active yet.',
+  'leader-died-before-it-placed-the-agents-of-the-dead':
+    'The leader died when the log called a host dead, or gone, and its agents had no new place yet.',
+  'leader-died-before-its-first-commit': 'A leader died before anything of its term was committed.',
+  'leader-died-while-it-changed-the-configuration': 'The leader died with a configuration in its log, uncommitted.',
+
+  // voters
+  'voter-replaced': 'A dead voter went after another one had taken its place.',
+  'voter-let-go': 'A dead voter went without a replacement, so that the majority got smaller.',
+  'voters-changed-while-one-was-down': 'Other voters were decided on while one of them was off.',
+  'heir-of-a-lost-machine-votes': 'A machine that came after another was lost with its disk became a voter.',
+
+  // members
+  'node-died-before-the-cluster-was-founded': 'A node died before there was a cluster.',
+  'admitted-again-after-a-false-death': 'A node that was declared dead, though it lived, was admitted again as it was.',
+  'refutation-learned-from-an-accusation': 'A node learned of a refutation only from a later accusation by others.',
+  'hung-up-on-a-stale-link':
+    'A node closed a connection that carried nothing although its peer could be reached again.',
+  'silent-host-lost-its-agents': 'A host that others reach, but that answers its leader no more, lost its agents.',
+
+  // agents that recover
+  'recovery-timed-out': 'A placement did not become active in time and was decided anew.',
+  'given-up-by-its-host': 'A host gave an agent up, and it was placed anew.',
+  'recovery-begun-anew-three-times': 'A recovery was itself recovered, three times in a row.',
+  'moved-agent-lost-its-new-host': 'An agent that an operator moved was placed anew before it answered there.',
+  'checkpoint-of-an-older-epoch-passed-over': 'Holders of one recovery handed over checkpoints of different epochs.',
+  'agent-of-a-lost-machine-recovered': 'An agent answered again whose last host was lost with its disk.',
+  'holder-needed-the-whole-state': 'A holder lacked the base of a change and asked for the whole state.',
+  'no-node-could-take-it': 'An agent had to wait because no node could take it.',
+  'move-refused-during-a-recovery': 'An operator was refused to move an agent that was being moved or recovered.',
+
+  // fencing
+  'deposed-by-a-holder': 'A holder refused the state of a host because it is sealed at a higher epoch.',
+  'deposed-by-a-read': 'A holder told a host that a read of its state is out of date.',
+  'sealed-while-the-old-host-ran-a-task': 'A holder was sealed for a new host while the old one ran a task.',
+  'old-host-began-a-task-after-the-new-one': 'An old host began a task when a newer epoch had run one already.',
+  'active-when-its-host-was-dead': 'An epoch became active when the machine of its host was off already.',
+
+  // tasks
+  'acknowledged-long-after-it-ran': 'A host acknowledged a task more than three seconds after it had run it.',
+  'answered-by-a-host-that-did-not-run-it': 'A host answered a task from the results that it took over with the state.',
+  'task-begun-again-after-a-crash': 'A task was begun again by the same host because its agent had crashed.',
+
+  // agents that end
+  'deleted-during-a-recovery': 'An agent was deleted while its placement was not active yet.',
+  'gone-while-a-holder-was-down': 'A deleted agent was gone although one of its holders was off.',
+  'name-taken-again': 'An agent was deployed under the name of one that is gone.',
+
+  // machines
+  'leaders-disk-full': "The leader's process ended because its disk was full.",
+  'leaders-last-batch-lost': 'The leader died, and the batch on its way to its disk was lost or torn.',
+  'leaders-machine-lost': 'The machine of the leader was lost with its disk.',
+  'damaged-disk-found-at-the-start': 'A program refused to start from records that are not what was written.',
+  'leaders-disk-stalled': 'The disk of the leader took more than half a second for an entry that others had already.',
+
+  // the network
+  'held-frames-arrived-after-a-heal': 'Frames that a cut connection had held back arrived after it was mended.',
+  'forgotten-connection-noticed': 'A node noticed that the other end had forgotten their connection.',
+
+  // operators
+  'command-passed-on-to-a-second-leader': 'A command was passed on to one leader, and then to another.',
+  'command-ended-unknown': 'An operator was told that nobody knows whether a command took effect.',
+  'two-operators-about-one-agent': 'Two different commands about one agent were under way at the same time.',
+} as const satisfies Record<string, string>;
+
+/** Names one rare thing. */
+export type MarkName = keyof typeof catalog;
+
+export const markNames = Object.keys(catalog) as MarkName[];

@@ -1,0 +1,30 @@
+import type { MarkName } from './catalog.ts';
+import { deletionMarks } from './deletion.ts';
+import type { Detector } from './detector.ts';
+import { electionMarks } from './elections.ts';
+import { fencingMarks } from './fencing.ts';
+import { leaderMarks } from './leaders.ts';
+import { logMarks } from './log.ts';
+import { machineMarks } from './machines.ts';
+import { membershipMarks } from './membership.ts';
+import { networkMarks } from './network.ts';
+import { operationMarks } from './operations.ts';
+import { recoveryMarks } from './recovery.ts';
+import { taskMarks } from './tasks.ts';
+import { voterMarks } from './voters.ts';
+
+/** Every mark's detector; a mapped type, so that a mark without one does not compile. */
+export const detectors: { readonly [K in MarkName]: Detector } = {
+  ...electionMarks,
+  ...logMarks,
+  ...leaderMarks,
+  ...voterMarks,
+  ...membershipMarks,
+  ...recoveryMarks,
+  ...fencingMarks,
+  ...taskMarks,
+  ...deletionMarks,
+  ...machineMarks,
+  ...networkMarks,
+  ...operationMarks,
+};
