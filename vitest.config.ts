@@ -1,6 +1,7 @@
 import { configDefaults, defineConfig } from 'vitest/config';
 
 const exclude = [...configDefaults.exclude, 'dist/**'];
+const swarm = ['test/swarm/**/*.test.ts'];
 const long = ['test/cluster/**/*.test.ts'];
 const minuteMs = 60_000;
 /** Some take a CI for a terminal with colours; the tests read plain text. */
@@ -14,11 +15,23 @@ export default defineConfig({
           name: 'fast',
           env,
           include: ['test/**/*.test.ts'],
-          exclude: [...exclude, ...long],
+          exclude: [...exclude, ...swarm, ...long],
           // Two shared cores: what takes a second alone may take ten beside others.
           testTimeout: 30_000,
           hookTimeout: 30_000,
           sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        // Takes both cores for a while, and says which seeds it drew.
+        test: {
+          name: 'swarm',
+          env,
+          include: swarm,
+          exclude,
+          disableConsoleIntercept: true,
+          testTimeout: 15 * minuteMs,
+          sequence: { groupOrder: 1 },
         },
       },
       {
@@ -32,7 +45,7 @@ export default defineConfig({
           testTimeout: 15 * minuteMs,
           hookTimeout: 5 * minuteMs,
           teardownTimeout: minuteMs,
-          sequence: { groupOrder: 1 },
+          sequence: { groupOrder: 2 },
         },
       },
     ],

@@ -99,9 +99,13 @@ class ModuleInstance implements Running {
 
 const lost = (reason: string): Error => new Error(reason.slice(0, reasonLengthMax));
 
-function outsideOf({ agent, wallMs, random }: ProgramContext, log: AgentModuleSettings['log'] | undefined): Outside {
+function outsideOf(
+  { agent, startedMs, wallMs, random }: ProgramContext,
+  log: AgentModuleSettings['log'] | undefined,
+): Outside {
   let lines = 0;
   return {
+    startedMs: startedMs ?? wallMs(),
     wallMs: () => wallMs(),
     random: () => random(),
     print(values) {

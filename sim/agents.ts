@@ -84,7 +84,8 @@ export class SimRunner {
     this.#process.later(this.#random.between(startMsMin, startMsMax), () => {
       if (this.#instances.get(key) !== instance) return;
       const random = this.#random.fork(key);
-      const context = { agent, type: agentType, epoch, wallMs: this.#process.wallMs, random: () => random.next() };
+      const { wallMs } = this.#process;
+      const context = { agent, type: agentType, epoch, startedMs: wallMs(), wallMs, random: () => random.next() };
       const started = attempt(() => program.start(context, state?.slice()));
       if (!started.ok) return this.fail(agent, epoch, started.reason);
       instance.running = started.value;

@@ -9,3 +9,8 @@ export class WorldFailure extends Error {
     this.atMs = atMs;
   }
 }
+
+/** A scenario's script asks for something that is not there, such as a node that does not exist. Not a broken promise. */
+export class ScenarioMistake extends Error {
+  override readonly name = 'ScenarioMistake';
+}

@@ -1,12 +1,13 @@
 import { agentModule } from './agent-module.ts';
 import { Footprints, lineOfPlan } from './comparison.ts';
 import type { Plan } from './plan.ts';
+import { ScenarioMistake } from './failure.ts';
 import { Marks } from './marks/marks.ts';
 import type { Program } from './program.ts';
 import { Recorder } from './recorder.ts';
 import type { Recording } from './recording.ts';
 import { runPlan, type Verdict } from './run.ts';
-import { type Scenario, ScenarioMistake, ScenarioSimulation, whyNotScenario } from './scenario.ts';
+import { type Scenario, ScenarioSimulation, whyNotScenario } from './scenario.ts';
 import { shrink } from './shrink.ts';
 import { Simulation } from './simulation.ts';
 import { story } from './story.ts';

@@ -40,8 +40,6 @@ export class Ledger implements Observer {
   readonly #configurations = new Map<string, { index: number; voters: readonly NodeId[] }>();
   /** Of the last one that is committed. */
   #voters: { index: number; voters: readonly NodeId[] } = { index: 0, voters: [] };
-  /** Called for each decision, when it is in the ledger. */
-  onDecision: ((report: Report) => void) | undefined;
   #index = 0;
   #reporter: NodeId | undefined;
 
@@ -80,7 +78,6 @@ export class Ledger implements Observer {
     this.#index = index;
     this.#reporter = node;
     this.#enter[kind]?.(report.details as unknown as Details);
-    this.onDecision?.(report);
   }
 
   readonly #enter: { [kind: string]: (details: Details) => void } = {

@@ -85,8 +85,8 @@ export class Network {
   readonly #reach = new Reach();
   /** How many times as long frames take between two nodes at present; both ways. */
   readonly #slow = new Map<string, number>();
-  /** Whether cut connections hold frames back, as TCP does, or lose them. */
-  #holds = false;
+  /** Cut directions whose frames are held back, as TCP does; those of others are lost. */
+  readonly #holding = new Set<string>();
   onFrame: OnFrame | undefined;
 
   constructor(timeline: Timeline, random: Random, settings: NetworkSettings) {
@@ -145,9 +145,10 @@ export class Network {
     if (link === undefined || !link.open.has(from)) return this.onFrame?.(from, to, type, true);
     if (this.#random.chance(this.#settings.lossChance)) return this.onFrame?.(from, to, type, true);
     if (this.#reach.blocked(from, to)) {
+      const holds = this.#holding.has(`${from}>${to}`);
       const held = link.held.get(to);
-      if (this.#holds && held !== undefined && held.length < heldMax) held.push(bytes);
-      return this.onFrame?.(from, to, type, !this.#holds);
+      if (holds && held !== undefined && held.length < heldMax) held.push(bytes);
+      return this.onFrame?.(from, to, type, !holds);
     }
     // the other end forgot this connection: its kernel answers with a reset
     const forgotten = !link.open.has(to) && this.#ports.has(to);
@@ -190,8 +191,11 @@ export class Network {
   }
 
   /** Cuts some directions silently. With `holds`, frames come later, as TCP would have it; else they are lost. */
-  cut(cut: Cut, holds = this.#holds): Cut {
-    this.#holds = holds;
+  cut(cut: Cut, holds = false): Cut {
+    for (const [from, to] of cut) {
+      if (holds) this.#holding.add(`${from}>${to}`);
+      else this.#holding.delete(`${from}>${to}`);
+    }
     this.#reach.cut(cut);
     this.#afterCut();
     return cut;

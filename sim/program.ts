@@ -4,6 +4,8 @@ export interface ProgramContext {
   type: string;
   /** Fencing token. */
   epoch: number;
+  /** What that clock showed when it was started; read from it when omitted. */
+  startedMs?: number;
   /** Wall clock of the machine it runs on, ms since 1970, in virtual time. */
   wallMs(): number;
   /** The instance's own generator, [0, 1). */

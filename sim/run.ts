@@ -1,5 +1,5 @@
 import { Violation } from './checkers/checker.ts';
-import { WorldFailure } from './failure.ts';
+import { ScenarioMistake, WorldFailure } from './failure.ts';
 import { drawPlan, type Plan, type Wishes } from './plan.ts';
 import { Simulation } from './simulation.ts';
 
@@ -17,6 +17,7 @@ export interface Broken {
   stack?: string;
 }
 
+/** What a run came to. */
 export interface Verdict {
   seed: string;
   ok: boolean;
@@ -35,6 +36,7 @@ export function runPlan(plan: Plan, simulation = new Simulation(plan)): Verdict 
   try {
     simulation.run();
   } catch (error) {
+    if (error instanceof ScenarioMistake) throw error;
     violation = brokenBy(error, simulation);
   }
   const { world, oracle, director } = simulation;
@@ -49,6 +51,7 @@ export function runPlan(plan: Plan, simulation = new Simulation(plan)): Verdict 
       terms: simulation.leaders.terms,
       faults: [...director.counts.values()].reduce((sum, count) => sum + count, 0),
       decisions: simulation.ledger.index,
+      undecided: simulation.linearizable.undecided.length,
     },
     ...(violation && { violation }),
   };

@@ -3,6 +3,7 @@ import type { AgentView, Operation, Outcome, Results } from '../node/core/operat
 import { Violation } from './checkers/checker.ts';
 import { awaitSettled } from './checkers/eventually-settled.ts';
 import type { DiskTrouble } from './disk.ts';
+import { ScenarioMistake } from './failure.ts';
 import type { GuestSettings } from './guests.ts';
 import type { Plan } from './plan.ts';
 import type { Observer } from './checkers/checker.ts';
@@ -21,11 +22,6 @@ export interface Scenario {
   guests?: GuestSettings;
   /** Tells the story. Everything that holds in any run is checked all along, too. */
   story(stage: Stage): void;
-}
-
-/** The script asks for something that is not there, such as a node that does not exist. Not a broken promise. */
-export class ScenarioMistake extends Error {
-  override readonly name = 'ScenarioMistake';
 }
 
 const answerWithinMs = 20_000;

@@ -10,6 +10,8 @@ export interface SimOptions {
   seed: number;
   runs: number;
   jobs: number;
+  /** No more seeds are begun after so long, ms. */
+  forMs: number;
   wishes: NonNullable<Parameters<typeof Simulator.drawPlan>[1]>;
   /** Code of users' agents, by type. */
   modules: Record<string, string>;
@@ -33,6 +35,7 @@ export interface Given {
   faults?: string;
   runs: number;
   jobs: number;
+  for?: number;
   replay?: string;
   scenario?: string;
   report?: string;
@@ -72,6 +75,7 @@ export function addSimOptions(command: Command): Command {
     .option('--faults <names>', 'only these kinds or groups, with commas between; "none" for none, "list" to see them')
     .option('--runs <count>', 'so many seeds, one after the other', whole(1, runsMax), 1)
     .option('--jobs <count>', 'seeds at the same time', whole(1, 64), 1)
+    .option('--for <seconds>', 'begin no more seeds after this much real time', whole(1, 1_000_000))
     .option('--collect', 'go on after a broken promise, and show all at the end')
     .option('--replay <file>', 'run what a replay file holds')
     .option('--force', 'replay also a file of another version of this program')
@@ -109,6 +113,7 @@ export async function readSimOptions(given: Given, simulator: typeof Simulator):
     seed,
     runs: given.runs,
     jobs: given.jobs,
+    forMs: given.for === undefined ? Number.POSITIVE_INFINITY : given.for * 1_000,
     wishes,
     modules: guests?.modules ?? {},
     collect: given.collect === true,

@@ -170,12 +170,13 @@ class SimCommand {
   // ---- many runs ----
 
   async #swarm(): Promise<number> {
-    const { seed, runs, jobs, wishes, modules, collect, command } = this.#options;
+    const { seed, runs, jobs, forMs, wishes, modules, collect, command } = this.#options;
     this.#say(colors.bold(`Seeds ${seed} to ${seed + runs - 1}`) + `, ${jobs} at a time`);
     const swarm = new Swarm({
       seed,
       runs,
       jobs,
+      forMs,
       collect,
       run: (each) => {
         const plan = this.#simulator.drawPlan(String(each), wishes);

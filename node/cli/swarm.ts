@@ -6,6 +6,8 @@ interface SwarmInit {
   seed: number;
   runs: number;
   jobs: number;
+  /** No more are begun after so long, ms. */
+  forMs: number;
   /** Goes on after a broken promise. */
   collect: boolean;
   run(seed: number): Promise<Outcome>;
@@ -35,9 +37,14 @@ export class Swarm {
 
   /** Runs until all are done, a promise is broken (unless all are to be collected), or it is interrupted. */
   async run(isInterrupted: () => boolean): Promise<void> {
-    const { jobs, runs, collect } = this.#init;
+    const { jobs, seed, runs, collect, forMs } = this.#init;
+    const goesOn = (): boolean =>
+      this.#next < seed + runs &&
+      performance.now() - this.#startedMs < forMs &&
+      (collect || this.broken.length === 0) &&
+      !isInterrupted();
     const one = async (): Promise<void> => {
-      while (this.#next < this.#init.seed + runs && !isInterrupted() && (collect || this.broken.length === 0)) {
+      while (goesOn()) {
         try {
           this.#take(await this.#init.run(this.#next++));
         } catch (error) {

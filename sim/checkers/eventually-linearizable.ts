@@ -1,9 +1,9 @@
-import type { CommandLog, Command, CommandResult } from '../operators.ts';
+import type { Command, CommandLog, CommandResult } from '../operators.ts';
 import type { ClientInput, ClientLog, ClientOutput } from '../workload.ts';
 import { type Checker, Violation } from './checker.ts';
 import { counterModel } from './counter-model.ts';
 import { History, type HistoryLimits, type Judgement } from './history.ts';
-import { namesModel, type NamesOutput } from './names-model.ts';
+import { type NamesOutput, namesModel } from './names-model.ts';
 
 const limits: HistoryLimits = { operationsMax: 5_000, statesMax: 200_000 };
 

@@ -1,7 +1,7 @@
 import type { Outside, Tools } from './outside.ts';
 
 /** `Date`, `performance` and `Intl` by the clock of the simulated machine. Runs inside a realm. */
-export function installClock({ wallMs }: Outside, { define }: Tools): void {
+export function installClock({ wallMs, startedMs }: Outside, { define }: Tools): void {
   const RealDate = Date;
   const now = (): number => Math.floor(wallMs());
   const VirtualDate = new Proxy(RealDate, {
@@ -12,14 +12,13 @@ export function installClock({ wallMs }: Outside, { define }: Tools): void {
   define('constructor', VirtualDate, RealDate.prototype);
   define('Date', VirtualDate);
 
-  const startMs = wallMs();
   let passedMs = 0;
   // The wall clock may be set back; this one only goes forward.
   const passed = (): number => {
-    passedMs = Math.max(passedMs, wallMs() - startMs);
+    passedMs = Math.max(passedMs, wallMs() - startedMs);
     return passedMs;
   };
-  define('performance', Object.freeze({ timeOrigin: startMs, now: passed }));
+  define('performance', Object.freeze({ timeOrigin: startedMs, now: passed }));
 
   const { prototype } = Intl.DateTimeFormat;
   const { formatToParts } = prototype;

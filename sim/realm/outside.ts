@@ -5,6 +5,8 @@
 export interface Outside {
   /** Wall clock of the machine, ms since 1970. */
   wallMs(): number;
+  /** The same at the instance's start. */
+  startedMs: number;
   /** The instance's own generator, [0, 1). */
   random(): number;
   print(values: unknown[]): void;

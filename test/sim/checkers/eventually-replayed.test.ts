@@ -66,6 +66,12 @@ test('answers and a state that the code alone comes to as well are right', () =>
   expect([...judge(right).notCompared]).toEqual([]);
 });
 
+test('an answer that is no longer kept is right, unless its client was told something else', () => {
+  const dropped = { ...right, results: instead(3, putResult('adder', 't3', 3, '', true, true)) };
+  expect([...judge(dropped).notCompared]).toEqual([]);
+  expect(() => judge({ ...dropped, told: '4' })).toThrow('its client was told: 4');
+});
+
 test.each<[string, History, string]>([
   [
     'an answer that the code does not give',

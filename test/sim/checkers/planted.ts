@@ -24,8 +24,14 @@ export const putVoters = (index: number, term: number, voters: string[]): Write 
 export const putHolder = (agent: string, sealedEpoch: number, epoch: number, sequence: number, state = ''): Write =>
   writeHolder(agent, { sealedEpoch, epoch, sequence, state: bytes(state) });
 
-export const putResult = (agent: string, task: string, sequence: number, value = '1', ok = true): Write =>
-  writeResult(agent, { task, sequence, ok, value: bytes(value), valueDropped: false });
+export const putResult = (
+  agent: string,
+  task: string,
+  sequence: number,
+  value = '1',
+  ok = true,
+  valueDropped = false,
+): Write => writeResult(agent, { task, sequence, ok, value: bytes(value), valueDropped });
 
 // ---- messages ----
 
