@@ -77,7 +77,8 @@ export function lineAt(
   try {
     run(simulation);
   } catch (error) {
-    if (!(error instanceof Reached)) throw error;
+    // The world wraps what is thrown while it takes a step.
+    if (!(error instanceof Reached || (error as Error).cause instanceof Reached)) throw error;
   }
   return line;
 }

@@ -1,3 +1,4 @@
+import type { Write } from '../../node/core/effect.ts';
 import type { Message, MessageOf, NodeId } from '../../node/core/message.ts';
 import { keys } from '../../node/core/records.ts';
 import { fromBytes } from '../../node/core/text.ts';
@@ -5,7 +6,16 @@ import { Entry, HolderRecord } from '../../node/core/wire/messages.ts';
 import { type Checker, Violation } from './checker.ts';
 
 type Read = (key: string) => Uint8Array | undefined;
-type Judges = { [K in Message['type']]?: (body: MessageOf<K>, read: Read, to: NodeId) => string | undefined };
+type Held = Pick<HolderRecord, 'sealedEpoch' | 'epoch' | 'sequence'>;
+type Judge<K extends Message['type']> = (
+  body: MessageOf<K>,
+  read: Read,
+  to: NodeId,
+  held: (agent: string) => Held | undefined,
+) => string | undefined;
+type Judges = { [K in Message['type']]?: Judge<K> };
+
+const holderPrefix = keys.holder('');
 
 /**
  * What a node says that it has, its disk holds when the frame leaves: votes, entries, seals and replicated state. All
@@ -14,16 +24,33 @@ type Judges = { [K in Message['type']]?: (body: MessageOf<K>, read: Read, to: No
 export class DurableBeforeSaid implements Checker {
   readonly name = 'anytime-durable-before-said';
   readonly #disk: (node: NodeId, key: string) => Uint8Array | undefined;
+  /** What each node had on disk of an agent last, also when it is gone from there since: the agent was deleted then. */
+  readonly #held = new Map<string, Held>();
 
   constructor(disk: (node: NodeId, key: string) => Uint8Array | undefined) {
     this.#disk = disk;
   }
 
+  durable(node: NodeId, writes: readonly Write[]): void {
+    for (const { key, value } of writes) {
+      if (value === undefined || !key.startsWith(holderPrefix)) continue;
+      const { sealedEpoch, epoch, sequence } = HolderRecord.decode(value);
+      this.#held.set(`${node} ${key.slice(holderPrefix.length)}`, { sealedEpoch, epoch, sequence });
+    }
+  }
+
   sent(node: NodeId, _cluster: string, message: Message, to: NodeId | undefined): void {
+    if (to === undefined) return;
     const judge = judges[message.type] as
-      | ((body: Message['body'], read: Read, to: NodeId | undefined) => string | undefined)
+      | ((
+          body: Message['body'],
+          read: Read,
+          to: NodeId,
+          held: (agent: string) => Held | undefined,
+        ) => string | undefined)
       | undefined;
-    const wrong = judge?.(message.body, (key) => this.#disk(node, key), to);
+    const read = (key: string): Uint8Array | undefined => this.#disk(node, key);
+    const wrong = judge?.(message.body, read, to, (agent) => this.#held.get(`${node} ${agent}`));
     if (wrong !== undefined) throw new Violation(this.name, `${node} told ${to} ${wrong}`);
   }
 }
@@ -49,16 +76,16 @@ const judges: Judges = {
     return `that it has the log up to ${matchIndex}; its disk has no such entry`;
   },
 
-  sealed({ granted, agent, epoch }, read) {
+  sealed({ granted, agent, epoch }, _read, _to, held) {
     if (!granted) return undefined;
-    const kept = holder(read, agent);
+    const kept = held(agent);
     if (kept !== undefined && kept.sealedEpoch >= epoch) return undefined;
     return `that it sealed ${agent} at ${epoch}; its disk says ${kept?.sealedEpoch ?? 'nothing'}`;
   },
 
-  replicated({ accepted, agent, epoch, sequence }, read) {
+  replicated({ accepted, agent, epoch, sequence }, _read, _to, held) {
     if (!accepted) return undefined;
-    const kept = holder(read, agent);
+    const kept = held(agent);
     // A later epoch's state holds what an earlier one acknowledged.
     const has = kept !== undefined && (kept.epoch > epoch || (kept.epoch === epoch && kept.sequence >= sequence));
     if (has) return undefined;
@@ -78,8 +105,3 @@ function hardState(read: Read): HardState {
 }
 
 const show = ({ term, vote }: HardState): string => `term ${term}, vote for ${vote || 'nobody'}`;
-
-function holder(read: Read, agent: string): HolderRecord | undefined {
-  const bytes = read(keys.holder(agent));
-  return bytes === undefined ? undefined : HolderRecord.decode(bytes);
-}

@@ -9,6 +9,7 @@ import { message, putEntry, putHolder } from './planted.ts';
 function say(what: Message, ...disk: Write[]): void {
   const records = new Map(disk.map(({ key, value }) => [key, value]));
   const checker = new DurableBeforeSaid((node, key) => (node === 'n1' ? records.get(key) : undefined));
+  checker.durable('n1', disk);
   checker.sent('n1', 'c', what, 'n2');
 }
 
@@ -45,6 +46,10 @@ const said: [string, Message, right: Write[][], wrong: Write[][]][] = [
 test.each(said)('%s: right with that on its disk, else a violation', (what, frame, right, wrong) => {
   for (const disk of right) expect(() => say(frame, ...disk)).not.toThrow();
   for (const disk of wrong) expect(() => say(frame, ...disk)).toThrow(`n1 told n2 ${what}`);
+});
+
+test('what was deleted in the batch that made it durable was on the disk all the same', () => {
+  say(message('sealed', { epoch: 4 }), putHolder('a', 4, 3, 1), { key: keys.holder('a'), value: undefined });
 });
 
 test('what promises nothing needs no disk', () => {
