@@ -111,7 +111,8 @@ function observe(
   const verdict = runPlan(plan, simulation);
   const { violation } = verdict;
   if (violation) recorder?.note({ kind: 'violation', text: violation.what, details: { checker: violation.checker } });
-  const summary = violation ? violation.what : 'Every promise held.';
+  const { faults, acknowledged } = verdict.counts;
+  const summary = violation ? violation.what : `${acknowledged} tasks were acknowledged, through ${faults} faults.`;
   const why = violation && {
     checker: violation.checker,
     evidence: Object.values(violation.lastEvents).flat().join('\n'),

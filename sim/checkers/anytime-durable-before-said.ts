@@ -5,17 +5,31 @@ import { fromBytes } from '../../node/core/text.ts';
 import { Entry, HolderRecord } from '../../node/core/wire/messages.ts';
 import { type Checker, Violation } from './checker.ts';
 
-type Read = (key: string) => Uint8Array | undefined;
 type Held = Pick<HolderRecord, 'sealedEpoch' | 'epoch' | 'sequence'>;
-type Judge<K extends Message['type']> = (
-  body: MessageOf<K>,
-  read: Read,
-  to: NodeId,
-  held: (agent: string) => Held | undefined,
-) => string | undefined;
-type Judges = { [K in Message['type']]?: Judge<K> };
+
+interface HardState {
+  term: number;
+  vote: string;
+}
+
+/**
+ * What has reached a node's disk. A batch may hold a record and its end: what was cut off the log or deleted with its
+ * agent since was there all the same.
+ */
+interface OnDisk {
+  hardState(): HardState;
+  /** The lowest term of an entry that ever stood at that index. */
+  entryTerm(index: number): number | undefined;
+  held(agent: string): Held | undefined;
+}
+
+type Judges = {
+  [K in Message['type']]?: (body: MessageOf<K>, disk: OnDisk, to: NodeId) => string | undefined;
+};
+type Judge = (body: Message['body'], disk: OnDisk, to: NodeId) => string | undefined;
 
 const holderPrefix = keys.holder('');
+const entryPrefix = keys.entry(0).slice(0, -16);
 
 /**
  * What a node says that it has, its disk holds when the frame leaves: votes, entries, seals and replicated state. All
@@ -23,67 +37,76 @@ const holderPrefix = keys.holder('');
  */
 export class DurableBeforeSaid implements Checker {
   readonly name = 'anytime-durable-before-said';
-  readonly #disk: (node: NodeId, key: string) => Uint8Array | undefined;
-  /** What each node had on disk of an agent last, also when it is gone from there since: the agent was deleted then. */
+  readonly #read: (node: NodeId, key: string) => Uint8Array | undefined;
   readonly #held = new Map<string, Held>();
+  readonly #entryTerms = new Map<string, number>();
 
-  constructor(disk: (node: NodeId, key: string) => Uint8Array | undefined) {
-    this.#disk = disk;
+  /** `read`: the record that a node's disk has under a key now. */
+  constructor(read: (node: NodeId, key: string) => Uint8Array | undefined) {
+    this.#read = read;
   }
 
   durable(node: NodeId, writes: readonly Write[]): void {
     for (const { key, value } of writes) {
-      if (value === undefined || !key.startsWith(holderPrefix)) continue;
-      const { sealedEpoch, epoch, sequence } = HolderRecord.decode(value);
-      this.#held.set(`${node} ${key.slice(holderPrefix.length)}`, { sealedEpoch, epoch, sequence });
+      if (value === undefined) continue;
+      if (key.startsWith(holderPrefix)) {
+        const { sealedEpoch, epoch, sequence } = HolderRecord.decode(value);
+        this.#held.set(`${node} ${key.slice(holderPrefix.length)}`, { sealedEpoch, epoch, sequence });
+      } else if (key.startsWith(entryPrefix)) {
+        const { index, term } = Entry.decode(value);
+        const before = this.#entryTerms.get(`${node} ${index}`) ?? term;
+        this.#entryTerms.set(`${node} ${index}`, Math.min(before, term));
+      }
     }
   }
 
   sent(node: NodeId, _cluster: string, message: Message, to: NodeId | undefined): void {
     if (to === undefined) return;
-    const judge = judges[message.type] as
-      | ((
-          body: Message['body'],
-          read: Read,
-          to: NodeId,
-          held: (agent: string) => Held | undefined,
-        ) => string | undefined)
-      | undefined;
-    const read = (key: string): Uint8Array | undefined => this.#disk(node, key);
-    const wrong = judge?.(message.body, read, to, (agent) => this.#held.get(`${node} ${agent}`));
+    const wrong = (judges[message.type] as Judge | undefined)?.(message.body, this.#diskOf(node), to);
     if (wrong !== undefined) throw new Violation(this.name, `${node} told ${to} ${wrong}`);
+  }
+
+  #diskOf(node: NodeId): OnDisk {
+    return {
+      hardState: () => {
+        const bytes = this.#read(node, keys.hardState);
+        return bytes === undefined ? { term: 0, vote: '' } : (JSON.parse(fromBytes(bytes)) as HardState);
+      },
+      entryTerm: (index) => this.#entryTerms.get(`${node} ${index}`),
+      held: (agent) => this.#held.get(`${node} ${agent}`),
+    };
   }
 }
 
 const judges: Judges = {
-  voteReply({ pre, granted, term }, read, to) {
+  voteReply({ pre, granted, term }, { hardState }, to) {
     if (pre || !granted) return undefined;
-    const kept = hardState(read);
+    const kept = hardState();
     const stands = kept.term > term || (kept.term === term && kept.vote === to);
     return stands ? undefined : `that it votes for it in term ${term}; its disk says ${show(kept)}`;
   },
 
-  voteRequest({ pre, term }, read) {
+  voteRequest({ pre, term }, { hardState }) {
     if (pre) return undefined;
-    const kept = hardState(read);
+    const kept = hardState();
     return kept.term >= term ? undefined : `that it stands in term ${term}; its disk says ${show(kept)}`;
   },
 
-  appendReply({ success, matchIndex, term }, read) {
+  appendReply({ success, matchIndex, term }, { entryTerm }) {
     if (!success || matchIndex === 0) return undefined;
-    const bytes = read(keys.entry(matchIndex));
-    if (bytes !== undefined && Entry.decode(bytes).term <= term) return undefined;
+    const kept = entryTerm(matchIndex);
+    if (kept !== undefined && kept <= term) return undefined;
     return `that it has the log up to ${matchIndex}; its disk has no such entry`;
   },
 
-  sealed({ granted, agent, epoch }, _read, _to, held) {
+  sealed({ granted, agent, epoch }, { held }) {
     if (!granted) return undefined;
     const kept = held(agent);
     if (kept !== undefined && kept.sealedEpoch >= epoch) return undefined;
     return `that it sealed ${agent} at ${epoch}; its disk says ${kept?.sealedEpoch ?? 'nothing'}`;
   },
 
-  replicated({ accepted, agent, epoch, sequence }, _read, _to, held) {
+  replicated({ accepted, agent, epoch, sequence }, { held }) {
     if (!accepted) return undefined;
     const kept = held(agent);
     // A later epoch's state holds what an earlier one acknowledged.
@@ -93,15 +116,5 @@ const judges: Judges = {
     return `that it keeps step ${sequence} of ${agent} in epoch ${epoch}; its disk has ${what}`;
   },
 };
-
-interface HardState {
-  term: number;
-  vote: string;
-}
-
-function hardState(read: Read): HardState {
-  const bytes = read(keys.hardState);
-  return bytes === undefined ? { term: 0, vote: '' } : (JSON.parse(fromBytes(bytes)) as HardState);
-}
 
 const show = ({ term, vote }: HardState): string => `term ${term}, vote for ${vote || 'nobody'}`;
