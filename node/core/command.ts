@@ -1,3 +1,4 @@
+import { type Entry, entryKinds } from '../../consensus/entry.ts';
 import type { Decision } from '../../strategies/strategy.ts';
 import { errors } from './errors.ts';
 import type { NodeId, Profile } from './message.ts';
@@ -54,4 +55,13 @@ export function decodeCommand(bytes: Uint8Array): Command {
   } catch (error) {
     throw errors.commandInvalid({ reason: `unreadable log entry: ${String(error)}` });
   }
+}
+
+/** Who ever joined by these entries, and where they were then: a hint for a node that starts again, not a decision. */
+export function joinsIn(entries: readonly Entry[]): CommandOf<'memberJoin'>[] {
+  return entries.flatMap(({ kind, data }) => {
+    if (kind !== entryKinds.command) return [];
+    const command = decodeCommand(data);
+    return command.kind === 'memberJoin' ? [command] : [];
+  });
 }

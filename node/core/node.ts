@@ -1,5 +1,6 @@
 import { type Applied } from './apply.ts';
 import { type Context, reportLocally } from './context.ts';
+import { joinsIn } from './command.ts';
 import { Decisions } from './decisions.ts';
 import { Detector } from './detector.ts';
 import type { Effect } from './effect.ts';
@@ -129,6 +130,8 @@ export class Node {
       cluster: () => this.#cluster,
     });
     this.#membership = new Membership(context, this.#decisions, this.#peers, this.#hosting, () => this.#cluster);
+    // What is committed it learns from a leader, whom it must reach first: those it was told to join through may be gone.
+    for (const { node, profile } of joinsIn(restored.entries)) this.#peers.learn(node, profile.addresses);
   }
 
   /** The cluster this node belongs to; empty before it belongs to one. */
