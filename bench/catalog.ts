@@ -2,7 +2,17 @@ import type { Figure } from './figure.ts';
 import { agentFailover } from './figures/agent_failover_ms.ts';
 import { idleRss } from './figures/idle_rss_mb.ts';
 import { leaderFailover } from './figures/leader_failover_ms.ts';
+import { simCluster, simCluster100, simConsensus, simSeeds } from './figures/sim_speed.ts';
 import { up5 } from './figures/up5_ms.ts';
 
 /** Every figure, in the order in which they run when none is named. */
-export const figures: readonly Figure[] = [leaderFailover, agentFailover, up5, idleRss];
+export const figures: readonly Figure[] = [
+  leaderFailover,
+  agentFailover,
+  up5,
+  idleRss,
+  simConsensus,
+  simCluster,
+  simCluster100,
+  simSeeds,
+];

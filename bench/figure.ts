@@ -22,9 +22,11 @@ export interface Measured {
   extra?: Record<string, unknown>;
 }
 
-/** One number that `npm run bench` prints. Smaller is better for all of them. */
+/** One number that `npm run bench` prints. */
 export interface Figure {
   name: string;
-  unit: 'ms' | 'MB';
+  unit: 'ms' | 'MB' | 'x' | '1/h';
+  /** Of times and sizes less is better, and nothing is said. */
+  better?: 'higher';
   measure(bench: Bench): Promise<Measured>;
 }

@@ -20,17 +20,20 @@ function chooseFigures(names: readonly string[]): readonly Figure[] {
   return names.length === 0 ? figures : figures.filter((figure) => names.includes(figure.name));
 }
 
-function lineOf({ name, unit }: Figure, { values, floor, peer, extra }: Measured): string {
+function lineOf({ name, unit, better }: Figure, { values, floor, peer, extra }: Measured): string {
   const value = median(values);
+  const isKnown = peer !== undefined && value !== undefined;
+  const ratio = isKnown ? (better === 'higher' ? value / peer : peer / value) : undefined;
   return JSON.stringify({
     figure: name,
     value: rounded(value),
     unit,
     n: values.length,
-    p99: rounded(quantile(values, 0.99)),
+    // The slow end, whichever that is.
+    p99: rounded(quantile(values, better === 'higher' ? 0.01 : 0.99)),
     floor: rounded(floor),
     peer: rounded(peer),
-    ratio: rounded(peer === undefined || value === undefined ? undefined : peer / value),
+    ratio: rounded(ratio),
     ...extra,
   });
 }

@@ -9,7 +9,16 @@ export function majorityOf(voters: number): number {
  * without voters: nobody can decide anything.
  */
 export function reachedByMajority(values: readonly number[]): number {
-  if (values.length === 0) return Number.NEGATIVE_INFINITY;
-  const descending = values.toSorted((a, b) => b - a);
-  return descending[majorityOf(values.length) - 1] ?? Number.NEGATIVE_INFINITY;
+  const rank = majorityOf(values.length);
+  // A leader asks at every event, and of few voters: counting costs less than sorting.
+  for (const value of values) {
+    let above = 0;
+    let equal = 0;
+    for (const other of values) {
+      if (other > value) above += 1;
+      else if (other === value) equal += 1;
+    }
+    if (above < rank && above + equal >= rank) return value;
+  }
+  return Number.NEGATIVE_INFINITY;
 }

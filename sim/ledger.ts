@@ -3,8 +3,8 @@ import { entryKinds } from '../consensus/entry.ts';
 import type { EffectOf, Write } from '../node/core/effect.ts';
 import type { NodeId } from '../node/core/message.ts';
 import { keys } from '../node/core/records.ts';
-import { Entry } from '../node/core/wire/messages.ts';
 import type { Observer } from './checkers/checker.ts';
+import { entryOf } from './checkers/entry-of.ts';
 
 type Report = EffectOf<'report'>['report'];
 
@@ -61,7 +61,7 @@ export class Ledger implements Observer {
   durable(_node: NodeId, writes: readonly Write[]): void {
     for (const { key, value } of writes) {
       if (value === undefined || !key.startsWith(entryPrefix)) continue;
-      const { index, term, kind, data } = Entry.decode(value);
+      const { index, term, kind, data } = entryOf(value);
       if (kind !== entryKinds.configuration) continue;
       const voters = decodeConfiguration(data)?.voters ?? [];
       this.#configurations.set(`${index}/${term}`, { index, voters });

@@ -14,6 +14,7 @@ export { ReplayRefused, readReplay, replayText } from './replay.ts';
 export { reportPage } from './report/page.ts';
 export { runPlan, runSeed } from './run.ts';
 export { Simulation } from './simulation.ts';
+export * as speeds from './speed.ts';
 
 /** The hash of this program's code: a run is the same only on the same code. */
 export function programHash(): string {

@@ -36,7 +36,7 @@ export class Pool {
   }
 
   #start(): Worker {
-    const worker = new Worker(this.#url, { env: { TZ: 'UTC' }, workerData: workerMark });
+    const worker = new Worker(this.#url, { env: { TZ: 'UTC' }, workerData: workerMark, resourceLimits });
     this.#all.add(worker);
     return worker;
   }
@@ -60,6 +60,9 @@ export class Pool {
     });
   }
 }
+
+/** A world makes many small things that do not last: with a small nursery a third of the time goes to clearing it. */
+const resourceLimits = { maxYoungGenerationSizeMb: 96, maxOldGenerationSizeMb: 4_096 };
 
 /** Tells a thread of the pool from the program itself. */
 export const workerMark = 'conclave-simulator';

@@ -2,6 +2,7 @@ import { Violation } from './checkers/checker.ts';
 import { ScenarioMistake, WorldFailure } from './failure.ts';
 import { drawPlan, type Plan, type Wishes } from './plan.ts';
 import { Simulation } from './simulation.ts';
+import type { World } from './world.ts';
 
 export interface Broken {
   /** The checker that found it; `crash` when the program threw instead of breaking a promise. */
@@ -37,7 +38,7 @@ export function runPlan(plan: Plan, simulation = new Simulation(plan)): Verdict 
     simulation.run();
   } catch (error) {
     if (error instanceof ScenarioMistake) throw error;
-    violation = brokenBy(error, simulation);
+    violation = brokenBy(error, simulation.world);
   }
   const { world, oracle, director } = simulation;
   return {
@@ -62,7 +63,8 @@ export function runSeed(seed: string, wishes: Wishes = {}): Verdict {
   return runPlan(drawPlan(seed, wishes));
 }
 
-function brokenBy(error: unknown, { world }: Simulation): Broken {
+/** What broke a run: a promise, or the program itself. */
+export function brokenBy(error: unknown, world: World): Broken {
   const failure = error instanceof WorldFailure ? error : world.failure(String(error), error);
   const cause = failure.cause ?? error;
   const message = cause instanceof Error ? cause.message : String(cause);
@@ -74,7 +76,7 @@ function brokenBy(error: unknown, { world }: Simulation): Broken {
 }
 
 /** The nodes that the violation names, or all when it names none. */
-function lastEventsOf(world: Simulation['world'], what: string): Record<string, string[]> {
+function lastEventsOf(world: World, what: string): Record<string, string[]> {
   const named = world.nodes.filter((node) => new RegExp(`\\b${node}\\b`).test(what));
   const concerned = named.length > 0 ? named.slice(0, nodesShownMax) : world.nodes.slice(0, nodesShownMax);
   return Object.fromEntries(['world', ...concerned].map((who) => [who, world.trace.last(who, linesShown)]));

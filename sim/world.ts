@@ -67,6 +67,7 @@ export interface Exit {
 const reportsMax = 5_000;
 const stepsMax = 200_000_000;
 const linesShown = 30;
+const nodesShown = 6;
 
 /**
  * A world of simulated machines that run the production `Node`: one seed draws every delay, loss and fault, so a run
@@ -111,6 +112,11 @@ export class World {
   /** All machines that can be started, running or not. */
   get nodes(): NodeId[] {
     return [...this.#hosts.keys()].filter((node) => !this.gone.has(node));
+  }
+
+  /** Machines that ever stood here. */
+  get size(): number {
+    return this.#hosts.size;
   }
 
   /** Nodes whose process exists and is not paused. */
@@ -183,7 +189,8 @@ export class World {
     if (cause instanceof WorldFailure) return cause;
     const tail = (who: NodeId): string => this.trace.last(who, linesShown).join('\n');
     const lines = [`--- world\n${tail('world')}`];
-    for (const node of this.nodes) lines.push(`--- ${node} (${this.host(node).state})\n${tail(node)}`);
+    for (const node of this.nodes.slice(0, nodesShown))
+      lines.push(`--- ${node} (${this.host(node).state})\n${tail(node)}`);
     const text = `seed ${this.random.seed} at ${this.nowMs.toFixed(3)} ms: ${what}\n${lines.join('\n')}`;
     return new WorldFailure(text, this.nowMs, cause);
   }

@@ -27,5 +27,7 @@ export function toJson(value: unknown): string {
 
 /** The reverse of `toJson`; throws `SyntaxError` on anything else. */
 export function fromJson(text: string): unknown {
+  // Most texts hold no bytes, and to look at every part of them costs several times as much.
+  if (!text.includes('"$bytes"')) return JSON.parse(text);
   return JSON.parse(text, (_key, part) => (typeof part?.$bytes === 'string' ? fromBase64(part.$bytes) : part));
 }

@@ -6,8 +6,9 @@ import { type Checker, Violation } from './checker.ts';
 
 /** Effects that may wait for one disk. */
 const effectsMax = 20_000;
-/** Frames that a node sends within a second: several times what the busiest leader of a run needs. */
-const framesPerSMax = 20_000;
+/** Frames that a node sends within a second, and more for each node: several times what the busiest leader needs. */
+const framesPerSMin = 20_000;
+const framesPerNodeAndS = 2_000;
 /** A disk is counted now and then. */
 const everyFrames = 256;
 const entriesMax = 100_000;
@@ -37,8 +38,9 @@ export class Bounded implements Checker {
       this.#frames.set(node, (frames = { sinceMs: nowMs, count: 0 }));
     }
     frames.count += 1;
-    if (frames.count > framesPerSMax) {
-      const what = `more than ${framesPerSMax} frames within a second, ${message.type} the last`;
+    const max = Math.max(framesPerSMin, framesPerNodeAndS * this.#world.size);
+    if (frames.count > max) {
+      const what = `more than ${max} frames within a second, ${message.type} the last`;
       throw new Violation(this.name, `${node} sent ${what}`);
     }
     this.#count += 1;

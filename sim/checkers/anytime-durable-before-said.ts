@@ -2,8 +2,9 @@ import type { Write } from '../../node/core/effect.ts';
 import type { Message, MessageOf, NodeId } from '../../node/core/message.ts';
 import { keys } from '../../node/core/records.ts';
 import { fromBytes } from '../../node/core/text.ts';
-import { Entry, HolderRecord } from '../../node/core/wire/messages.ts';
+import { HolderRecord } from '../../node/core/wire/messages.ts';
 import { type Checker, Violation } from './checker.ts';
+import { entryOf } from './entry-of.ts';
 
 type Held = Pick<HolderRecord, 'sealedEpoch' | 'epoch' | 'sequence'>;
 
@@ -53,7 +54,7 @@ export class DurableBeforeSaid implements Checker {
         const { sealedEpoch, epoch, sequence } = HolderRecord.decode(value);
         this.#held.set(`${node} ${key.slice(holderPrefix.length)}`, { sealedEpoch, epoch, sequence });
       } else if (key.startsWith(entryPrefix)) {
-        const { index, term } = Entry.decode(value);
+        const { index, term } = entryOf(value);
         const before = this.#entryTerms.get(`${node} ${index}`) ?? term;
         this.#entryTerms.set(`${node} ${index}`, Math.min(before, term));
       }

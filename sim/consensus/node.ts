@@ -29,7 +29,6 @@ type Handlers = { [K in EventType]: (event: EventOf<K>) => void };
  * proposed, and answered with its place in the log once it is committed there.
  */
 export class ConsensusNode implements SimNode {
-  readonly #self: NodeId;
   readonly #peers: readonly NodeId[];
   readonly #out = new Outbox();
   readonly #raft: Raft;
@@ -47,7 +46,6 @@ export class ConsensusNode implements SimNode {
     const isNew = restored.entries.length === 0;
     const entries = isNew ? Raft.bootstrapEntries({ voters, learners: [] }) : restored.entries;
     const hardState = isNew ? { term: 1, vote: '' } : restored.hardState;
-    this.#self = id;
     this.#peers = voters.filter((voter) => voter !== id);
     this.#nowMs = at.nowMs;
     this.#out.cluster = cluster;

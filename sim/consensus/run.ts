@@ -1,12 +1,7 @@
-import { Violation } from '../checkers/checker.ts';
-import { WorldFailure } from '../failure.ts';
 import type { Plan, Wishes } from '../plan.ts';
-import type { Broken, Verdict } from '../run.ts';
-import type { World } from '../world.ts';
+import { type Broken, brokenBy, type Verdict } from '../run.ts';
 import { drawConsensusPlan } from './plan.ts';
 import { ConsensusSimulation } from './simulation.ts';
-
-const linesShown = 25;
 
 /** Runs a plan with consensus alone, to its end or to the first broken promise. */
 export function runConsensusPlan(plan: Plan, simulation = new ConsensusSimulation(plan)): Verdict {
@@ -36,16 +31,4 @@ export function runConsensusPlan(plan: Plan, simulation = new ConsensusSimulatio
 /** An ordinary run of consensus alone. */
 export function runConsensusSeed(seed: string, wishes: Wishes = {}): Verdict {
   return runConsensusPlan(drawConsensusPlan(seed, wishes));
-}
-
-function brokenBy(error: unknown, world: World): Broken {
-  const cause = error instanceof WorldFailure ? error.cause : error;
-  const what = cause instanceof Error ? cause.message : String(cause);
-  const lastEvents = Object.fromEntries(
-    ['world', ...world.nodes].map((who) => [who, world.trace.last(who, linesShown)]),
-  );
-  const common = { what, atMs: Math.round(world.nowMs), lastEvents };
-  if (cause instanceof Violation) return { checker: cause.checker, crash: false, ...common };
-  const stack = cause instanceof Error ? cause.stack : undefined;
-  return { checker: 'crash', crash: true, ...common, ...(stack !== undefined && { stack }) };
 }

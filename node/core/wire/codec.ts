@@ -17,6 +17,8 @@ const requiredParts: Partial<Record<MessageType, readonly string[]>> = {
   join: ['profile'],
 };
 
+const nothing: readonly string[] = [];
+
 export interface Decoded {
   /** Cluster the sender belongs to; empty when none yet. */
   cluster: string;
@@ -63,11 +65,13 @@ export function decode(bytes: Uint8Array): Decoded {
 }
 
 function checkBody(type: MessageType, body: object): void {
-  for (const part of requiredParts[type] ?? []) {
+  for (const part of requiredParts[type] ?? nothing) {
     if (!(part in body)) throw errors.messageInvalid({ reason: `${type} without ${part}` });
   }
-  for (const [name, value] of Object.entries(body)) {
-    if (typeof value === 'string') checkLength(`${type}.${name}`, value, textLengthMax);
+  const parts = body as Record<string, unknown>;
+  for (const name in parts) {
+    const value = parts[name];
+    if (typeof value === 'string' && value.length > textLengthMax) checkLength(`${type}.${name}`, value, textLengthMax);
   }
 }
 
