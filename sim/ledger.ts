@@ -4,7 +4,7 @@ import type { EffectOf, Write } from '../node/core/effect.ts';
 import type { NodeId } from '../node/core/message.ts';
 import { keys } from '../node/core/records.ts';
 import type { Observer } from './checkers/checker.ts';
-import { entryOf } from './checkers/entry-of.ts';
+import { entryOf } from './checkers/written.ts';
 
 type Report = EffectOf<'report'>['report'];
 

@@ -4,7 +4,7 @@ import type { Context } from './context.ts';
 import type { Decisions } from './decisions.ts';
 import { type ConclaveError, errors, toErrorBody } from './errors.ts';
 import type { Manager } from './manager.ts';
-import type { Operation, Outcome } from './operation.ts';
+import type { AgentView, Operation, Outcome } from './operation.ts';
 import type { Views } from './views.ts';
 
 type OperationOf<T extends Operation['type']> = Extract<Operation, { type: T }>;
@@ -22,8 +22,12 @@ const placedWithinMs = 2_000;
 const movedWithinMs = 10_000;
 const awaitedMax = 1_000;
 const askersMax = 16;
+/** Of more agents at once the answer does not say why each is where it is: with many nodes it would not fit a frame. */
+const explainedMax = 32;
 
 const refuse = (error: ConclaveError): Outcome => ({ ok: false, error: toErrorBody(error) });
+
+const unexplained = (view: AgentView): AgentView => ({ ...view, decision: undefined });
 
 /** What an operator asks of the leader: deploy, delete, migrate. Answers once the log holds the decision. */
 export class Operator {
@@ -81,7 +85,7 @@ export class Operator {
       const agents = this.#state.requests.get(request) ?? [];
       this.#await(agents, 0, placedWithinMs, () => {
         const views = agents.flatMap((agent) => this.#views.agent(agent) ?? []);
-        done({ ok: true, result: { agents: views } });
+        done({ ok: true, result: { agents: views.length <= explainedMax ? views : views.map(unexplained) } });
       });
     });
   }

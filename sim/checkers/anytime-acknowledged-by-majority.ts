@@ -2,9 +2,10 @@ import type { Effect, Write } from '../../node/core/effect.ts';
 import type { Message, NodeId } from '../../node/core/message.ts';
 import type { Operation, Outcome } from '../../node/core/operation.ts';
 import { keys } from '../../node/core/records.ts';
-import { HolderRecord, TaskResult } from '../../node/core/wire/messages.ts';
+import { TaskResult } from '../../node/core/wire/messages.ts';
 import type { Ledger } from '../ledger.ts';
 import { type Checker, Violation } from './checker.ts';
+import { holderOf } from './written.ts';
 
 const holderPrefix = keys.holder('');
 const resultPrefix = keys.result('', 0).slice(0, 'result/'.length);
@@ -47,7 +48,7 @@ export class AcknowledgedByMajority implements Checker {
         results.push({ agent, task: TaskResult.decode(value).task });
       } else if (key.startsWith(holderPrefix) && results.length > 0) {
         // The record of a step stands behind its results, in the same batch.
-        const { epoch } = HolderRecord.decode(value);
+        const { epoch } = holderOf(value);
         for (const { agent, task } of results) this.#keep(`${agent} ${task}`, node, epoch);
         results = [];
       }

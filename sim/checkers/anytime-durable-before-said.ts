@@ -2,9 +2,9 @@ import type { Write } from '../../node/core/effect.ts';
 import type { Message, MessageOf, NodeId } from '../../node/core/message.ts';
 import { keys } from '../../node/core/records.ts';
 import { fromBytes } from '../../node/core/text.ts';
-import { HolderRecord } from '../../node/core/wire/messages.ts';
+import type { HolderRecord } from '../../node/core/wire/messages.ts';
 import { type Checker, Violation } from './checker.ts';
-import { entryOf } from './entry-of.ts';
+import { entryOf, holderOf } from './written.ts';
 
 type Held = Pick<HolderRecord, 'sealedEpoch' | 'epoch' | 'sequence'>;
 
@@ -51,7 +51,7 @@ export class DurableBeforeSaid implements Checker {
     for (const { key, value } of writes) {
       if (value === undefined) continue;
       if (key.startsWith(holderPrefix)) {
-        const { sealedEpoch, epoch, sequence } = HolderRecord.decode(value);
+        const { sealedEpoch, epoch, sequence } = holderOf(value);
         this.#held.set(`${node} ${key.slice(holderPrefix.length)}`, { sealedEpoch, epoch, sequence });
       } else if (key.startsWith(entryPrefix)) {
         const { index, term } = entryOf(value);

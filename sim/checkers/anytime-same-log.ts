@@ -4,7 +4,7 @@ import { keys } from '../../node/core/records.ts';
 import { toJson } from '../../node/core/text.ts';
 import { hashBytes } from '../trace.ts';
 import { type Checker, Violation } from './checker.ts';
-import { entryOf } from './entry-of.ts';
+import { entryOf } from './written.ts';
 
 interface Committed {
   term: number;

@@ -1,8 +1,9 @@
 import type { Write } from '../../node/core/effect.ts';
 import type { NodeId } from '../../node/core/message.ts';
 import { keys } from '../../node/core/records.ts';
-import { HolderRecord } from '../../node/core/wire/messages.ts';
+import type { HolderRecord } from '../../node/core/wire/messages.ts';
 import { type Checker, Violation } from './checker.ts';
+import { holderOf } from './written.ts';
 
 type Held = Pick<HolderRecord, 'sealedEpoch' | 'epoch' | 'sequence'>;
 
@@ -22,7 +23,7 @@ export class SealedHolder implements Checker {
         this.#held.delete(place);
         continue;
       }
-      const { sealedEpoch, epoch, sequence } = HolderRecord.decode(value);
+      const { sealedEpoch, epoch, sequence } = holderOf(value);
       const now = { sealedEpoch, epoch, sequence };
       if (before !== undefined) this.#compare(node, key.slice(holderPrefix.length), before, now);
       this.#held.set(place, now);
