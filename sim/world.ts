@@ -114,11 +114,6 @@ export class World {
     return [...this.#hosts.keys()].filter((node) => !this.gone.has(node));
   }
 
-  /** Machines that ever stood here. */
-  get size(): number {
-    return this.#hosts.size;
-  }
-
   /** Nodes whose process exists and is not paused. */
   get running(): NodeId[] {
     return this.nodes.filter((node) => this.host(node).state === 'running');
@@ -330,11 +325,8 @@ export class World {
 
   /** Agent instances that exist on machines that are on. */
   instances(): { node: NodeId; agent: string; epoch: number; task: string | undefined }[] {
-    return this.nodes.flatMap((node) =>
-      this.host(node)
-        .instances()
-        .map((instance) => ({ node, ...instance })),
-    );
+    const on = (node: NodeId) => this.host(node).instances();
+    return this.nodes.flatMap((node) => on(node).map((instance) => ({ node, ...instance })));
   }
 
   #start(host: Host, fresh: boolean): void {

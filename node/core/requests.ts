@@ -48,6 +48,9 @@ export class Requests {
   #held: { operation: Operation; done: Done }[] = [];
   /** What became of commands that others passed on, by asker and request; nothing yet for those under way. Bounded. */
   readonly #forwarded = new Map<string, Outcome | undefined>();
+  /** Answers that wait until the log confirms that this node leads. */
+  #unconfirmed: ((leads: boolean) => void)[] = [];
+  #confirming = false;
   #count = 0;
 
   constructor(init: {
@@ -144,10 +147,10 @@ export class Requests {
         return done({ ok: true, result: this.#views.agents() });
       case 'agent': {
         const agent = this.#views.agent(operation.agent);
-        return done(agent ? { ok: true, result: agent } : this.#unknownAgent(operation.agent));
+        return agent ? done({ ok: true, result: agent }) : this.#unknownAgent(operation.agent, done);
       }
       case 'task':
-        if (!this.#decisions.state.agents.has(operation.agent)) return done(this.#unknownAgent(operation.agent));
+        if (!this.#decisions.state.agents.has(operation.agent)) return this.#unknownAgent(operation.agent, done);
         return this.#tasks.ask(request, operation, done);
       case 'state':
         return this.#readState(operation.agent, done);
@@ -159,20 +162,50 @@ export class Requests {
   /** A leader that is about to know everything keeps what it is asked until it does. */
   #lead(operation: Operation, done: Done): void {
     const { leader } = this.#decisions;
-    if (this.#decisions.isReady()) this.#operator.perform(operation, done);
-    else if (leader === this.#context.self && this.#held.length < limits.forwardsPendingMax) {
+    if (this.#decisions.isReady()) {
+      this.#operator.perform(operation, (outcome) => {
+        if (outcome.ok || retried.includes(outcome.error.code)) return done(outcome);
+        // Others may have elected another leader, whose log says otherwise.
+        const otherwise: Outcome = { ok: false, error: toErrorBody(errors.notLeader({ leader: '' })) };
+        this.#confirm((leads) => done(leads ? outcome : otherwise));
+      });
+    } else if (leader === this.#context.self && this.#held.length < limits.forwardsPendingMax) {
       this.#held.push({ operation, done });
     } else done({ ok: false, error: toErrorBody(errors.notLeader({ leader })) });
   }
 
-  /** Only the leader knows that an agent does not exist; others may not have heard of it yet. */
-  #unknownAgent(agent: string): Outcome {
-    const error = this.#decisions.isReady() ? errors.agentUnknown({ agent }) : errors.agentNotReady({ agent });
-    return { ok: false, error: toErrorBody(error) };
+  /** Only the leader knows that an agent does not exist, and only while it leads; others may not have heard of it yet. */
+  #unknownAgent(agent: string, done: Done): void {
+    const notReady: Outcome = { ok: false, error: toErrorBody(errors.agentNotReady({ agent })) };
+    if (!this.#decisions.isReady()) return done(notReady);
+    this.#confirm((leads) => {
+      const isUnknown = leads && !this.#decisions.state.agents.has(agent);
+      done(isUnknown ? { ok: false, error: toErrorBody(errors.agentUnknown({ agent })) } : notReady);
+    });
+  }
+
+  /** Finds out whether this node still leads, by an entry of the log. While one is on its way, others gather for the next. */
+  #confirm(done: (leads: boolean) => void): void {
+    if (this.#unconfirmed.length >= limits.forwardsPendingMax) return done(false);
+    this.#unconfirmed.push(done);
+    if (!this.#confirming) this.#proposeConfirmation();
+  }
+
+  #proposeConfirmation(): void {
+    const waiting = this.#unconfirmed;
+    this.#unconfirmed = [];
+    this.#confirming = true;
+    this.#decisions.propose({ kind: 'confirm' }, (result) => {
+      this.#confirming = false;
+      // It is refused at its place in the log: so it has one.
+      const leads = !result.ok && result.error.code === 'commandInvalid';
+      for (const done of waiting) done(leads);
+      if (this.#unconfirmed.length > 0) this.#proposeConfirmation();
+    });
   }
 
   #readState(agent: string, done: Done): void {
-    if (!this.#decisions.state.agents.has(agent)) return done(this.#unknownAgent(agent));
+    if (!this.#decisions.state.agents.has(agent)) return this.#unknownAgent(agent, done);
     const began = this.#hosting.get(agent)?.read((state) => done({ ok: true, result: { agent, ...state } }));
     if (began !== true) done({ ok: false, error: toErrorBody(errors.agentNotReady({ agent })) });
   }

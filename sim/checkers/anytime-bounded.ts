@@ -38,7 +38,7 @@ export class Bounded implements Checker {
       this.#frames.set(node, (frames = { sinceMs: nowMs, count: 0 }));
     }
     frames.count += 1;
-    const max = Math.max(framesPerSMin, framesPerNodeAndS * this.#world.size);
+    const max = Math.max(framesPerSMin, framesPerNodeAndS * this.#world.nodes.length);
     if (frames.count > max) {
       const what = `more than ${max} frames within a second, ${message.type} the last`;
       throw new Violation(this.name, `${node} sent ${what}`);
