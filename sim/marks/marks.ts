@@ -4,7 +4,7 @@ import type { Message, NodeId } from '../../node/core/message.ts';
 import type { Observer } from '../checkers/checker.ts';
 import type { World } from '../world.ts';
 import { type MarkName, markNames } from './catalog.ts';
-import type { Hooks } from './detector.ts';
+import type { Hooks } from './hooks.ts';
 import { detectors } from './detectors.ts';
 import type { Hits } from './hits.ts';
 import { Scene } from './scene.ts';

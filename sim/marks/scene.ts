@@ -5,7 +5,7 @@ import { keys } from '../../node/core/records.ts';
 import { Entry as EntryCodec } from '../../node/core/wire/messages.ts';
 import { Ledger } from '../ledger.ts';
 import type { World } from '../world.ts';
-import type { Hooks } from './detector.ts';
+import type { Hooks } from './hooks.ts';
 
 /** What a node's append requests showed in the last term that it led. */
 export interface Led {

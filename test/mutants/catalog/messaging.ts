@@ -73,8 +73,8 @@ export const messaging: readonly Mutant[] = [
     file: 'node/core/requests.ts',
     edits: [
       {
-        from: 'const error = this.#decisions.isReady() ? errors.agentUnknown({ agent }) : errors.agentNotReady({ agent });',
-        to: 'const error = errors.agentUnknown({ agent });',
+        from: 'if (!this.#decisions.isReady()) return done(notReady);',
+        to: 'if (!this.#decisions.isReady()) return done({ ok: false, error: toErrorBody(errors.agentUnknown({ agent })) });',
       },
     ],
   },
