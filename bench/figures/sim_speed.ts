@@ -7,6 +7,8 @@ import type { Bench, Figure, Measured } from '../figure.ts';
 import { median } from '../sample.ts';
 
 const repetitions = 5;
+/** It takes most of a minute until 1,000 agents run. */
+const largeRepetitions = 2;
 const seedsForMs = 15_000;
 const minuteMs = 60_000;
 const hourMs = 3_600_000;
@@ -35,8 +37,8 @@ async function measure({ distDirectory, signal }: Bench, calls: readonly string[
 }
 
 /** Virtual time over real time, with what it is made of beside it. `floor`: the same number of events that do nothing. */
-async function speedOf(bench: Bench, call: (seed: string) => string): Promise<Measured> {
-  const seeds = Array.from({ length: repetitions + 1 }, (_, i) => `'bench ${i}'`);
+async function speedOf(bench: Bench, call: (seed: string) => string, times = repetitions): Promise<Measured> {
+  const seeds = Array.from({ length: times + 1 }, (_, i) => `'bench ${i}'`);
   const [, ...measured] = await measure(bench, seeds.map(call));
   const stepUs = median(measured.map(({ realMs, steps }) => (realMs * 1_000) / steps)) ?? 0;
   const stepsPerVirtualS = median(measured.map(({ steps, virtualMs }) => steps / (virtualMs / 1_000))) ?? 0;
@@ -77,7 +79,7 @@ export const simCluster: Figure = {
 export const simCluster100: Figure = {
   name: 'sim_cluster100_speed',
   ...higher,
-  measure: (bench) => speedOf(bench, (seed) => `cluster100Speed(${seed})`),
+  measure: (bench) => speedOf(bench, (seed) => `cluster100Speed(${seed})`, largeRepetitions),
 };
 
 /** Ordinary seeds, whole system: each counts as often as it has 60 virtual seconds. */

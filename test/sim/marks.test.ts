@@ -1,0 +1,39 @@
+import { describe, expect, test } from 'vitest';
+import { catalog, markNames } from '../../sim/marks/catalog.ts';
+import { mergeHits, unhit } from '../../sim/marks/hits.ts';
+import { Marks } from '../../sim/marks/marks.ts';
+import { drawPlan } from '../../sim/plan.ts';
+import { Simulation } from '../../sim/simulation.ts';
+
+/** A run with the marks watching, or without. */
+function run(seed: string, watched: boolean): { hash: string; marks: Marks | undefined } {
+  const simulation = new Simulation(drawPlan(seed, { minutes: 0.5 }));
+  const marks = watched ? new Marks(simulation.world) : undefined;
+  if (marks) simulation.world.watch(marks);
+  simulation.run();
+  return { hash: simulation.world.trace.hash(), marks };
+}
+
+describe('coverage marks', () => {
+  test('are at least forty, each with a sentence of its own', () => {
+    expect(markNames.length).toBeGreaterThanOrEqual(40);
+    const sentences = Object.values(catalog);
+    expect(new Set(sentences).size).toBe(sentences.length);
+    for (const sentence of sentences) expect(sentence).toMatch(/^[A-Z].{20,}\.$/);
+  });
+
+  test('change nothing in what they watch', () => {
+    for (const seed of ['marked 1', 'marked 2']) expect(run(seed, true).hash).toBe(run(seed, false).hash);
+  });
+
+  test('are hit by a few ordinary runs, some of them', () => {
+    const hits = mergeHits(['1', '2', '3', '4'].map((seed) => run(seed, true).marks?.counts() ?? {}));
+    expect(markNames.length - unhit(hits).length).toBeGreaterThan(15);
+  });
+
+  test('that nobody hit are named', () => {
+    expect(unhit({})).toEqual(markNames);
+    const [first] = markNames;
+    if (first !== undefined) expect(unhit({ [first]: 1 })).not.toContain(first);
+  });
+});
