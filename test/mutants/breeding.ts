@@ -7,19 +7,21 @@ import { applyMutant, type Mutant } from './mutant.ts';
 const rooms = ['consensus', 'strategies', 'node/core', 'sim'] as const;
 
 /**
- * Runs the swarm's seeds from the first to the last one asked for, a line of JSON for each, and ends with the first
- * that is not clean. The parent alone decides when it ends: a Ctrl-C of the terminal goes to both.
+ * Runs a swarm's seeds from 1 to the last one asked for, a line of JSON for each, and ends with the first that is not
+ * clean. The parent alone decides when it ends: a Ctrl-C of the terminal goes to both.
  */
 const driver = `
 import { writeSync } from 'node:fs';
+import { runConsensusSeed } from './sim/consensus/run.ts';
 import { runSeed } from './sim/run.ts';
 
 process.on('SIGINT', () => {});
-const [first, last] = process.argv.slice(2).map(Number);
-for (let seed = first; seed <= last; seed++) {
+const [swarm, last] = process.argv.slice(2);
+const run = swarm === 'consensus' ? runConsensusSeed : runSeed;
+for (let seed = 1; seed <= Number(last); seed++) {
   let verdict;
   try {
-    verdict = runSeed(String(seed));
+    verdict = run(String(seed));
   } catch (error) {
     verdict = { ok: false, violation: { checker: '', what: String(error?.stack ?? error), atMs: 0, crash: true } };
   }

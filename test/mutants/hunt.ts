@@ -9,6 +9,9 @@ export type Catch =
   | { how: 'crash'; seeds: number; what: string }
   | { how: 'nothing'; seeds: number };
 
+/** Which runs are made of the seeds: of the whole program, or of consensus alone. */
+export type Swarm = 'program' | 'consensus';
+
 interface Line {
   seed: number;
   ok: boolean;
@@ -20,17 +23,18 @@ const seedMsMax = 300_000;
 const errorLengthMax = 4_000;
 
 /**
- * Runs a bred program on the seeds 1 to `seedsMax`, or up to the first that is not clean. Rejects with the reason of
+ * Runs a swarm of a bred program on the seeds 1 to `seedsMax`, or up to the first that is not clean. Rejects with the reason of
  * `signal` when that ends it before; the process that was started is gone then, too.
  */
 export function hunt(
   program: string,
+  swarm: Swarm,
   seedsMax: number,
   signal: AbortSignal,
   onSeed: (seeds: number) => void,
 ): Promise<Catch> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [program, '1', String(seedsMax)], { stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(process.execPath, [program, swarm, String(seedsMax)], { stdio: ['ignore', 'pipe', 'pipe'] });
     let seeds = 0;
     let found: Catch | undefined;
     let hung = false;

@@ -22,6 +22,8 @@ export interface Mutant {
   file: string;
   edits: readonly Edit[];
   harmless?: true;
+  /** Looked for by the swarm of consensus alone, which sees far more entries and elections than the whole program. */
+  alone?: true;
   /** How many seeds it may take to find it, where that is not the usual number. */
   seedsMax?: number;
 }

@@ -18,11 +18,11 @@ const seedsShown = 10;
 const say = (text: string): void => console.error(text);
 
 async function huntOne(breeding: Breeding, mutant: Mutant, order: Order, signal: AbortSignal): Promise<Result> {
-  const { name, harmless } = mutant;
+  const { name, harmless, alone } = mutant;
   const seedsMax = order.seedsMax ?? mutant.seedsMax ?? (harmless ? seedsOfHarmless : seedsOfDefect);
   const program = await breeding.breed(mutant);
   say(`${name}: ${seedsMax} seeds at most`);
-  const caught = await hunt(program, seedsMax, signal, (seeds) => {
+  const caught = await hunt(program, alone ? 'consensus' : 'program', seedsMax, signal, (seeds) => {
     if (seeds % seedsShown === 0) say(`${name}: ${seeds} of ${seedsMax} seeds`);
   });
   const found =

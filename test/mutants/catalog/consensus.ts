@@ -46,6 +46,7 @@ export const consensus: readonly Mutant[] = [
         to: 'return lastIndex > this.lastIndex || (lastIndex === this.lastIndex && lastTerm >= this.lastTerm);',
       },
     ],
+    alone: true,
   },
   {
     name: 'half-is-a-majority',
@@ -121,6 +122,7 @@ export const consensus: readonly Mutant[] = [
         to: 'if (index <= commitIndex) return;',
       },
     ],
+    alone: true,
   },
   {
     name: 'old-leader-obeyed',
@@ -128,6 +130,7 @@ export const consensus: readonly Mutant[] = [
     what: 'A follower takes entries of the leader of the term before, and cuts its log for them.',
     file: 'consensus/raft.ts',
     edits: [{ from: 'if (request.term < state.term) {', to: 'if (request.term < state.term - 1) {' }],
+    alone: true,
   },
   {
     name: 'leader-counts-its-unwritten-copy',
@@ -135,6 +138,7 @@ export const consensus: readonly Mutant[] = [
     what: "The leader's own copy counts before it is on disk: committed on one disk less than it says.",
     file: 'consensus/leadership.ts',
     edits: [{ from: 'voter === id ? this.#durableIndex : (', to: 'voter === id ? log.lastIndex : (' }],
+    alone: true,
   },
   {
     name: 'answers-before-the-disk',

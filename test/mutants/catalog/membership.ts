@@ -148,4 +148,11 @@ export const membership: readonly Mutant[] = [
       },
     ],
   },
+  {
+    name: 'others-forgotten-on-restart',
+    room,
+    what: 'A node that starts again tries only those that it was told to join through, who may be gone for good. A bug of this program.',
+    file: 'node/core/node.ts',
+    edits: [{ from: 'of joinsIn(restored.entries)) this.#peers', to: 'of joinsIn([])) this.#peers' }],
+  },
 ];

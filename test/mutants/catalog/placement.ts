@@ -107,4 +107,11 @@ export const placement: readonly Mutant[] = [
       },
     ],
   },
+  {
+    name: 'needs-forgotten',
+    room,
+    what: 'What an agent needs of its host is looked at when it is deployed, and not kept: it is placed where that is not.',
+    file: 'node/core/apply.ts',
+    edits: [{ from: 'capabilities: command.capabilities,', to: 'capabilities: [],' }],
+  },
 ];
