@@ -19,7 +19,7 @@ export default defineConfig({
           // Two shared cores: what takes a second alone may take ten beside others.
           testTimeout: 30_000,
           hookTimeout: 30_000,
-          sequence: { groupOrder: 0 },
+          sequence: { groupOrder: 1 },
         },
       },
       {
@@ -31,7 +31,7 @@ export default defineConfig({
           exclude,
           disableConsoleIntercept: true,
           testTimeout: 15 * minuteMs,
-          sequence: { groupOrder: 1 },
+          sequence: { groupOrder: 2 },
         },
       },
       {
@@ -45,7 +45,7 @@ export default defineConfig({
           testTimeout: 15 * minuteMs,
           hookTimeout: 5 * minuteMs,
           teardownTimeout: minuteMs,
-          sequence: { groupOrder: 2 },
+          sequence: { groupOrder: 3 },
         },
       },
     ],
