@@ -27,12 +27,12 @@ async function expectOneCluster(kind: 'docker' | 'processes'): Promise<void> {
     await testbed.up(5);
     let views: View[] = [];
     // Whoever follows learns of the last one that joined with the next heartbeat.
-    await testbed.until('every node knows five members', async () => {
+    await testbed.until('every node knows five members and one leader', async () => {
       const answers = await Promise.all(testbed.nodes.map(({ admin }) => testbed.call(admin, '/status')));
       views = answers.map(({ body }) => body as View);
-      return views.every(({ nodes }) => nodes.length === 5);
+      const leaders = new Set(views.map(({ leader }) => leader?.id));
+      return views.every(({ nodes, leader }) => nodes.length === 5 && leader !== null) && leaders.size === 1;
     });
     expect(new Set(views.map(({ cluster }) => cluster)).size).toBe(1);
-    expect(new Set(views.map(({ leader }) => leader?.id)).size).toBe(1);
   });
 }

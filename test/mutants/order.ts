@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { mutants, unchanged } from './catalog.ts';
+import { escapees, mutants, unchanged } from './catalog.ts';
 import type { Mutant } from './mutant.ts';
 
 /** What a run was asked to do. */
@@ -25,7 +25,8 @@ export const usage = `Plants one defect at a time in a copy of the program and l
 
   npm run sim:mutants -- [name…] [--jobs N] [--seeds N] [--json] [--list]
 
-  name…      only these mutants; "${unchanged.name}" is the program as it is
+  name…      only these mutants; "${unchanged.name}" is the program as it is, and those that no
+             swarm has found yet (${escapees.length}) run only when named
   --jobs N   run so many at the same time (${jobsDefault})
   --seeds N  look for each with the seeds 1 to N, instead of its own budget
   --json     print one JSON object instead of a table
@@ -65,13 +66,14 @@ function parse(args: readonly string[]) {
 }
 
 function choose(names: readonly string[]): readonly Mutant[] {
-  const all = [unchanged, ...mutants];
+  const usual = [unchanged, ...mutants];
+  const all = [...usual, ...escapees];
   const unknown = names.filter((name) => !all.some((mutant) => mutant.name === name));
   if (unknown.length > 0) {
     const known = all.map(({ name }) => name).join(', ');
     throw new UsageError(`There is no mutant ${unknown.join(', ')}. Nothing was run. Choose from: ${known}.`);
   }
-  return names.length === 0 ? all : all.filter(({ name }) => names.includes(name));
+  return names.length === 0 ? usual : all.filter(({ name }) => names.includes(name));
 }
 
 function whole(option: string, text: string | undefined, max: number): number | undefined {
