@@ -70,8 +70,10 @@ async function breakThings(testbed: Testbed, feed: Feed, faults: readonly Fault[
       const { nodes, agents } = await testbed.status();
       const alive = nodes.filter(({ status }) => status === 'active').map(({ id }) => id);
       const isWhole = (holders: readonly string[]) => holders.length >= 3 && holders.every((id) => alive.includes(id));
+      const voters = nodes.filter(({ voter }) => voter);
+      const living = voters.filter(({ id }) => alive.includes(id));
       return (
-        nodes.every(({ voter, id }) => !voter || alive.includes(id)) &&
+        living.length - 1 > voters.length / 2 &&
         agents.every(({ status, holders }) => status === 'active' && isWhole(holders))
       );
     });

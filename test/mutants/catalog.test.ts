@@ -2,13 +2,14 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { transformSync } from 'esbuild';
 import { describe, expect, test } from 'vitest';
-import { mutants, unchanged } from './catalog.ts';
+import { escapees, mutants, unchanged } from './catalog.ts';
 import type { Catch } from './hunt.ts';
 import { applyMutant, type Mutant } from './mutant.ts';
 import { readOrder, UsageError } from './order.ts';
 import { isAsItShouldBe, jsonOf, tableOf } from './results.ts';
 
 const root = join(import.meta.dirname, '..', '..');
+const all = [...mutants, ...escapees];
 const defects = mutants.filter(({ harmless }) => !harmless);
 const defect = defects[0] as Mutant;
 const harmless = mutants.find((mutant) => mutant.harmless) as Mutant;
@@ -22,25 +23,21 @@ describe('the catalogue', () => {
   });
 
   test('gives every mutant a name of its own', () => {
-    const names = [unchanged, ...mutants].map(({ name }) => name);
+    const names = [unchanged, ...all].map(({ name }) => name);
     expect(new Set(names).size).toBe(names.length);
     for (const name of names) expect(name).toMatch(/^[a-z]+(-[a-z]+)*$/);
   });
 
   test('changes production code only', () => {
-    for (const { name, file } of mutants)
-      expect(file, name).toMatch(/^(consensus|strategies|node\/core)\/[a-z-]+\.ts$/);
+    for (const { name, file } of all) expect(file, name).toMatch(/^(consensus|strategies|node\/core)\/[a-z-]+\.ts$/);
   });
 
-  test.each(mutants.map((mutant) => [mutant.name, mutant] as const))(
-    '%s fits the code and compiles',
-    (_name, mutant) => {
-      const text = readFileSync(join(root, mutant.file), 'utf8');
-      const changed = applyMutant(text, mutant.edits);
-      expect(changed).not.toBe(text);
-      expect(() => transformSync(changed, { loader: 'ts' })).not.toThrow();
-    },
-  );
+  test.each(all.map((mutant) => [mutant.name, mutant] as const))('%s fits the code and compiles', (_name, mutant) => {
+    const text = readFileSync(join(root, mutant.file), 'utf8');
+    const changed = applyMutant(text, mutant.edits);
+    expect(changed).not.toBe(text);
+    expect(() => transformSync(changed, { loader: 'ts' })).not.toThrow();
+  });
 });
 
 describe('a mutant', () => {
@@ -76,6 +73,7 @@ describe('the command line', () => {
   test('names mutants, in the order of the catalogue', () => {
     const order = readOrder([harmless.name, defect.name, '--jobs', '1', '--seeds=7', '--json']);
     expect(order).toEqual({ mutants: [defect, harmless], jobs: 1, seedsMax: 7, json: true });
+    expect(readOrder(escapees.map(({ name }) => name))).toMatchObject({ mutants: escapees });
     expect(readOrder(['--list'])).toBe('list');
     expect(readOrder(['--help', 'nobody'])).toBe('help');
   });

@@ -1,7 +1,7 @@
 // `npm run sim:mutants -- [name…]`: plants defects in copies of the program, one at a time, and sees which the simulator finds.
 import { fileURLToPath } from 'node:url';
 import { Breeding } from './breeding.ts';
-import { mutants, unchanged } from './catalog.ts';
+import { escapees, mutants, unchanged } from './catalog.ts';
 import { hunt } from './hunt.ts';
 import type { Mutant } from './mutant.ts';
 import { type Order, readOrder, UsageError, usage } from './order.ts';
@@ -72,9 +72,10 @@ async function run(order: Order): Promise<number> {
 }
 
 function list(): string {
-  return [unchanged, ...mutants]
-    .map(({ name, room, what, harmless }) => `${name} (${harmless ? 'harmless' : room}): ${what}`)
-    .join('\n');
+  const lineOf = ({ name, room, what, harmless }: Mutant): string =>
+    `${name} (${harmless ? 'harmless' : room}): ${what}`;
+  const unfound = ['', 'Not found by any swarm yet, run only when named:', ...escapees.map(lineOf)];
+  return [...[unchanged, ...mutants].map(lineOf), ...(escapees.length > 0 ? unfound : [])].join('\n');
 }
 
 try {

@@ -47,6 +47,7 @@ export const consensus: readonly Mutant[] = [
       },
     ],
     alone: true,
+    seedsMax: 1_000,
   },
   {
     name: 'half-is-a-majority',
@@ -131,6 +132,7 @@ export const consensus: readonly Mutant[] = [
     file: 'consensus/raft.ts',
     edits: [{ from: 'if (request.term < state.term) {', to: 'if (request.term < state.term - 1) {' }],
     alone: true,
+    seedsMax: 1_000,
   },
   {
     name: 'leader-counts-its-unwritten-copy',
@@ -139,6 +141,7 @@ export const consensus: readonly Mutant[] = [
     file: 'consensus/leadership.ts',
     edits: [{ from: 'voter === id ? this.#durableIndex : (', to: 'voter === id ? log.lastIndex : (' }],
     alone: true,
+    seedsMax: 1_000,
   },
   {
     name: 'answers-before-the-disk',

@@ -76,4 +76,11 @@ export const reconciliation: readonly Mutant[] = [
       },
     ],
   },
+  {
+    name: 'decision-awaited-for-ever',
+    room,
+    what: 'The leader does not forget that a placement is on its way when it has arrived: the agent gets no other while it leads.',
+    file: 'node/core/manager.ts',
+    edits: [{ from: 'this.#proposed.delete(agent.id);\n        if (result.ok)', to: 'if (result.ok)' }],
+  },
 ];

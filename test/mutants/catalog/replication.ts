@@ -142,6 +142,7 @@ export const replication: readonly Mutant[] = [
     what: 'A read is answered by the host alone: one that was replaced and does not know it shows an old state, as etcd once did.',
     file: 'node/core/state-reads.ts',
     edits: [{ from: 'const needed = majorityOf(this.#holders.length);', to: 'const needed = majorityOf(1);' }],
+    seedsMax: 500,
   },
   {
     name: 'dirty-read',
