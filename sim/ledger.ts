@@ -72,6 +72,13 @@ export class Ledger implements Observer {
     return this.placements.get(`${agent}#${epoch}`);
   }
 
+  /** How many agents other than this one were last placed on a node. */
+  othersOn(node: NodeId, agent: string): number {
+    let count = 0;
+    for (const [other, { placement }] of this.agents) if (other !== agent && placement?.host === node) count += 1;
+    return count;
+  }
+
   reported(node: NodeId, report: Report): void {
     const { index, kind } = report;
     if (index === 0 || index < this.#index || (index === this.#index && node !== this.#reporter)) return;

@@ -186,12 +186,13 @@ export class Simulation {
     return majority;
   }
 
-  /** One of the nodes has what the agent needs. */
+  /** One of the nodes has what the agent needs, and room for it by what the log decided. */
   #isEligible(agent: string, nodes: ReadonlySet<NodeId>): boolean {
     const needs = this.operators.needs(agent);
-    const has = (node: NodeId): boolean =>
-      needs.every((need) => this.world.host(node).profile.capabilities.includes(need));
-    return [...nodes].some(has);
+    return [...nodes].some((node) => {
+      const { capabilities, agentsMax } = this.world.host(node).profile;
+      return needs.every((need) => capabilities.includes(need)) && this.ledger.othersOn(node, agent) < agentsMax;
+    });
   }
 
   /**
