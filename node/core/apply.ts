@@ -17,7 +17,6 @@ const done = (kind: string, text: string, details: Record<string, unknown>, agen
   details,
   agents,
 });
-const confirmed = 'it decides nothing';
 const refuse = (reason: string): Applied => ({ ok: false, error: errors.commandInvalid({ reason }) });
 
 /**
@@ -151,8 +150,6 @@ const appliers: Appliers = {
     state.ending.set(id, { index, holders: agent.active?.holders ?? [] });
     return done('agentDeleted', `${id} deleted`, { agent: id }, [id]);
   },
-
-  confirm: () => refuse(confirmed),
 
   agentGone(state, { agent: id, index }) {
     if (state.ending.get(id)?.index !== index) return refuse(`agent ${id} is not ending`);

@@ -37,8 +37,6 @@ export type Command = { atMs: number } & (
   | { kind: 'agentActive'; agent: string; epoch: number }
   | { kind: 'agentDelete'; agent: string }
   | { kind: 'agentGone'; agent: string; index: number }
-  /** Decides nothing: that it is committed shows that its proposer still led. */
-  | { kind: 'confirm' }
 );
 
 export type CommandKind = Command['kind'];
