@@ -19,6 +19,19 @@ export class StoreBusy extends Error {
   }
 }
 
+/** Another version of this program wrote the store. */
+export class StoreOutdated extends Error {
+  override readonly name = 'StoreOutdated';
+
+  constructor(directory: string, version: number, versionRead: number) {
+    super(
+      `The store in ${directory} was written by another version of this program: its records are of version ${version}, ` +
+        `this one reads version ${versionRead}. Nothing was changed. Start the node with the program that wrote it, or ` +
+        "remove this node's data directory: it joins as a new member and gets its state from the others.",
+    );
+  }
+}
+
 /** The disk took no more. Nothing that was acknowledged is lost. */
 export class StoreFull extends Error {
   override readonly name = 'StoreFull';
@@ -43,9 +56,9 @@ export class StoreUnavailable extends Error {
   }
 }
 
-/** Exit codes after sysexits.h: 65 damaged, 73 in use or cannot be opened, 74 full, 70 anything else. */
+/** Exit codes after sysexits.h: 65 damaged, 73 in use, of another version or cannot be opened, 74 full, 70 anything else. */
 export function storeExitCode(error: unknown): number {
   if (error instanceof StoreDamaged) return 65;
-  if (error instanceof StoreBusy || error instanceof StoreUnavailable) return 73;
+  if ([StoreBusy, StoreOutdated, StoreUnavailable].some((kind) => error instanceof kind)) return 73;
   return error instanceof StoreFull ? 74 : 70;
 }
