@@ -1,12 +1,16 @@
+const removeAndStart =
+  "Remove this node's data directory and start it again: it joins as a new member and gets its state from the others.";
+
 /** What is stored is not what was written. The node must not take part with it: it would break its promises. */
 export class StoreDamaged extends Error {
   override readonly name = 'StoreDamaged';
 
-  constructor(directory: string, what: string) {
-    super(
-      `The store in ${directory} is damaged: ${what}. Nothing was changed. Remove this node's data directory and start ` +
-        'it again: it joins as a new member and gets its state from the others.',
-    );
+  /** What is wrong with it, without the directory and without what to do. */
+  readonly what: string;
+
+  constructor(directory: string, what: string, next = removeAndStart) {
+    super(`The store in ${directory} is damaged: ${what}. Nothing was changed. ${next}`);
+    this.what = what;
   }
 }
 

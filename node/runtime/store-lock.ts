@@ -1,5 +1,4 @@
 import { access, mkdtemp, rm, symlink } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { Level } from 'level';
 
@@ -18,7 +17,7 @@ export async function withStoreLocked<T>(directory: string, use: () => Promise<T
   );
   // No LevelDB has been here.
   if (!isThere) return use();
-  const beside = await mkdtemp(join(tmpdir(), 'conclave-lock-'));
+  const beside = await mkdtemp(`${resolve(directory)}.lock-`);
   try {
     await symlink(lock, join(beside, 'LOCK'));
     const database = new Level(beside);

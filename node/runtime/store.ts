@@ -179,11 +179,9 @@ export async function openStore(directory: string, options: StoreOptions = {}): 
 async function checkFiles(directory: string): Promise<void> {
   try {
     await checkLevelFiles(directory);
-  } catch {
-    const judged = await withStoreLocked(directory, async () => {
-      await checkLevelFiles(directory);
-      return true;
-    });
+  } catch (error) {
+    if (!(error instanceof StoreDamaged)) throw error;
+    const judged = await withStoreLocked(directory, () => checkLevelFiles(directory).then(() => true));
     if (judged === undefined) throw new StoreBusy(directory);
   }
 }
