@@ -32,67 +32,57 @@ function fromLine(line: string): Mark | undefined {
  * store that ends before its mark has lost some.
  */
 export class MarkFile {
-  readonly #file: FileHandle;
+  readonly #path: string;
+  #file: FileHandle | undefined;
   #slot = 0;
-  #written = -1;
+  #latest: Mark | undefined;
 
-  private constructor(file: FileHandle) {
-    this.#file = file;
+  private constructor(path: string) {
+    this.#path = path;
   }
 
-  /** The latest mark of a directory; undefined when there is none that can be read. */
-  static async read(directory: string): Promise<Mark | undefined> {
-    let file: FileHandle;
+  /** Opens the mark of a directory and reads it; changes nothing. */
+  static async open(directory: string): Promise<MarkFile> {
+    const marks = new MarkFile(join(directory, fileName));
     try {
-      file = await open(join(directory, fileName), 'r');
+      marks.#file = await open(marks.#path, 'r+');
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-      throw error;
-    }
-    try {
-      const bytes = Buffer.alloc(slotBytes * slots);
-      await file.read(bytes, 0, bytes.length, 0);
-      const marks = Array.from({ length: slots }, (_, slot) =>
-        fromLine(bytes.toString('latin1', slot * slotBytes, (slot + 1) * slotBytes)),
-      ).filter((mark) => mark !== undefined);
-      return marks.sort((a, b) => b.sequence - a.sequence)[0];
-    } finally {
-      await file.close();
-    }
-  }
-
-  /** Opens the file for writing and puts `mark` in both slots. */
-  static async open(directory: string, mark: Mark): Promise<MarkFile> {
-    const path = join(directory, fileName);
-    const file = await open(path, 'r+').catch((error: NodeJS.ErrnoException) => {
-      if (error.code !== 'ENOENT') throw error;
-      return open(path, 'w+', 0o600);
-    });
-    const marks = new MarkFile(file);
-    try {
-      for (let slot = 0; slot < slots; slot++) {
-        marks.#written = -1;
-        await marks.write(mark);
-      }
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
       return marks;
-    } catch (error) {
-      await file.close();
-      throw error;
+    }
+    await marks.#read(marks.#file);
+    return marks;
+  }
+
+  /** The latest mark; undefined when there is none that can be read. */
+  get latest(): Mark | undefined {
+    return this.#latest;
+  }
+
+  async #read(file: FileHandle): Promise<void> {
+    const bytes = Buffer.alloc(slotBytes * slots);
+    await file.read(bytes, 0, bytes.length, 0);
+    for (let slot = 0; slot < slots; slot++) {
+      const mark = fromLine(bytes.toString('latin1', slot * slotBytes, (slot + 1) * slotBytes));
+      if (mark === undefined || mark.sequence < (this.#latest?.sequence ?? 0)) continue;
+      this.#latest = mark;
+      this.#slot = (slot + 1) % slots;
     }
   }
 
   /** Writes and syncs a mark, which must be durable in the store already. One call at a time. */
   async write(mark: Mark): Promise<void> {
-    if (mark.sequence === this.#written) return;
-    this.#written = mark.sequence;
+    if (mark.sequence === this.#latest?.sequence) return;
+    this.#file ??= await open(this.#path, 'w+', 0o600);
     const slot = Buffer.alloc(slotBytes);
     slot.write(toLine(mark), 'latin1');
     await this.#file.write(slot, 0, slotBytes, this.#slot * slotBytes);
     await this.#file.datasync();
+    this.#latest = mark;
     this.#slot = (this.#slot + 1) % slots;
   }
 
-  close(): Promise<void> {
-    return this.#file.close();
+  async close(): Promise<void> {
+    await this.#file?.close();
   }
 }

@@ -57,6 +57,7 @@ class LevelStore implements Store {
     this.#records = records;
     this.#marks = marks;
     this.#durable = ledger.mark();
+    this.#markSoon();
   }
 
   /** What was stored when the store was opened. It is handed over, once: the store keeps no copy of what it writes. */
@@ -90,6 +91,10 @@ class LevelStore implements Store {
       throw this.#failure;
     }
     this.#durable = mark;
+    this.#markSoon();
+  }
+
+  #markSoon(): void {
     this.#markTimer ??= later(() => this.#mark(), markDelayMs).unref();
   }
 
@@ -197,32 +202,35 @@ function createLevel(directory: string, { writeBufferBytes }: StoreOptions): Dat
 }
 
 async function readAll(directory: string, database: Database): Promise<Opened> {
-  let found: [string, Buffer][];
-  let mark: Mark | undefined;
+  let marks: MarkFile | undefined;
   try {
-    found = await readEntries(database);
-    mark = await MarkFile.read(directory);
+    marks = await MarkFile.open(directory);
+    const found = await readEntries(database);
+    const version = versionOf(found);
+    if (version !== recordVersion) throw new StoreOutdated(directory, version, recordVersion);
+    const ledger = new Ledger();
+    const records = ledger.restore(found);
+    if (typeof records === 'string') throw new StoreDamaged(directory, records);
+    checkMark(directory, ledger.mark(), marks.latest);
+    // Made now, so that a full disk shows at the start; later marks take no new space.
+    if (marks.latest === undefined) await marks.write(ledger.mark());
+    return { ledger, records, marks };
   } catch (error) {
+    await marks?.close();
+    if (error instanceof StoreDamaged || error instanceof StoreOutdated) throw error;
     const cause = causeOf(error);
     throw /corrupt/i.test(cause) ? new StoreDamaged(directory, cause) : writeError(directory, error);
   }
-  const version = versionOf(found);
-  if (version !== recordVersion) throw new StoreOutdated(directory, version, recordVersion);
-  const ledger = new Ledger();
-  const records = ledger.restore(found);
-  if (typeof records === 'string') throw new StoreDamaged(directory, records);
-  const { sequence, link } = ledger.mark();
-  if (mark !== undefined && sequence < mark.sequence) {
+}
+
+/** A store that ends before its mark, or with another batch than was marked, lost what was acknowledged. */
+function checkMark(directory: string, { sequence, link }: Mark, mark: Mark | undefined): void {
+  if (mark === undefined || sequence > mark.sequence) return;
+  if (sequence < mark.sequence) {
     throw new StoreDamaged(directory, `it ends with batch ${sequence}, but batch ${mark.sequence} was acknowledged`);
   }
-  if (mark !== undefined && sequence === mark.sequence && link !== mark.link) {
+  if (link !== mark.link)
     throw new StoreDamaged(directory, `its batch ${sequence} is not the one that was acknowledged`);
-  }
-  try {
-    return { ledger, records, marks: await MarkFile.open(directory, { sequence, link }) };
-  } catch (error) {
-    throw writeError(directory, error);
-  }
 }
 
 async function readEntries(database: Database): Promise<[string, Buffer][]> {
