@@ -75,6 +75,10 @@ const acts = {
     const [first] = stage.running.toSorted((x, y) => x.deadlineMs() - y.deadlineMs());
     if (first !== undefined) stage.wake(first.id);
   },
+  /** Everybody sleeps for so long that leaders are given up. */
+  sleep: ({ stage }: World, a: number) => {
+    stage.nowMs += 300 + a;
+  },
   crash: ({ stage }: World, a: number, b: number) => {
     const raft = pick(stage.running, a);
     if (raft === undefined) return;
@@ -105,18 +109,19 @@ const acts = {
 
 const weights: [Step['do'], number][] = [
   ['deliver', 30],
-  ['double', 5],
-  ['lose', 5],
+  ['double', 4],
+  ['lose', 3],
   ['loseSome', 2],
-  ['save', 12],
-  ['calm', 10],
-  ['wake', 3],
+  ['save', 10],
+  ['calm', 14],
+  ['wake', 8],
   ['wakeFirst', 8],
-  ['crash', 4],
-  ['restart', 6],
+  ['sleep', 4],
+  ['crash', 5],
+  ['restart', 9],
   ['propose', 8],
   ['change', 3],
-  ['handOver', 2],
+  ['handOver', 3],
 ];
 
 interface World {
