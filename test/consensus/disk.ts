@@ -26,8 +26,4 @@ export class Disk {
       this.entries.push(entry);
     }
   }
-
-  copy(): Disk {
-    return new Disk(this.entries, this.hardState);
-  }
 }

@@ -81,19 +81,7 @@ class Truncate implements fc.Command<Model, Log> {
 
 class Save implements fc.Command<Model, Log> {
   check = (): boolean => true;
-  run(model: Model, log: Log): void {
-    const { cut, entries } = log.takeChange();
-    if (cut !== undefined) {
-      // The disk can check the cut against what it holds: the last that goes is the last that there is.
-      expect(cut.through).toBe(model.disk.length);
-      model.disk = model.disk.slice(0, cut.from - 1);
-    }
-    for (const entry of entries) {
-      expect(entry.index).toBe(model.disk.length + 1);
-      model.disk.push(entry);
-    }
-    expect(texts(model.disk)).toEqual(texts(model.slow.entries));
-  }
+  run = (model: Model, log: Log): void => saveBoth(model, log);
   toString = (): string => 'save';
 }
 
@@ -103,21 +91,38 @@ class Ask implements fc.Command<Model, Log> {
     this.draw = draw;
   }
   check = (): boolean => true;
-  run({ slow }: Model, log: Log): void {
-    const last = slow.entries.length;
-    expect([log.lastIndex, log.lastTerm]).toEqual([last, slow.entries.at(-1)?.term ?? 0]);
-    for (let index = 0; index <= last + 2; index += 1) {
-      expect(log.termAt(index)).toBe(slow.termAt(index));
-      expect(log.entry(index)).toBe(slow.entries[index - 1]);
-      if (index > 0 && index <= last) expect(log.firstIndexOfTermAt(index)).toBe(slow.firstIndexOfTermAt(index));
-    }
-    for (let term = 0; term <= log.lastTerm + 1; term += 1) {
-      expect(log.lastIndexUpToTerm(term)).toBe(slow.lastIndexUpToTerm(term));
-    }
-    const [from, most, bytes] = [1 + (this.draw % (last + 2)), 1 + (this.draw % 5), this.draw % 40];
-    expect(texts(log.slice(from, most, bytes))).toEqual(texts(slow.slice(from, most, bytes)));
-  }
+  run = ({ slow }: Model, log: Log): void => askBoth(slow, log, this.draw);
   toString = (): string => `ask(${this.draw})`;
+}
+
+/** The disk does what it is told, and can check each step against what it holds. */
+function saveBoth(model: Model, log: Log): void {
+  const { cut, entries } = log.takeChange();
+  if (cut !== undefined) {
+    expect(cut.through).toBe(model.disk.length);
+    model.disk = model.disk.slice(0, cut.from - 1);
+  }
+  for (const entry of entries) {
+    expect(entry.index).toBe(model.disk.length + 1);
+    model.disk.push(entry);
+  }
+  expect(texts(model.disk)).toEqual(texts(model.slow.entries));
+}
+
+/** Every question that there is, also about places where nothing is. */
+function askBoth(slow: SlowLog, log: Log, draw: number): void {
+  const last = slow.entries.length;
+  expect([log.lastIndex, log.lastTerm]).toEqual([last, slow.entries.at(-1)?.term ?? 0]);
+  for (let index = 0; index <= last + 2; index += 1) {
+    expect(log.termAt(index)).toBe(slow.termAt(index));
+    expect(log.entry(index)).toBe(slow.entries[index - 1]);
+    if (index > 0 && index <= last) expect(log.firstIndexOfTermAt(index)).toBe(slow.firstIndexOfTermAt(index));
+  }
+  for (let term = 0; term <= log.lastTerm + 1; term += 1) {
+    expect(log.lastIndexUpToTerm(term)).toBe(slow.lastIndexUpToTerm(term));
+  }
+  const [from, most, bytes] = [1 + (draw % (last + 2)), 1 + (draw % 5), draw % 40];
+  expect(texts(log.slice(from, most, bytes))).toEqual(texts(slow.slice(from, most, bytes)));
 }
 
 describe('the log', () => {
