@@ -30,7 +30,10 @@ describe('docs/consensus.md', () => {
   });
 
   it('names every option with its default', () => {
-    const rows = [...page.matchAll(/^\| `(\w+)` \| ([\d.]+) \|/gm)].map(([, name, value]) => [name, Number(value)]);
+    const rows = [...page.matchAll(/^\| `(\w+)` \| ([\d.]+|false) \|/gm)].map(([, name, value]) => [
+      name,
+      JSON.parse(value ?? ''),
+    ]);
     expect(Object.fromEntries(rows)).toEqual(defaultOptions);
   });
 

@@ -55,7 +55,8 @@ function requestOf(log: readonly Entry[], [, start, length, commit]: number[], r
   const previousIndex = (start ?? 0) % (log.length + 1);
   const previousTerm = log[previousIndex - 1]?.term ?? 0;
   const entries = log.slice(previousIndex, previousIndex + ((length ?? 0) % 5));
-  return { term, previousIndex, previousTerm, entries, round, commitIndex: (commit ?? 0) % (log.length + 1) };
+  const commitIndex = (commit ?? 0) % (log.length + 1);
+  return { term, previousIndex, previousTerm, entries, round, commitIndex, leader: '', ageMs: 0 };
 }
 
 describe('a follower that takes requests', () => {

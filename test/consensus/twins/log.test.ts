@@ -7,9 +7,18 @@ import { entryOf, histories, pairs, texts } from './histories.ts';
 /** The log as anybody would write it at first: an array, and a loop for every question. */
 class SlowLog {
   entries: Entry[] = [];
+  base = { index: 0, term: 0 };
+
+  get lastIndex(): number {
+    return this.entries.at(-1)?.index ?? this.base.index;
+  }
+
+  get lastTerm(): number {
+    return this.entries.at(-1)?.term ?? this.base.term;
+  }
 
   termAt(index: number): number | undefined {
-    if (index === 0) return 0;
+    if (index === this.base.index) return this.base.term;
     for (const entry of this.entries) if (entry.index === index) return entry.term;
     return undefined;
   }
@@ -17,12 +26,12 @@ class SlowLog {
   firstIndexOfTermAt(index: number): number {
     const term = this.termAt(index);
     let first = index;
-    while (first > 1 && this.termAt(first - 1) === term) first -= 1;
+    while (first > this.base.index + 1 && this.termAt(first - 1) === term) first -= 1;
     return first;
   }
 
   lastIndexUpToTerm(term: number): number {
-    let last = 0;
+    let last = this.base.index;
     for (const entry of this.entries) if (entry.term <= term) last = entry.index;
     return last;
   }
@@ -54,10 +63,10 @@ class Append implements fc.Command<Model, Log> {
   check = (): boolean => true;
   run({ slow }: Model, log: Log): void {
     const entries: Entry[] = [];
-    let term = Math.max(1, slow.entries.at(-1)?.term ?? 1);
+    let term = Math.max(1, slow.lastTerm);
     for (const more of this.terms) {
       term += more;
-      entries.push(entryOf(slow.entries.length + entries.length + 1, term, 1 + (term % 5) * 4));
+      entries.push(entryOf(slow.lastIndex + entries.length + 1, term, 1 + (term % 5) * 4));
     }
     log.append(entries);
     slow.entries.push(...entries);
@@ -72,11 +81,45 @@ class Truncate implements fc.Command<Model, Log> {
   }
   check = ({ slow }: Model): boolean => slow.entries.length > 0;
   run({ slow }: Model, log: Log): void {
-    const index = slow.entries.length - (this.draw % slow.entries.length);
+    const index = slow.lastIndex - (this.draw % slow.entries.length);
     log.truncateFrom(index);
     slow.entries = slow.entries.filter((entry) => entry.index < index);
   }
   toString = (): string => `truncate(${this.draw})`;
+}
+
+/** A snapshot takes the place of the first entries. */
+class Compact implements fc.Command<Model, Log> {
+  readonly draw: number;
+  constructor(draw: number) {
+    this.draw = draw;
+  }
+  check = ({ slow }: Model): boolean => slow.entries.length > 0;
+  run({ slow }: Model, log: Log): void {
+    const index = slow.base.index + (this.draw % (slow.entries.length + 1));
+    const term = slow.termAt(index) as number;
+    log.compactTo(index);
+    slow.entries = slow.entries.filter((entry) => entry.index > index);
+    slow.base = { index, term };
+  }
+  toString = (): string => `compact(${this.draw})`;
+}
+
+/** A leader's snapshot takes the place of everything. */
+class Reset implements fc.Command<Model, Log> {
+  readonly draw: number;
+  constructor(draw: number) {
+    this.draw = draw;
+  }
+  check = (): boolean => true;
+  run({ slow }: Model, log: Log): void {
+    const index = slow.base.index + 1 + (this.draw % (slow.entries.length + 3));
+    const base = { index, term: slow.lastTerm + 1 };
+    log.resetTo(base);
+    slow.entries = [];
+    slow.base = base;
+  }
+  toString = (): string => `reset(${this.draw})`;
 }
 
 class Save implements fc.Command<Model, Log> {
@@ -97,13 +140,19 @@ class Ask implements fc.Command<Model, Log> {
 
 /** The disk does what it is told, and can check each step against what it holds. */
 function saveBoth(model: Model, log: Log): void {
-  const { cut, entries } = log.takeChange();
+  const { cut, drop, entries } = log.takeChange();
   if (cut !== undefined) {
-    expect(cut.through).toBe(model.disk.length);
-    model.disk = model.disk.slice(0, cut.from - 1);
+    expect(cut.through).toBe(model.disk.at(-1)?.index);
+    model.disk = model.disk.filter(({ index }) => index < cut.from);
+  }
+  if (drop !== undefined) {
+    // What is to go is there, or was cut off just now.
+    if (cut === undefined) expect(drop.from).toBe(model.disk[0]?.index);
+    model.disk = model.disk.filter(({ index }) => index < drop.from || index > drop.through);
   }
   for (const entry of entries) {
-    expect(entry.index).toBe(model.disk.length + 1);
+    const last = model.disk.at(-1);
+    if (last !== undefined) expect(entry.index).toBe(last.index + 1);
     model.disk.push(entry);
   }
   expect(texts(model.disk)).toEqual(texts(model.slow.entries));
@@ -111,17 +160,19 @@ function saveBoth(model: Model, log: Log): void {
 
 /** Every question that there is, also about places where nothing is. */
 function askBoth(slow: SlowLog, log: Log, draw: number): void {
-  const last = slow.entries.length;
-  expect([log.lastIndex, log.lastTerm]).toEqual([last, slow.entries.at(-1)?.term ?? 0]);
+  const last = slow.lastIndex;
+  expect([log.base, log.lastIndex, log.lastTerm]).toEqual([slow.base, last, slow.lastTerm]);
   for (let index = 0; index <= last + 2; index += 1) {
     expect(log.termAt(index)).toBe(slow.termAt(index));
-    expect(log.entry(index)).toBe(slow.entries[index - 1]);
-    if (index > 0 && index <= last) expect(log.firstIndexOfTermAt(index)).toBe(slow.firstIndexOfTermAt(index));
+    expect(log.entry(index)).toBe(slow.entries.find((entry) => entry.index === index));
+    if (index > slow.base.index && index <= last)
+      expect(log.firstIndexOfTermAt(index)).toBe(slow.firstIndexOfTermAt(index));
   }
   for (let term = 0; term <= log.lastTerm + 1; term += 1) {
     expect(log.lastIndexUpToTerm(term)).toBe(slow.lastIndexUpToTerm(term));
   }
-  const [from, most, bytes] = [1 + (draw % (last + 2)), 1 + (draw % 5), draw % 40];
+  const from = slow.base.index + 1 + (draw % (slow.entries.length + 2));
+  const [most, bytes] = [1 + (draw % 5), draw % 40];
   expect(texts(log.slice(from, most, bytes))).toEqual(texts(slow.slice(from, most, bytes)));
 }
 
@@ -130,6 +181,8 @@ describe('the log', () => {
     const commands = [
       fc.array(fc.nat(2), { maxLength: 4 }).map((terms) => new Append(terms)),
       fc.nat(20).map((draw) => new Truncate(draw)),
+      fc.nat(20).map((draw) => new Compact(draw)),
+      fc.nat(20).map((draw) => new Reset(draw)),
       fc.constant(new Save()),
       fc.nat(200).map((draw) => new Ask(draw)),
     ];
@@ -146,7 +199,7 @@ describe('the log', () => {
       fc.property(histories(), (logs) => {
         const entries = logs.at(-1) ?? [];
         const log = new Log(entries, entries.at(-1)?.term ?? 0);
-        expect(log.takeChange()).toEqual({ cut: undefined, entries: [] });
+        expect(log.takeChange()).toEqual({ cut: undefined, drop: undefined, entries: [] });
         expect(log.lastIndex).toBe(entries.length);
       }),
     );

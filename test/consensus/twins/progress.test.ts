@@ -4,6 +4,8 @@ import { Progress } from '../../../consensus/progress.ts';
 
 const requestsMax = 3;
 const heartbeatsMax = 4;
+/** One for each entry here. */
+const bytesMax = 6;
 
 interface Request {
   round: number;
@@ -29,7 +31,9 @@ class SlowProgress {
 
   maySend(): boolean {
     if (this.isProbe) return this.requests.every(({ isOpen }) => !isOpen);
-    return this.open(true).length < requestsMax;
+    const open = this.open(true);
+    const bytes = open.reduce((sum, { previousIndex, lastIndex }) => sum + lastIndex - previousIndex, 0);
+    return open.length < requestsMax && bytes < bytesMax;
   }
 
   send(request: Request): void {
@@ -64,6 +68,12 @@ class SlowProgress {
   }
 }
 
+const limits = {
+  messagesInFlightMax: requestsMax,
+  bytesInFlightMax: bytesMax,
+  heartbeatsInFlightMax: heartbeatsMax,
+};
+
 type Act = 'send' | 'heartbeat' | 'answer' | 'match' | 'stream' | 'probe';
 const acts: Act[] = ['send', 'send', 'send', 'heartbeat', 'heartbeat', 'answer', 'answer', 'match', 'stream', 'probe'];
 
@@ -71,7 +81,8 @@ const acts: Act[] = ['send', 'send', 'send', 'heartbeat', 'heartbeat', 'answer',
 function act(fast: Progress, slow: SlowProgress, what: Act, draw: number, round: number): void {
   const previousIndex = what === 'heartbeat' ? fast.matchIndex : fast.nextIndex - 1;
   const lastIndex = what === 'heartbeat' ? previousIndex : previousIndex + 1 + (draw % 3);
-  const request = { round, sentMs: round * 10, previousIndex, lastIndex };
+  const bytes = lastIndex - previousIndex;
+  const request = { round, sentMs: round * 10, previousIndex, lastIndex, bytes };
   if (what === 'send' || what === 'heartbeat') {
     if (what === 'send' && !fast.maySend) return;
     fast.sent(request);
@@ -99,7 +110,7 @@ describe('what a leader keeps of a follower', () => {
     let full = 0;
     fc.assert(
       fc.property(steps, (drawn) => {
-        const fast = new Progress(1, 0, requestsMax, heartbeatsMax);
+        const fast = new Progress(1, 0, limits);
         const slow = new SlowProgress();
         for (const [round, [what, draw]] of drawn.entries()) {
           const before = { matchIndex: fast.matchIndex, lastAckMs: fast.lastAckMs };
