@@ -117,6 +117,8 @@ function createHost(environment: Environment, parts: Parts, reports: ReportLog, 
     },
     onReport: (report) => {
       reports.append(report);
+      // There may be thousands a second; whoever wants them follows the events.
+      if (report.kind === 'kvChanged') return;
       log.info({ kind: report.kind, index: report.index, ...report.details }, report.text);
     },
     onExit: exit,

@@ -5,6 +5,7 @@ import type { LeaderView } from '../core/operation.ts';
 import { BearerCheck } from './bearer.ts';
 import { EventStream, type EventStreamLimits, eventStreamLimits } from './event-stream.ts';
 import { bodyBytesMax, type Problem, problemOf } from './problem.ts';
+import { kvRoutes } from './kv-routes.ts';
 import { type Api, type Route, routes } from './routes.ts';
 import { toSafeJson } from './views.ts';
 
@@ -76,6 +77,12 @@ export async function createServer(init: ServerInit): Promise<FastifyInstance> {
     send(reply, problem);
   });
   for (const route of routes) register(server, route, api, bearer);
+  await server.register(async (raw) => {
+    // Values are bytes, whatever their type is said to be.
+    raw.removeAllContentTypeParsers();
+    raw.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
+    for (const route of kvRoutes) register(raw, route, api, bearer);
+  });
   return server;
 }
 
@@ -90,7 +97,8 @@ function register(server: FastifyInstance, route: Route, api: Api, bearer: Beare
     handler: async (request, reply) => {
       const answer = await route.handle(api, request, reply);
       if (reply.sent) return reply;
-      return reply.type(json).send(answer);
+      if (!reply.hasHeader('content-type')) reply.type(json);
+      return reply.send(answer);
     },
   });
 }

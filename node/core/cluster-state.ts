@@ -52,6 +52,13 @@ export interface Ending {
   holders: NodeId[];
 }
 
+/** What stands under a key. */
+export interface KvRecord {
+  value: Uint8Array;
+  /** Log index of its last change. */
+  index: number;
+}
+
 /** What the log says: the same on every node at the same index. Changed by `apply` alone. */
 export class ClusterState {
   /** Last log index that was applied. */
@@ -65,6 +72,12 @@ export class ClusterState {
   readonly types = new Map<string, TypeRecord>();
   /** Deploy requests that took effect, with the agents they made; oldest first, bounded. */
   readonly requests = new Map<string, string[]>();
+  /** The key-value space. */
+  readonly kv = new Map<string, KvRecord>();
+  /** Characters of its keys and bytes of its values together. */
+  kvBytes = 0;
+  /** Log index of the last deletion of any key. */
+  kvDeletedIndex = 0;
 
   alive(): Member[] {
     return [...this.members.values()].filter((member) => member.membership === 'alive');

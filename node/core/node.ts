@@ -1,4 +1,4 @@
-import { type Applied } from './apply.ts';
+import type { Applied } from './applied.ts';
 import { type Context, reportLocally } from './context.ts';
 import { joinsIn } from './command.ts';
 import { Decisions } from './decisions.ts';
@@ -9,6 +9,7 @@ import type { Event, EventOf, EventType } from './event.ts';
 import { Founding } from './founding.ts';
 import { Holder } from './holder.ts';
 import { Hosting } from './hosting.ts';
+import { kvChanged } from './kv-apply.ts';
 import { LoadBoard } from './load-board.ts';
 import { Manager } from './manager.ts';
 import { Membership } from './membership.ts';
@@ -342,6 +343,8 @@ export class Node {
   }
 
   #onApplied(applied: Extract<Applied, { ok: true }>): void {
+    // No decision of the manager depends on keys and values.
+    if (applied.kind === kvChanged) return;
     this.#manager.touch();
     if (applied.kind.startsWith('member')) this.#membership.onMembersChanged(this.#detector, this.#loads);
     if (applied.kind === 'memberJoined') this.#detector.pardon(String(applied.details.node));
