@@ -61,6 +61,11 @@ export class Decisions {
     return this.raft.readyToLead() && this.state.index >= this.raft.commitIndex;
   }
 
+  /** The same, also while what was committed by an earlier event of those handled together is about to be applied. */
+  mayLead(): boolean {
+    return this.isReady() || (this.raft.readyToLead() && this.#seen.ready && this.#seen.term === this.raft.term);
+  }
+
   get leader(): NodeId {
     return this.raft.leader;
   }

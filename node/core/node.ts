@@ -158,9 +158,14 @@ export class Node {
 
   /** Takes one event and returns what is to be done about it. */
   handle(event: Event, at: Instant): Effect[] {
+    return this.handleAll([event], at);
+  }
+
+  /** Takes events that came together, in their order. What follows from all of them, such as messages, follows once. */
+  handleAll(events: readonly Event[], at: Instant): Effect[] {
     this.#context.nowMs = at.nowMs;
     this.#context.wallMs = at.wallMs;
-    (this.#onEvent[event.type] as (event: Event) => void)(event);
+    for (const event of events) (this.#onEvent[event.type] as (event: Event) => void)(event);
     if (this.#decisions.raft.deadlineMs() <= at.nowMs) this.#decisions.raft.tick(at.nowMs);
     if (at.nowMs >= this.#tickMs + this.#context.settings.tickMs) this.#tick();
     this.#settle();

@@ -119,7 +119,7 @@ export class Requests {
   /** The node that can do it, as far as this one knows; undefined when nobody can at the moment. */
   #whoCan(operation: Operation): NodeId | undefined {
     const { self } = this.#context;
-    const leader = this.#decisions.isReady() ? self : this.#decisions.leader || undefined;
+    const leader = this.#decisions.mayLead() ? self : this.#decisions.leader || undefined;
     switch (operation.type) {
       case 'status':
       case 'nodes':
@@ -177,7 +177,7 @@ export class Requests {
     const { leader } = this.#decisions;
     // Others may have elected another leader, whose log says otherwise.
     const otherwise = (): Outcome => ({ ok: false, error: toErrorBody(errors.notLeader({ leader: '' })) });
-    if (this.#decisions.isReady()) {
+    if (this.#decisions.mayLead()) {
       if (isKvRead(operation) && operation.consistency === 'linearizable') {
         return this.#confirm((leads) => done(leads ? readKv(this.#decisions.state, operation) : otherwise()));
       }
@@ -195,7 +195,7 @@ export class Requests {
   /** Only the leader knows that an agent does not exist, and only while it leads; others may not have heard of it yet. */
   #unknownAgent(agent: string, done: Done): void {
     const notReady: Outcome = { ok: false, error: toErrorBody(errors.agentNotReady({ agent })) };
-    if (!this.#decisions.isReady()) return done(notReady);
+    if (!this.#decisions.mayLead()) return done(notReady);
     this.#confirm((leads) => {
       const isUnknown = leads && !this.#decisions.state.agents.has(agent);
       done(isUnknown ? { ok: false, error: toErrorBody(errors.agentUnknown({ agent })) } : notReady);
