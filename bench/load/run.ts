@@ -23,13 +23,14 @@ export async function load(bench: Bench, order: LoadOrder, pids: readonly number
   const stop = (): boolean => child.kill('SIGKILL');
   bench.signal.addEventListener('abort', stop);
   const usedOf = (): number => pids.reduce((sum, pid) => sum + cpuSeconds(pid), 0);
-  let before = usedOf();
+  let before = 0;
+  let used = 0;
   let result: LoadResult | undefined;
   for await (const line of createInterface({ input: child.stdout })) {
     if (line === 'begin') before = usedOf();
+    else if (line === 'end') used = usedOf() - before;
     else result = JSON.parse(line) as LoadResult;
   }
-  const used = usedOf() - before;
   bench.signal.removeEventListener('abort', stop);
   bench.signal.throwIfAborted();
   if (result === undefined) throw new Error(`the load on ${order.system} ended without a result`);

@@ -62,7 +62,10 @@ export async function createServer(init: ServerInit): Promise<FastifyInstance> {
   });
   server.removeContentTypeParser('text/plain');
   server.setReplySerializer(toSafeJson);
-  server.addHook('onSend', async (_request, reply) => void reply.headers(headers()));
+  server.addHook('onSend', (_request, reply, _payload, done) => {
+    reply.headers(headers());
+    done();
+  });
   server.addHook('preClose', async () => events.close());
   server.setNotFoundHandler((request, reply) => {
     const { method, url } = request;
@@ -93,7 +96,7 @@ function register(server: FastifyInstance, route: Route, api: Api, bearer: Beare
     url,
     schema: { ...(params && { params }), ...(body && { body }), ...(querystring && { querystring }) },
     // Before the body is read: a stranger cannot make the node hold one.
-    ...(open ? {} : { onRequest: async (request) => bearer.check(request.headers.authorization) }),
+    ...(open ? {} : { onRequest: (request, _reply, done) => admit(bearer, request.headers.authorization, done) }),
     handler: async (request, reply) => {
       const answer = await route.handle(api, request, reply);
       if (reply.sent) return reply;
@@ -101,6 +104,12 @@ function register(server: FastifyInstance, route: Route, api: Api, bearer: Beare
       return reply.send(answer);
     },
   });
+}
+
+/** At once for a token that is known, as most are. */
+function admit(bearer: BearerCheck, header: string | undefined, done: (error?: Error) => void): void {
+  if (bearer.knows(header)) done();
+  else bearer.check(header).then(() => done(), done);
 }
 
 function send(reply: FastifyReply, { status, headers, body }: Problem): void {

@@ -25,6 +25,8 @@ type Done = (result: { ok: true; index: number } | { ok: false; error: ConclaveE
 /** The replicated log of decisions: proposes, keeps it durable, and applies what is committed to the state. */
 export class Decisions {
   readonly state = new ClusterState();
+  /** The last log index that was applied and is not about keys and values: nothing that is decided depends on those. */
+  decidedIndex = 0;
   raft: Raft;
   readonly #context: Context;
   readonly #events: DecisionEvents;
@@ -127,6 +129,7 @@ export class Decisions {
   #apply(entry: Entry): void {
     this.state.index = entry.index;
     if (entry.kind === entryKinds.command) this.#applyCommand(entry);
+    else this.decidedIndex = entry.index;
     if (entry.kind === entryKinds.noop) {
       const leader = fromBytes(entry.data);
       const name = nameOf(this.state, leader);
@@ -151,6 +154,7 @@ export class Decisions {
 
   #applyCommand(entry: Entry): void {
     const command = decodeCommand(entry.data);
+    if (command.kind !== 'kvPut' && command.kind !== 'kvDelete') this.decidedIndex = entry.index;
     const applied = apply(this.state, command, entry.index);
     if (applied.ok) {
       this.#report(entry, command.atMs, applied.kind, applied.text, applied.details);
