@@ -109,7 +109,17 @@ function register(server: FastifyInstance, route: Route, api: Api, bearer: Beare
 /** At once for a token that is known, as most are. */
 function admit(bearer: BearerCheck, header: string | undefined, done: (error?: Error) => void): void {
   if (bearer.knows(header)) done();
-  else bearer.check(header).then(() => done(), done);
+  else void admitStranger(bearer, header, done);
+}
+
+async function admitStranger(bearer: BearerCheck, header: string | undefined, done: (error?: Error) => void) {
+  let refusal: Error | undefined;
+  try {
+    await bearer.check(header);
+  } catch (error) {
+    refusal = error as Error;
+  }
+  done(refusal);
 }
 
 function send(reply: FastifyReply, { status, headers, body }: Problem): void {
