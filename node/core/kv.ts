@@ -15,6 +15,9 @@ export const isKvWrite = (operation: Operation): operation is KvWrite =>
 export const isKvRead = (operation: Operation): operation is KvRead =>
   operation.type === 'kvGet' || operation.type === 'kvList';
 
+/** What is said of keys is committed when it is said: no answer has to wait for this node's own disk. */
+export const isKv = (operation: Operation): boolean => isKvWrite(operation) || isKvRead(operation);
+
 /** Has the log hold a change of the key-value space; `done` hears of it once it is applied, or cannot be told. */
 export function writeKv(decisions: Decisions, operation: KvWrite, done: (outcome: Outcome) => void): void {
   const { key } = operation;

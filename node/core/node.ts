@@ -9,6 +9,7 @@ import type { Event, EventOf, EventType } from './event.ts';
 import { Founding } from './founding.ts';
 import { Holder } from './holder.ts';
 import { Hosting } from './hosting.ts';
+import { isKv } from './kv.ts';
 import { kvChanged } from './kv-apply.ts';
 import { LoadBoard } from './load-board.ts';
 import { Manager } from './manager.ts';
@@ -244,7 +245,12 @@ export class Node {
       const reason = whatIsWrong(operation);
       if (reason !== undefined) {
         this.#context.out.reply(request, { ok: false, error: toErrorBody(errors.bodyMalformed({ reason })) });
-      } else this.#requests.ask(operation, (outcome) => this.#context.out.reply(request, this.#beforeMeeting(outcome)));
+      } else {
+        const urgent = isKv(operation);
+        this.#requests.ask(operation, (outcome) =>
+          this.#context.out.reply(request, this.#beforeMeeting(outcome), urgent),
+        );
+      }
     },
     load: ({ sample }) => this.#loads.sample(sample, this.#hosting.size, this.#hosting.queueDepth()),
     stop: () => this.#membership.leave(),

@@ -2,7 +2,7 @@ import type { Context } from './context.ts';
 import type { Decisions } from './decisions.ts';
 import { type ErrorCode, errors, toErrorBody } from './errors.ts';
 import type { Hosting } from './hosting.ts';
-import { isKvRead, isKvWrite, readKv } from './kv.ts';
+import { isKv, isKvRead, isKvWrite, readKv } from './kv.ts';
 import type { MessageOf, NodeId } from './message.ts';
 import type { Operation, Outcome } from './operation.ts';
 import { checkOperation } from './operation-check.ts';
@@ -183,8 +183,7 @@ export class Requests {
       }
       this.#operator.perform(operation, (outcome) => {
         // What became of a key is said at its place in the log, and a read that is not linearizable says no more than it can.
-        const isKv = isKvWrite(operation) || isKvRead(operation);
-        if (outcome.ok || isKv || retried.includes(outcome.error.code)) return done(outcome);
+        if (outcome.ok || isKv(operation) || retried.includes(outcome.error.code)) return done(outcome);
         this.#confirm((leads) => done(leads ? outcome : otherwise()));
       });
     } else if (leader === this.#context.self && this.#held.length < limits.forwardsPendingMax) {
@@ -247,11 +246,15 @@ export class Requests {
   // ---- between nodes ----
 
   onForward(from: NodeId, { request, operation }: MessageOf<'forward'>): void {
+    const checked = checkOperation(operation);
+    const isUrgent = checked.ok && isKv(checked.operation);
     const reply = (outcome: Outcome) => {
       const body = toBytes(toJson(outcome));
-      this.#context.out.send(from, { type: 'answer', body: { request, ok: outcome.ok, body } });
+      const { out } = this.#context;
+      const answer = { type: 'answer' as const, body: { request, ok: outcome.ok, body } };
+      if (isUrgent) out.sendUrgent(from, answer);
+      else out.send(from, answer);
     };
-    const checked = checkOperation(operation);
     const key = `${from}/${request}`;
     if (!checked.ok) reply({ ok: false, error: toErrorBody(errors.bodyMalformed({ reason: checked.reason })) });
     else if (commands.has(checked.operation.type)) this.#performOnce(key, checked.operation, reply);

@@ -146,7 +146,7 @@ export class LiveHost {
   /** What promises nothing that a disk must back happens now; the rest takes its place in the order. */
   #take(effect: Effect): void {
     if (effect.type === 'wakeAt') this.#wakeAt(effect.atMs);
-    else if (effect.type === 'send' && effect.urgent) this.#run(effect);
+    else if ((effect.type === 'send' || effect.type === 'reply') && effect.urgent) this.#run(effect);
     else this.#ordered.push(effect);
   }
 
