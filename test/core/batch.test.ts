@@ -26,7 +26,7 @@ class Alone {
 
   #note(effect: Effect): void {
     if (effect.type === 'persist') this.persists.push(effect.id);
-    if (effect.type === 'reply' && effect.outcome.ok) this.replies.push(effect.request);
+    if (effect.type === 'reply' && effect.outcome.ok && effect.urgent) this.replies.push(effect.request);
   }
 
   /** All that was to be written is on disk, told as the host does: by the last. */
