@@ -2,6 +2,8 @@ import type { Figure } from './figure.ts';
 import { agentFailover } from './figures/agent_failover_ms.ts';
 import { idleRss } from './figures/idle_rss_mb.ts';
 import { leaderFailover } from './figures/leader_failover_ms.ts';
+import { raftCutoff, raftFailover } from './figures/raft_failover_vs_etcd.ts';
+import { raftReads64, raftWriteLatency, raftWrites256, raftWrites64 } from './figures/raft_vs_etcd.ts';
 import { simCluster, simCluster100, simConsensus, simSeeds } from './figures/sim_speed.ts';
 import { up5 } from './figures/up5_ms.ts';
 
@@ -11,6 +13,12 @@ export const figures: readonly Figure[] = [
   agentFailover,
   up5,
   idleRss,
+  raftWrites64,
+  raftWrites256,
+  raftWriteLatency,
+  raftReads64,
+  raftFailover,
+  raftCutoff,
   simConsensus,
   simCluster,
   simCluster100,

@@ -21,12 +21,15 @@ export class Cluster {
   readonly fleet: Fleet;
   readonly #bench: Bench;
   readonly #client: Client;
+  /** Bearer token of its API. */
+  readonly token: string;
   readonly #close: () => Promise<void>;
 
-  private constructor(bench: Bench, fleet: Fleet, client: Client, close: () => Promise<void>) {
+  private constructor(bench: Bench, fleet: Fleet, token: string, close: () => Promise<void>) {
     this.#bench = bench;
     this.fleet = fleet;
-    this.#client = client;
+    this.token = token;
+    this.#client = new Client(bench.signal, { authorization: `Bearer ${token}` });
     this.#close = close;
   }
 
@@ -35,8 +38,7 @@ export class Cluster {
     const { fleet, home } = await openBenchFleet(bench, 'processes', nodes);
     const close = bench.scratch.defer(() => removeFleet(fleet));
     await bringUp({ fleet, home, count: nodes, signal: bench.signal });
-    const client = new Client(bench.signal, { authorization: `Bearer ${await signToken(home)}` });
-    const cluster = new Cluster(bench, fleet, client, close);
+    const cluster = new Cluster(bench, fleet, await signToken(home), close);
     await cluster.settled();
     return cluster;
   }
@@ -49,6 +51,12 @@ export class Cluster {
   /** One request to one node; a status of 0 when it does not answer. */
   send(node: FleetNode, method: string, path: string, body?: unknown, timeoutMs?: number): Promise<Answer> {
     return this.#client.send(method, urlOf(node, path), body, timeoutMs);
+  }
+
+  /** Writes one key at one node; false when the node refuses or does not answer in time. */
+  async put(node: FleetNode, timeoutMs: number): Promise<boolean> {
+    const url = `${node.admin}/api/v1/kv/bench/key`;
+    return (await this.#client.send('PUT', url, 'value', timeoutMs)).status === 200;
   }
 
   async deploy(agents: number, name: string): Promise<void> {

@@ -5,25 +5,29 @@ import { delimiter, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { freePort } from '../docker/host-port.ts';
 import { Client } from './client.ts';
+import { firstWrite } from './first-write.ts';
 import type { Bench } from './figure.ts';
 import { median, rounded } from './sample.ts';
 
 const repetitions = 10;
-const putEveryMs = 5;
 const putTimeoutMs = 2_000;
-const writableWithinMs = 20_000;
 const healthyWithinMs = 30_000;
 const pollMs = 50;
 
-/** etcd's own two timers, ms. */
-interface Timers {
+/** etcd's own two timers, ms. It stands for election after one to two times the second. */
+export interface Timers {
   heartbeat: number;
   election: number;
 }
 
+let clusters = 0;
+
 /** As short as loopback allows while elections stay rare. */
 const tuned: Timers = { heartbeat: 20, election: 200 };
 const byDefault: Timers = { heartbeat: 100, election: 1_000 };
+
+export const hasEtcd = (): boolean =>
+  (process.env['PATH'] ?? '').split(delimiter).some((directory) => existsSync(join(directory, 'etcd')));
 
 /**
  * Median time from SIGKILL of etcd's leader to its next successful write, with tuned timers (`peer`) and with those
@@ -33,7 +37,7 @@ export async function etcdFailover(
   bench: Bench,
   members: number,
 ): Promise<{ peer?: number; extra: Record<string, unknown> }> {
-  if (!(process.env['PATH'] ?? '').split(delimiter).some((directory) => existsSync(join(directory, 'etcd')))) {
+  if (!hasEtcd()) {
     bench.say('etcd is not on the PATH: no peer');
     return { extra: {} };
   }
@@ -50,7 +54,7 @@ export async function etcdFailover(
   return { peer, extra: { peer_name: 'etcd', peer_default: rounded(peerDefault) } };
 }
 
-interface Member {
+export interface Member {
   name: string;
   url: string;
   peerUrl: string;
@@ -58,7 +62,7 @@ interface Member {
 }
 
 /** An etcd cluster on loopback, one process for each member, spoken to through its JSON gateway. */
-class Etcd {
+export class Etcd {
   readonly #bench: Bench;
   readonly #directory: string;
   readonly #timers: Timers;
@@ -69,7 +73,7 @@ class Etcd {
   private constructor(bench: Bench, timers: Timers) {
     this.#bench = bench;
     this.#timers = timers;
-    this.#directory = join(bench.scratch.directory, `etcd-${timers.election}`);
+    this.#directory = join(bench.scratch.directory, `etcd-${++clusters}`);
     this.#client = new Client(bench.signal);
   }
 
@@ -83,8 +87,12 @@ class Etcd {
     }
     etcd.#closeOnce = bench.scratch.defer(() => etcd.#end());
     for (const member of etcd.#members) etcd.#start(member);
-    await etcd.#leader();
+    await etcd.leader();
     return etcd;
+  }
+
+  get members(): readonly Member[] {
+    return this.#members;
   }
 
   async close(): Promise<void> {
@@ -124,7 +132,7 @@ class Etcd {
   }
 
   /** The member that all members call their leader, once they agree and take writes. */
-  async #leader(): Promise<Member> {
+  async leader(): Promise<Member> {
     const deadline = performance.now() + healthyWithinMs;
     while (performance.now() < deadline) {
       this.#bench.signal.throwIfAborted();
@@ -151,37 +159,23 @@ class Etcd {
   }
 
   /**
-   * One repetition. A write that etcd took before it knew of its leader's death is lost there and answered late, so
+   * One repetition, ended by SIGKILL or, for a leader that is cut off without notice, by SIGSTOP. A write that etcd took before it knew of its leader's death is lost there and answered late, so
    * new ones go out all the time, to each survivor in turn, and the first that succeeds counts.
    */
-  async failover(): Promise<number> {
-    const leader = await this.#leader();
+  async failover(signal: 'SIGKILL' | 'SIGSTOP' = 'SIGKILL'): Promise<number> {
+    const leader = await this.leader();
     const survivors = this.#members.filter((member) => member !== leader);
     await Promise.all(survivors.map((member) => this.#put(member)));
     await delay(500 + Math.random() * 500, undefined, { signal: this.#bench.signal });
     const start = performance.now();
-    leader.process?.kill('SIGKILL');
-    await this.#writable(survivors);
+    leader.process?.kill(signal);
+    await firstWrite(this.#bench, survivors, (survivor) => this.#put(survivor));
     const ms = performance.now() - start;
-    await this.#kill(leader);
-    this.#start(leader);
-    return ms;
-  }
-
-  async #writable(survivors: Member[]): Promise<void> {
-    let done = false;
-    const deadline = performance.now() + writableWithinMs;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    for (let i = 0; !done && performance.now() < deadline; i++) {
-      this.#bench.signal.throwIfAborted();
-      const survivor = survivors[i % survivors.length] as Member;
-      void this.#put(survivor).then((written) => {
-        if (!written) return;
-        done = true;
-        resolve();
-      });
-      await Promise.race([promise, delay(putEveryMs)]);
+    if (signal === 'SIGSTOP') leader.process?.kill('SIGCONT');
+    else {
+      await this.#kill(leader);
+      this.#start(leader);
     }
-    if (!done) throw new Error(`etcd took no write for ${writableWithinMs} ms`);
+    return ms;
   }
 }

@@ -5,6 +5,7 @@ import { type Logger, pino } from 'pino';
 import { BearerCheck } from './api/bearer.ts';
 import { ReportLog } from './api/report-log.ts';
 import { createServer } from './api/server.ts';
+import { kvChanged } from './core/kv-apply.ts';
 import { Node } from './core/node.ts';
 import { claimDataDirectory, DataDirectoryDamaged, DataDirectoryError } from './data-directory.ts';
 import { type Environment, EnvironmentError, readEnvironment } from './environment.ts';
@@ -120,6 +121,8 @@ function createHost(environment: Environment, parts: Parts, reports: ReportLog, 
     },
     onReport: (report) => {
       reports.append(report);
+      // There may be thousands a second; whoever wants them follows the events.
+      if (report.kind === kvChanged) return;
       log.info({ kind: report.kind, index: report.index, ...report.details }, report.text);
     },
     onExit: exit,

@@ -213,7 +213,7 @@ export class Host {
     events.happened(this.id, event);
     for (const effect of node.handle(event, this.#instant())) {
       if (effect.type === 'wakeAt') this.#wakeAt(effect.atMs);
-      else if (effect.type === 'send' && effect.urgent) this.#run(effect);
+      else if ((effect.type === 'send' || effect.type === 'reply') && effect.urgent) this.#run(effect);
       else this.#ordered.push(effect);
       if (effect.type === 'runTask') events.decided(this.id, effect);
     }

@@ -27,12 +27,17 @@ export class BearerCheck {
     return new BearerCheck(await importSPKI(pem, 'EdDSA'));
   }
 
+  /** Whether the token of an `Authorization` header was found good before and has not expired since. */
+  knows(header: string | undefined): boolean {
+    const expiresMs = this.#good.get(tokenOf(header) ?? '');
+    return expiresMs !== undefined && Date.now() < expiresMs;
+  }
+
   /** Takes an `Authorization` header. Throws `tokenMissing` or `tokenInvalid`; neither repeats any of the token. */
   async check(header: string | undefined): Promise<void> {
-    const token = /^Bearer +([^\s]+) *$/i.exec(header ?? '')?.[1];
+    const token = tokenOf(header);
     if (token === undefined) throw errors.tokenMissing({});
-    const expiresMs = this.#good.get(token);
-    if (expiresMs !== undefined && Date.now() < expiresMs) return;
+    if (this.knows(header)) return;
     this.#good.delete(token);
     let exp: number | undefined;
     try {
@@ -44,6 +49,8 @@ export class BearerCheck {
     this.#good.set(token, Number(exp) * 1_000);
   }
 }
+
+const tokenOf = (header: string | undefined): string | undefined => /^Bearer +([^\s]+) *$/i.exec(header ?? '')?.[1];
 
 function reasonOf(error: unknown): string {
   if (error instanceof joseErrors.JWTExpired) return 'it has expired';

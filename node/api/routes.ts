@@ -21,7 +21,7 @@ export interface Api {
 }
 
 export interface Route {
-  method: HTTPMethods & ('GET' | 'POST' | 'DELETE');
+  method: HTTPMethods & ('GET' | 'POST' | 'PUT' | 'DELETE');
   url: string;
   /** Answers without a token. */
   open?: boolean;
@@ -38,7 +38,7 @@ const stateTtlMs = 10_000;
 const idPartMin = 6;
 
 /** Has the node do it; what it refuses is thrown as the error that it gave. */
-async function perform<T extends OperationType>(api: Api, operation: Extract<Operation, { type: T }>) {
+export async function perform<T extends OperationType>(api: Api, operation: Extract<Operation, { type: T }>) {
   const wrong = whatIsWrong(operation);
   if (wrong !== undefined) throw errors.bodyMalformed({ reason: wrong });
   const outcome = (await api.ask(operation)) as Outcome<T>;
@@ -74,7 +74,8 @@ function idempotencyKey(request: FastifyRequest): string | undefined {
   });
 }
 
-function refuseAbove(bytesMax: number, bytes: number, what: string): void {
+/** Throws `bodyTooLarge`. */
+export function refuseAbove(bytesMax: number, bytes: number, what: string): void {
   if (bytes > bytesMax) throw errors.bodyTooLarge({ what, bytesMax });
 }
 

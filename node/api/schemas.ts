@@ -1,4 +1,5 @@
 import { type Static, Type } from 'typebox';
+import { consistencies } from '../core/operation.ts';
 import { limits } from '../core/settings.ts';
 
 /** Names of agents, types, tasks and nodes. */
@@ -43,3 +44,19 @@ export const EventsQuery = Type.Object({
   follow: Type.Optional(Type.Enum(['true', 'false'])),
 });
 export type EventsQuery = Static<typeof EventsQuery>;
+
+const Index = Type.String({ pattern: '^[0-9]{1,15}$' });
+const Consistency = Type.Enum([...consistencies]);
+
+export const KvWriteQuery = Type.Object({ 'if-index': Type.Optional(Index) });
+export type KvWriteQuery = Static<typeof KvWriteQuery>;
+
+export const KvGetQuery = Type.Object({ consistency: Type.Optional(Consistency) });
+export type KvGetQuery = Static<typeof KvGetQuery>;
+
+export const KvListQuery = Type.Object({
+  prefix: Type.Optional(Type.String()),
+  after: Type.Optional(Type.String()),
+  consistency: Type.Optional(Consistency),
+});
+export type KvListQuery = Static<typeof KvListQuery>;

@@ -5,6 +5,7 @@ import type { LeaderView } from '../core/operation.ts';
 import { BearerCheck } from './bearer.ts';
 import { EventStream, type EventStreamLimits, eventStreamLimits } from './event-stream.ts';
 import { bodyBytesMax, type Problem, problemOf } from './problem.ts';
+import { kvRoutes } from './kv-routes.ts';
 import { type Api, type Route, routes } from './routes.ts';
 import { toSafeJson } from './views.ts';
 
@@ -61,7 +62,10 @@ export async function createServer(init: ServerInit): Promise<FastifyInstance> {
   });
   server.removeContentTypeParser('text/plain');
   server.setReplySerializer(toSafeJson);
-  server.addHook('onSend', async (_request, reply) => void reply.headers(headers()));
+  server.addHook('onSend', (_request, reply, _payload, done) => {
+    reply.headers(headers());
+    done();
+  });
   server.addHook('preClose', async () => events.close());
   server.setNotFoundHandler((request, reply) => {
     const { method, url } = request;
@@ -76,6 +80,12 @@ export async function createServer(init: ServerInit): Promise<FastifyInstance> {
     send(reply, problem);
   });
   for (const route of routes) register(server, route, api, bearer);
+  await server.register(async (raw) => {
+    // Values are bytes, whatever their type is said to be.
+    raw.removeAllContentTypeParsers();
+    raw.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
+    for (const route of kvRoutes) register(raw, route, api, bearer);
+  });
   return server;
 }
 
@@ -86,13 +96,30 @@ function register(server: FastifyInstance, route: Route, api: Api, bearer: Beare
     url,
     schema: { ...(params && { params }), ...(body && { body }), ...(querystring && { querystring }) },
     // Before the body is read: a stranger cannot make the node hold one.
-    ...(open ? {} : { onRequest: async (request) => bearer.check(request.headers.authorization) }),
+    ...(open ? {} : { onRequest: (request, _reply, done) => admit(bearer, request.headers.authorization, done) }),
     handler: async (request, reply) => {
       const answer = await route.handle(api, request, reply);
       if (reply.sent) return reply;
-      return reply.type(json).send(answer);
+      if (!reply.hasHeader('content-type')) reply.type(json);
+      return reply.send(answer);
     },
   });
+}
+
+/** At once for a token that is known, as most are. */
+function admit(bearer: BearerCheck, header: string | undefined, done: (error?: Error) => void): void {
+  if (bearer.knows(header)) done();
+  else void admitStranger(bearer, header, done);
+}
+
+async function admitStranger(bearer: BearerCheck, header: string | undefined, done: (error?: Error) => void) {
+  let refusal: Error | undefined;
+  try {
+    await bearer.check(header);
+  } catch (error) {
+    refusal = error as Error;
+  }
+  done(refusal);
 }
 
 function send(reply: FastifyReply, { status, headers, body }: Problem): void {

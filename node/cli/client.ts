@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import type { IncomingMessage } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ErrorBody } from '../core/errors.ts';
 import { CallRefused, ClusterUnreachable, UsageError } from './command-error.ts';
 import { openFleet } from './fleet.ts';
 import { homeDirectory, openHome } from './home.ts';
-import { type HttpRequest, openRequest, probe, readText } from './http-request.ts';
+import { type HttpRequest, openRequest, probe, readBytes, readText } from './http-request.ts';
 import { signToken } from './token.ts';
 
 export interface ClientOptions {
@@ -37,13 +37,22 @@ const timesDefault: ClientTimes = {
 };
 /** Beyond the time in which a node gives up by itself. */
 const answerGraceMs = 5_000;
-const base = '/api/v1/cluster';
+const apiBase = '/api/v1';
+const base = `${apiBase}/cluster`;
 const retriedStatus = new Set([502, 503]);
 const adminsMax = 100;
 
+/** An answer as it came. */
+export interface RawAnswer {
+  headers: IncomingHttpHeaders;
+  bytes: Buffer;
+}
+
 interface Call {
   method: string;
+  /** From the root of the server. */
   path: string;
+  /** Bytes go out as they are, everything else as JSON. */
   body: unknown;
   /** The node may work on it this long, ms. */
   workMs: number;
@@ -90,16 +99,25 @@ export class Client {
   }
 
   get<T>(path: string): Promise<T> {
-    return this.#call({ method: 'GET', path, body: undefined, workMs: 0 });
+    return this.#json({ method: 'GET', path: base + path, body: undefined, workMs: 0 });
   }
 
   /** `workMs`: how long the node may need, when that is longer than trying goes on. */
   post<T>(path: string, body: unknown, workMs = 0): Promise<T> {
-    return this.#call({ method: 'POST', path, body, workMs });
+    return this.#json({ method: 'POST', path: base + path, body, workMs });
   }
 
   delete<T>(path: string): Promise<T> {
-    return this.#call({ method: 'DELETE', path, body: undefined, workMs: 0 });
+    return this.#json({ method: 'DELETE', path: base + path, body: undefined, workMs: 0 });
+  }
+
+  /** `path` stands behind `/api/v1/kv`. */
+  kv(method: 'GET' | 'PUT' | 'DELETE', path: string, body?: Uint8Array): Promise<RawAnswer> {
+    return this.#call({ method, path: `${apiBase}/kv${path}`, body, workMs: 0 });
+  }
+
+  async #json<T>(call: Call): Promise<T> {
+    return JSON.parse((await this.#call(call)).bytes.toString('utf8')) as T;
   }
 
   /**
@@ -141,7 +159,7 @@ export class Client {
     }
   }
 
-  async #call<T>(call: Call): Promise<T> {
+  async #call(call: Call): Promise<RawAnswer> {
     const { giveUpAfterMs, pauseMs } = this.#times;
     const deadlineMs = performance.now() + Math.max(giveUpAfterMs, call.workMs);
     const key = randomUUID();
@@ -150,14 +168,17 @@ export class Client {
       const admin = await this.#choose();
       let failure: Error;
       try {
-        return await this.#try<T>(admin, call, key, Math.max(deadlineMs - performance.now(), 0) + answerGraceMs);
+        return await this.#try(admin, call, key, Math.max(deadlineMs - performance.now(), 0) + answerGraceMs);
       } catch (error) {
         failure = error as Error;
       }
       if (failure instanceof CallRefused) {
         const { code, details } = failure.body;
         // The try whose answer was lost has deleted it.
-        if (lost && call.method === 'DELETE' && code === 'agentUnknown') return details as T;
+        if (lost && call.method === 'DELETE' && code === 'agentUnknown') {
+          return { headers: {}, bytes: Buffer.from(JSON.stringify(details)) };
+        }
+        if (lost && code === 'keyChanged') throw uncertain(failure);
         if (!retriedCode(failure)) throw failure;
       } else lost = true;
       if (performance.now() >= deadlineMs) throw this.#inTheEnd(failure);
@@ -166,21 +187,22 @@ export class Client {
     }
   }
 
-  async #try<T>(admin: string, { method, path, body }: Call, key: string, withinMs: number): Promise<T> {
+  async #try(admin: string, { method, path, body }: Call, key: string, withinMs: number): Promise<RawAnswer> {
     const headers: Record<string, string> = { ...this.#headers(), 'idempotency-key': key };
-    if (body !== undefined) headers['content-type'] = 'application/json';
+    const isBytes = body instanceof Uint8Array;
+    if (body !== undefined) headers['content-type'] = isBytes ? 'application/octet-stream' : 'application/json';
     return this.#whileAlive(admin, AbortSignal.timeout(Math.ceil(withinMs)), async (signal) => {
       const request: HttpRequest = {
         method,
         headers,
         signal,
-        ...(body !== undefined && { body: JSON.stringify(body) }),
+        ...(body !== undefined && { body: isBytes ? body : JSON.stringify(body) }),
       };
-      const answer = await openRequest(`${admin}${base}${path}`, request);
-      const text = await readText(answer);
+      const answer = await openRequest(`${admin}${path}`, request);
+      const bytes = await readBytes(answer);
       const status = answer.statusCode ?? 0;
-      if (status < 200 || status > 299) throw refusalOf(status, text, admin);
-      return JSON.parse(text) as T;
+      if (status < 200 || status > 299) throw refusalOf(status, bytes.toString('utf8'), admin);
+      return { headers: answer.headers, bytes };
     });
   }
 
@@ -244,6 +266,14 @@ export class Client {
 }
 
 const retriedCode = (error: CallRefused): boolean => retriedStatus.has(error.status);
+
+/** The try whose answer was lost may have been what changed the key. */
+function uncertain({ body }: CallRefused): CallRefused {
+  const message =
+    'The answer to a first try was lost, and the key has changed since. Whether that try took effect is unknown. ' +
+    'Read the key and decide anew.';
+  return new CallRefused({ code: 'keyUncertain', message, details: body.details }, 409);
+}
 
 function refusalOf(status: number, text: string, admin: string): CallRefused {
   try {

@@ -8,7 +8,7 @@ const answerBytesMax = 64 * 1024 * 1024;
 export interface HttpRequest {
   method?: string;
   headers?: Record<string, string>;
-  body?: string;
+  body?: string | Uint8Array;
   signal?: AbortSignal;
 }
 
@@ -32,8 +32,8 @@ export function openRequest(url: string, { method = 'GET', headers = {}, body, s
   });
 }
 
-/** The whole of an answer as text. Throws when it breaks off or is larger than any that a node gives. */
-export async function readText(answer: IncomingMessage): Promise<string> {
+/** The whole of an answer. Throws when it breaks off or is larger than any that a node gives. */
+export async function readBytes(answer: IncomingMessage): Promise<Buffer> {
   const parts: Buffer[] = [];
   let bytes = 0;
   for await (const part of answer as AsyncIterable<Buffer>) {
@@ -41,7 +41,11 @@ export async function readText(answer: IncomingMessage): Promise<string> {
     if (bytes > answerBytesMax) throw new Error(`the answer is larger than ${answerBytesMax} bytes`);
     parts.push(part);
   }
-  return Buffer.concat(parts).toString('utf8');
+  return Buffer.concat(parts);
+}
+
+export async function readText(answer: IncomingMessage): Promise<string> {
+  return (await readBytes(answer)).toString('utf8');
 }
 
 /** The status of `GET url`; throws when there is none within `timeoutMs`. */

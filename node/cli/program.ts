@@ -4,6 +4,7 @@ import { down } from './down.ts';
 import { eventLine, followEvents, type ReportJson } from './events.ts';
 import { homeDirectory, openHome } from './home.ts';
 import { kill } from './kill.ts';
+import { registerKvCommands } from './kv-commands.ts';
 import { exitCodes, print } from './output.ts';
 import { type Globals, Session } from './session.ts';
 import { type AgentJson, agentsTable, nodesTable, type StatusJson, statusText } from './status.ts';
@@ -50,6 +51,7 @@ export async function runCommandLine(argv: readonly string[], console: Console =
   registerFleetCommands(program, session);
   registerViewCommands(program, session);
   registerAgentCommands(program, session);
+  registerKvCommands(program, session);
   registerSimCommand(program, session);
   try {
     await program.parseAsync(argv, { from: 'user' });

@@ -1,23 +1,11 @@
+import { type Applied, done, refuse } from './applied.ts';
 import type { ClusterState, Placement } from './cluster-state.ts';
 import type { Command, CommandKind, CommandOf } from './command.ts';
-import { type ConclaveError, errors } from './errors.ts';
+import { errors } from './errors.ts';
+import { kvAppliers } from './kv-apply.ts';
 import { limits } from './settings.ts';
 
-/** What an applied command did: what to tell people, and which agents it touched. */
-export type Applied =
-  | { ok: true; kind: string; text: string; details: Record<string, unknown>; agents: string[] }
-  | { ok: false; error: ConclaveError };
-
 type Appliers = { [K in CommandKind]: (state: ClusterState, command: CommandOf<K>, index: number) => Applied };
-
-const done = (kind: string, text: string, details: Record<string, unknown>, agents: string[] = []): Applied => ({
-  ok: true,
-  kind,
-  text,
-  details,
-  agents,
-});
-const refuse = (reason: string): Applied => ({ ok: false, error: errors.commandInvalid({ reason }) });
 
 /**
  * Applies one command to the state at its place in the log. Pure: the same state and command give the same result on
@@ -29,6 +17,8 @@ export function apply(state: ClusterState, command: Command, index: number): App
 }
 
 const appliers: Appliers = {
+  ...kvAppliers,
+
   memberJoin(state, { node, boot, profile }, index) {
     const known = state.members.get(node);
     if (known !== undefined && known.boot > boot) return refuse(`an older start of node ${profile.name} asked to join`);

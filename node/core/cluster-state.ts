@@ -1,7 +1,6 @@
 import type { Decision } from '../../strategies/strategy.ts';
 import type { NodeId, Profile } from './message.ts';
 import { limits } from './settings.ts';
-import { fromBytes, fromJson, toBytes, toJson } from './text.ts';
 
 export interface Member {
   node: NodeId;
@@ -53,6 +52,13 @@ export interface Ending {
   holders: NodeId[];
 }
 
+/** What stands under a key. */
+export interface KvRecord {
+  value: Uint8Array;
+  /** Log index of its last change. */
+  index: number;
+}
+
 /** What the log says: the same on every node at the same index. Changed by `apply` alone. */
 export class ClusterState {
   /** Last log index that was applied. */
@@ -66,6 +72,12 @@ export class ClusterState {
   readonly types = new Map<string, TypeRecord>();
   /** Deploy requests that took effect, with the agents they made; oldest first, bounded. */
   readonly requests = new Map<string, string[]>();
+  /** The key-value space. */
+  readonly kv = new Map<string, KvRecord>();
+  /** Characters of its keys and bytes of its values together. */
+  kvBytes = 0;
+  /** Log index of the last deletion of any key. */
+  kvDeletedIndex = 0;
 
   alive(): Member[] {
     return [...this.members.values()].filter((member) => member.membership === 'alive');
@@ -104,26 +116,6 @@ export class ClusterState {
     return record === undefined ? epoch <= this.index : epoch < record.created;
   }
 
-  /** Everything, as bytes for a snapshot: the same for equal states. */
-  encode(): Uint8Array {
-    const { index, turn, members, agents, ending, types, requests } = this;
-    const maps = { members, agents, ending, types, requests };
-    const entries = Object.fromEntries(Object.entries(maps).map(([name, map]) => [name, [...map]]));
-    return toBytes(toJson({ index, turn, ...entries }));
-  }
-
-  /** Becomes what another state encoded. Throws `SyntaxError` on anything else. */
-  load(bytes: Uint8Array): void {
-    const { index, turn, ...entries } = fromJson(fromBytes(bytes)) as Encoded;
-    this.index = index;
-    this.turn = turn;
-    fill(this.members, entries.members);
-    fill(this.agents, entries.agents);
-    fill(this.ending, entries.ending);
-    fill(this.types, entries.types);
-    fill(this.requests, entries.requests);
-  }
-
   rememberRequest(request: string, agents: string[]): void {
     this.requests.set(request, agents);
     for (const oldest of this.requests.keys()) {
@@ -131,19 +123,4 @@ export class ClusterState {
       this.requests.delete(oldest);
     }
   }
-}
-
-interface Encoded {
-  index: number;
-  turn: number;
-  members: [NodeId, Member][];
-  agents: [string, AgentRecord][];
-  ending: [string, Ending][];
-  types: [string, TypeRecord][];
-  requests: [string, string[]][];
-}
-
-function fill<V>(map: Map<string, V>, entries: readonly [string, V][]): void {
-  map.clear();
-  for (const [key, value] of entries) map.set(key, value);
 }

@@ -1,6 +1,7 @@
 import { type Entry, entryKinds } from '../../consensus/entry.ts';
 import type { Decision } from '../../strategies/strategy.ts';
 import { errors } from './errors.ts';
+import { decodeKvCommand, encodeKvCommand, isKvCommand, type KvCommand } from './kv-command.ts';
 import type { NodeId, Profile } from './message.ts';
 import { fromBytes, fromJson, toBytes, toJson } from './text.ts';
 
@@ -37,6 +38,7 @@ export type Command = { atMs: number } & (
   | { kind: 'agentActive'; agent: string; epoch: number }
   | { kind: 'agentDelete'; agent: string }
   | { kind: 'agentGone'; agent: string; index: number }
+  | KvCommand
 );
 
 export type CommandKind = Command['kind'];
@@ -45,13 +47,14 @@ export type CommandOf<K extends CommandKind> = Extract<Command, { kind: K }>;
 export type Draft = Command extends infer C ? (C extends Command ? Omit<C, 'atMs'> : never) : never;
 
 export function encodeCommand(command: Command): Uint8Array {
+  if (command.kind === 'kvPut' || command.kind === 'kvDelete') return encodeKvCommand(command);
   return toBytes(toJson(command));
 }
 
 /** Decodes what `encodeCommand` made. Throws `commandInvalid`: the log holds something this program did not write. */
 export function decodeCommand(bytes: Uint8Array): Command {
   try {
-    return fromJson(fromBytes(bytes)) as Command;
+    return isKvCommand(bytes) ? decodeKvCommand(bytes) : (fromJson(fromBytes(bytes)) as Command);
   } catch (error) {
     throw errors.commandInvalid({ reason: `unreadable log entry: ${String(error)}` });
   }
@@ -60,7 +63,7 @@ export function decodeCommand(bytes: Uint8Array): Command {
 /** Who ever joined by these entries, and where they were then: a hint for a node that starts again, not a decision. */
 export function joinsIn(entries: readonly Entry[]): CommandOf<'memberJoin'>[] {
   return entries.flatMap(({ kind, data }) => {
-    if (kind !== entryKinds.command) return [];
+    if (kind !== entryKinds.command || isKvCommand(data)) return [];
     const command = decodeCommand(data);
     return command.kind === 'memberJoin' ? [command] : [];
   });

@@ -2,7 +2,8 @@ import type { Configuration } from '../../consensus/configuration.ts';
 import type { Entry, RaftMessage } from '../../consensus/message.ts';
 import { entryKinds } from '../../consensus/message.ts';
 import { type Persist, type ProposalRefusal, Raft, type Snapshot } from '../../consensus/raft.ts';
-import { type Applied, apply, nameOf } from './apply.ts';
+import type { Applied } from './applied.ts';
+import { apply, nameOf } from './apply.ts';
 import { ClusterState } from './cluster-state.ts';
 import { type Draft, decodeCommand, encodeCommand } from './command.ts';
 import type { Context } from './context.ts';
@@ -12,6 +13,7 @@ import type { NodeId } from './message.ts';
 import { LogRecords, type StoredLog } from './log-records.ts';
 import { keys, writeEntry, writeJson } from './records.ts';
 import type { Restored } from './restored.ts';
+import { encodeState, loadState } from './state-snapshot.ts';
 import { fromBytes } from './text.ts';
 
 export interface DecisionEvents {
@@ -28,6 +30,8 @@ type Done = (result: { ok: true; index: number } | { ok: false; error: ConclaveE
 /** The replicated log of decisions: proposes, keeps it durable, and applies what is committed to the state. */
 export class Decisions {
   readonly state = new ClusterState();
+  /** The last log index that was applied and is not about keys and values: nothing that is decided depends on those. */
+  decidedIndex = 0;
   raft: Raft;
   readonly #context: Context;
   readonly #events: DecisionEvents;
@@ -44,7 +48,7 @@ export class Decisions {
     this.#context = context;
     this.#events = events;
     this.#records = new LogRecords(restored.log);
-    if (restored.log.snapshot !== undefined) this.state.load(restored.log.snapshot.data);
+    if (restored.log.snapshot !== undefined) loadState(this.state, restored.log.snapshot.data);
     this.raft = this.#createRaft(restored.log);
   }
 
@@ -69,6 +73,11 @@ export class Decisions {
   /** This node leads, and every decision before its time is applied. */
   isReady(): boolean {
     return this.raft.readyToLead() && this.state.index >= this.raft.commitIndex;
+  }
+
+  /** The same, also while what was committed by an earlier event of those handled together is about to be applied. */
+  mayLead(): boolean {
+    return this.isReady() || (this.raft.readyToLead() && this.#seen.ready && this.#seen.term === this.raft.term);
   }
 
   get leader(): NodeId {
@@ -145,12 +154,13 @@ export class Decisions {
     const entries = this.state.index - this.raft.snapshotIndex;
     if (entries < compactEntries && this.#bytesBehind < compactBytes) return;
     this.#bytesBehind = 0;
-    this.raft.compact(this.state.encode(), keptEntries);
+    this.raft.compact(encodeState(this.state), keptEntries);
   }
 
   /** What this node had proposed before may or may not be in what it did not see. */
   #passOver({ index, data }: Snapshot): void {
-    this.state.load(data);
+    loadState(this.state, data);
+    this.decidedIndex = index;
     this.#bytesBehind = 0;
     for (const [place, { done }] of this.#proposed) {
       if (place > index) continue;
@@ -164,6 +174,7 @@ export class Decisions {
     this.state.index = entry.index;
     this.#bytesBehind += entry.data.byteLength;
     if (entry.kind === entryKinds.command) this.#applyCommand(entry);
+    else this.decidedIndex = entry.index;
     if (entry.kind === entryKinds.noop) {
       const leader = fromBytes(entry.data);
       const name = nameOf(this.state, leader);
@@ -188,6 +199,7 @@ export class Decisions {
 
   #applyCommand(entry: Entry): void {
     const command = decodeCommand(entry.data);
+    if (command.kind !== 'kvPut' && command.kind !== 'kvDelete') this.decidedIndex = entry.index;
     const applied = apply(this.state, command, entry.index);
     if (applied.ok) {
       this.#report(entry, command.atMs, applied.kind, applied.text, applied.details);

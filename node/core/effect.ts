@@ -21,7 +21,7 @@ export interface Report {
 /**
  * What the node wants from the world. A host runs the effects of one `handle` in order, and those of successive calls
  * one after the other; a `persist` holds back everything behind it until it is durable, except `wakeAt` and what is
- * marked `urgent`, which promise nothing that a disk must back.
+ * marked `urgent`, which promise nothing that this node's disk must back.
  */
 export type Effect =
   /** One atomic batch, synced to disk. The host feeds `persisted` with the id before it goes on. */
@@ -45,7 +45,8 @@ export type Effect =
     }
   | { type: 'stopAgent'; agent: string; epoch: number }
   | { type: 'runTask'; agent: string; epoch: number; task: string; payload: Uint8Array }
-  | { type: 'reply'; request: string; outcome: Outcome }
+  /** `urgent`: what it says is committed, so it is on a majority of disks, whatever this one is still to write. */
+  | { type: 'reply'; request: string; outcome: Outcome; urgent?: boolean }
   | { type: 'report'; report: Report }
   /** Wake no later than this; replaces the wish before. */
   | { type: 'wakeAt'; atMs: number }

@@ -79,6 +79,26 @@ const definitions = {
     409,
     (d) => `Agent "${d.agent}" is being placed right now. Nothing was changed. Try again in a moment.`,
   ),
+  keyUnknown: define<{ key: string }>(
+    404,
+    (d) => `There is no key "${d.key}". Nothing was changed. "conclave kv list" lists the keys.`,
+  ),
+  keyChanged: define<{ key: string; ifIndex: number; index: number }>(
+    412,
+    (d) =>
+      `Key "${d.key}" ${d.index === 0 ? 'does not exist' : `was last changed at index ${d.index}`}, ` +
+      `${d.ifIndex === 0 ? 'and it should not exist' : `not at ${d.ifIndex}`}. Nothing was changed. Read it again and decide anew.`,
+  ),
+  keyUncertain: define<{ key: string }>(
+    409,
+    (d) =>
+      `Key "${d.key}" may have changed while the request was tried again. Whether the request took effect is unknown; ` +
+      'it was not done a second time. Read the key and decide anew.',
+  ),
+  kvFull: define<{ what: string; max: number }>(
+    409,
+    (d) => `The key-value space is full: at most ${d.max} ${d.what}. Nothing was changed. Delete some keys first.`,
+  ),
   // what the cluster can do now
   leaderUnknown: define<Record<string, never>>(
     503,

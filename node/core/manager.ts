@@ -78,12 +78,12 @@ export class Manager {
   /** Does what is due, if this node leads. */
   reconcile(): void {
     if (!this.#decisions.isReady()) return;
-    const { state } = this.#decisions;
+    const { decidedIndex } = this.#decisions;
     const { nowMs } = this.#context;
     this.#ledSinceMs ??= nowMs;
-    if (!this.#dirty && state.index === this.#index && nowMs < this.#nextMs) return;
+    if (!this.#dirty && decidedIndex === this.#index && nowMs < this.#nextMs) return;
     this.#dirty = false;
-    this.#index = state.index;
+    this.#index = decidedIndex;
     this.#nextMs = nowMs + 200;
     this.#buryTheDead();
     this.#changeVoters();

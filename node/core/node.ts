@@ -1,5 +1,5 @@
 import { isRaftMessage, type RaftMessageType } from '../../consensus/message.ts';
-import { type Applied } from './apply.ts';
+import type { Applied } from './applied.ts';
 import { type Context, reportLocally } from './context.ts';
 import { joinsIn } from './command.ts';
 import { Decisions } from './decisions.ts';
@@ -11,6 +11,8 @@ import { Fitness } from './fitness.ts';
 import { Founding } from './founding.ts';
 import { Holder } from './holder.ts';
 import { Hosting } from './hosting.ts';
+import { isKv } from './kv.ts';
+import { kvChanged } from './kv-apply.ts';
 import { LoadBoard } from './load-board.ts';
 import { Manager } from './manager.ts';
 import { Membership } from './membership.ts';
@@ -165,9 +167,14 @@ export class Node {
 
   /** Takes one event and returns what is to be done about it. */
   handle(event: Event, at: Instant): Effect[] {
+    return this.handleAll([event], at);
+  }
+
+  /** Takes events that came together, in their order. What follows from all of them, such as messages, follows once. */
+  handleAll(events: readonly Event[], at: Instant): Effect[] {
     this.#context.nowMs = at.nowMs;
     this.#context.wallMs = at.wallMs;
-    (this.#onEvent[event.type] as (event: Event) => void)(event);
+    for (const event of events) (this.#onEvent[event.type] as (event: Event) => void)(event);
     if (this.#decisions.raft.deadlineMs() <= at.nowMs) this.#decisions.raft.tick(at.nowMs);
     if (at.nowMs >= this.#tickMs + this.#context.settings.tickMs) this.#tick();
     this.#settle();
@@ -247,7 +254,12 @@ export class Node {
       const reason = whatIsWrong(operation);
       if (reason !== undefined) {
         this.#context.out.reply(request, { ok: false, error: toErrorBody(errors.bodyMalformed({ reason })) });
-      } else this.#requests.ask(operation, (outcome) => this.#context.out.reply(request, this.#beforeMeeting(outcome)));
+      } else {
+        const urgent = isKv(operation);
+        this.#requests.ask(operation, (outcome) =>
+          this.#context.out.reply(request, this.#beforeMeeting(outcome), urgent),
+        );
+      }
     },
     load: ({ sample }) => this.#loads.sample(sample, this.#hosting.size, this.#hosting.queueDepth()),
     stop: () => this.#membership.leave(),
@@ -336,6 +348,8 @@ export class Node {
   }
 
   #onApplied(applied: Extract<Applied, { ok: true }>): void {
+    // No decision of the manager depends on keys and values.
+    if (applied.kind === kvChanged) return;
     this.#manager.touch();
     if (applied.kind.startsWith('member')) this.#membership.onMembersChanged(this.#detector, this.#loads);
     if (applied.kind === 'memberJoined') this.#detector.pardon(String(applied.details.node));

@@ -1,6 +1,6 @@
-import type { Operation, OperationType } from './operation.ts';
+import { type Consistency, consistencies, type Operation, type OperationType } from './operation.ts';
+import { decodeOperation } from './operation-codec.ts';
 import { limits } from './settings.ts';
-import { fromBytes, fromJson } from './text.ts';
 
 type Checked = { ok: true; operation: Operation } | { ok: false; reason: string };
 type Fields = Record<string, unknown>;
@@ -11,6 +11,21 @@ const isText = (value: unknown, lengthMax: number): boolean => typeof value === 
 const isCount = (value: unknown, max: number): boolean =>
   Number.isInteger(value) && Number(value) >= 1 && Number(value) <= max;
 const isTtl = (value: unknown): boolean => isCount(value, limits.taskTtlMsMax);
+
+const kvKeyPattern = /^[A-Za-z0-9_][A-Za-z0-9._:-]*(?:\/[A-Za-z0-9_][A-Za-z0-9._:-]*)*$/;
+/** Parts divided by slashes. None is empty or begins with a dot: what carries URLs would change such a one on the way. */
+const isKvKey = (value: unknown): boolean => isText(value, limits.kvKeyLengthMax) && kvKeyPattern.test(String(value));
+const kvKeyRule =
+  `key: 1 to ${limits.kvKeyLengthMax} letters, digits and "._:-/", ` +
+  'of which each part between slashes begins with a letter, a digit or "_"';
+const isIndex = (value: unknown): boolean => Number.isSafeInteger(value) && Number(value) >= 0;
+const isConsistency = (value: unknown): boolean => consistencies.includes(value as Consistency);
+
+const checkKvWrite = (f: Fields): string | undefined => {
+  if (!isKvKey(f.key)) return kvKeyRule;
+  if (f.ifIndex !== undefined && !isIndex(f.ifIndex)) return 'index';
+  return f.since === undefined || isIndex(f.since) ? undefined : 'log index';
+};
 
 /** Each says which field is wrong, or nothing. */
 const checks: { [T in OperationType]: (fields: Fields) => string | undefined } = {
@@ -42,6 +57,18 @@ const checks: { [T in OperationType]: (fields: Fields) => string | undefined } =
     const fits = payload instanceof Uint8Array && payload.byteLength <= limits.payloadBytesMax;
     return fits ? undefined : `payload: at most ${limits.payloadBytesMax} bytes`;
   },
+  kvPut: (f) => {
+    const { value } = f;
+    const fits = value instanceof Uint8Array && value.byteLength <= limits.kvValueBytesMax;
+    return checkKvWrite(f) ?? (fits ? undefined : `value: at most ${limits.kvValueBytesMax} bytes`);
+  },
+  kvDelete: checkKvWrite,
+  kvGet: (f) => (!isKvKey(f.key) ? kvKeyRule : isConsistency(f.consistency) ? undefined : 'consistency'),
+  kvList: (f) => {
+    if (!isText(f.prefix, limits.kvKeyLengthMax)) return 'prefix';
+    if (f.after !== undefined && !isText(f.after, limits.kvKeyLengthMax)) return 'cursor';
+    return isConsistency(f.consistency) ? undefined : 'consistency';
+  },
   state: (f) => (!isId(f.agent) ? 'agent' : isTtl(f.ttlMs) ? undefined : 'ttl'),
 };
 
@@ -57,7 +84,7 @@ export function whatIsWrong(operation: Operation): string | undefined {
 export function checkOperation(bytes: Uint8Array): Checked {
   let operation: Operation;
   try {
-    operation = fromJson(fromBytes(bytes)) as Operation;
+    operation = decodeOperation(bytes);
   } catch (error) {
     return { ok: false, reason: String(error) };
   }

@@ -30,7 +30,20 @@ export type Operation =
   | { type: 'delete'; agent: string }
   | { type: 'migrate'; agent: string; target: NodeId }
   | { type: 'task'; agent: string; task: string; payload: Uint8Array; ttlMs: number }
-  | { type: 'state'; agent: string; ttlMs: number };
+  | { type: 'state'; agent: string; ttlMs: number }
+  /** `ifIndex`: only if the key was last changed there, 0: only if it does not exist. `since`: see `KvCommand`. */
+  | { type: 'kvPut'; key: string; value: Uint8Array; ifIndex?: number; since?: number }
+  | { type: 'kvDelete'; key: string; ifIndex?: number; since?: number }
+  | { type: 'kvGet'; key: string; consistency: Consistency }
+  /** The keys that begin with `prefix`, from behind the key `after`. */
+  | { type: 'kvList'; prefix: string; after?: string; consistency: Consistency };
+
+/**
+ * `linearizable`: shows every write that was answered before the read was asked. `leader`: what the leader has, which
+ * may have been replaced without knowing it yet. `stale`: what the node that is asked has.
+ */
+export const consistencies = ['linearizable', 'leader', 'stale'] as const;
+export type Consistency = (typeof consistencies)[number];
 
 export type OperationType = Operation['type'];
 
@@ -113,6 +126,13 @@ export interface Results {
   task: { agent: string; task: string; value: Uint8Array };
   /** `state`: the agent's checkpoint, JSON bytes for agents without their own `checkpoint`. */
   state: { agent: string; epoch: number; sequence: number; state: Uint8Array };
+  /** `index`: log index of the change. */
+  kvPut: { key: string; index: number };
+  /** `deleted`: false when there was no such key; `index` is 0 then. */
+  kvDelete: { key: string; index: number; deleted: boolean };
+  kvGet: { key: string; value: Uint8Array; index: number };
+  /** `next`: there are more, behind this key. */
+  kvList: { keys: { key: string; index: number; bytes: number }[]; next?: string };
 }
 
 export type Outcome<T extends OperationType = OperationType> =

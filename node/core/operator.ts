@@ -3,6 +3,7 @@ import type { ClusterState } from './cluster-state.ts';
 import type { Context } from './context.ts';
 import type { Decisions } from './decisions.ts';
 import { type ConclaveError, errors, toErrorBody } from './errors.ts';
+import { isKvRead, isKvWrite, readKv, writeKv } from './kv.ts';
 import type { Manager } from './manager.ts';
 import type { AgentView, Operation, Outcome } from './operation.ts';
 import type { Views } from './views.ts';
@@ -29,7 +30,7 @@ const refuse = (error: ConclaveError): Outcome => ({ ok: false, error: toErrorBo
 
 const unexplained = (view: AgentView): AgentView => ({ ...view, decision: undefined });
 
-/** What an operator asks of the leader: deploy, delete, migrate. Answers once the log holds the decision. */
+/** What is asked of the leader: deploy, delete, migrate, keys and values. Answers once the log holds the decision. */
 export class Operator {
   readonly #context: Context;
   readonly #decisions: Decisions;
@@ -54,6 +55,8 @@ export class Operator {
     if (operation.type === 'deploy') this.#deploy(operation, done);
     else if (operation.type === 'delete') this.#delete(operation, done);
     else if (operation.type === 'migrate') this.#migrate(operation, done);
+    else if (isKvWrite(operation)) writeKv(this.#decisions, operation, done);
+    else if (isKvRead(operation)) done(readKv(this.#state, operation));
     else done(refuse(errors.internal({ reason: `${operation.type} is not for the leader` })));
   }
 

@@ -40,8 +40,8 @@ export class Outbox {
     this.#effects.push({ type: 'publish', topic, message, cluster: this.cluster });
   }
 
-  reply(request: string, outcome: Outcome): void {
-    this.#effects.push({ type: 'reply', request, outcome });
+  reply(request: string, outcome: Outcome, urgent = false): void {
+    this.#effects.push({ type: 'reply', request, outcome, urgent });
   }
 
   report(report: Report): void {

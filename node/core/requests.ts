@@ -2,9 +2,11 @@ import type { Context } from './context.ts';
 import type { Decisions } from './decisions.ts';
 import { type ErrorCode, errors, toErrorBody } from './errors.ts';
 import type { Hosting } from './hosting.ts';
+import { isKv, isKvRead, isKvWrite, readKv } from './kv.ts';
 import type { MessageOf, NodeId } from './message.ts';
 import type { Operation, Outcome } from './operation.ts';
 import { checkOperation } from './operation-check.ts';
+import { encodeOperation } from './operation-codec.ts';
 import type { Operator } from './operator.ts';
 import type { Peers } from './peers.ts';
 import { limits } from './settings.ts';
@@ -19,6 +21,8 @@ interface Pending {
   operation: Operation;
   done: Done;
   deadlineMs: number;
+  /** Log index that was applied here when it was asked: whatever it leads to comes behind it. */
+  since: number;
   sentTo: NodeId | undefined;
   sentMs: number;
   tries: number;
@@ -28,7 +32,7 @@ interface Pending {
 const retried: readonly ErrorCode[] = ['notLeader', 'leaderUnknown', 'agentNotReady', 'notMember'];
 
 /** What changes the log; of the rest nothing is worse for being done twice, and a task has an id of its own. */
-const commands: ReadonlySet<Operation['type']> = new Set(['deploy', 'delete', 'migrate']);
+const commands: ReadonlySet<Operation['type']> = new Set(['deploy', 'delete', 'migrate', 'kvPut', 'kvDelete']);
 
 /**
  * What users ask, at whatever node: answered here when this node can, else passed on to the one that can, again and
@@ -81,7 +85,8 @@ export class Requests {
     const named = operation.type === 'deploy' ? { ...operation, request: operation.request ?? id } : operation;
     const ttlMs = 'ttlMs' in operation ? operation.ttlMs : this.#context.settings.operationTimeoutMs;
     const deadlineMs = this.#context.nowMs + ttlMs;
-    const pending = { id, operation: named, done, deadlineMs, sentTo: undefined, sentMs: 0, tries: 0 };
+    const since = this.#decisions.state.index;
+    const pending = { id, operation: named, done, deadlineMs, since, sentTo: undefined, sentMs: 0, tries: 0 };
     this.#pending.set(id, pending);
     this.#dispatch(pending);
   }
@@ -93,16 +98,17 @@ export class Requests {
     pending.sentTo = target;
     if (target === self) {
       pending.tries += 1;
-      this.#perform(pending.id, this.#withTimeLeft(pending), (outcome) => this.#onOutcome(pending, outcome));
+      this.#perform(pending.id, this.#forThisTry(pending), (outcome) => this.#onOutcome(pending, outcome));
     } else if (target !== undefined && this.#peers.isConnected(target)) {
       pending.tries += 1;
-      const operation = toBytes(toJson(this.#withTimeLeft(pending)));
+      const operation = encodeOperation(this.#forThisTry(pending));
       out.sendUrgent(target, { type: 'forward', body: { request: pending.id, operation } });
     } else pending.sentTo = undefined;
   }
 
-  /** Tried again, an operation has no more time than it was given at first. */
-  #withTimeLeft({ operation, deadlineMs }: Pending): Operation {
+  /** Tried again, an operation has no more time than it was given at first, and no key is written twice. */
+  #forThisTry({ operation, deadlineMs, tries, since }: Pending): Operation {
+    if (isKvWrite(operation) && tries > 1) return { ...operation, since };
     if (!('ttlMs' in operation)) return operation;
     return { ...operation, ttlMs: Math.max(1, Math.floor(deadlineMs - this.#context.nowMs)) };
   }
@@ -110,7 +116,7 @@ export class Requests {
   /** The node that can do it, as far as this one knows; undefined when nobody can at the moment. */
   #whoCan(operation: Operation): NodeId | undefined {
     const { self } = this.#context;
-    const leader = this.#decisions.isReady() ? self : this.#decisions.leader || undefined;
+    const leader = this.#decisions.mayLead() ? self : this.#decisions.leader || undefined;
     switch (operation.type) {
       case 'status':
       case 'nodes':
@@ -128,6 +134,9 @@ export class Requests {
         const agent = this.#decisions.state.agents.get(operation.agent);
         return agent === undefined ? leader : agent.placement?.host;
       }
+      case 'kvGet':
+      case 'kvList':
+        return operation.consistency === 'stale' ? self : leader;
       default:
         return leader;
     }
@@ -151,6 +160,10 @@ export class Requests {
         return this.#tasks.ask(request, operation, done);
       case 'state':
         return this.#readState(operation.agent, done);
+      case 'kvGet':
+      case 'kvList':
+        if (operation.consistency === 'stale') return done(readKv(this.#decisions.state, operation));
+        return this.#lead(operation, done);
       default:
         return this.#lead(operation, done);
     }
@@ -159,12 +172,16 @@ export class Requests {
   /** A leader that is about to know everything keeps what it is asked until it does. */
   #lead(operation: Operation, done: Done): void {
     const { leader } = this.#decisions;
-    if (this.#decisions.isReady()) {
+    // Others may have elected another leader, whose log says otherwise.
+    const otherwise = (): Outcome => ({ ok: false, error: toErrorBody(errors.notLeader({ leader: '' })) });
+    if (this.#decisions.mayLead()) {
+      if (isKvRead(operation) && operation.consistency === 'linearizable') {
+        return this.#decisions.read((leads) => done(leads ? readKv(this.#decisions.state, operation) : otherwise()));
+      }
       this.#operator.perform(operation, (outcome) => {
-        if (outcome.ok || retried.includes(outcome.error.code)) return done(outcome);
-        // Others may have elected another leader, whose log says otherwise.
-        const otherwise: Outcome = { ok: false, error: toErrorBody(errors.notLeader({ leader: '' })) };
-        this.#decisions.read((leads) => done(leads ? outcome : otherwise));
+        // What became of a key is said at its place in the log, and a read that is not linearizable says no more than it can.
+        if (outcome.ok || isKv(operation) || retried.includes(outcome.error.code)) return done(outcome);
+        this.#decisions.read((leads) => done(leads ? outcome : otherwise()));
       });
     } else if (leader === this.#context.self && this.#held.length < limits.forwardsPendingMax) {
       this.#held.push({ operation, done });
@@ -174,7 +191,7 @@ export class Requests {
   /** Only the leader knows that an agent does not exist, and only while it leads; others may not have heard of it yet. */
   #unknownAgent(agent: string, done: Done): void {
     const notReady: Outcome = { ok: false, error: toErrorBody(errors.agentNotReady({ agent })) };
-    if (!this.#decisions.isReady()) return done(notReady);
+    if (!this.#decisions.mayLead()) return done(notReady);
     this.#decisions.read((leads) => {
       const isUnknown = leads && !this.#decisions.state.agents.has(agent);
       done(isUnknown ? { ok: false, error: toErrorBody(errors.agentUnknown({ agent })) } : notReady);
@@ -190,7 +207,8 @@ export class Requests {
   #onOutcome(pending: Pending, outcome: Outcome): void {
     if (this.#pending.get(pending.id) !== pending) return;
     if (!outcome.ok && retried.includes(outcome.error.code)) {
-      // The tick tries again.
+      // The tick tries again. Of a key, this try did nothing.
+      if (outcome.error.code === 'notLeader' && isKvWrite(pending.operation)) pending.tries -= 1;
       pending.sentTo = undefined;
       return;
     }
@@ -205,11 +223,15 @@ export class Requests {
   // ---- between nodes ----
 
   onForward(from: NodeId, { request, operation }: MessageOf<'forward'>): void {
+    const checked = checkOperation(operation);
+    const isUrgent = checked.ok && isKv(checked.operation);
     const reply = (outcome: Outcome) => {
       const body = toBytes(toJson(outcome));
-      this.#context.out.send(from, { type: 'answer', body: { request, ok: outcome.ok, body } });
+      const { out } = this.#context;
+      const answer = { type: 'answer' as const, body: { request, ok: outcome.ok, body } };
+      if (isUrgent) out.sendUrgent(from, answer);
+      else out.send(from, answer);
     };
-    const checked = checkOperation(operation);
     const key = `${from}/${request}`;
     if (!checked.ok) reply({ ok: false, error: toErrorBody(errors.bodyMalformed({ reason: checked.reason })) });
     else if (commands.has(checked.operation.type)) this.#performOnce(key, checked.operation, reply);

@@ -104,4 +104,11 @@ export const limits = {
   forwardsPendingMax: 4_096,
   requestsRememberedMax: 1_000,
   contactsMax: 1_024,
+  kvKeysMax: 10_000,
+  kvKeyLengthMax: 256,
+  kvValueBytesMax: 64 * 1024,
+  /** Keys and values together. */
+  kvBytesMax: 16 * 1024 * 1024,
+  /** Keys in one answer. */
+  kvListMax: 1_000,
 } as const;

@@ -39,7 +39,8 @@ export class LiveHost {
   #pumping = false;
   #stopped = false;
   #handling = false;
-  readonly #inbox: Event[] = [];
+  #inbox: Event[] = [];
+  #gathering = false;
   #wakeTimer: NodeJS.Timeout | undefined;
   readonly #asked = new Map<string, (outcome: Outcome) => void>();
   #requests = 0;
@@ -73,16 +74,37 @@ export class LiveHost {
     this.dispatch({ type: 'wake' });
   }
 
-  /** Hands the node an event. Events that arise while it handles one are handled right after, in order. */
+  /** Hands the node an event. Events that arise while it handles some are handled right after, in order. */
   dispatch(event: Event): void {
     if (this.#stopped) return;
     this.#inbox.push(event);
+    this.#handleInbox();
+  }
+
+  /**
+   * Hands the node an event together with all that come in the same turn of the event loop: many requests make one
+   * batch for the disk and one message to each follower.
+   */
+  #gather(event: Event): void {
+    if (this.#stopped) return;
+    this.#inbox.push(event);
+    if (this.#gathering) return;
+    this.#gathering = true;
+    setImmediate(() => {
+      this.#gathering = false;
+      this.#handleInbox();
+    });
+  }
+
+  #handleInbox(): void {
     const node = this.#node;
     if (this.#handling || node === undefined) return;
     this.#handling = true;
     try {
-      for (let next = this.#inbox.shift(); next !== undefined && !this.#stopped; next = this.#inbox.shift()) {
-        for (const effect of node.handle(next, now())) this.#take(effect);
+      while (this.#inbox.length > 0 && !this.#stopped) {
+        const events = this.#inbox;
+        this.#inbox = [];
+        for (const effect of node.handleAll(events, now())) this.#take(effect);
         this.#pump();
       }
     } catch (error) {
@@ -104,7 +126,7 @@ export class LiveHost {
     const request = `r${this.#requests}`;
     return new Promise((resolve) => {
       this.#asked.set(request, resolve);
-      this.dispatch({ type: 'request', request, operation });
+      this.#gather({ type: 'request', request, operation });
     });
   }
 
@@ -124,7 +146,7 @@ export class LiveHost {
   /** What promises nothing that a disk must back happens now; the rest takes its place in the order. */
   #take(effect: Effect): void {
     if (effect.type === 'wakeAt') this.#wakeAt(effect.atMs);
-    else if (effect.type === 'send' && effect.urgent) this.#run(effect);
+    else if ((effect.type === 'send' || effect.type === 'reply') && effect.urgent) this.#run(effect);
     else this.#ordered.push(effect);
   }
 
@@ -158,10 +180,9 @@ export class LiveHost {
       const due = this.#ordered.slice(0, through);
       this.#ordered = this.#ordered.slice(through);
       // What follows from a durable batch takes its place behind what already waits.
-      for (const effect of due) {
-        if (effect.type === 'persist') this.dispatch({ type: 'persisted', id: effect.id });
-        else this.#run(effect);
-      }
+      for (const effect of due) if (effect.type !== 'persist') this.#run(effect);
+      const last = due.findLast((effect) => effect.type === 'persist');
+      if (last !== undefined) this.dispatch({ type: 'persisted', id: last.id });
       this.#writing = false;
       this.#pump();
     };
@@ -240,12 +261,12 @@ export class LiveHost {
 
   #onFrame(from: NodeId, bytes: Uint8Array): void {
     const decoded = this.#decoded(from, bytes);
-    if (decoded !== undefined) this.dispatch({ type: 'message', from, ...decoded });
+    if (decoded !== undefined) this.#gather({ type: 'message', from, ...decoded });
   }
 
   #onGossip(from: NodeId, topic: Topic, bytes: Uint8Array): void {
     const decoded = this.#decoded(from, bytes);
-    if (decoded !== undefined) this.dispatch({ type: 'gossip', from, topic, ...decoded });
+    if (decoded !== undefined) this.#gather({ type: 'gossip', from, topic, ...decoded });
   }
 
   #decoded(from: NodeId, bytes: Uint8Array): ReturnType<typeof decode> | undefined {

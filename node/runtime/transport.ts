@@ -13,6 +13,7 @@ import { FrameReader } from './frame.ts';
 import { directProtocol, Link } from './link.ts';
 import { guardWithKey } from './network-key.ts';
 import type { Transport, TransportEvents } from './ports.ts';
+import { saveWindowUpdates } from './window-updates.ts';
 
 export interface TransportInit {
   identity: Ed25519PrivateKey;
@@ -207,6 +208,7 @@ class Libp2pTransport implements Transport {
   #onStream(stream: Stream, connection: Connection): void {
     const from = connection.remotePeer.toString();
     stream.inactivityTimeout = Number.MAX_SAFE_INTEGER;
+    saveWindowUpdates(stream);
     const reader = new FrameReader(frameBytesMax, (frame) => {
       // What still comes out of a closed connection's buffers comes after `disconnected`: too late to be news.
       if (connection.status === 'open') this.#events?.frame(from, frame);

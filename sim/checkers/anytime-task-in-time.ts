@@ -2,7 +2,7 @@ import type { EffectOf } from '../../node/core/effect.ts';
 import type { Event } from '../../node/core/event.ts';
 import type { NodeId } from '../../node/core/message.ts';
 import type { Operation } from '../../node/core/operation.ts';
-import { fromBytes, fromJson } from '../../node/core/text.ts';
+import { decodeOperation } from '../../node/core/operation-codec.ts';
 import { type Checker, Violation } from './checker.ts';
 
 /** Rounding of times that travel as whole ms. */
@@ -23,7 +23,7 @@ export class TaskInTime implements Checker {
     if (event.type !== 'message') return;
     const { message } = event;
     if (message.type === 'taskAsk') this.#asked(node, { type: 'task', ...message.body });
-    if (message.type === 'forward') this.#asked(node, fromJson(fromBytes(message.body.operation)) as Operation);
+    if (message.type === 'forward') this.#asked(node, decodeOperation(message.body.operation));
   }
 
   #asked(node: NodeId, operation: Operation): void {

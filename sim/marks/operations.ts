@@ -1,6 +1,6 @@
 import type { NodeId } from '../../node/core/message.ts';
 import type { Operation } from '../../node/core/operation.ts';
-import { fromBytes, fromJson } from '../../node/core/text.ts';
+import { decodeOperation } from '../../node/core/operation-codec.ts';
 import type { Detector } from './detector.ts';
 
 const commandTypes: ReadonlySet<Operation['type']> = new Set(['deploy', 'delete', 'migrate']);
@@ -8,8 +8,7 @@ const commandTypes: ReadonlySet<Operation['type']> = new Set(['deploy', 'delete'
 const unknownCodes: ReadonlySet<string> = new Set(['leaderUnknown', 'deadlineExceeded']);
 
 /** Whether what was passed on changes the log. */
-const isCommand = (operation: Uint8Array): boolean =>
-  commandTypes.has((fromJson(fromBytes(operation)) as Operation).type);
+const isCommand = (operation: Uint8Array): boolean => commandTypes.has(decodeOperation(operation).type);
 
 /** The agent that a command is about. */
 function subjectOf(operation: Operation): string | undefined {

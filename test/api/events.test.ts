@@ -190,6 +190,16 @@ describe('the report log', () => {
     expect(log.since(2).map(({ index }) => index)).toEqual([0, 3]);
   });
 
+  it('keeps changes of keys apart, so that they push out nothing else', () => {
+    const log = new ReportLog(3, 2);
+    log.append(report(1));
+    for (const index of [2, 3, 4]) log.append({ ...report(index), kind: 'kvChanged' });
+    log.append(report(5));
+    for (const index of [6, 7]) log.append({ ...report(index), kind: 'kvChanged' });
+    expect(log.since(0).map(({ index }) => index)).toEqual([1, 5, 6, 7]);
+    expect(log.since(5).map(({ index }) => index)).toEqual([6, 7]);
+  });
+
   it('tells subscribers until they leave', () => {
     const log = new ReportLog();
     const heard: number[] = [];

@@ -114,6 +114,10 @@ const defaults: Required<Answers> = {
   migrate: ({ agent, target }) => ({ agent: agentView(agent, { host: target }) }),
   task: ({ agent, task }) => ({ agent, task, value: new TextEncoder().encode('{"totalCount":3}') }),
   state: ({ agent }) => ({ agent, epoch: 12, sequence: 5, state: new TextEncoder().encode('{"totalCount":3}') }),
+  kvPut: ({ key }) => ({ key, index: 43 }),
+  kvDelete: ({ key }) => ({ key, index: 44, deleted: true }),
+  kvGet: ({ key }) => ({ key, value: new TextEncoder().encode('blue'), index: 43 }),
+  kvList: ({ prefix }) => ({ keys: [{ key: `${prefix}a`, index: 43, bytes: 4 }] }),
 };
 
 /** A node behind the API that records what it is asked and answers what the test says; everything else is real. */

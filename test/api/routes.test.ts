@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import type { FastifyInstance } from 'fastify';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { kvRoutes } from '../../node/api/kv-routes.ts';
 import { routes } from '../../node/api/routes.ts';
 import { errors } from '../../node/core/errors.ts';
 import { agentView, FakeNode, leader, makeToken, nodeView } from './fake-node.ts';
@@ -29,11 +30,12 @@ const send = (method: Method, path: string, body?: unknown, headers: Record<stri
 describe('the routes', () => {
   it('are the ones that docs/api.md lists, no more and no fewer', async () => {
     const docs = await readFile(new URL('../../docs/api.md', import.meta.url), 'utf8');
-    const listed = [...docs.matchAll(/^### `(GET|POST|DELETE) ([^` ]+)`$/gm)].map(
+    const listed = [...docs.matchAll(/^### `(GET|POST|PUT|DELETE) ([^` ]+)`$/gm)].map(
       ([, method, url]) => `${method} ${url}`,
     );
-    expect(listed.toSorted()).toEqual(routes.map(({ method, url }) => `${method} ${url}`).toSorted());
-    for (const { method, url } of routes) expect(server.hasRoute({ method, url })).toBe(true);
+    const all = [...routes, ...kvRoutes];
+    expect(listed.toSorted()).toEqual(all.map(({ method, url }) => `${method} ${url}`).toSorted());
+    for (const { method, url } of all) expect(server.hasRoute({ method, url })).toBe(true);
   });
 
   it('say that the process lives, and whether the node is ready, without a token', async () => {

@@ -55,7 +55,7 @@ async function hosting(rows: Partial<Record<Event['type'], Effect[]>>) {
     transport,
     store,
     createRunner: () => runner,
-    createNode: () => ({ handle }) as unknown as Node,
+    createNode: () => ({ handleAll: (events: readonly Event[]) => events.flatMap(handle) }) as unknown as Node,
     onReport() {},
     onExit() {},
     onStoreFailure() {},

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { Effect } from '../../node/core/effect.ts';
+import type { Effect, EffectOf } from '../../node/core/effect.ts';
 import { connectFromFirst, probesAt, scriptedWorld, send, typesAt } from './scripted-node.ts';
 
 const bytes = (text: string) => new TextEncoder().encode(text);
@@ -27,6 +27,24 @@ describe('the order of effects', () => {
     expect(asked.state).toBe('answered');
     expect(world.host('n1').disk.read('a')).toEqual(bytes('x'));
     expect(typesAt(seen, 'n1')).toEqual(['wake', 'connected', 'request', 'persisted']);
+  });
+
+  test('an urgent reply passes a persist, an ordinary one does not', () => {
+    for (const urgent of [true, false]) {
+      const { world } = scriptedWorld(
+        (event, _at, init) =>
+          event.type === 'request'
+            ? [persist(1, 'a'), { ...(reply(event.request) as EffectOf<'reply'>), urgent }]
+            : connectFromFirst(event, init),
+        { disk: { syncMsMin: 100, syncMsMax: 100, stallChance: 0 } },
+      );
+      world.run(1_000);
+      const asked = world.request('n1', { type: 'status' });
+      world.run(1_090);
+      expect(asked.outcome !== undefined).toBe(urgent);
+      world.run(2_000);
+      expect(asked.outcome).toBeDefined();
+    }
   });
 
   test('an urgent send passes a persist, a later ordinary one does not', () => {

@@ -73,8 +73,8 @@ export const messaging: readonly Mutant[] = [
     file: 'node/core/requests.ts',
     edits: [
       {
-        from: 'if (!this.#decisions.isReady()) return done(notReady);',
-        to: 'if (!this.#decisions.isReady()) return done({ ok: false, error: toErrorBody(errors.agentUnknown({ agent })) });',
+        from: 'if (!this.#decisions.mayLead()) return done(notReady);',
+        to: 'if (!this.#decisions.mayLead()) return done({ ok: false, error: toErrorBody(errors.agentUnknown({ agent })) });',
       },
     ],
   },

@@ -1,0 +1,16 @@
+import { type ConclaveError, errors } from './errors.ts';
+
+/** What an applied command did: what to tell people, and which agents it touched. */
+export type Applied =
+  | { ok: true; kind: string; text: string; details: Record<string, unknown>; agents: string[] }
+  | { ok: false; error: ConclaveError };
+
+export const done = (kind: string, text: string, details: Record<string, unknown>, agents: string[] = []): Applied => ({
+  ok: true,
+  kind,
+  text,
+  details,
+  agents,
+});
+
+export const refuse = (reason: string): Applied => ({ ok: false, error: errors.commandInvalid({ reason }) });
