@@ -62,6 +62,14 @@ const appliers: Appliers = {
     return done('memberLeft', `${member.profile.name} left`, { node, boot, name: member.profile.name });
   },
 
+  voterNote(state, { node, votes, reason }) {
+    if (!state.members.has(node)) return refuse('there is no such member');
+    state.voterNote = { node, votes, reason };
+    const name = nameOf(state, node);
+    const text = `${name} is to ${votes ? 'vote' : 'vote no more'}: ${reason}`;
+    return done('voterChosen', text, { node, votes, reason, name });
+  },
+
   agentsCreate(state, command, index) {
     const remembered = state.requests.get(command.request);
     if (remembered !== undefined) return done('agentsCreated', 'asked for twice, made once', {}, remembered);

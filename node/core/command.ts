@@ -9,6 +9,8 @@ export type Command = { atMs: number } & (
   | { kind: 'memberJoin'; node: NodeId; boot: number; profile: Profile }
   | { kind: 'memberDead'; node: NodeId; boot: number; accusers: NodeId[] }
   | { kind: 'memberLeft'; node: NodeId; boot: number }
+  /** Why the next configuration is to make a node vote, or vote no more. */
+  | { kind: 'voterNote'; node: NodeId; votes: boolean; reason: string }
   | {
       kind: 'agentsCreate';
       request: string;

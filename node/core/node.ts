@@ -107,7 +107,9 @@ export class Node {
     this.#loads = new LoadBoard(context);
     this.#holder = new Holder(context, restored, (agent, epoch) => state.isOver(agent, epoch));
     this.#manager = new Manager(context, this.#decisions, this.#detector, this.#loads, this.#holder);
-    this.#views = new Views(context.self, this.#decisions, this.#detector, this.#loads);
+    this.#views = new Views(context.self, this.#decisions, this.#detector, this.#loads, () =>
+      this.#manager.voters.whyNot(),
+    );
     this.#operator = new Operator(context, this.#decisions, this.#manager, this.#views);
     this.#hosting = new Hosting(context, state, this.#holder, {
       copied: (agent, epoch) => this.#tellLeader({ type: 'activate', body: { agent, epoch } }),
