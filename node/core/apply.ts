@@ -160,6 +160,21 @@ const appliers: Appliers = {
     return done('agentDeleted', `${id} deleted`, { agent: id }, [id]);
   },
 
+  clusterRecovered(state, { from, cluster, lastTerm, lastIndex, survivors, lostVoters }, index) {
+    for (const member of state.members.values()) {
+      if (member.membership !== 'alive' || survivors.includes(member.node)) continue;
+      member.membership = 'dead';
+      member.since = index;
+    }
+    const [first = ''] = survivors;
+    state.voterNote = { node: first, votes: true, reason: `the cluster was recovered from its log` };
+    const lost = lostVoters.map((node) => nameOf(state, node)).join(', ');
+    const text =
+      `cluster ${from} lost its majority (${lost}) and was recovered as ${cluster} by an operator, from the log of ` +
+      `${nameOf(state, first)} up to index ${lastIndex} of term ${lastTerm}`;
+    return done('clusterRecovered', text, { from, cluster, lastTerm, lastIndex, survivors, lostVoters });
+  },
+
   confirm: () => refuse(confirmed),
 
   agentGone(state, { agent: id, index }) {

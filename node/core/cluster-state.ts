@@ -121,7 +121,7 @@ export class ClusterState {
       ...voters.filter((node) => !before.has(node)),
       ...[...before.keys()].filter((node) => !voters.includes(node)),
     ];
-    const note = this.voterNote !== undefined && changed.includes(this.voterNote.node) ? this.voterNote : undefined;
+    const note = changed.length > 0 ? this.voterNote : undefined;
     const reasonOf = (node: NodeId): string => {
       if (before.size === 0) return 'founder';
       return note?.node === node && note.votes ? note.reason : '';

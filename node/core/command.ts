@@ -39,6 +39,19 @@ export type Command = { atMs: number } & (
   | { kind: 'agentActive'; agent: string; epoch: number }
   | { kind: 'agentDelete'; agent: string }
   | { kind: 'agentGone'; agent: string; index: number }
+  /**
+   * Written by `conclave recover` into the log of a stopped node: a new cluster goes on from here, made of the survivors,
+   * the first of which has this log. What it calls lost is dead.
+   */
+  | {
+      kind: 'clusterRecovered';
+      from: string;
+      cluster: string;
+      lastTerm: number;
+      lastIndex: number;
+      survivors: NodeId[];
+      lostVoters: NodeId[];
+    }
   /** Decides nothing: that it is committed shows that its proposer still led. */
   | { kind: 'confirm' }
 );

@@ -138,6 +138,6 @@ export class Founding {
 }
 
 /** The end of every cluster id that a founder makes. */
-function founderMark(founder: NodeId): string {
+export function founderMark(founder: NodeId): string {
   return `.${founder.slice(-12)}`;
 }

@@ -345,7 +345,9 @@ export class Node {
 
   #onApplied(applied: Extract<Applied, { ok: true }>): void {
     this.#manager.touch();
-    if (applied.kind.startsWith('member')) this.#membership.onMembersChanged(this.#detector, this.#loads);
+    const { kind } = applied;
+    if (kind.startsWith('member') || kind === 'clusterRecovered')
+      this.#membership.onMembersChanged(this.#detector, this.#loads);
     if (applied.kind === 'memberJoined') this.#detector.pardon(String(applied.details.node));
     if (applied.kind === 'memberDead') this.#membership.onDead(String(applied.details.node));
     for (const agent of applied.agents) {

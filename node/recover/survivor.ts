@@ -1,0 +1,118 @@
+import { access } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { peerIdFromPrivateKey } from '@libp2p/peer-id';
+import { Raft } from '../../consensus/raft.ts';
+import { joinsIn } from '../core/command.ts';
+import type { NodeId } from '../core/message.ts';
+import { keys, type Restored, restore } from '../core/records.ts';
+import { fromBytes, fromJson } from '../core/text.ts';
+import { loadIdentity } from '../runtime/identity.ts';
+import type { Store } from '../runtime/ports.ts';
+import { openStore } from '../runtime/store.ts';
+import { StoreDamaged } from '../runtime/store-errors.ts';
+
+/** What a recovery writes down in the store of the node that it starts from. */
+export interface Recovered {
+  /** The cluster that lost its majority. */
+  from: string;
+  /** The one that was made of it. */
+  cluster: string;
+  /** Log index of the recovery: every epoch below it is of the lost cluster. */
+  index: number;
+}
+
+/** What the data directory of a stopped node holds, as far as a recovery asks. */
+export interface Survivor {
+  directory: string;
+  node: NodeId;
+  /** By its log; the end of its id when that does not say. */
+  name: string;
+  /** Empty when it never met one. */
+  cluster: string;
+  term: number;
+  lastTerm: number;
+  lastIndex: number;
+  voters: NodeId[];
+  learners: NodeId[];
+  /** Names of nodes, by its log. */
+  names: Record<NodeId, string>;
+  /** The highest epoch that it promised or holds for any agent. */
+  epoch: number;
+  recovered: Recovered | undefined;
+}
+
+/** A survivor whose store is open, so that no node can start on it meanwhile. */
+export interface OpenSurvivor {
+  survivor: Survivor;
+  store: Store;
+  records: ReadonlyMap<string, Uint8Array>;
+}
+
+/** It cannot be recovered from. Nothing was changed. */
+export class RecoverRefused extends Error {
+  override readonly name = 'RecoverRefused';
+}
+
+/**
+ * Opens the data directory of a stopped node. Throws `RecoverRefused` when there is none, `StoreBusy` while a node runs on
+ * it, `StoreDamaged` or `IdentityDamaged` when it is not what was written.
+ */
+export async function openSurvivor(given: string): Promise<OpenSurvivor> {
+  const directory = resolve(given);
+  for (const part of ['identity.key', 'store']) {
+    await access(join(directory, part)).catch(() => {
+      throw new RecoverRefused(
+        `${directory} is no data directory of a node: there is no "${part}" in it. Nothing was changed. ` +
+          'Give the directory that CONCLAVE_DATA names.',
+      );
+    });
+  }
+  const node = peerIdFromPrivateKey(await loadIdentity(directory)).toString();
+  const store = await openStore(join(directory, 'store'));
+  try {
+    const records = await store.load();
+    return { survivor: read(directory, node, records), store, records };
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}
+
+function read(directory: string, node: NodeId, records: ReadonlyMap<string, Uint8Array>): Survivor {
+  let restored: Restored;
+  let raft: Raft;
+  try {
+    restored = restore(records);
+    raft = new Raft({ id: node, ...restored, random: () => 0, nowMs: 0 });
+  } catch (error) {
+    throw new StoreDamaged(join(directory, 'store'), (error as Error).message);
+  }
+  const { voters, learners } = raft.configuration();
+  const names = Object.fromEntries(joinsIn(restored.entries).map((join) => [join.node, join.profile.name]));
+  const note = records.get(keys.recovered);
+  const epochs = [...restored.holders.values()].map(({ record }) => Math.max(record.sealedEpoch, record.epoch));
+  return {
+    directory,
+    node,
+    name: names[node] ?? node.slice(-8),
+    cluster: restored.cluster,
+    term: restored.hardState.term,
+    lastTerm: restored.entries.at(-1)?.term ?? 0,
+    lastIndex: raft.lastIndex,
+    voters: [...voters],
+    learners: [...learners],
+    names,
+    epoch: epochs.reduce((highest, epoch) => Math.max(highest, epoch), 0),
+    recovered: note === undefined ? undefined : (fromJson(fromBytes(note)) as Recovered),
+  };
+}
+
+/** Whose log holds all that the other's may have committed; 0 when they end alike (Raft, 5.4.1). */
+export function byLog(a: Survivor, b: Survivor): number {
+  return b.lastTerm - a.lastTerm || b.lastIndex - a.lastIndex;
+}
+
+/** What people call a node. */
+export function nameOf({ names }: Survivor, node: NodeId): string {
+  return names[node] ?? node.slice(-8);
+}
