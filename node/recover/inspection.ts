@@ -1,5 +1,5 @@
 import { majorityOf } from '../core/replication.ts';
-import { byLog, nameOf, openSurvivor, type Survivor } from './survivor.ts';
+import { byLog, lostVoters, nameOf, openSurvivor, type Survivor } from './survivor.ts';
 
 /** A directory that was looked at: what it holds, or why it cannot be used. */
 export type Inspected = { directory: string } & (
@@ -60,10 +60,10 @@ function advise(usable: readonly Survivor[], all: readonly Survivor[]): Omit<Ins
     const advice = `${present.length} of ${best.voters.length} voters are here, a majority: start them, there is nothing to recover.`;
     return { best, command: undefined, advice };
   }
-  const lost = best.voters.filter((voter) => !present.includes(voter)).map((voter) => nameOf(best, voter));
+  const lost = lostVoters(best, present).map((voter) => nameOf(best, voter));
   const advice =
     `The best survivor is ${best.name}: its log ends last, at term ${best.lastTerm}, index ${best.lastIndex}. ` +
-    `Only if ${lost.join(', ')} will never come back: what only they knew is lost then.`;
+    `Go on only if ${lost.join(', ')} will never come back: what only they knew is lost then.`;
   return { best, command: commandFor(best, others, best.cluster), advice };
 }
 

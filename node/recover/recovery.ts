@@ -8,6 +8,7 @@ import { keys, writeEntry, writeJson } from '../core/records.ts';
 import { majorityOf } from '../core/replication.ts';
 import {
   byLog,
+  lostVoters,
   nameOf,
   type OpenSurvivor,
   openSurvivor,
@@ -112,7 +113,7 @@ function refuseUnlessBest(opened: readonly OpenSurvivor[], { confirm, forceThisO
     );
   }
   if (confirm === first.cluster) return;
-  const lost = first.voters.filter((voter) => !present.includes(voter)).map((voter) => nameOf(first, voter));
+  const lost = lostVoters(first, present).map((voter) => nameOf(first, voter));
   throw refused(
     `${confirm === undefined ? 'This was not confirmed' : `"${confirm}" is not the id of the cluster`}: a new cluster would go on from the log of ` +
       `${first.name}, up to ${endOf(first)}; what only ${lost.join(', ')} knew is lost for good, and agents most of ` +
@@ -157,8 +158,9 @@ async function begin(
     throw refused(`the log of ${survivor.name} lacks ${fillers} entries`, 'Recover from a node that knows more.');
   }
   const index = lastIndex + fillers + 1;
-  const lostVoters = survivor.voters.filter((voter) => !survivors.includes(voter));
-  const told: Command = { kind: 'clusterRecovered', atMs, from, cluster, lastTerm, lastIndex, survivors, lostVoters };
+  const lost = lostVoters(survivor, survivors);
+  const log = { lastTerm, lastIndex };
+  const told: Command = { kind: 'clusterRecovered', atMs, from, cluster, ...log, survivors, lostVoters: lost };
   const entries: Entry[] = [];
   const add = (kind: number, data: Uint8Array): unknown =>
     entries.push({ index: lastIndex + 1 + entries.length, term, kind, data });
@@ -206,7 +208,7 @@ function summaryOf(
 ): Recovery {
   const { node, name, lastTerm, lastIndex } = survivor;
   const followers = others.map((other) => other.survivor.node);
-  const lost = resumed ? [] : survivor.voters.filter((voter) => voter !== node && !followers.includes(voter));
-  const lostVoters = lost.map((voter) => nameOf(survivor, voter));
-  return { ...recovered, node, name, lastTerm, lastIndex, followers, lostVoters, resumed };
+  // Of one that was begun before, the log names the new voter only.
+  const lost = resumed ? [] : lostVoters(survivor, [node, ...followers]).map((voter) => nameOf(survivor, voter));
+  return { ...recovered, node, name, lastTerm, lastIndex, followers, lostVoters: lost, resumed };
 }

@@ -116,3 +116,9 @@ export function byLog(a: Survivor, b: Survivor): number {
 export function nameOf({ names }: Survivor, node: NodeId): string {
   return names[node] ?? node.slice(-8);
 }
+
+/** Voters by its log that are not among those present, in the order of their names. */
+export function lostVoters(survivor: Survivor, present: readonly NodeId[]): NodeId[] {
+  const lost = survivor.voters.filter((voter) => !present.includes(voter));
+  return lost.sort((a, b) => nameOf(survivor, a).localeCompare(nameOf(survivor, b), 'en', { numeric: true }));
+}
