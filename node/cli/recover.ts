@@ -27,6 +27,7 @@ interface Given {
   and?: string[];
   confirm?: string;
   forceThisOne?: boolean;
+  acceptOlderState?: boolean;
 }
 
 /** Registers `conclave recover`. What works on the disks is a program beside this one, loaded when it is wanted. */
@@ -39,6 +40,7 @@ export function registerRecoverCommand(program: Command, session: Session): void
     .option('--force-new-cluster', 'start again from the log in this one directory')
     .option('--and <directory...>', 'other survivors, which follow it and keep the state of agents that they hold')
     .option('--confirm <cluster-id>', 'the id of the lost cluster, to say that it is meant')
+    .option('--accept-older-state', 'agents most of whose holders are lost go on from what the others hold')
     .option('--force-this-one', 'although the log of another one of those given is longer')
     .addHelpText('after', help)
     .action((directories: string[], given: Given) =>
@@ -73,11 +75,12 @@ function checkUsage(directories: readonly string[], { inspect, forceNewCluster, 
 async function recover(
   recoverer: typeof Recoverer,
   directory: string,
-  { and = [], confirm, forceThisOne = false }: Given,
+  { and = [], confirm, forceThisOne = false, acceptOlderState = false }: Given,
 ): Promise<Recoverer.Recovery> {
   const nonce = randomBytes(4).toString('hex');
   try {
-    return await recoverer.recover({ directory, others: and, confirm, forceThisOne, atMs: Date.now(), nonce });
+    const chosen = { directory, others: and, confirm, forceThisOne, acceptOlderState };
+    return await recoverer.recover({ ...chosen, atMs: Date.now(), nonce });
   } catch (error) {
     const { RecoverRefused, RecoverIncomplete, IdentityDamaged } = recoverer;
     const { StoreBusy, StoreDamaged, StoreFull, StoreUnavailable } = recoverer;

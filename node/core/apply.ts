@@ -1,6 +1,8 @@
 import type { ClusterState, Placement } from './cluster-state.ts';
 import type { Command, CommandKind, CommandOf } from './command.ts';
 import { type ConclaveError, errors } from './errors.ts';
+import type { NodeId } from './message.ts';
+import { majorityOf } from './replication.ts';
 import { limits } from './settings.ts';
 
 /** What an applied command did: what to tell people, and which agents it touched. */
@@ -160,19 +162,22 @@ const appliers: Appliers = {
     return done('agentDeleted', `${id} deleted`, { agent: id }, [id]);
   },
 
-  clusterRecovered(state, { from, cluster, lastTerm, lastIndex, survivors, lostVoters }, index) {
+  clusterRecovered(state, { from, cluster, lastTerm, lastIndex, survivors, lostVoters, olderState }, index) {
     for (const member of state.members.values()) {
       if (member.membership !== 'alive' || survivors.includes(member.node)) continue;
       member.membership = 'dead';
       member.since = index;
     }
     const [first = ''] = survivors;
-    state.voterNote = { node: first, votes: true, reason: `the cluster was recovered from its log` };
+    state.voterNote = { node: first, votes: true, reason: 'the cluster was recovered from its log' };
+    const older = olderState ? goOnWith(state, survivors) : [];
     const lost = lostVoters.map((node) => nameOf(state, node)).join(', ');
     const text =
       `cluster ${from} lost its majority (${lost}) and was recovered as ${cluster} by an operator, from the log of ` +
-      `${nameOf(state, first)} up to index ${lastIndex} of term ${lastTerm}`;
-    return done('clusterRecovered', text, { from, cluster, lastTerm, lastIndex, survivors, lostVoters });
+      `${nameOf(state, first)} up to index ${lastIndex} of term ${lastTerm}` +
+      (older.length > 0 ? `; from a state that may be older: ${older.join(', ')}` : '');
+    const details = { from, cluster, lastTerm, lastIndex, survivors, lostVoters, olderState: older };
+    return done('clusterRecovered', text, details);
   },
 
   confirm: () => refuse(confirmed),
@@ -183,6 +188,19 @@ const appliers: Appliers = {
     return done('agentGone', `${id} is gone`, { agent: id, index }, [id]);
   },
 };
+
+/** Agents that lost most of their holders are content with the rest; returns which. */
+function goOnWith(state: ClusterState, survivors: readonly NodeId[]): string[] {
+  const older: string[] = [];
+  for (const agent of state.agents.values()) {
+    const { active } = agent;
+    const left = active?.holders.filter((holder) => survivors.includes(holder)) ?? [];
+    if (active === undefined || left.length === 0 || left.length >= majorityOf(active.holders.length)) continue;
+    agent.active = { ...active, holders: left };
+    older.push(agent.id);
+  }
+  return older;
+}
 
 /** Why a placement may not stand at this place in the log; undefined when it may. */
 function whyNot(

@@ -51,6 +51,8 @@ export type Command = { atMs: number } & (
       lastIndex: number;
       survivors: NodeId[];
       lostVoters: NodeId[];
+      /** Agents most of whose holders are lost go on from what the others hold. */
+      olderState: boolean;
     }
   /** Decides nothing: that it is committed shows that its proposer still led. */
   | { kind: 'confirm' }

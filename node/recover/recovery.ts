@@ -26,6 +26,8 @@ export interface RecoveryOptions {
   confirm: string | undefined;
   /** Start from this log although another one of those given is longer. */
   forceThisOne: boolean;
+  /** Agents most of whose holders are lost go on from what the survivors hold, which may lack acknowledged tasks. */
+  acceptOlderState: boolean;
   /** Wall clock, ms since 1970, for the audit trail. */
   atMs: number;
   /** Eight hexadecimal digits that no other recovery draws. */
@@ -142,7 +144,7 @@ const endOf = ({ lastTerm, lastIndex }: Survivor): string => `term ${lastTerm}, 
 async function begin(
   { survivor, store }: OpenSurvivor,
   others: readonly OpenSurvivor[],
-  { atMs, nonce }: RecoveryOptions,
+  { atMs, nonce, acceptOlderState: olderState }: RecoveryOptions,
 ): Promise<Recovered> {
   const { node, lastTerm, lastIndex, cluster: from } = survivor;
   const survivors = [node, ...others.map((other) => other.survivor.node)];
@@ -160,7 +162,16 @@ async function begin(
   const index = lastIndex + fillers + 1;
   const lost = lostVoters(survivor, survivors);
   const log = { lastTerm, lastIndex };
-  const told: Command = { kind: 'clusterRecovered', atMs, from, cluster, ...log, survivors, lostVoters: lost };
+  const told: Command = {
+    kind: 'clusterRecovered',
+    atMs,
+    from,
+    cluster,
+    ...log,
+    survivors,
+    lostVoters: lost,
+    olderState,
+  };
   const entries: Entry[] = [];
   const add = (kind: number, data: Uint8Array): unknown =>
     entries.push({ index: lastIndex + 1 + entries.length, term, kind, data });

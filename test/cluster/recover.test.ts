@@ -34,12 +34,12 @@ class Story {
   }
 
   /** Gives the agent a task through a survivor until it is answered. */
-  async task(id: string, price: number): Promise<unknown> {
+  async task(id: string, price: number, agent = 'ledger'): Promise<unknown> {
     let result: unknown;
     const admin = this.adminOf(this.survivors[0] ?? '');
     await this.testbed.until(`task ${id} is answered`, async () => {
       const body = { id, payload: tick(price), ttl_ms: 3_000 };
-      const answer = await this.testbed.call(admin, '/agents/ledger/tasks', body).catch(() => undefined);
+      const answer = await this.testbed.call(admin, `/agents/${agent}/tasks`, body).catch(() => undefined);
       if (answer?.status !== 200) return false;
       ({ result } = answer.body as { result: unknown });
       return true;
@@ -56,15 +56,22 @@ class Story {
     return (body as { state: unknown }).state;
   }
 
-  /** The agent's host and another holder are to survive. */
+  async #deploy(name: string): Promise<string[]> {
+    const asked = { agent_type: 'trading', name };
+    const { body } = await this.testbed.call(this.testbed.nodes[0]?.admin ?? '', '/agents/deploy', asked);
+    return (body as { agent: AgentJson }).agent.holders;
+  }
+
+  /** Of the holders of the agent `ledger` two are to survive, of those of `other` one. */
   async begin(): Promise<StatusJson> {
     const { testbed } = this;
     await testbed.up(5);
-    const asked = { agent_type: 'trading', name: 'ledger' };
-    const { body } = await testbed.call(testbed.nodes[0]?.admin ?? '', '/agents/deploy', asked);
-    const { holders, host } = (body as { agent: AgentJson }).agent;
+    const holders = await this.#deploy('ledger');
+    const others = await this.#deploy('other');
     const status = await testbed.status();
-    const kept = [host, ...holders.filter((holder) => holder !== host).slice(0, 1)];
+    const common = holders.filter((holder) => others.includes(holder));
+    const kept = [...common.slice(0, 1), ...holders.filter((holder) => !others.includes(holder)).slice(0, 1)];
+    expect(kept).toHaveLength(2);
     const nameOf = (id: string | null): string => status.nodes.find((node) => node.id === id)?.name ?? '';
     this.survivors = kept.map(nameOf);
     this.lost = status.nodes.map(({ name }) => name).filter((name) => !this.survivors.includes(name));
@@ -90,12 +97,13 @@ class Story {
   }
 }
 
-test('two of five start again as a new cluster, with the agent and its state', { timeout: 120_000 }, async () => {
+test('two of five start again as a new cluster, with their agents and their states', { timeout: 120_000 }, async () => {
   await Testbed.with('processes', async (testbed) => {
     const story = new Story(testbed);
     const { cluster: old } = await story.begin();
     const { survivors, lost } = story;
     const answers = [await story.task('t1', 39.81), await story.task('t2', 40.5)];
+    await story.task('o1', 12, 'other');
     const state = await story.stateOf();
 
     for (const name of lost) await testbed.fleet.kill(name);
@@ -108,7 +116,7 @@ test('two of five start again as a new cluster, with the agent and its state', {
     const { best, command } = JSON.parse(inspected.out) as { best: string; command: string[] };
     expect(directories).toContain(best);
     const [first] = survivors.filter((name) => story.directoryOf(name) === best);
-    const recovered = await conclave(...command);
+    const recovered = await conclave(...command, '--accept-older-state');
     expect(recovered).toMatchObject({ code: 0, err: '', out: expect.stringContaining(`Next: start ${first}`) });
 
     for (const name of survivors) await testbed.fleet.start(name);
@@ -117,9 +125,11 @@ test('two of five start again as a new cluster, with the agent and its state', {
     expect(await story.task('t1', 39.81)).toEqual(answers[0]);
     expect(await story.stateOf()).toEqual(state);
     await story.task('t3', 41);
+    await story.task('o2', 13, 'other');
     for (const name of survivors) {
       const told = (await story.events(name)).filter(({ kind }) => kind === 'clusterRecovered');
-      expect(told.map(({ details }) => [details['from'], details['cluster']])).toEqual([[old, status.cluster]]);
+      const details = { from: old, cluster: status.cluster, older_state: ['other'] };
+      expect(told).toEqual([expect.objectContaining({ details: expect.objectContaining(details) })]);
     }
 
     const [returning = ''] = lost;

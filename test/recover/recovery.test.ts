@@ -24,6 +24,16 @@ afterEach(async () => {
 const lost = 'aaaa1111.foundersmark';
 const profile = { addresses: [], site: '', capabilities: [], admin: '', agentsMax: 1 };
 
+const agent = {
+  type: 'counter',
+  strategy: 'round_robin',
+  capabilities: [],
+  holdersWanted: 3,
+  created: 6,
+  reason: '',
+  decision: undefined,
+};
+
 interface Machine {
   directory: string;
   node: string;
@@ -106,6 +116,7 @@ const recoverFrom = (machine: Machine, others: readonly Machine[], changes: Part
     others: others.map(({ directory }) => directory),
     confirm: lost,
     forceThisOne: false,
+    acceptOlderState: false,
     atMs: 77,
     nonce: 'bbbb2222',
     ...changes,
@@ -180,6 +191,24 @@ describe('a recovery', () => {
   test('from a shorter log is had by force only', async () => {
     const { best, other } = await remains();
     expect(await recoverFrom(other, [best], { forceThisOne: true })).toMatchObject({ lastIndex: 9, name: 'node-2' });
+  });
+
+  test.each([true, false])('goes on from an older state only where that was accepted (%s)', async (accepted) => {
+    const { all, best, other } = await remains();
+    const [a = '', b = '', c = '', d = ''] = all.map(({ node }) => node);
+    const holders = { whole: [a, b, c], part: [a, c, d], none: [c, d] };
+    await recoverFrom(best, [other], { acceptOlderState: accepted });
+    const { restored } = await readBack(best.directory);
+    const state = new ClusterState();
+    for (const [id, of] of Object.entries(holders)) {
+      const placement = { epoch: 7, host: of[0] ?? '', boot: 1, holders: of };
+      state.agents.set(id, { ...agent, id, placement, active: placement });
+    }
+    const commands = restored.entries.filter(({ kind }) => kind === entryKinds.command);
+    const told = commands.map(({ data, index }) => apply(state, decodeCommand(data), index)).at(-1);
+    expect(told).toMatchObject({ ok: true, details: { olderState: accepted ? ['part'] : [] } });
+    const left = Object.keys(holders).map((id) => state.agents.get(id)?.active?.holders);
+    expect(left).toEqual([[a, b, c], accepted ? [a] : [a, c, d], [c, d]]);
   });
 
   test('that was interrupted is completed by the same command, and by none twice', async () => {
