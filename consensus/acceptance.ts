@@ -9,6 +9,15 @@ import type { State } from './state.ts';
 export function acceptAppend(state: State, request: AppendRequest): AppendReply | undefined {
   const { log } = state;
   const answer = { term: state.term, round: request.round, matchIndex: 0, conflictIndex: 0, conflictTerm: 0 };
+  const matchIndex = request.previousIndex + request.entries.length;
+  if (request.previousIndex < log.base.index) {
+    // What a snapshot covers is committed: every leader's log holds the same.
+    if (matchIndex <= log.base.index) return { ...answer, success: true, matchIndex };
+    const covered = log.base.index - request.previousIndex;
+    if (request.entries[covered - 1]?.term !== log.base.term) return undefined;
+    const { index: previousIndex, term: previousTerm } = log.base;
+    return acceptAppend(state, { ...request, previousIndex, previousTerm, entries: request.entries.slice(covered) });
+  }
   const presentTerm = log.termAt(request.previousIndex);
   if (presentTerm === undefined) return { ...answer, success: false, conflictIndex: log.lastIndex + 1 };
   if (presentTerm !== request.previousTerm) {
@@ -25,7 +34,6 @@ export function acceptAppend(state: State, request: AppendRequest): AppendReply 
     if (index <= log.lastIndex) state.truncateFrom(index);
     state.append(entries);
   }
-  const matchIndex = request.previousIndex + request.entries.length;
   // What lies behind `matchIndex` may be of another leader: it does not become committed by this.
   state.commitTo(Math.min(request.commitIndex, matchIndex));
   return { ...answer, success: true, matchIndex };

@@ -81,10 +81,21 @@ export class ConfigurationHistory {
     while (this.#known.length > 1 && this.#last.index >= fromIndex) this.#known.pop();
   }
 
-  /** A committed configuration is never cut off again: the ones before it can be forgotten. */
-  committed(commitIndex: number): void {
-    const keep = this.#known.findLastIndex((known) => known.index <= commitIndex);
+  /** What is applied is never cut off again: all configurations but the last one up to there can be forgotten. */
+  applied(index: number): void {
+    const keep = this.#known.findLastIndex((known) => known.index <= index);
     if (keep > 0) this.#known.splice(0, keep);
+  }
+
+  /** The one that counted at an index which is applied, and of which no later one is: for a snapshot of it. */
+  at(index: number): Configuration {
+    return this.#known.findLast((known) => known.index <= index)?.configuration ?? noConfiguration;
+  }
+
+  /** Begins with what a snapshot says, and goes on with the entries behind it. */
+  restart(index: number, configuration: Configuration, entries: readonly Entry[]): void {
+    this.#known = [{ index, configuration }];
+    this.appended(entries);
   }
 
   get #last(): { index: number; configuration: Configuration } {

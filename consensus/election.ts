@@ -22,10 +22,12 @@ export class Election {
   #transfer = false;
   #leaderLost = false;
   #failover: Failover | undefined;
+  readonly #startedMs: number;
 
   constructor(state: State, transitions: Transitions) {
     this.#state = state;
     this.#transitions = transitions;
+    this.#startedMs = state.nowMs;
     this.#waitForLeader();
   }
 
@@ -37,7 +39,11 @@ export class Election {
   tick(): void {
     const { role, isVoter, nowMs } = this.#state;
     if (role === 'leader' || !isVoter) return;
-    if (nowMs >= this.#deadlineMs) {
+    if (this.#state.isDiskStalled) {
+      // Its vote for itself would not get to the disk: others may do better.
+      this.#failover = undefined;
+      if (nowMs >= this.#deadlineMs) this.#resetDeadline();
+    } else if (nowMs >= this.#deadlineMs) {
       // From here on the ordinary way, whatever had been planned.
       this.#failover = undefined;
       this.askForVotes();
@@ -72,9 +78,11 @@ export class Election {
     const { role, leader, vote, configuration, id, isVoter, nowMs, options } = this.#state;
     if (role !== 'follower' || peer === '' || peer !== (leader || vote)) return;
     this.#leaderLost = true;
-    if (!isVoter) return;
+    if (!isVoter || options.leaseReads) return;
     const rank = failoverRank(peer, configuration.voters, id);
-    this.#failover = new Failover(nowMs + rank * options.fastElectionStaggerMs, options.fastElectionTriesMax);
+    // Who should rather not lead lets all others go first.
+    const place = rank + (1 - this.#state.priority) * configuration.voters.length;
+    this.#failover = new Failover(nowMs + place * options.fastElectionStaggerMs, options.fastElectionTriesMax);
   }
 
   /** Asks whether votes would be given, which disturbs nobody (thesis, 9.6). */
@@ -155,6 +163,8 @@ export class Election {
   #holdsOnToLeader(): boolean {
     const { role, leader, nowMs, heardLeaderMs, options } = this.#state;
     if (role === 'leader') return true;
+    // A lease rests on voters that wait whatever happens, also when they have just started and may have heard a leader.
+    if (options.leaseReads) return nowMs - Math.max(heardLeaderMs, this.#startedMs) < options.electionTimeoutMsMin;
     return leader !== '' && !this.#leaderLost && nowMs - heardLeaderMs < options.electionTimeoutMsMin;
   }
 
@@ -227,9 +237,10 @@ export class Election {
   }
 
   #resetDeadline(): void {
-    const { nowMs, options, random } = this.#state;
+    const { nowMs, options, random, priority } = this.#state;
     const { electionTimeoutMsMin, electionTimeoutMsMax } = options;
-    this.#deadlineMs = nowMs + electionTimeoutMsMin + random() * (electionTimeoutMsMax - electionTimeoutMsMin);
+    const share = random() + 1 - priority;
+    this.#deadlineMs = nowMs + electionTimeoutMsMin + share * (electionTimeoutMsMax - electionTimeoutMsMin);
   }
 
   #smallDelayMs(): number {

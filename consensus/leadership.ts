@@ -1,6 +1,7 @@
 import { type Configuration, encodeConfiguration, isUsable, votersChanged } from './configuration.ts';
 import { entryKinds } from './entry.ts';
 import { reachedByMajority } from './quorum.ts';
+import { type ReadRefusal, Reads } from './reads.ts';
 import { Replication } from './replication.ts';
 import type { State } from './state.ts';
 
@@ -22,6 +23,7 @@ interface Transfer {
 /** The part of a node that leads, made anew for each term that it leads. */
 export class Leadership {
   readonly replication: Replication;
+  readonly reads: Reads;
   readonly #state: State;
   readonly #firstIndex: number;
   /** The own log is on disk up to here. */
@@ -30,11 +32,14 @@ export class Leadership {
   #backlogBytes = 0;
   #transfer: Transfer | undefined;
   #over = false;
+  /** Somebody was asked to stand, and may at any time: no lease from here on. */
+  #hasTransferred = false;
 
   /** `granters` voted, asked at `sinceMs`: the first answers that this leader has. */
   constructor(state: State, granters: ReadonlySet<string>, sinceMs: number) {
     this.#state = state;
     this.replication = new Replication(state);
+    this.reads = new Reads(state, this.replication);
     // The own vote is on disk, and everything that was in the log when it was cast went there before.
     this.#durableIndex = state.log.lastIndex;
     this.#heartbeatAtMs = state.nowMs + state.options.heartbeatIntervalMs;
@@ -111,6 +116,24 @@ export class Leadership {
     return proposed;
   }
 
+  /** Takes note of a read; says why not. It is answered by a round, or at once while this leader has a lease. */
+  read(id: number): ReadRefusal | undefined {
+    if (!this.isReady) return 'notReady';
+    if (this.reads.count >= this.#state.options.readsWaitingMax) return 'tooMany';
+    this.reads.add(id, this.#hasLease());
+    return undefined;
+  }
+
+  /**
+   * No other leader can have been elected: a majority that heard this one so lately holds on to it (thesis, 6.4.1). Not
+   * while leadership is handed over, which they do not wait for.
+   */
+  #hasLease(): boolean {
+    const { nowMs, options } = this.#state;
+    if (!options.leaseReads || this.#hasTransferred) return false;
+    return nowMs < this.quorumAckMs() + options.electionTimeoutMsMin * (1 - options.clockDriftMax);
+  }
+
   transferTo(to: string): boolean {
     const { id, configuration, nowMs, options } = this.#state;
     if (to === id || !configuration.voters.includes(to)) return false;
@@ -132,6 +155,7 @@ export class Leadership {
 
   /** Puts what is to be sent now into the outbox. */
   flush(): void {
+    this.reads.flush();
     this.replication.flush();
     const { log, term } = this.#state;
     const transfer = this.#transfer;
@@ -139,6 +163,7 @@ export class Leadership {
     // Only a target that has everything can win at once.
     if (this.replication.progress.get(transfer.to)?.matchIndex !== log.lastIndex) return;
     transfer.told = true;
+    this.#hasTransferred = true;
     this.#state.sendEarly(transfer.to, { type: 'transferLeadership', body: { term } });
   }
 
@@ -166,13 +191,19 @@ export class Leadership {
     if (!this.#state.isVoter && this.#state.configurations.index <= index) this.#resign();
   }
 
+  /** Makes way, for whoever has the most of the log. */
+  abdicate(): void {
+    this.#resign();
+  }
+
   /** Its removal is committed: tells the others so, and the one with the most of the log to take over at once. */
   #resign(): void {
     this.#over = true;
     this.replication.flush();
     const { configuration, term } = this.#state;
     const matchOf = (voter: string): number => this.replication.progress.get(voter)?.matchIndex ?? 0;
-    const [successor] = configuration.voters.toSorted((a, b) => matchOf(b) - matchOf(a));
+    const others = configuration.voters.filter((voter) => voter !== this.#state.id);
+    const [successor] = others.toSorted((a, b) => matchOf(b) - matchOf(a));
     if (successor !== undefined) this.#state.sendEarly(successor, { type: 'transferLeadership', body: { term } });
   }
 

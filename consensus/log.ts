@@ -1,50 +1,67 @@
 import type { Entry } from './entry.ts';
 import { entriesFault } from './message.ts';
+import { type LogBase, noBase } from './snapshot.ts';
 
-/** What the disk must do to hold the same log: cut first, then append. */
+/** Entries from the first to the second of these, both included. */
+export interface Range {
+  from: number;
+  through: number;
+}
+
+/** What the disk must do to hold the same log: remove both ranges, then put the entries. */
 export interface LogChange {
-  /** Remove what the disk holds from the first to the second of these, both included. */
-  cut: { from: number; through: number } | undefined;
+  /** From the end: what contradicted a leader. */
+  cut: Range | undefined;
+  /** From the front: what a snapshot covers. Everything, when the log did not go on behind an installed one. */
+  drop: Range | undefined;
   entries: Entry[];
 }
 
 /**
- * The replicated log in memory, and what of it the disk does not know yet. It begins behind `baseIndex`, which is 0
- * while there are no snapshots: everybody else asks this class for terms and entries, never for array places.
+ * The replicated log in memory, and what of it the disk does not know yet. It begins behind its base, which a snapshot
+ * covers: everybody else asks this class for terms and entries, never for array places.
  */
 export class Log {
-  readonly #baseIndex = 0;
-  readonly #baseTerm = 0;
-  readonly #entries: Entry[];
+  #base: LogBase;
+  #entries: Entry[];
   /** First index that has not been handed out for the disk. */
   #unsavedFrom: number;
-  #cut: { from: number; through: number } | undefined;
+  /** First index that the disk holds, if it holds any. */
+  #firstOnDisk: number;
+  #cut: Range | undefined;
+  #drop: Range | undefined;
 
-  /** Throws when the entries do not follow each other from index 1, or are of a term above `termMax`. */
-  constructor(entries: readonly Entry[], termMax: number) {
-    const fault = entriesFault(entries, this.#baseIndex, this.#baseTerm, termMax);
+  /** Throws when the entries do not follow each other from behind the base, or are of a term above `termMax`. */
+  constructor(entries: readonly Entry[], termMax: number, base: LogBase = noBase) {
+    const fault = entriesFault(entries, base.index, base.term, termMax);
     if (fault !== undefined) {
       throw new Error(`The stored log cannot be used: ${fault}. Nothing was changed. Let this node join anew.`);
     }
+    this.#base = base;
     this.#entries = [...entries];
     this.#unsavedFrom = this.lastIndex + 1;
+    this.#firstOnDisk = base.index + 1;
+  }
+
+  get base(): LogBase {
+    return this.#base;
   }
 
   get lastIndex(): number {
-    return this.#baseIndex + this.#entries.length;
+    return this.#base.index + this.#entries.length;
   }
 
   get lastTerm(): number {
-    return this.#entries.at(-1)?.term ?? this.#baseTerm;
+    return this.#entries.at(-1)?.term ?? this.#base.term;
   }
 
   entry(index: number): Entry | undefined {
-    return index > this.#baseIndex ? this.#entries[index - this.#baseIndex - 1] : undefined;
+    return index > this.#base.index ? this.#entries[index - this.#base.index - 1] : undefined;
   }
 
-  /** Term of the entry at an index; `undefined` when the log does not reach there. */
+  /** Term of the entry at an index; `undefined` when the log does not reach there, or no longer does. */
   termAt(index: number): number | undefined {
-    return index === this.#baseIndex ? this.#baseTerm : this.entry(index)?.term;
+    return index === this.#base.index ? this.#base.term : this.entry(index)?.term;
   }
 
   /** Whether a log that ends with (`lastIndex`, `lastTerm`) holds all that this one may have committed (paper, 5.4.1). */
@@ -61,17 +78,50 @@ export class Log {
 
   /** Removes the entry at an index and all behind it. */
   truncateFrom(index: number): void {
-    if (index <= this.#baseIndex) throw new Error(`cannot cut the log at ${index}`);
-    this.#entries.length = Math.min(this.#entries.length, index - this.#baseIndex - 1);
+    if (index <= this.#base.index) throw new Error(`cannot cut the log at ${index}`);
+    this.#entries.length = Math.min(this.#entries.length, index - this.#base.index - 1);
     if (index < this.#unsavedFrom) {
       this.#cut = { from: index, through: this.#cut?.through ?? this.#unsavedFrom - 1 };
       this.#unsavedFrom = index;
     }
   }
 
+  /** Forgets the entries up to an index, which a snapshot covers; that one becomes the base. */
+  compactTo(index: number): void {
+    const term = this.termAt(index);
+    if (term === undefined) throw new Error(`cannot compact the log to ${index}`);
+    if (index === this.#base.index) return;
+    this.#entries = this.#entries.slice(index - this.#base.index);
+    this.#base = { index, term };
+    this.#dropThrough(Math.min(index, this.#unsavedFrom - 1));
+    this.#unsavedFrom = Math.max(this.#unsavedFrom, index + 1);
+    this.#firstOnDisk = index + 1;
+  }
+
+  /** Forgets everything: the log goes on behind a snapshot that it did not lead to. */
+  resetTo(base: LogBase): void {
+    this.#dropThrough(Math.max(this.#cut?.through ?? 0, this.#unsavedFrom - 1));
+    this.#cut = undefined;
+    this.#entries = [];
+    this.#base = base;
+    this.#unsavedFrom = base.index + 1;
+    this.#firstOnDisk = base.index + 1;
+  }
+
+  /** The lowest index, from `from` on, behind which the entries up to `through` have at most so many bytes. */
+  firstWithin(from: number, through: number, bytesMax: number): number {
+    let bytes = 0;
+    for (let index = through; index > from; index -= 1) {
+      bytes += this.entry(index)?.data.byteLength ?? 0;
+      if (bytes > bytesMax) return index;
+    }
+    return from;
+  }
+
   /** Entries from an index on: at most so many and so many bytes, but at least one if there is one. */
   slice(fromIndex: number, entriesMax: number, bytesMax: number): Entry[] {
-    const start = fromIndex - this.#baseIndex - 1;
+    const start = fromIndex - this.#base.index - 1;
+    if (start < 0) throw new Error(`the log begins behind ${this.#base.index}, asked for ${fromIndex}`);
     let bytes = 0;
     let end = start;
     while (end < this.#entries.length && end - start < entriesMax) {
@@ -82,13 +132,13 @@ export class Log {
     return this.#entries.slice(start, end);
   }
 
-  /** First index of the run of entries that have the same term as the one at `index`. */
+  /** First index, as far as the log goes back, of the run of entries that have the same term as the one at `index`. */
   firstIndexOfTermAt(index: number): number {
     const term = this.termAt(index);
     return term === undefined ? index : this.lastIndexUpToTerm(term - 1) + 1;
   }
 
-  /** Last index whose term is at most `term`; terms never fall along the log. */
+  /** Last index whose term is at most `term`, the base when there is none; terms never fall along the log. */
   lastIndexUpToTerm(term: number): number {
     let low = 0;
     let high = this.#entries.length;
@@ -97,15 +147,23 @@ export class Log {
       if ((this.#entries[middle]?.term ?? 0) <= term) low = middle + 1;
       else high = middle;
     }
-    return this.#baseIndex + low;
+    return this.#base.index + low;
   }
 
   /** What happened since the last call, for the disk. */
   takeChange(): LogChange {
-    const entries = this.#entries.slice(this.#unsavedFrom - this.#baseIndex - 1);
-    const change = { cut: this.#cut, entries };
+    const entries = this.#entries.slice(this.#unsavedFrom - this.#base.index - 1);
+    const change = { cut: this.#cut, drop: this.#drop, entries };
     this.#unsavedFrom = this.lastIndex + 1;
     this.#cut = undefined;
+    this.#drop = undefined;
     return change;
+  }
+
+  #dropThrough(through: number): void {
+    if (through < this.#firstOnDisk) return;
+    const from = this.#drop?.from ?? this.#firstOnDisk;
+    this.#drop = { from, through: Math.max(through, this.#drop?.through ?? 0) };
+    this.#firstOnDisk = through + 1;
   }
 }

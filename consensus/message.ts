@@ -46,6 +46,34 @@ export interface AppendReply {
   round: number;
 }
 
+/** A part of a snapshot, for a follower whose next entries the leader no longer has. */
+export interface SnapshotChunk {
+  term: number;
+  /** The last entry that the snapshot covers, and that entry's term. */
+  index: number;
+  snapshotTerm: number;
+  /** The data of a configuration entry. */
+  configuration: Uint8Array;
+  /** Bytes of the whole, and where these begin. */
+  length: number;
+  offset: number;
+  data: Uint8Array;
+  /** Of the whole snapshot: together with its place and length it says which one this is a part of. */
+  checksum: number;
+  round: number;
+}
+
+export interface SnapshotReply {
+  term: number;
+  /** The snapshot that the chunk was of. */
+  index: number;
+  /** How much of it the follower has, bytes: where the next chunk begins. */
+  offset: number;
+  /** It is on the follower's disk, in place of the entries that it covers. */
+  installed: boolean;
+  round: number;
+}
+
 /** Stand for election now, the sender makes way (thesis, 3.10). */
 export interface TransferLeadership {
   term: number;
@@ -56,6 +84,8 @@ interface Bodies {
   voteReply: VoteReply;
   appendRequest: AppendRequest;
   appendReply: AppendReply;
+  snapshotChunk: SnapshotChunk;
+  snapshotReply: SnapshotReply;
   transferLeadership: TransferLeadership;
 }
 
@@ -77,6 +107,8 @@ const checks: { [K in RaftMessageType]: (body: Bodies[K]) => string | undefined 
   appendRequest: checkAppend,
   appendReply: (body) =>
     counts(body, ['term', 'matchIndex', 'conflictIndex', 'conflictTerm', 'round']) ?? flags(body, ['success']),
+  snapshotChunk: checkChunk,
+  snapshotReply: (body) => counts(body, ['term', 'index', 'offset', 'round']) ?? flags(body, ['installed']),
   transferLeadership: (body) => counts(body, ['term']),
 };
 
@@ -123,6 +155,16 @@ function checkAppend(body: AppendRequest): string | undefined {
   if (!Array.isArray(body.entries) || body.entries.length > requestEntriesMax) return 'too many entries';
   if (body.previousTerm > body.term) return 'previous term above the term';
   return entriesFault(body.entries, body.previousIndex, body.previousTerm, body.term);
+}
+
+function checkChunk(body: SnapshotChunk): string | undefined {
+  const fault = counts(body, ['term', 'index', 'snapshotTerm', 'length', 'offset', 'checksum', 'round']);
+  if (fault !== undefined) return fault;
+  if (body.index < 1 || body.snapshotTerm < 1 || body.snapshotTerm > body.term) return 'no place in the log';
+  if (!(body.data instanceof Uint8Array) || body.data.byteLength < 1) return 'a chunk without data';
+  if (body.offset + body.data.byteLength > body.length) return 'a chunk behind the end';
+  if (!(body.configuration instanceof Uint8Array)) return 'no configuration';
+  return decodeConfiguration(body.configuration) === undefined ? 'not a configuration' : undefined;
 }
 
 function counts<B>(body: B, names: readonly (keyof B & string)[]): string | undefined {

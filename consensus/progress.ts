@@ -1,3 +1,5 @@
+import type { SnapshotTransfer } from './snapshot.ts';
+
 /** An append request that has not been answered. */
 export interface Flight {
   round: number;
@@ -5,41 +7,72 @@ export interface Flight {
   previousIndex: number;
   /** Last index that it carries; `previousIndex` when it carries no entries. */
   lastIndex: number;
+  /** Of the data of its entries. */
+  bytes: number;
 }
 
 /** What a leader shows of one follower. */
 export interface ProgressView {
   /** The follower's disk holds the leader's log up to here. */
   readonly matchIndex: number;
-  /** `probe`: the leader looks for the place where the logs agree; `replicate`: it streams. */
-  readonly state: 'probe' | 'replicate';
+  /**
+   * `probe`: the leader looks for the place where the logs agree; `replicate`: it streams; `snapshot`: it brings a
+   * snapshot, because the entries that come next for the follower are in its log no more.
+   */
+  readonly state: 'probe' | 'replicate' | 'snapshot';
   /** When the newest request that was answered had been sent; -Infinity: none yet. */
   readonly lastAckMs: number;
+}
+
+/** Bounds of what may be on its way to one follower. */
+export interface FlightLimits {
+  messagesInFlightMax: number;
+  bytesInFlightMax: number;
+  heartbeatsInFlightMax: number;
 }
 
 /** What a leader knows of one follower's log, and what is on its way there. */
 export class Progress implements ProgressView {
   matchIndex = 0;
-  state: 'probe' | 'replicate' = 'probe';
+  state: ProgressView['state'] = 'probe';
   lastAckMs: number;
   nextIndex: number;
+  /** The newest request that was answered: what was asked before it, the follower has heeded. */
+  ackedRound = 0;
+  /** When its connection was last seen to close. */
+  lostMs = Number.NEGATIVE_INFINITY;
+  /** In the state `snapshot`. */
+  transfer: SnapshotTransfer | undefined;
   /** The highest commit index that a request has told it. */
   toldCommitIndex = 0;
   #flights: Flight[] = [];
-  readonly #messagesInFlightMax: number;
-  readonly #heartbeatsInFlightMax: number;
+  readonly #limits: FlightLimits;
 
-  constructor(nextIndex: number, lastAckMs: number, messagesInFlightMax: number, heartbeatsInFlightMax: number) {
+  constructor(nextIndex: number, lastAckMs: number, limits: FlightLimits) {
     this.nextIndex = nextIndex;
     this.lastAckMs = lastAckMs;
-    this.#messagesInFlightMax = messagesInFlightMax;
-    this.#heartbeatsInFlightMax = heartbeatsInFlightMax;
+    this.#limits = limits;
   }
 
   /** Whether a request that is not a heartbeat may leave: one at a time while probing, a few while streaming. */
   get maySend(): boolean {
-    if (this.state === 'probe') return this.#flights.length === 0;
-    return this.#flights.reduce((sum, flight) => sum + (carries(flight) ? 1 : 0), 0) < this.#messagesInFlightMax;
+    if (this.state !== 'replicate') return this.#flights.length === 0;
+    let messages = 0;
+    let bytes = 0;
+    for (const flight of this.#flights) {
+      if (!carries(flight)) continue;
+      messages += 1;
+      bytes += flight.bytes;
+    }
+    return messages < this.#limits.messagesInFlightMax && bytes < this.#limits.bytesInFlightMax;
+  }
+
+  /**
+   * Whether one more heartbeat may leave for the sake of a read. Half of what may be on its way stays for the ordinary
+   * ones: so a slow follower's answers still meet the requests that they are for.
+   */
+  get maySendForRead(): boolean {
+    return this.#heartbeats() < this.#limits.heartbeatsInFlightMax / 2;
   }
 
   /** Takes note of a request. While streaming, what was sent counts as taken until the follower says otherwise. */
@@ -59,8 +92,14 @@ export class Progress implements ProgressView {
     const earlier = this.#flights.splice(0, place + 1);
     const flight = earlier.pop();
     if (flight === undefined) return undefined;
-    this.lastAckMs = Math.max(this.lastAckMs, flight.sentMs);
+    this.acked(round, flight.sentMs);
     return { flight, earlier };
+  }
+
+  /** It answered a request of that round, sent at that moment. */
+  acked(round: number, sentMs: number): void {
+    this.ackedRound = Math.max(this.ackedRound, round);
+    this.lastAckMs = Math.max(this.lastAckMs, sentMs);
   }
 
   /** The follower's disk matches up to an index: true for ever within a term, however old the answer is. */
@@ -72,6 +111,7 @@ export class Progress implements ProgressView {
   /** The logs agree: stream from there. */
   replicate(): void {
     this.state = 'replicate';
+    this.transfer = undefined;
     this.nextIndex = this.matchIndex + 1;
     this.#flights = [];
   }
@@ -79,14 +119,26 @@ export class Progress implements ProgressView {
   /** Something was lost or does not fit: look again, one request at a time. */
   probeFrom(nextIndex: number): void {
     this.state = 'probe';
+    this.transfer = undefined;
     this.nextIndex = Math.max(nextIndex, this.matchIndex + 1);
     this.toldCommitIndex = 0;
     this.#flights = [];
   }
 
+  /** It lacks what the log no longer holds. */
+  bring(transfer: SnapshotTransfer): void {
+    this.state = 'snapshot';
+    this.transfer = transfer;
+    this.toldCommitIndex = 0;
+    this.#flights = [];
+  }
+
+  #heartbeats(): number {
+    return this.#flights.reduce((sum, flight) => sum + (carries(flight) ? 0 : 1), 0);
+  }
+
   #makeRoomForHeartbeat(): void {
-    const heartbeats = this.#flights.reduce((sum, flight) => sum + (carries(flight) ? 0 : 1), 0);
-    if (heartbeats < this.#heartbeatsInFlightMax) return;
+    if (this.#heartbeats() < this.#limits.heartbeatsInFlightMax) return;
     const oldest = this.#flights.findIndex((flight) => !carries(flight));
     this.#flights.splice(oldest, 1);
   }

@@ -1,41 +1,24 @@
-import { acceptAppend } from './acceptance.ts';
 import { type Configuration, encodeConfiguration, isUsable } from './configuration.ts';
 import { Election } from './election.ts';
 import { type Entry, entryKinds } from './entry.ts';
+import { Following } from './following.ts';
 import { type ConfigurationRefusal, Leadership, type ProposalRefusal, type Proposed } from './leadership.ts';
 import {
   type AppendReply,
-  type AppendRequest,
   messageFault,
-  type Outgoing,
   type RaftBody,
   type RaftMessage,
   type RaftMessageType,
+  type SnapshotReply,
 } from './message.ts';
 import type { ProgressView } from './progress.ts';
-import { type HardState, type RaftInit, type Role, State } from './state.ts';
+import type { Output, Persist } from './output.ts';
+import type { ReadRefusal, ReadyRead } from './reads.ts';
+import type { LogBase, Snapshot } from './snapshot.ts';
+import { type RaftInit, type Role, State } from './state.ts';
 
-/** One atomic batch for the disk, in this order: the hard state, the cut, the entries behind it. */
-export interface Persist {
-  hardState?: HardState;
-  /** Remove the entry at this index and all behind it; the last that the disk holds is the one at `truncateThrough`. */
-  truncateFrom?: number;
-  truncateThrough?: number;
-  entries: Entry[];
-}
-
-/** What a node wants of the world. The order is the promise: `early`, then `persist`, then what rests on it, `late`. */
-export interface Output {
-  /** Promises nothing: may leave at once. */
-  early: Outgoing[];
-  persist: Persist | undefined;
-  /** Leaves when this `persist` and all before it are durable, also when there is none in this output. */
-  late: Outgoing[];
-  /** Newly committed entries, in order. */
-  committed: Entry[];
-  /** There are more committed entries: take again. */
-  more: boolean;
-}
+/** Entries that are kept, at most, for followers that take in a snapshot and will want them next. */
+const keptForSnapshotsMax = 65_536;
 
 const nothing: ReadonlyMap<string, ProgressView> = new Map();
 
@@ -52,15 +35,21 @@ const nothing: ReadonlyMap<string, ProgressView> = new Map();
 export class Raft {
   readonly #state: State;
   readonly #election: Election;
+  readonly #following: Following;
   #leadership: Leadership | undefined;
-  #handedOutIndex = 0;
+  #handedOutIndex: number;
+  #reads = 0;
+  #readsReady: ReadyRead[] = [];
+  #readsLost: number[] = [];
   #rejected = 0;
 
   readonly #handlers: { [K in RaftMessageType]: (from: string, body: RaftBody<K>) => void } = {
     voteRequest: (from, body) => this.#election.voteRequested(from, body),
     voteReply: (from, body) => this.#election.voteAnswered(from, body),
-    appendRequest: (from, body) => this.#appendRequested(from, body),
+    appendRequest: (from, body) => this.#following.appendRequested(from, body),
     appendReply: (from, body) => this.#appendAnswered(from, body),
+    snapshotChunk: (from, body) => this.#following.chunkReceived(from, body),
+    snapshotReply: (from, body) => this.#chunkAnswered(from, body),
     transferLeadership: (from, body) => {
       const { term, leader, isVoter } = this.#state;
       if (body.term === term && from === leader && isVoter) this.#election.stand(true);
@@ -70,9 +59,17 @@ export class Raft {
   /** Throws when the stored state cannot be right, or the options cannot work together. */
   constructor(init: RaftInit) {
     this.#state = new State(init);
+    this.#handedOutIndex = this.#state.commitIndex;
     this.#election = new Election(this.#state, {
       follow: (term, leader) => this.#follow(term, leader),
       lead: (granters, sinceMs) => this.#lead(granters, sinceMs),
+    });
+    this.#following = new Following(this.#state, {
+      follow: (term, leader) => this.#follow(term, leader),
+      heard: () => this.#election.leaderHeard(),
+      rejected: () => {
+        this.#rejected += 1;
+      },
     });
   }
 
@@ -100,6 +97,8 @@ export class Raft {
   /** Does whatever is due; harmless when nothing is, or when it comes late. */
   tick(nowMs: number): void {
     this.#observe(nowMs);
+    const { otherVoters, isDiskStalled } = this.#state;
+    if (isDiskStalled && otherVoters.length > 0) this.#leadership?.abdicate();
     if (this.#leadership) this.#leadership.tick();
     else this.#election.tick();
     this.#settle();
@@ -107,7 +106,10 @@ export class Raft {
 
   /** The earliest moment at which `tick` has something to do; Infinity: none. */
   deadlineMs(): number {
-    return this.#leadership?.deadlineMs() ?? this.#election.deadlineMs();
+    if (this.#leadership === undefined) return this.#election.deadlineMs();
+    const isAlone = this.#state.otherVoters.length === 0;
+    const stalledFromMs = isAlone ? Number.POSITIVE_INFINITY : this.#state.writes.stalledFromMs;
+    return Math.min(this.#leadership.deadlineMs(), stalledFromMs);
   }
 
   /** Appends a command if this node leads. Committed when it comes out of `takeOutput` with this index and this term. */
@@ -131,6 +133,42 @@ export class Raft {
   transferLeadership(to: string, nowMs: number): boolean {
     this.#observe(nowMs);
     return this.#leadership?.transferTo(to) ?? false;
+  }
+
+  /**
+   * Asks to read at this moment, if this node leads: `takeOutput` gives the number back in `reads` once all that was
+   * committed before is applied and a majority has confirmed the leader since, or in `readsLost`.
+   */
+  read(nowMs: number): { ok: true; id: number } | { ok: false; reason: ReadRefusal } {
+    this.#observe(nowMs);
+    const id = this.#reads + 1;
+    const reason = this.#leadership === undefined ? 'notLeader' : this.#leadership.read(id);
+    if (reason !== undefined) return { ok: false, reason };
+    this.#reads = id;
+    return { ok: true, id };
+  }
+
+  /**
+   * Puts a snapshot in the place of the log that was handed out so far: the state machine's bytes, after it applied all
+   * of it. The last `keepEntries` stay, within `keptBytesMax`, for followers that are a little behind, and more of them while one takes in an
+   * earlier snapshot. False, nothing changed: nothing was handed out since the last snapshot. Throws without bytes.
+   */
+  compact(data: Uint8Array, keepEntries: number): boolean {
+    if (data.byteLength === 0) throw new Error('A snapshot needs at least one byte.');
+    const { log, configurations, snapshot: last, options } = this.#state;
+    const index = this.#handedOutIndex;
+    const term = log.termAt(index);
+    if (term === undefined || index <= (last?.index ?? 0)) return false;
+    const snapshot = { index, term, configuration: configurations.at(index), data };
+    const neededFrom = this.#leadership?.replication.neededFrom ?? Number.POSITIVE_INFINITY;
+    const kept = Math.min(index - keepEntries, Math.max(neededFrom, index - keptForSnapshotsMax));
+    this.#state.compact(snapshot, log.firstWithin(Math.max(log.base.index, kept), index, options.keptBytesMax));
+    return true;
+  }
+
+  /** How much this node should lead rather than others, from 0 (only if nobody else does) to 1. Asked for at elections. */
+  setPriority(priority: number): void {
+    this.#state.priority = Math.min(1, Math.max(0, priority));
   }
 
   /** Stands for election without waiting, if it may: for the founder of a cluster that has never had a leader. */
@@ -157,6 +195,7 @@ export class Raft {
    */
   durable(persist: Persist, nowMs = this.#state.nowMs): void {
     this.#observe(nowMs);
+    this.#state.writes.ended(persist);
     const last = persist.entries.at(-1);
     if (last) this.#leadership?.durable(last.index, last.term);
     if (persist.hardState) this.#election.ownVoteDurable(persist.hardState.term);
@@ -168,11 +207,17 @@ export class Raft {
     this.#leadership?.flush();
     const { log, commitIndex, options } = this.#state;
     const { early, late } = this.#state.takeMessages();
+    const installed = this.#takeInstalled();
     const ends = Math.min(commitIndex, this.#handedOutIndex + options.committedPerOutputMax);
     const count = ends - this.#handedOutIndex;
     const committed = count > 0 ? log.slice(this.#handedOutIndex + 1, count, Number.POSITIVE_INFINITY) : [];
     this.#handedOutIndex = ends;
-    return { early, persist: this.#takePersist(), late, committed, more: ends < commitIndex };
+    this.#state.configurations.applied(ends);
+    const reads = this.#takeReads();
+    const readsLost = this.#readsLost;
+    this.#readsLost = [];
+    const persist = this.#takePersist();
+    return { early, persist, late, installed, committed, reads, readsLost, more: ends < commitIndex };
   }
 
   get id(): string {
@@ -198,6 +243,21 @@ export class Raft {
 
   get lastIndex(): number {
     return this.#state.log.lastIndex;
+  }
+
+  /** Where the log begins. */
+  get base(): LogBase {
+    return this.#state.log.base;
+  }
+
+  /** Up to where a snapshot stands in the log's place; 0: there is none. */
+  get snapshotIndex(): number {
+    return this.#state.snapshot?.index ?? 0;
+  }
+
+  /** How old what this node has applied may be at least, ms: since it heard its leader. 0 for a leader. */
+  ageMs(nowMs: number): number {
+    return this.#leadership ? 0 : Math.max(0, nowMs - this.#state.heardLeaderMs);
   }
 
   /** Messages dropped because they made no sense. */
@@ -230,27 +290,13 @@ export class Raft {
     return this.#leadership?.replication.progress ?? nothing;
   }
 
-  #appendRequested(from: string, request: AppendRequest): void {
-    const state = this.#state;
-    if (request.term < state.term) {
-      // The sender learns from the term that its time is over.
-      const { term } = state;
-      const body = { term, success: false, matchIndex: 0, conflictIndex: 0, conflictTerm: 0, round: request.round };
-      state.sendLate(from, { type: 'appendReply', body });
-      return;
+  #chunkAnswered(from: string, reply: SnapshotReply): void {
+    if (!this.#leadership?.replication.progress.has(from)) return;
+    if (reply.term > this.term) this.#follow(reply.term, '');
+    else if (reply.term === this.term) {
+      if (this.#leadership.replication.chunkAnswered(from, reply)) this.#leadership.answersTaken();
+      else this.#rejected += 1;
     }
-    const other = request.term === state.term && state.leader !== '' && state.leader !== from;
-    if (other) {
-      this.#rejected += 1;
-      return;
-    }
-    if (request.term > state.term || state.role !== 'follower' || state.leader !== from) {
-      this.#follow(request.term, from);
-    }
-    this.#election.leaderHeard();
-    const body = acceptAppend(state, request);
-    if (body === undefined) this.#rejected += 1;
-    else state.sendLate(from, { type: 'appendReply', body });
   }
 
   #appendAnswered(from: string, reply: AppendReply): void {
@@ -278,6 +324,9 @@ export class Raft {
     const state = this.#state;
     if (this.#leadership) {
       state.heardLeaderMs = Math.max(state.heardLeaderMs, this.#leadership.quorumAckMs());
+      const { reads } = this.#leadership;
+      this.#readsReady.push(...reads.takeReady());
+      this.#readsLost.push(...reads.ids);
       this.#leadership = undefined;
     }
     const wasFollower = state.role === 'follower';
@@ -294,15 +343,36 @@ export class Raft {
     this.#leadership = new Leadership(this.#state, granters, sinceMs);
   }
 
+  /** What is handed out from here on comes behind an installed snapshot. */
+  #takeInstalled(): Snapshot | undefined {
+    const installed = this.#following.takeInstalled();
+    if (installed !== undefined) this.#handedOutIndex = installed.index;
+    return installed;
+  }
+
+  /** Reads whose place in the log is handed out. */
+  #takeReads(): ReadyRead[] {
+    this.#readsReady.push(...(this.#leadership?.reads.takeReady() ?? []));
+    const ready = this.#readsReady.filter(({ index }) => index <= this.#handedOutIndex);
+    if (ready.length > 0) this.#readsReady = this.#readsReady.filter(({ index }) => index > this.#handedOutIndex);
+    return ready;
+  }
+
   #takePersist(): Persist | undefined {
     const hardState = this.#state.takeHardState();
-    const { cut, entries } = this.#state.log.takeChange();
-    if (hardState === undefined && cut === undefined && entries.length === 0) return undefined;
-    return {
+    const snapshot = this.#state.takeSnapshot();
+    const { cut, drop, entries } = this.#state.log.takeChange();
+    const isNothing = hardState === undefined && snapshot === undefined && cut === undefined && drop === undefined;
+    if (isNothing && entries.length === 0) return undefined;
+    const persist = {
       ...(hardState && { hardState }),
       ...(cut && { truncateFrom: cut.from, truncateThrough: cut.through }),
+      ...(snapshot && { snapshot: { ...snapshot, base: this.#state.log.base } }),
+      ...(drop && { dropFrom: drop.from, dropThrough: drop.through }),
       entries,
     };
+    this.#state.writes.began(persist, this.#state.nowMs);
+    return persist;
   }
 }
 
@@ -311,5 +381,8 @@ export { type Entry, entryKinds } from './entry.ts';
 export type { ConfigurationRefusal, ProposalRefusal, Proposed } from './leadership.ts';
 export type { Outgoing, RaftMessage } from './message.ts';
 export type { RaftOptions } from './options.ts';
+export type { Output, Persist } from './output.ts';
 export type { ProgressView } from './progress.ts';
+export type { ReadRefusal, ReadyRead } from './reads.ts';
+export type { LogBase, Snapshot } from './snapshot.ts';
 export type { HardState, RaftInit, Role } from './state.ts';

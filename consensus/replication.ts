@@ -1,6 +1,8 @@
+import { encodeConfiguration } from './configuration.ts';
 import type { Entry } from './entry.ts';
-import type { AppendReply } from './message.ts';
-import { type Flight, Progress } from './progress.ts';
+import type { AppendReply, SnapshotReply } from './message.ts';
+import { type Flight, type FlightLimits, Progress } from './progress.ts';
+import { SnapshotTransfer } from './snapshot.ts';
 import type { State } from './state.ts';
 
 /** The part of a leader that brings its log to the others. One per term led, so nothing old can be mistaken. */
@@ -17,6 +19,18 @@ export class Replication {
     return this.#progress;
   }
 
+  /** Number of the last request that was sent. */
+  get round(): number {
+    return this.#round;
+  }
+
+  /** The lowest place that a snapshot on its way ends with: what comes behind it will be wanted next. */
+  get neededFrom(): number {
+    let index = Number.POSITIVE_INFINITY;
+    for (const { transfer } of this.#progress.values()) index = Math.min(index, transfer?.snapshot.index ?? index);
+    return index;
+  }
+
   /**
    * Follows the configuration: newcomers are probed from the log's end, who is no member any more is forgotten.
    * `lastAckMs` of newcomers: voters that were just added are given the time to answer for the first time.
@@ -27,14 +41,12 @@ export class Replication {
     members.delete(id);
     for (const known of this.#progress.keys()) if (!members.has(known)) this.#progress.delete(known);
     // More heartbeats than that have been on their way for longer than an answer to them would still count.
-    const heartbeatsMax = Math.ceil(options.electionTimeoutMsMax / options.heartbeatIntervalMs) + 1;
+    const heartbeatsInFlightMax = Math.ceil(options.electionTimeoutMsMax / options.heartbeatIntervalMs) + 1;
+    const { messagesInFlightMax, bytesInFlightMax } = options;
+    const limits: FlightLimits = { messagesInFlightMax, bytesInFlightMax, heartbeatsInFlightMax };
     for (const member of members) {
       if (this.#progress.has(member)) continue;
-      const nextIndex = log.lastIndex + 1;
-      this.#progress.set(
-        member,
-        new Progress(nextIndex, lastAckMs(member), options.messagesInFlightMax, heartbeatsMax),
-      );
+      this.#progress.set(member, new Progress(log.lastIndex + 1, lastAckMs(member), limits));
     }
   }
 
@@ -42,6 +54,11 @@ export class Replication {
   flush(): void {
     const { log, commitIndex, options } = this.#state;
     for (const [to, progress] of this.#progress) {
+      this.#noticeLack(progress);
+      if (progress.transfer !== undefined) {
+        this.#sendChunks(to, progress, progress.transfer);
+        continue;
+      }
       if (progress.state === 'probe') {
         if (progress.maySend) this.#send(to, progress, progress.nextIndex - 1, this.#entriesFor(progress));
         continue;
@@ -50,17 +67,30 @@ export class Replication {
         if (!progress.maySend || progress.nextIndex > log.lastIndex) break;
         this.#send(to, progress, progress.nextIndex - 1, this.#entriesFor(progress));
       }
-      if (progress.toldCommitIndex < Math.min(commitIndex, progress.matchIndex)) this.#heartbeat(to, progress);
+      if (progress.toldCommitIndex < Math.min(commitIndex, this.#agreedIndex(progress))) this.#heartbeat(to, progress);
     }
   }
 
   /** To everybody, also to those who have not answered: a probe that may be lost is made again without its load. */
   heartbeat(): void {
+    const { nowMs, options } = this.#state;
     for (const [to, progress] of this.#progress) {
-      if (progress.state === 'replicate') this.#heartbeat(to, progress);
+      this.#noticeLack(progress);
+      if (progress.state !== 'probe') this.#heartbeat(to, progress);
       else if (!progress.maySend) this.#send(to, progress, progress.nextIndex - 1, []);
+      // Only to who answers meanwhile: the others would not take it either.
+      const stuckMs = Math.min(nowMs - 2 * options.heartbeatIntervalMs, progress.lastAckMs);
+      if (progress.transfer?.isStuckSince(stuckMs)) progress.transfer.rewind();
     }
     this.flush();
+  }
+
+  /** Asks the other voters whether they still follow, for a read. */
+  askForRead(): void {
+    for (const voter of this.#state.otherVoters) {
+      const progress = this.#progress.get(voter);
+      if (progress?.maySendForRead) this.#heartbeat(voter, progress);
+    }
   }
 
   /** Takes in an answer of this term. False: it claims what cannot be. */
@@ -71,22 +101,69 @@ export class Replication {
     const answer = progress.answered(reply.round);
     if (reply.success) {
       progress.matched(reply.matchIndex);
+      if (progress.transfer !== undefined) {
+        // It has from somewhere else what the snapshot would bring.
+        if (progress.matchIndex >= progress.transfer.snapshot.index) progress.replicate();
+        return true;
+      }
       if (answer === undefined) return true;
       if (progress.state === 'probe') progress.replicate();
       // Answers come in order: what was sent before and is neither answered nor covered was lost.
       else if (answer.earlier.some((flight) => flight.lastIndex > progress.matchIndex)) {
         progress.probeFrom(progress.matchIndex + 1);
       }
-    } else if (answer !== undefined && answer.flight.previousIndex > progress.matchIndex) {
+    } else if (answer !== undefined && answer.flight.previousIndex > progress.matchIndex && !progress.transfer) {
       progress.probeFrom(this.#nextAfterConflict(reply, answer.flight));
     }
+    return true;
+  }
+
+  /** Takes in an answer of this term to a part of a snapshot. False: it claims what cannot be. */
+  chunkAnswered(from: string, reply: SnapshotReply): boolean {
+    const progress = this.#progress.get(from);
+    if (progress === undefined) return true;
+    if (reply.index > this.#state.log.lastIndex) return false;
+    if (reply.installed) {
+      progress.matched(reply.index);
+      if (progress.transfer && progress.transfer.snapshot.index <= reply.index) progress.replicate();
+      return true;
+    }
+    if (progress.transfer?.snapshot.index !== reply.index) return true;
+    const sentMs = progress.transfer.answered(reply.round, reply.offset);
+    if (sentMs !== undefined) progress.acked(reply.round, sentMs);
     return true;
   }
 
   /** What was on its way to a peer whose connection closed is lost. */
   lost(peer: string): void {
     const progress = this.#progress.get(peer);
-    progress?.probeFrom(progress.matchIndex + 1);
+    if (progress === undefined) return;
+    progress.lostMs = this.#state.nowMs;
+    if (progress.transfer !== undefined) progress.transfer.rewind();
+    else progress.probeFrom(progress.matchIndex + 1);
+  }
+
+  /** What a follower needs next is in the log no more: a snapshot brings it. */
+  #noticeLack(progress: Progress): void {
+    const { log, snapshot, options } = this.#state;
+    if (progress.transfer !== undefined || progress.nextIndex > log.base.index) return;
+    if (snapshot === undefined) throw new Error(`the log begins behind ${log.base.index} without a snapshot`);
+    progress.bring(new SnapshotTransfer(snapshot, options.snapshotChunkBytes, options.snapshotChunksInFlightMax));
+  }
+
+  #sendChunks(to: string, progress: Progress, transfer: SnapshotTransfer): void {
+    if (progress.lastAckMs < progress.lostMs) return;
+    const { term, nowMs } = this.#state;
+    const { index, term: snapshotTerm, configuration: members, data: whole } = transfer.snapshot;
+    const configuration = encodeConfiguration(members);
+    for (let chunk = transfer.next(); chunk !== undefined; chunk = transfer.next()) {
+      this.#round += 1;
+      const round = this.#round;
+      transfer.sent(round, nowMs, chunk.data.byteLength);
+      const { checksum } = transfer;
+      const place = { term, index, snapshotTerm, configuration, length: whole.byteLength, checksum, round };
+      this.#state.sendEarly(to, { type: 'snapshotChunk', body: { ...place, ...chunk } });
+    }
   }
 
   #entriesFor(progress: Progress): Entry[] {
@@ -95,18 +172,24 @@ export class Replication {
   }
 
   #heartbeat(to: string, progress: Progress): void {
-    this.#send(to, progress, progress.matchIndex, []);
+    this.#send(to, progress, this.#agreedIndex(progress), []);
+  }
+
+  /** Up to where both logs are known to agree. One that ends before this log begins is only asked whether it follows. */
+  #agreedIndex({ matchIndex }: Progress): number {
+    return matchIndex < this.#state.log.base.index ? 0 : matchIndex;
   }
 
   #send(to: string, progress: Progress, previousIndex: number, entries: Entry[]): void {
     const { log, term, nowMs } = this.#state;
-    const previousTerm = log.termAt(previousIndex);
+    const previousTerm = previousIndex === 0 ? 0 : log.termAt(previousIndex);
     if (previousTerm === undefined) throw new Error(`no entry ${previousIndex} to send behind`);
     this.#round += 1;
     const lastIndex = previousIndex + entries.length;
     const commitIndex = Math.min(this.#state.commitIndex, lastIndex);
     const round = this.#round;
-    progress.sent({ round, sentMs: nowMs, previousIndex, lastIndex });
+    const bytes = entries.reduce((sum, { data }) => sum + data.byteLength, 0);
+    progress.sent({ round, sentMs: nowMs, previousIndex, lastIndex, bytes });
     progress.toldCommitIndex = Math.max(progress.toldCommitIndex, commitIndex);
     const body = { term, previousIndex, previousTerm, commitIndex, entries, round };
     this.#state.sendEarly(to, { type: 'appendRequest', body });

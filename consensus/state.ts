@@ -3,6 +3,8 @@ import type { Entry } from './entry.ts';
 import { Log } from './log.ts';
 import type { Outgoing, RaftMessage } from './message.ts';
 import { completeOptions, type RaftOptions } from './options.ts';
+import { type LogBase, noBase, type Snapshot } from './snapshot.ts';
+import { Writes } from './writes.ts';
 
 export type Role = 'follower' | 'preCandidate' | 'candidate' | 'leader';
 
@@ -16,8 +18,12 @@ export interface HardState {
 export interface RaftInit {
   id: string;
   hardState: HardState;
-  /** The stored log, from index 1 without a gap. */
+  /** The stored log, from behind `base` without a gap. */
   entries: readonly Entry[];
+  /** Behind which the stored log begins; at or before the snapshot's place. Nothing: at its very beginning. */
+  base?: LogBase | undefined;
+  /** The stored snapshot: the state machine has been restored from it. */
+  snapshot?: Snapshot | undefined;
   options?: Partial<RaftOptions>;
   /** Seeded or not, [0, 1). */
   random: () => number;
@@ -38,6 +44,12 @@ export class State {
   nowMs: number;
   /** When the leader was last heard; of a former leader, when a majority had last answered it. */
   heardLeaderMs = Number.NEGATIVE_INFINITY;
+  /** How much this node should lead rather than others: from 0, only if nobody else does, to 1. */
+  priority = 1;
+  readonly writes: Writes;
+  /** The latest one, taken here or installed. */
+  snapshot: Snapshot | undefined;
+  #snapshotChanged = false;
   #hardState: HardState;
   #hardStateChanged = false;
   #early: Outgoing[] = [];
@@ -52,10 +64,25 @@ export class State {
     this.id = init.id;
     this.options = completeOptions(init.options);
     this.random = init.random;
+    this.writes = new Writes(this.options.diskStallMsMax);
     this.nowMs = init.nowMs;
     this.#hardState = { term, vote };
-    this.log = new Log(init.entries, term);
-    this.configurations.appended(init.entries);
+    this.log = new Log(init.entries, term, init.base ?? noBase);
+    this.snapshot = init.snapshot;
+    if (init.snapshot === undefined) this.configurations.appended(init.entries);
+    else this.#beginBehind(init.snapshot);
+  }
+
+  #beginBehind({ index, term, configuration }: Snapshot): void {
+    if (this.log.termAt(index) !== term) {
+      throw new Error(`The stored log does not hold ${index}, which its snapshot ends with. Let this node join anew.`);
+    }
+    this.commitIndex = index;
+    this.configurations.restart(index, configuration, this.#behind(index));
+  }
+
+  #behind(index: number): Entry[] {
+    return this.log.slice(index + 1, Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY);
   }
 
   get term(): number {
@@ -76,6 +103,11 @@ export class State {
 
   get otherVoters(): string[] {
     return this.configuration.voters.filter((voter) => voter !== this.id);
+  }
+
+  /** The own disk has not ended a write for too long: what this node says rests on it. */
+  get isDiskStalled(): boolean {
+    return this.nowMs >= this.writes.stalledFromMs;
   }
 
   /** A new term, or a vote in the present one. A vote, once given, stays for its term. */
@@ -109,7 +141,35 @@ export class State {
     if (index <= this.commitIndex) return;
     if (index > this.log.lastIndex) throw new Error(`cannot commit ${index}, the log ends at ${this.log.lastIndex}`);
     this.commitIndex = index;
-    this.configurations.committed(index);
+  }
+
+  /** Takes a snapshot of its own applied log in place of the entries up to `baseIndex`, which lies at or before it. */
+  compact(snapshot: Snapshot, baseIndex: number): void {
+    this.snapshot = snapshot;
+    this.#snapshotChanged = true;
+    this.log.compactTo(baseIndex);
+  }
+
+  /**
+   * Puts a leader's snapshot in the place of the log up to there. What comes behind it is kept only if the entry at its
+   * end is the very same: otherwise another leader wrote it.
+   */
+  install(snapshot: Snapshot): void {
+    const { index, term, configuration } = snapshot;
+    if (index <= this.commitIndex) throw new Error(`a snapshot of ${index}, and ${this.commitIndex} is committed`);
+    if (this.log.termAt(index) === term) this.log.compactTo(index);
+    else this.log.resetTo({ index, term });
+    this.snapshot = snapshot;
+    this.#snapshotChanged = true;
+    this.commitIndex = index;
+    this.configurations.restart(index, configuration, this.#behind(index));
+  }
+
+  /** The snapshot if it changed since the last call. */
+  takeSnapshot(): Snapshot | undefined {
+    if (!this.#snapshotChanged) return undefined;
+    this.#snapshotChanged = false;
+    return this.snapshot;
   }
 
   /** For what promises nothing: may leave before anything is on disk. */

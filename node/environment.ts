@@ -3,6 +3,10 @@ import { toAnnouncedAddress, toJoinAddress, toListenAddress } from './peer-addre
 const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
 export type LogLevel = (typeof logLevels)[number];
 
+const onDamages = ['rejoin', 'stop'] as const;
+/** What a node does that finds its store damaged: come back as a new member, or end and leave all as it is. */
+export type OnDamage = (typeof onDamages)[number];
+
 /** What the environment says about this node, checked. */
 export interface Environment {
   dataDirectory: string;
@@ -22,6 +26,7 @@ export interface Environment {
   capabilities: string[];
   agentsMax: number;
   typesDirectory: string | undefined;
+  onDamage: OnDamage;
   logLevel: LogLevel;
 }
 
@@ -110,6 +115,7 @@ export function readEnvironment(variables: Variables): Environment {
     capabilities: list('CONCLAVE_CAPABILITIES').slice(0, 64),
     agentsMax: whole('CONCLAVE_AGENTS_MAX', 1_000, 1, 100_000),
     typesDirectory: variables['CONCLAVE_TYPES'],
+    onDamage: oneOf('CONCLAVE_ON_DAMAGE', onDamages, 'rejoin'),
     logLevel: oneOf('CONCLAVE_LOG_LEVEL', logLevels, 'info'),
   };
 }

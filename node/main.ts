@@ -8,15 +8,17 @@ import { createServer } from './api/server.ts';
 import { Node } from './core/node.ts';
 import { claimDataDirectory, DataDirectoryDamaged, DataDirectoryError } from './data-directory.ts';
 import { type Environment, EnvironmentError, readEnvironment } from './environment.ts';
-import { IdentityDamaged, loadIdentity } from './runtime/identity.ts';
+import { IdentityDamaged } from './runtime/identity.ts';
 import { LiveHost } from './runtime/live-host.ts';
 import { LoadProbe } from './runtime/load-probe.ts';
 import { checkNetworkKey } from './runtime/network-key.ts';
-import { openStore, storeExitCode } from './runtime/store.ts';
+import { openDisk } from './runtime/quarantine.ts';
+import { storeExitCode } from './runtime/store-errors.ts';
 import { createTransport, ListenFailed } from './runtime/transport.ts';
 import { createWorkerRunner } from './runtime/worker-runner.ts';
 
 const loadSampleMs = 1_000;
+const rejoinPollMs = 200;
 /** A leaving node is gone after at most 5 s. */
 const leaveWithinMs = 4_000;
 const endWithinMs = 900;
@@ -75,23 +77,23 @@ async function readKey(file: string, { name, kind, example, check }: KeyKind): P
 
 /** What stands before a node can be made: its keys, its identity, its disk and its network. */
 async function openParts(environment: Environment) {
-  const { dataDirectory, networkKeyFile, tokenPublicKeyFile } = environment;
+  const { dataDirectory, networkKeyFile, tokenPublicKeyFile, onDamage, join: joinAddresses } = environment;
   const networkKey = networkKeyFile === undefined ? undefined : await readKey(networkKeyFile, networkKeyKind);
   const tokenKey = await readKey(tokenPublicKeyFile, tokenKeyKind);
   const builtinTypes = await readTypes(environment.typesDirectory);
   await claimDataDirectory(dataDirectory, networkKey);
-  const identity = await loadIdentity(dataDirectory);
-  const store = await openStore(join(dataDirectory, 'store'));
+  const rejoins = onDamage === 'rejoin';
+  const { identity, store, rejoin } = await openDisk({ dataDirectory, rejoins, canJoin: joinAddresses.length > 0 });
   const records = await store.load();
   const { listen, announce } = environment;
   const transport = await createTransport({ identity, listen, announce, networkKey });
-  return { store, records, transport, tokenPublicKeyPem: tokenKey.toString('utf8'), builtinTypes };
+  return { store, records, rejoin, transport, tokenPublicKeyPem: tokenKey.toString('utf8'), builtinTypes };
 }
 
 type Parts = Awaited<ReturnType<typeof openParts>>;
 
 function createHost(environment: Environment, parts: Parts, reports: ReportLog, log: Logger, exit: Exit): LiveHost {
-  const { transport, store, records } = parts;
+  const { transport, store, records, rejoin } = parts;
   const { name, announce, site, capabilities, adminUrl: admin, agentsMax, join: addresses, expect } = environment;
   return new LiveHost({
     transport,
@@ -110,7 +112,8 @@ function createHost(environment: Environment, parts: Parts, reports: ReportLog, 
         profile: { name, addresses: reachable.slice(0, 8), site, capabilities, admin, agentsMax },
         records,
         join: addresses,
-        expect,
+        // Who forgot what it promised to a cluster founds no second one.
+        expect: rejoin === undefined ? expect : 0,
         random: () => randomInt(2 ** 47) / 2 ** 47,
         at,
         settings: { votersMax: environment.voters },
@@ -141,8 +144,13 @@ async function run(environment: Environment, log: Logger): Promise<void> {
     );
   }
   const parts = await openParts(environment);
-  const { transport, tokenPublicKeyPem, builtinTypes } = parts;
+  const { transport, rejoin, tokenPublicKeyPem, builtinTypes } = parts;
   const reports = new ReportLog();
+  const tell = (level: 'info' | 'error', kind: string, text: string, details: Record<string, unknown>): void => {
+    reports.append({ index: 0, atMs: Date.now(), kind, text, details });
+    log[level]({ kind, ...details }, text);
+  };
+  if (rejoin !== undefined) tell('error', 'storeDamaged', rejoin.text, { reason: rejoin.reason, aside: rejoin.aside });
   const exit: Exit = (code, reason) => {
     log.info({ code, reason }, 'ending');
     setTimeout(() => process.exit(code), endWithinMs).unref();
@@ -152,7 +160,10 @@ async function run(environment: Environment, log: Logger): Promise<void> {
   const server = await createServer({
     ask: (operation) => host.ask(operation),
     reports,
-    ready: () => host.node?.readiness() ?? { ready: false, reason: 'it is starting' },
+    ready: () => {
+      const { ready, reason } = host.node?.readiness() ?? { ready: false, reason: 'it is starting' };
+      return { ready, reason: ready || rejoin === undefined ? reason : `${reason}. ${rejoin.text}` };
+    },
     leader: () => host.node?.leader(),
     self: transport.self,
     tokenPublicKeyPem,
@@ -168,6 +179,15 @@ async function run(environment: Environment, log: Logger): Promise<void> {
   log.info({ id: transport.self, name: environment.name, addresses: transport.addresses() }, 'started');
   const probe = new LoadProbe();
   setInterval(() => host.dispatch({ type: 'load', sample: probe.sample() }), loadSampleMs);
+  if (rejoin === undefined) return;
+  const waiting = setInterval(() => {
+    if (host.node?.readiness().ready !== true) return;
+    clearInterval(waiting);
+    rejoin.done().then(
+      () => tell('info', 'rejoined', 'it is a member again, as a new node', {}),
+      (error: unknown) => fail(error, log),
+    );
+  }, rejoinPollMs);
 }
 
 /** Ends with one line that says what to do, and a code that scripts can tell apart. */

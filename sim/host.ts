@@ -80,7 +80,8 @@ export class Host {
   #life = 0;
   #paused = false;
   #inbox: (() => void)[] = [];
-  #busyUntilMs = 0;
+  /** What an overloaded process has not come to yet. */
+  #backlog: (() => void)[] = [];
   #ordered: Effect[] = [];
   #writing = false;
   #wish = 0;
@@ -166,6 +167,7 @@ export class Host {
     this.#runner = undefined;
     this.#paused = false;
     this.#inbox = [];
+    this.#backlog = [];
     this.#ordered = [];
     this.#writing = false;
     this.clock.go(this.#parts.timeline.nowMs);
@@ -367,19 +369,26 @@ export class Host {
       if (this.#inbox.length >= inboxMax)
         throw new RangeError(`more than ${inboxMax} things wait for paused ${this.id}`);
       this.#inbox.push(run);
-    } else if (this.serviceMs === 0 && this.#busyUntilMs <= this.#parts.timeline.nowMs) run();
-    else this.#serve(run);
+    } else if (this.serviceMs === 0 && this.#backlog.length === 0) run();
+    else {
+      if (this.#backlog.length >= inboxMax) throw new RangeError(`more than ${inboxMax} things wait for ${this.id}`);
+      this.#backlog.push(run);
+      if (this.#backlog.length === 1) this.#serve();
+    }
   }
 
   /** An overloaded process takes one thing after the other, each for a while. */
-  #serve(run: () => void): void {
-    const { timeline } = this.#parts;
+  #serve(): void {
     const life = this.#life;
-    this.#busyUntilMs = Math.max(this.#busyUntilMs, timeline.nowMs) + this.serviceMs;
-    timeline.at(this.#busyUntilMs, () => {
+    this.#parts.timeline.after(this.serviceMs, () => {
+      const [next] = this.#backlog;
+      if (life !== this.#life || next === undefined) return;
+      if (this.#paused) this.#inbox.push(next);
+      else next();
+      // Only now: what comes meanwhile takes its place behind.
       if (life !== this.#life) return;
-      if (this.#paused) this.#inbox.push(run);
-      else run();
+      this.#backlog.shift();
+      if (this.#backlog.length > 0) this.#serve();
     });
   }
 }

@@ -13,10 +13,13 @@ export class Losses {
   readonly #ledger: Ledger;
   /** Machines that stand, with records that are not what was written: as good as lost. */
   readonly #damaged = new Set<NodeId>();
+  readonly #asked: () => readonly (readonly NodeId[])[];
 
-  constructor(world: World, ledger: Ledger) {
+  /** `asked`: sets of voters that are not on any disk yet and may be at any moment. */
+  constructor(world: World, ledger: Ledger, asked: () => readonly (readonly NodeId[])[] = () => []) {
     this.#world = world;
     this.#ledger = ledger;
+    this.#asked = asked;
   }
 
   damage(node: NodeId): void {
@@ -32,7 +35,7 @@ export class Losses {
     if (this.#ledger.voters.length === 0 || this.isLost(node)) return false;
     const intact = (other: NodeId): boolean => other !== node && !this.isLost(other);
     const survives = (nodes: readonly NodeId[]): boolean => isMajority(nodes.filter(intact).length, nodes.length);
-    if (!this.#ledger.configurations.every(survives)) return false;
+    if (![...this.#ledger.configurations, ...this.#asked()].every(survives)) return false;
     return [...this.#ledger.agents.values()].every(({ active, placement }) =>
       [active, placement].every((one) => one === undefined || survives(one.holders)),
     );

@@ -1,3 +1,4 @@
+import type { Settings } from '../node/core/settings.ts';
 import type { DiskSettings } from './disk.ts';
 import { type AmbientKind, ambientKinds, type FaultKind, faultKinds, faults } from './faults/catalog.ts';
 import type { GuestSettings } from './guests.ts';
@@ -27,6 +28,8 @@ export interface Plan {
   faultsFromStart: boolean;
   /** Most agents that a node hosts. */
   agentsMax: number;
+  /** Parts of the nodes' settings: small ones, so that a minute sees many snapshots of the log. */
+  settings?: Partial<Settings>;
   clockOffsetMsMax: number;
   clockDriftMax: number;
   network: Partial<NetworkSettings>;
@@ -84,6 +87,7 @@ export function drawPlan(seed: string, wishes: Wishes = {}): Plan {
     agentsMax: random.fork('capacity').chance(0.5)
       ? 100
       : tightFor((workload.agents ?? 1) + (wishes.guests?.count ?? 0)),
+    settings: drawSettings(random.fork('settings')),
     clockOffsetMsMax: 60_000,
     clockDriftMax: ambient('drift', [0.001, 0.02, 0.1]),
     network: {
@@ -97,6 +101,10 @@ export function drawPlan(seed: string, wishes: Wishes = {}): Plan {
     ...(wishes.guests && { guests: wishes.guests }),
     strikes: drawStrikes(random, faultsMs, faultKinds.filter(isOn), wishes.everything === true, faultsFromStart),
   };
+}
+
+function drawSettings(random: Random): Partial<Settings> {
+  return { compactEntries: random.pick([10, 50, 250, 8_192]), keptEntries: random.pick([0, 5, 50]) };
 }
 
 /** Room enough on the fewest nodes that are a majority, and not much more. */

@@ -1,4 +1,5 @@
 import type { NodeId } from '../node/core/message.ts';
+import { Node } from '../node/core/node.ts';
 import { AcknowledgedByMajority } from './checkers/anytime-acknowledged-by-majority.ts';
 import { AcknowledgedTasks } from './checkers/anytime-acknowledged-task.ts';
 import { Bounded } from './checkers/anytime-bounded.ts';
@@ -73,6 +74,7 @@ export class Simulation {
       // Every other machine has what the pickiest agents need.
       profile: (index) => ({ agentsMax: plan.agentsMax, capabilities: index % 2 === 0 ? ['gpu'] : [] }),
       programs: { counter, ...programs },
+      createNode: (init) => new Node({ ...init, ...(plan.settings && { settings: plan.settings }) }),
     });
     const { world, ledger } = this;
     this.linearizable = new Linearizable(() => world.nowMs);

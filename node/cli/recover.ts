@@ -83,9 +83,9 @@ async function recover(
     return await recoverer.recover({ ...chosen, atMs: Date.now(), nonce });
   } catch (error) {
     const { RecoverRefused, RecoverIncomplete, IdentityDamaged } = recoverer;
-    const { StoreBusy, StoreDamaged, StoreFull, StoreUnavailable } = recoverer;
+    const { StoreBusy, StoreDamaged, StoreFull, StoreOutdated, StoreUnavailable } = recoverer;
     const known = [RecoverRefused, RecoverIncomplete, IdentityDamaged, StoreBusy, StoreDamaged, StoreFull];
-    if (![...known, StoreUnavailable].some((kind) => error instanceof kind)) throw error;
+    if (![...known, StoreOutdated, StoreUnavailable].some((kind) => error instanceof kind)) throw error;
     throw new CommandRefused((error as Error).message);
   }
 }

@@ -12,6 +12,9 @@ export type Applied =
 
 type Appliers = { [K in CommandKind]: (state: ClusterState, command: CommandOf<K>, index: number) => Applied };
 
+/** Whether what was applied says that somebody came or went. */
+export const changesMembers = (kind: string): boolean => kind.startsWith('member') || kind === 'clusterRecovered';
+
 const done = (kind: string, text: string, details: Record<string, unknown>, agents: string[] = []): Applied => ({
   ok: true,
   kind,
@@ -19,7 +22,6 @@ const done = (kind: string, text: string, details: Record<string, unknown>, agen
   details,
   agents,
 });
-const confirmed = 'it decides nothing';
 const refuse = (reason: string): Applied => ({ ok: false, error: errors.commandInvalid({ reason }) });
 
 /**
@@ -180,7 +182,7 @@ const appliers: Appliers = {
     return done('clusterRecovered', text, details);
   },
 
-  confirm: () => refuse(confirmed),
+  skip: () => refuse('it decides nothing'),
 
   agentGone(state, { agent: id, index }) {
     if (state.ending.get(id)?.index !== index) return refuse(`agent ${id} is not ending`);

@@ -1,6 +1,7 @@
 import type { Decision } from '../../strategies/strategy.ts';
 import type { NodeId, Profile } from './message.ts';
 import { limits } from './settings.ts';
+import { fromBytes, fromJson, toBytes, toJson } from './text.ts';
 
 export interface Member {
   node: NodeId;
@@ -131,6 +132,28 @@ export class ClusterState {
     return note?.reason;
   }
 
+  /** Everything, as bytes for a snapshot: the same for equal states. */
+  encode(): Uint8Array {
+    const { index, turn, members, agents, ending, types, requests, voters, voterNote } = this;
+    const maps = { members, agents, ending, types, requests, voters };
+    const entries = Object.fromEntries(Object.entries(maps).map(([name, map]) => [name, [...map]]));
+    return toBytes(toJson({ index, turn, voterNote, ...entries }));
+  }
+
+  /** Becomes what another state encoded. Throws `SyntaxError` on anything else. */
+  load(bytes: Uint8Array): void {
+    const { index, turn, voterNote, ...entries } = fromJson(fromBytes(bytes)) as Encoded;
+    this.index = index;
+    this.turn = turn;
+    fill(this.members, entries.members);
+    fill(this.agents, entries.agents);
+    fill(this.ending, entries.ending);
+    fill(this.types, entries.types);
+    fill(this.requests, entries.requests);
+    fill(this.voters, entries.voters);
+    this.voterNote = voterNote;
+  }
+
   rememberRequest(request: string, agents: string[]): void {
     this.requests.set(request, agents);
     for (const oldest of this.requests.keys()) {
@@ -138,4 +161,21 @@ export class ClusterState {
       this.requests.delete(oldest);
     }
   }
+}
+
+interface Encoded {
+  index: number;
+  turn: number;
+  members: [NodeId, Member][];
+  agents: [string, AgentRecord][];
+  ending: [string, Ending][];
+  types: [string, TypeRecord][];
+  requests: [string, string[]][];
+  voters: [string, Voter][];
+  voterNote?: ClusterState['voterNote'];
+}
+
+function fill<V>(map: Map<string, V>, entries: readonly [string, V][]): void {
+  map.clear();
+  for (const [key, value] of entries) map.set(key, value);
 }

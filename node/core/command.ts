@@ -54,8 +54,8 @@ export type Command = { atMs: number } & (
       /** Agents most of whose holders are lost go on from what the others hold. */
       olderState: boolean;
     }
-  /** Decides nothing: that it is committed shows that its proposer still led. */
-  | { kind: 'confirm' }
+  /** Decides nothing: written by a recovery where an index must not become an epoch. */
+  | { kind: 'skip' }
 );
 
 export type CommandKind = Command['kind'];

@@ -1,20 +1,24 @@
 import type { Configuration } from '../../consensus/configuration.ts';
 import type { Entry, RaftMessage } from '../../consensus/message.ts';
 import { entryKinds } from '../../consensus/message.ts';
-import { type ProposalRefusal, Raft } from '../../consensus/raft.ts';
+import { type Persist, type ProposalRefusal, Raft, type Snapshot } from '../../consensus/raft.ts';
 import { type Applied, apply, nameOf } from './apply.ts';
 import { ClusterState } from './cluster-state.ts';
 import { type Draft, decodeCommand, encodeCommand } from './command.ts';
 import type { Context } from './context.ts';
-import type { Report, Write } from './effect.ts';
+import type { Report } from './effect.ts';
 import { type ConclaveError, errors } from './errors.ts';
 import type { NodeId } from './message.ts';
-import { keys, type Restored, writeEntry, writeJson } from './records.ts';
+import { LogRecords, type StoredLog } from './log-records.ts';
+import { keys, writeEntry, writeJson } from './records.ts';
+import type { Restored } from './restored.ts';
 import { fromBytes } from './text.ts';
 
 export interface DecisionEvents {
   /** A command was applied; `agents` are those it touched. */
   applied(applied: Extract<Applied, { ok: true }>): void;
+  /** The state is another one: a snapshot took the place of decisions that this node never saw. */
+  passedOver(): void;
   /** The leader, its readiness, or the voters changed. */
   leadershipChanged(): void;
 }
@@ -29,17 +33,24 @@ export class Decisions {
   readonly #events: DecisionEvents;
   /** Proposals of this leadership that wait for their place in the log. Bounded by the log's backlog. */
   readonly #proposed = new Map<number, { term: number; done: Done }>();
+  readonly #records: LogRecords;
+  /** Who reads, by the number of the read. Bounded by Raft. */
+  readonly #reads = new Map<number, (isLeader: boolean) => void>();
+  /** Of the decisions since the last snapshot. */
+  #bytesBehind = 0;
   #seen = { leader: '', ready: false, term: 0 };
 
   constructor(context: Context, restored: Restored, events: DecisionEvents) {
     this.#context = context;
     this.#events = events;
-    this.raft = this.#createRaft(restored.hardState, restored.entries);
+    this.#records = new LogRecords(restored.log);
+    if (restored.log.snapshot !== undefined) this.state.load(restored.log.snapshot.data);
+    this.raft = this.#createRaft(restored.log);
   }
 
-  #createRaft(hardState: { term: number; vote: string }, entries: Entry[]): Raft {
+  #createRaft({ hardState, entries, base, snapshot }: Omit<StoredLog, 'snapshotParts'>): Raft {
     const { self, random, nowMs } = this.#context;
-    return new Raft({ id: self, hardState, entries, random, nowMs });
+    return new Raft({ id: self, hardState, entries, base, snapshot, random, nowMs });
   }
 
   /** Writes the first configuration of a new cluster and begins. Only a founder calls this, once. */
@@ -51,7 +62,7 @@ export class Decisions {
       writeJson(keys.hardState, hardState),
       ...entries.map(writeEntry),
     ]);
-    this.raft = this.#createRaft(hardState, entries);
+    this.raft = this.#createRaft({ hardState, entries, base: undefined, snapshot: undefined });
     this.raft.campaign(this.#context.nowMs);
   }
 
@@ -79,6 +90,16 @@ export class Decisions {
     done?.({ ok: false, error: this.#whyRefused(outcome.reason) });
   }
 
+  /**
+   * Reads at this moment: `done` is called once all that was committed before is applied here and a majority has
+   * confirmed since that this node leads, or with false when it does not.
+   */
+  read(done: (isLeader: boolean) => void): void {
+    const read = this.raft.read(this.#context.nowMs);
+    if (read.ok) this.#reads.set(read.id, done);
+    else done(false);
+  }
+
   #whyRefused(reason: ProposalRefusal): ConclaveError {
     if (reason === 'tooLarge') return errors.commandInvalid({ reason: 'it is too large for the log' });
     if (reason === 'backlogFull') return errors.backlogFull({ what: 'decisions', max: this.#proposed.size });
@@ -92,34 +113,56 @@ export class Decisions {
   /** Emits what the Raft module wants, in its order, until it wants nothing more. */
   flush(): void {
     for (let rounds = 0; rounds < 10_000; rounds++) {
-      const output = this.raft.takeOutput();
-      const { early, persist, late, committed, more } = output;
-      if (early.length + late.length + committed.length === 0 && persist === undefined && !more) break;
+      const { early, persist, late, installed, committed, reads, readsLost, more } = this.raft.takeOutput();
+      const said = early.length + late.length + committed.length + reads.length + readsLost.length;
+      if (said === 0 && persist === undefined && installed === undefined && !more) break;
       for (const { to, message } of early) this.#context.out.sendUrgent(to, message);
       if (persist !== undefined) this.#persist(persist);
       for (const { to, message } of late) this.#context.out.send(to, message);
+      if (installed !== undefined) this.#passOver(installed);
       for (const entry of committed) this.#apply(entry);
+      for (const { id } of reads) this.#endRead(id, true);
+      for (const id of readsLost) this.#endRead(id, false);
+      if (!more) this.#compactIfLong();
     }
     this.#noticeLeadership();
   }
 
-  #persist(persist: NonNullable<ReturnType<Raft['takeOutput']>['persist']>): void {
-    const writes: Write[] = [];
-    const { hardState, truncateFrom, truncateThrough, entries } = persist;
-    if (hardState !== undefined) writes.push(writeJson(keys.hardState, hardState));
-    if (truncateFrom !== undefined) {
-      const kept = new Set(entries.map((entry) => entry.index));
-      for (let index = truncateFrom; index <= (truncateThrough ?? truncateFrom); index++) {
-        if (!kept.has(index)) writes.push({ key: keys.entry(index), value: undefined });
-      }
-    }
-    for (const entry of entries) writes.push(writeEntry(entry));
+  #persist(persist: Persist): void {
     const raft = this.raft;
-    this.#context.out.persist(writes, () => raft.durable(persist, this.#context.nowMs));
+    this.#context.out.persist(this.#records.writes(persist), () => raft.durable(persist, this.#context.nowMs));
+  }
+
+  #endRead(id: number, isLeader: boolean): void {
+    const done = this.#reads.get(id);
+    this.#reads.delete(id);
+    done?.(isLeader);
+  }
+
+  /** Everything applied since the last snapshot is put into one, before the log gets too long to read or to send. */
+  #compactIfLong(): void {
+    const { compactEntries, compactBytes, keptEntries } = this.#context.settings;
+    const entries = this.state.index - this.raft.snapshotIndex;
+    if (entries < compactEntries && this.#bytesBehind < compactBytes) return;
+    this.#bytesBehind = 0;
+    this.raft.compact(this.state.encode(), keptEntries);
+  }
+
+  /** What this node had proposed before may or may not be in what it did not see. */
+  #passOver({ index, data }: Snapshot): void {
+    this.state.load(data);
+    this.#bytesBehind = 0;
+    for (const [place, { done }] of this.#proposed) {
+      if (place > index) continue;
+      this.#proposed.delete(place);
+      done({ ok: false, error: errors.leaderUnknown({}) });
+    }
+    this.#events.passedOver();
   }
 
   #apply(entry: Entry): void {
     this.state.index = entry.index;
+    this.#bytesBehind += entry.data.byteLength;
     if (entry.kind === entryKinds.command) this.#applyCommand(entry);
     if (entry.kind === entryKinds.noop) {
       const leader = fromBytes(entry.data);

@@ -1,7 +1,8 @@
 import type { Context } from './context.ts';
 import type { Write } from './effect.ts';
 import type { Checkpoint, MessageOf } from './message.ts';
-import { type HolderRecord, keys, type Restored, writeHolder, writeResult } from './records.ts';
+import { type HolderRecord, keys, writeHolder, writeResult } from './records.ts';
+import type { Restored } from './restored.ts';
 import { ResultTable } from './result-table.ts';
 
 interface Held {
@@ -93,6 +94,11 @@ export class Holder {
   /** Epochs below this are refused: promised here, or ended by the log. */
   #refusedBelow(agent: string, epoch: number): number {
     return this.#isOver(agent, epoch) ? epoch + 1 : (this.#held.get(agent)?.sealedEpoch ?? 0);
+  }
+
+  /** The log was passed over up to an index: who is gone since does not end by a decision that this node sees. */
+  onPassedOver(index: number, isThere: (agent: string) => boolean): void {
+    for (const agent of [...this.#held.keys()]) if (!isThere(agent)) this.onGone(agent, index);
   }
 
   /** The agent that was deleted at that log index is gone; what a later one of the same name left here stays. */

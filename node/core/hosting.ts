@@ -27,6 +27,10 @@ export class Hosting {
     return this.#instances.get(agent);
   }
 
+  agents(): string[] {
+    return [...this.#instances.keys()];
+  }
+
   get size(): number {
     return this.#instances.size;
   }

@@ -22,6 +22,7 @@ export class Membership {
   #loads: LoadBoard | undefined;
   readonly #proposed = new Set<string>();
   readonly #turnedAway = new Set<NodeId>();
+  readonly #strangers = new Set<NodeId>();
   /** Declared dead by what was applied just now. */
   readonly #dead = new Set<NodeId>();
 
@@ -86,6 +87,13 @@ export class Membership {
     if (this.#turnedAway.size < limits.contactsMax) this.#turnedAway.add(node);
     const text = `${name} is not admitted: its data directory is older (start ${boot}) than what it was seen with (start ${knownBoot}). Give it an empty one`;
     reportLocally(this.#context, 'joinRefused', text, { node, name, boot, knownBoot });
+  }
+
+  turnAwayStranger(node: NodeId, cluster: string): void {
+    if (this.#strangers.has(node) || this.#strangers.size >= limits.contactsMax) return;
+    this.#strangers.add(node);
+    const text = `${node.slice(-8)} belongs to another cluster (${cluster}, this one is ${this.#cluster()}): it is ignored`;
+    reportLocally(this.#context, 'strangerIgnored', text, { node, cluster });
   }
 
   #proposeOnce(key: string, draft: Parameters<Decisions['propose']>[0]): void {

@@ -1,4 +1,4 @@
-import { type Applied } from './apply.ts';
+import { type Applied, changesMembers } from './apply.ts';
 import { type Context, reportLocally } from './context.ts';
 import { joinsIn } from './command.ts';
 import { Decisions } from './decisions.ts';
@@ -18,8 +18,9 @@ import { whatIsWrong } from './operation-check.ts';
 import { Operator } from './operator.ts';
 import { Outbox } from './outbox.ts';
 import { Peers } from './peers.ts';
-import { keys, restore, writeJson } from './records.ts';
+import { keys, writeJson } from './records.ts';
 import { Requests } from './requests.ts';
+import { restore } from './restored.ts';
 import { defaultSettings, type Settings } from './settings.ts';
 import { Tasks } from './tasks.ts';
 import { Views } from './views.ts';
@@ -75,7 +76,6 @@ export class Node {
   readonly #views: Views;
   readonly #requests: Requests;
   readonly #membership: Membership;
-  readonly #strangers = new Set<NodeId>();
   #tickMs = Number.NEGATIVE_INFINITY;
   #wakeAtMs = Number.NEGATIVE_INFINITY;
   #quorum = false;
@@ -100,6 +100,7 @@ export class Node {
     });
     this.#decisions = new Decisions(context, restored, {
       applied: (applied) => this.#onApplied(applied),
+      passedOver: () => this.#onPassedOver(),
       leadershipChanged: () => this.#onLeadershipChanged(),
     });
     const { state } = this.#decisions;
@@ -107,9 +108,7 @@ export class Node {
     this.#loads = new LoadBoard(context);
     this.#holder = new Holder(context, restored, (agent, epoch) => state.isOver(agent, epoch));
     this.#manager = new Manager(context, this.#decisions, this.#detector, this.#loads, this.#holder);
-    this.#views = new Views(context.self, this.#decisions, this.#detector, this.#loads, () =>
-      this.#manager.voters.whyNot(),
-    );
+    this.#views = new Views(context.self, this.#decisions, this.#detector, this.#loads, this.#manager.voters);
     this.#operator = new Operator(context, this.#decisions, this.#manager, this.#views);
     this.#hosting = new Hosting(context, state, this.#holder, {
       copied: (agent, epoch) => this.#tellLeader({ type: 'activate', body: { agent, epoch } }),
@@ -133,7 +132,10 @@ export class Node {
     });
     this.#membership = new Membership(context, this.#decisions, this.#peers, this.#hosting, () => this.#cluster);
     // What is committed it learns from a leader, whom it must reach first: those it was told to join through may be gone.
-    for (const { node, profile } of joinsIn(restored.entries)) this.#peers.learn(node, profile.addresses);
+    for (const { node, profile } of [...state.members.values(), ...joinsIn(restored.log.entries)]) {
+      this.#peers.learn(node, profile.addresses);
+    }
+    if (restored.log.snapshot !== undefined) this.#membership.onMembersChanged(this.#detector, this.#loads);
   }
 
   /** The cluster this node belongs to; empty before it belongs to one. */
@@ -259,7 +261,7 @@ export class Node {
 
   #onMessage({ from, cluster, message }: EventOf<'message'>): void {
     if (cluster !== '' && this.#cluster !== '' && cluster !== this.#cluster) {
-      this.#turnAway(from, cluster);
+      this.#membership.turnAwayStranger(from, cluster);
       return;
     }
     const belongs = cluster !== '' && cluster === this.#cluster;
@@ -267,13 +269,6 @@ export class Node {
     this.#detector.onHeard(from);
     if (message.type === 'hello') this.#onHello(from, cluster, message.body);
     else (this.#onMessageOf[message.type] as (from: NodeId, body: Message['body']) => void)(from, message.body);
-  }
-
-  #turnAway(from: NodeId, cluster: string): void {
-    if (this.#strangers.has(from) || this.#strangers.size > 1_000) return;
-    this.#strangers.add(from);
-    const text = `${from.slice(-8)} belongs to another cluster (${cluster}, this one is ${this.#cluster}): it is ignored`;
-    reportLocally(this.#context, 'strangerIgnored', text, { node: from, cluster });
   }
 
   #onHello(from: NodeId, cluster: string, hello: MessageOf<'hello'>): void {
@@ -293,6 +288,8 @@ export class Node {
     voteReply: (from, body) => this.#receive(from, { type: 'voteReply', body }),
     appendRequest: (from, body) => this.#receive(from, { type: 'appendRequest', body }),
     appendReply: (from, body) => this.#receive(from, { type: 'appendReply', body }),
+    snapshotChunk: (from, body) => this.#receive(from, { type: 'snapshotChunk', body }),
+    snapshotReply: (from, body) => this.#receive(from, { type: 'snapshotReply', body }),
     transferLeadership: (from, body) => this.#receive(from, { type: 'transferLeadership', body }),
     probe: (from, body) => this.#detector.onProbe(from, body),
     probeAck: (from, body) => this.#detector.onProbeAck(from, body),
@@ -345,9 +342,7 @@ export class Node {
 
   #onApplied(applied: Extract<Applied, { ok: true }>): void {
     this.#manager.touch();
-    const { kind } = applied;
-    if (kind.startsWith('member') || kind === 'clusterRecovered')
-      this.#membership.onMembersChanged(this.#detector, this.#loads);
+    if (changesMembers(applied.kind)) this.#membership.onMembersChanged(this.#detector, this.#loads);
     if (applied.kind === 'memberJoined') this.#detector.pardon(String(applied.details.node));
     if (applied.kind === 'memberDead') this.#membership.onDead(String(applied.details.node));
     for (const agent of applied.agents) {
@@ -356,6 +351,23 @@ export class Node {
       this.#hosting.onDecided(agent);
       this.#tasks.onDecided(agent);
     }
+  }
+
+  /** Everything may have changed at once: whatever follows from decisions is brought in line with the state. */
+  #onPassedOver(): void {
+    const { state } = this.#decisions;
+    reportLocally(this.#context, 'logPassedOver', `a snapshot took the place of the log up to ${state.index}`, {
+      index: state.index,
+    });
+    this.#manager.touch();
+    this.#membership.onMembersChanged(this.#detector, this.#loads);
+    for (const { node, membership } of state.members.values()) if (membership === 'dead') this.#membership.onDead(node);
+    for (const agent of new Set([...state.agents.keys(), ...this.#hosting.agents()])) {
+      this.#hosting.onDecided(agent);
+      this.#tasks.onDecided(agent);
+    }
+    this.#holder.onPassedOver(state.index, (agent) => state.isNameTaken(agent));
+    this.#operator.onPassedOver();
   }
 
   #onGone(agent: string, { index }: Record<string, unknown>): void {

@@ -125,6 +125,11 @@ export class Operator {
     this.#leaving.set(agent, [...known.slice(-askersMax), done]);
   }
 
+  /** Decisions were passed over: who is not ending any more has ended. */
+  onPassedOver(): void {
+    for (const agent of [...this.#leaving.keys()]) if (!this.#state.ending.has(agent)) this.onGone(agent);
+  }
+
   onGone(agent: string): void {
     const waiting = this.#leaving.get(agent) ?? [];
     this.#leaving.delete(agent);

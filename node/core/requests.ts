@@ -48,9 +48,6 @@ export class Requests {
   #held: { operation: Operation; done: Done }[] = [];
   /** What became of commands that others passed on, by asker and request; nothing yet for those under way. Bounded. */
   readonly #forwarded = new Map<string, Outcome | undefined>();
-  /** Answers that wait until the log confirms that this node leads. */
-  #unconfirmed: ((leads: boolean) => void)[] = [];
-  #confirming = false;
   #count = 0;
 
   constructor(init: {
@@ -167,7 +164,7 @@ export class Requests {
         if (outcome.ok || retried.includes(outcome.error.code)) return done(outcome);
         // Others may have elected another leader, whose log says otherwise.
         const otherwise: Outcome = { ok: false, error: toErrorBody(errors.notLeader({ leader: '' })) };
-        this.#confirm((leads) => done(leads ? outcome : otherwise));
+        this.#decisions.read((leads) => done(leads ? outcome : otherwise));
       });
     } else if (leader === this.#context.self && this.#held.length < limits.forwardsPendingMax) {
       this.#held.push({ operation, done });
@@ -178,29 +175,9 @@ export class Requests {
   #unknownAgent(agent: string, done: Done): void {
     const notReady: Outcome = { ok: false, error: toErrorBody(errors.agentNotReady({ agent })) };
     if (!this.#decisions.isReady()) return done(notReady);
-    this.#confirm((leads) => {
+    this.#decisions.read((leads) => {
       const isUnknown = leads && !this.#decisions.state.agents.has(agent);
       done(isUnknown ? { ok: false, error: toErrorBody(errors.agentUnknown({ agent })) } : notReady);
-    });
-  }
-
-  /** Finds out whether this node still leads, by an entry of the log. While one is on its way, others gather for the next. */
-  #confirm(done: (leads: boolean) => void): void {
-    if (this.#unconfirmed.length >= limits.forwardsPendingMax) return done(false);
-    this.#unconfirmed.push(done);
-    if (!this.#confirming) this.#proposeConfirmation();
-  }
-
-  #proposeConfirmation(): void {
-    const waiting = this.#unconfirmed;
-    this.#unconfirmed = [];
-    this.#confirming = true;
-    this.#decisions.propose({ kind: 'confirm' }, (result) => {
-      this.#confirming = false;
-      // It is refused at its place in the log: so it has one.
-      const leads = !result.ok && result.error.code === 'commandInvalid';
-      for (const done of waiting) done(leads);
-      if (this.#unconfirmed.length > 0) this.#proposeConfirmation();
     });
   }
 

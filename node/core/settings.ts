@@ -1,4 +1,4 @@
-/** What a node's behaviour depends on. Times in ms; all of them the same on every node of a cluster. */
+/** What a node's behaviour depends on. Times in ms, sizes in bytes; all of them the same on every node of a cluster. */
 export interface Settings {
   /** How often everything that is not consensus looks at the clock. */
   tickMs: number;
@@ -48,6 +48,11 @@ export interface Settings {
   taskRetryMs: number;
   /** An operation that its deadline does not bound otherwise is given up. */
   operationTimeoutMs: number;
+  /** A snapshot takes the place of the log when it has grown by so many decisions, or so many bytes of them. */
+  compactEntries: number;
+  compactBytes: number;
+  /** Decisions that a snapshot covers and that are kept for those who are a little behind. */
+  keptEntries: number;
   /** A leaving node waits this long for its agents to have moved. */
   leaveTimeoutMs: number;
 }
@@ -77,6 +82,9 @@ export const defaultSettings: Settings = {
   holderRetryMs: 500,
   taskRetryMs: 1_500,
   operationTimeoutMs: 15_000,
+  compactEntries: 8_192,
+  compactBytes: 32 * 1024 * 1024,
+  keptEntries: 1_024,
   leaveTimeoutMs: 3_500,
 };
 

@@ -3,9 +3,8 @@ import type { Decisions } from './decisions.ts';
 import type { Detector } from './detector.ts';
 import type { LoadBoard } from './load-board.ts';
 import type { NodeId } from './message.ts';
+import type { VoterChanges } from './voter-changes.ts';
 import type { AgentView, LeaderView, LoadView, NodeView, StatusView } from './operation.ts';
-
-type WhyNoVoter = () => ((node: NodeId) => string) | undefined;
 
 /** What users see, drawn from the log's state and from what this node observes. */
 export class Views {
@@ -13,10 +12,10 @@ export class Views {
   readonly #decisions: Decisions;
   readonly #detector: Detector;
   readonly #loads: LoadBoard;
-  readonly #whyNoVoter: WhyNoVoter;
+  readonly #voters: VoterChanges;
 
-  constructor(self: NodeId, decisions: Decisions, detector: Detector, loads: LoadBoard, whyNoVoter: WhyNoVoter) {
-    this.#whyNoVoter = whyNoVoter;
+  constructor(self: NodeId, decisions: Decisions, detector: Detector, loads: LoadBoard, voters: VoterChanges) {
+    this.#voters = voters;
     this.#self = self;
     this.#decisions = decisions;
     this.#detector = detector;
@@ -45,13 +44,18 @@ export class Views {
   nodes(): NodeView[] {
     const placed = this.#decisions.state.agentsByHost();
     const { voters } = this.#decisions.raft.configuration();
-    const whyNot = this.#whyNoVoter();
+    const whyNot = this.#voters.whyNot();
     return [...this.#decisions.state.members.values()]
       .map((member) => this.#node(member, placed.get(member.node) ?? 0, voters, whyNot))
       .sort((a, b) => a.name.localeCompare(b.name, 'en', { numeric: true }) || (a.id < b.id ? -1 : 1));
   }
 
-  #node(member: Member, agents: number, voters: readonly NodeId[], whyNot: ReturnType<WhyNoVoter>): NodeView {
+  #node(
+    member: Member,
+    agents: number,
+    voters: readonly NodeId[],
+    whyNot: ReturnType<VoterChanges['whyNot']>,
+  ): NodeView {
     const { node, profile, membership } = member;
     const reachable = node === this.#self || (membership === 'alive' && !this.#detector.isSuspect(node));
     return {

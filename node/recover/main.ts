@@ -3,4 +3,4 @@ export { type Inspected, type Inspection, inspect } from './inspection.ts';
 export { RecoverIncomplete, type Recovery, type RecoveryOptions, recover } from './recovery.ts';
 export { RecoverRefused, type Survivor } from './survivor.ts';
 export { IdentityDamaged } from '../runtime/identity.ts';
-export { StoreBusy, StoreDamaged, StoreFull, StoreUnavailable } from '../runtime/store-errors.ts';
+export { StoreBusy, StoreDamaged, StoreFull, StoreOutdated, StoreUnavailable } from '../runtime/store-errors.ts';

@@ -175,7 +175,7 @@ async function begin(
   const entries: Entry[] = [];
   const add = (kind: number, data: Uint8Array): unknown =>
     entries.push({ index: lastIndex + 1 + entries.length, term, kind, data });
-  for (let filler = 0; filler < fillers; filler++) add(entryKinds.command, encodeCommand({ kind: 'confirm', atMs }));
+  for (let filler = 0; filler < fillers; filler++) add(entryKinds.command, encodeCommand({ kind: 'skip', atMs }));
   add(entryKinds.command, encodeCommand(told));
   add(entryKinds.configuration, encodeConfiguration({ voters: [node], learners: survivors.slice(1) }));
   const recovered: Recovered = { from, cluster, index };

@@ -2,9 +2,11 @@ import { access } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { peerIdFromPrivateKey } from '@libp2p/peer-id';
 import { Raft } from '../../consensus/raft.ts';
+import { ClusterState } from '../core/cluster-state.ts';
 import { joinsIn } from '../core/command.ts';
 import type { NodeId } from '../core/message.ts';
-import { keys, type Restored, restore } from '../core/records.ts';
+import { keys } from '../core/records.ts';
+import { type Restored, restore } from '../core/restored.ts';
 import { fromBytes, fromJson } from '../core/text.ts';
 import { loadIdentity } from '../runtime/identity.ts';
 import type { Store } from '../runtime/ports.ts';
@@ -83,12 +85,12 @@ function read(directory: string, node: NodeId, records: ReadonlyMap<string, Uint
   let raft: Raft;
   try {
     restored = restore(records);
-    raft = new Raft({ id: node, ...restored, random: () => 0, nowMs: 0 });
+    raft = new Raft({ id: node, ...restored.log, random: () => 0, nowMs: 0 });
   } catch (error) {
     throw new StoreDamaged(join(directory, 'store'), (error as Error).message);
   }
   const { voters, learners } = raft.configuration();
-  const names = Object.fromEntries(joinsIn(restored.entries).map((join) => [join.node, join.profile.name]));
+  const names = namesIn(restored.log);
   const note = records.get(keys.recovered);
   const epochs = [...restored.holders.values()].map(({ record }) => Math.max(record.sealedEpoch, record.epoch));
   return {
@@ -96,8 +98,8 @@ function read(directory: string, node: NodeId, records: ReadonlyMap<string, Uint
     node,
     name: names[node] ?? node.slice(-8),
     cluster: restored.cluster,
-    term: restored.hardState.term,
-    lastTerm: restored.entries.at(-1)?.term ?? 0,
+    term: restored.log.hardState.term,
+    lastTerm: (restored.log.entries.at(-1) ?? restored.log.base)?.term ?? 0,
     lastIndex: raft.lastIndex,
     voters: [...voters],
     learners: [...learners],
@@ -105,6 +107,14 @@ function read(directory: string, node: NodeId, records: ReadonlyMap<string, Uint
     epoch: epochs.reduce((highest, epoch) => Math.max(highest, epoch), 0),
     recovered: note === undefined ? undefined : (fromJson(fromBytes(note)) as Recovered),
   };
+}
+
+/** By the state that the log's snapshot holds, and by who joined since. */
+function namesIn({ snapshot, entries }: Restored['log']): Record<NodeId, string> {
+  const state = new ClusterState();
+  if (snapshot !== undefined) state.load(snapshot.data);
+  const joined = [...state.members.values(), ...joinsIn(entries)];
+  return Object.fromEntries(joined.map(({ node, profile }) => [node, profile.name]));
 }
 
 /** Whose log holds all that the other's may have committed; 0 when they end alike (Raft, 5.4.1). */

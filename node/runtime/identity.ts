@@ -8,11 +8,12 @@ export class IdentityDamaged extends Error {
   override readonly name = 'IdentityDamaged';
 }
 
-const fileName = 'identity.key';
+/** The file of the key in the data directory. */
+export const identityFileName = 'identity.key';
 
 /** The node's Ed25519 key: made at the first start and kept in the data directory, readable by its owner alone. */
 export async function loadIdentity(directory: string): Promise<Ed25519PrivateKey> {
-  const file = join(directory, fileName);
+  const file = join(directory, identityFileName);
   let bytes: Buffer;
   try {
     bytes = await readFile(file);

@@ -3,13 +3,14 @@ import { join } from 'node:path';
 import { readLog } from './level-log.ts';
 import { readManifest } from './level-manifest.ts';
 import { checkTable } from './level-table.ts';
-import { StoreDamaged } from './store-errors.ts';
+import { StoreDamaged, StoreUnavailable } from './store-errors.ts';
 
 const padded = (number: number): string => String(number).padStart(6, '0');
 
 /**
  * Checks the files of a LevelDB directory before they are opened: with its default settings LevelDB opens a damaged
- * one in silence, and what was damaged is missing. Throws `StoreDamaged`; reads only.
+ * one in silence, and what was damaged is missing. Throws `StoreDamaged`, or `StoreUnavailable` for files that this process
+ * may not or cannot read; reads only.
  */
 export async function checkLevelFiles(directory: string): Promise<void> {
   const files = await readdir(directory).catch((): string[] => []);
@@ -19,7 +20,9 @@ export async function checkLevelFiles(directory: string): Promise<void> {
     try {
       return check(await readFile(join(directory, file)));
     } catch (error) {
-      throw damaged(file, (error as Error).message);
+      const { message, code, syscall } = error as NodeJS.ErrnoException;
+      if (syscall === undefined || code === 'ENOENT' || code === 'EIO') throw damaged(file, message);
+      throw new StoreUnavailable(directory, message);
     }
   };
   const current = await checked('CURRENT', (bytes) => Buffer.from(bytes).toString('latin1'));

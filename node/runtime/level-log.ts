@@ -11,8 +11,8 @@ export class LogDamaged extends Error {
 
 /**
  * Reads and checks a LevelDB log or manifest (doc/log_format.md of LevelDB) and returns its whole records. LevelDB
- * itself passes over damaged records in silence. A torn tail, what an unfinished write left at the end when the power
- * went, is dropped; anything else that is wrong throws `LogDamaged`.
+ * itself passes over damaged records in silence. A torn tail is dropped: what an unfinished write left at the end when the
+ * power went, its bytes cut off or still zeros. Anything else that is wrong throws `LogDamaged`.
  */
 export function readLog(file: Uint8Array): Uint8Array[] {
   const records: Uint8Array[] = [];
@@ -53,7 +53,10 @@ function readFragment(file: Uint8Array, at: number, blockEnd: number): { type: n
     return undefined;
   }
   const body = file.subarray(at + 6, end);
-  if (masked(crc32c(body)) !== crc) throw new LogDamaged(`the checksum at byte ${at} is wrong`);
+  if (masked(crc32c(body)) !== crc) {
+    if (isUnwritten(file, end)) return undefined;
+    throw new LogDamaged(`the checksum at byte ${at} is wrong`);
+  }
   return { type: body[0] as number, data: body.subarray(1) };
 }
 
@@ -70,6 +73,14 @@ function hasRecordBehind(file: Uint8Array, from: number, crc: number): boolean {
     // The record that begins here may have another length than it says, up to one that begins behind it.
   }
   return false;
+}
+
+/**
+ * Whether the file ends with zeros that begin before `end`: it had grown, but its data had not come to the disk. What
+ * this store writes does not end with a zero (`store-ledger.ts`), so a whole record is not taken for one that is torn.
+ */
+function isUnwritten(file: Uint8Array, end: number): boolean {
+  return file[end - 1] === 0 && isZero(file, end);
 }
 
 function isZero(file: Uint8Array, from: number): boolean {

@@ -27,7 +27,7 @@ export interface Transport {
 
 /** Durable records. */
 export interface Store {
-  /** Everything that is stored, checked; throws `StoreDamaged` rather than returning less than was written. */
+  /** Everything that was stored when the store was opened, checked then. It is handed over, once. */
   load(): Promise<Map<string, Uint8Array>>;
   /** Resolves when the whole batch is synced to disk. A rejection is final: the process must not go on. */
   write(batch: readonly Write[]): Promise<void>;

@@ -1,12 +1,16 @@
+const removeAndStart =
+  "Remove this node's data directory and start it again: it joins as a new member and gets its state from the others.";
+
 /** What is stored is not what was written. The node must not take part with it: it would break its promises. */
 export class StoreDamaged extends Error {
   override readonly name = 'StoreDamaged';
 
-  constructor(directory: string, what: string) {
-    super(
-      `The store in ${directory} is damaged: ${what}. Nothing was changed. Remove this node's data directory and start ` +
-        'it again: it joins as a new member and gets its state from the others.',
-    );
+  /** What is wrong with it, without the directory and without what to do. */
+  readonly what: string;
+
+  constructor(directory: string, what: string, next = removeAndStart) {
+    super(`The store in ${directory} is damaged: ${what}. Nothing was changed. ${next}`);
+    this.what = what;
   }
 }
 
@@ -16,6 +20,19 @@ export class StoreBusy extends Error {
 
   constructor(directory: string) {
     super(`The store in ${directory} is in use: another node runs on it. Nothing was changed. Stop that one first.`);
+  }
+}
+
+/** Another version of this program wrote the store. */
+export class StoreOutdated extends Error {
+  override readonly name = 'StoreOutdated';
+
+  constructor(directory: string, version: number, versionRead: number) {
+    super(
+      `The store in ${directory} was written by another version of this program: its records are of version ${version}, ` +
+        `this one reads version ${versionRead}. Nothing was changed. Start the node with the program that wrote it, or ` +
+        "remove this node's data directory: it joins as a new member and gets its state from the others.",
+    );
   }
 }
 
@@ -43,9 +60,9 @@ export class StoreUnavailable extends Error {
   }
 }
 
-/** Exit codes after sysexits.h: 65 damaged, 73 in use or cannot be opened, 74 full, 70 anything else. */
+/** Exit codes after sysexits.h: 65 damaged, 73 in use, of another version or cannot be opened, 74 full, 70 anything else. */
 export function storeExitCode(error: unknown): number {
   if (error instanceof StoreDamaged) return 65;
-  if (error instanceof StoreBusy || error instanceof StoreUnavailable) return 73;
+  if ([StoreBusy, StoreOutdated, StoreUnavailable].some((kind) => error instanceof kind)) return 73;
   return error instanceof StoreFull ? 74 : 70;
 }

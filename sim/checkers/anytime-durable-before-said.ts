@@ -1,5 +1,6 @@
 import type { Write } from '../../node/core/effect.ts';
 import type { Message, MessageOf, NodeId } from '../../node/core/message.ts';
+import { snapshotIndexIn } from '../../node/core/log-records.ts';
 import { keys } from '../../node/core/records.ts';
 import { fromBytes } from '../../node/core/text.ts';
 import type { HolderRecord } from '../../node/core/wire/messages.ts';
@@ -21,6 +22,8 @@ interface OnDisk {
   hardState(): HardState;
   /** The lowest term of an entry that ever stood at that index. */
   entryTerm(index: number): number | undefined;
+  /** Up to where a snapshot ever stood for its log. */
+  snapshotIndex(): number;
   held(agent: string): Held | undefined;
 }
 
@@ -41,6 +44,7 @@ export class DurableBeforeSaid implements Checker {
   readonly #read: (node: NodeId, key: string) => Uint8Array | undefined;
   readonly #held = new Map<string, Held>();
   readonly #entryTerms = new Map<string, number>();
+  readonly #snapshots = new Map<NodeId, number>();
 
   /** `read`: the record that a node's disk has under a key now. */
   constructor(read: (node: NodeId, key: string) => Uint8Array | undefined) {
@@ -57,7 +61,7 @@ export class DurableBeforeSaid implements Checker {
         const { index, term } = entryOf(value);
         const before = this.#entryTerms.get(`${node} ${index}`) ?? term;
         this.#entryTerms.set(`${node} ${index}`, Math.min(before, term));
-      }
+      } else if (key === keys.snapshot) this.#snapshots.set(node, snapshotIndexIn(value));
     }
   }
 
@@ -74,6 +78,7 @@ export class DurableBeforeSaid implements Checker {
         return bytes === undefined ? { term: 0, vote: '' } : (JSON.parse(fromBytes(bytes)) as HardState);
       },
       entryTerm: (index) => this.#entryTerms.get(`${node} ${index}`),
+      snapshotIndex: () => this.#snapshots.get(node) ?? 0,
       held: (agent) => this.#held.get(`${node} ${agent}`),
     };
   }
@@ -93,11 +98,16 @@ const judges: Judges = {
     return kept.term >= term ? undefined : `that it stands in term ${term}; its disk says ${show(kept)}`;
   },
 
-  appendReply({ success, matchIndex, term }, { entryTerm }) {
-    if (!success || matchIndex === 0) return undefined;
+  appendReply({ success, matchIndex, term }, { entryTerm, snapshotIndex }) {
+    if (!success || matchIndex <= snapshotIndex()) return undefined;
     const kept = entryTerm(matchIndex);
     if (kept !== undefined && kept <= term) return undefined;
     return `that it has the log up to ${matchIndex}; its disk has no such entry`;
+  },
+
+  snapshotReply({ installed, index }, { entryTerm, snapshotIndex }) {
+    if (!installed || index <= snapshotIndex() || entryTerm(index) !== undefined) return undefined;
+    return `that it has a snapshot of ${index}; its disk has one of ${snapshotIndex()}`;
   },
 
   sealed({ granted, agent, epoch }, { held }) {

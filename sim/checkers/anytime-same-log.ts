@@ -1,5 +1,6 @@
 import type { EffectOf, Write } from '../../node/core/effect.ts';
 import type { Message, NodeId } from '../../node/core/message.ts';
+import { snapshotIndexIn } from '../../node/core/log-records.ts';
 import { keys } from '../../node/core/records.ts';
 import { toJson } from '../../node/core/text.ts';
 import { hashBytes } from '../trace.ts';
@@ -32,6 +33,8 @@ export class SameLog implements Checker {
   readonly #entries = new Map<number, Map<number, number>>();
   readonly #committed = new Map<number, Committed>();
   readonly #terms = new Map<NodeId, Map<number, number>>();
+  /** Up to where a snapshot stands for each disk's log. */
+  readonly #covered = new Map<NodeId, number>();
   readonly #reports = new Map<number, string[]>();
   /** How many reports of which index a node's present life has made. */
   readonly #reported = new Map<NodeId, { index: number; count: number }>();
@@ -44,7 +47,9 @@ export class SameLog implements Checker {
 
   started(node: NodeId, wiped: boolean): void {
     this.#reported.delete(node);
-    if (wiped) this.#terms.delete(node);
+    if (!wiped) return;
+    this.#terms.delete(node);
+    this.#covered.delete(node);
   }
 
   sent(node: NodeId, _cluster: string, message: Message): void {
@@ -66,12 +71,19 @@ export class SameLog implements Checker {
     let log = this.#terms.get(node);
     if (log === undefined) this.#terms.set(node, (log = new Map()));
     const cut: number[] = [];
+    const covered = this.#learnCovered(node, writes);
     for (const { key, value } of writes) {
       if (!key.startsWith(entryPrefix)) continue;
       const index = Number(key.slice(entryPrefix.length));
       if (value === undefined) {
+        const committed = this.#committed.get(index);
+        // What a snapshot stands for may go. What stood there is remembered, unless it was another leader's.
+        if (index <= covered) {
+          if (committed !== undefined && log.get(index) !== committed.term) log.delete(index);
+          continue;
+        }
         // A former leader's own entry in that place is no loss.
-        if (log.get(index) === this.#committed.get(index)?.term) cut.push(index);
+        if (log.get(index) === committed?.term) cut.push(index);
         log.delete(index);
       } else {
         const entry = entryOf(value);
@@ -81,6 +93,13 @@ export class SameLog implements Checker {
       }
     }
     for (const index of cut) this.#expectNotCut(node, index, log);
+  }
+
+  #learnCovered(node: NodeId, writes: readonly Write[]): number {
+    for (const { key, value } of writes) {
+      if (key === keys.snapshot && value !== undefined) this.#covered.set(node, snapshotIndexIn(value));
+    }
+    return this.#covered.get(node) ?? 0;
   }
 
   reported(node: NodeId, report: EffectOf<'report'>['report']): void {

@@ -2,13 +2,11 @@ import { type AmbientKind, ambientKinds, type FaultKind, faultKinds, faults } fr
 import type { FaultGroup } from '../faults/fault.ts';
 import { drawPlan, type Plan, type Wishes } from '../plan.ts';
 
-const groups: ReadonlySet<FaultGroup> = new Set(['network', 'partition', 'crash', 'pause', 'disk', 'clock']);
-/** Whose remedy is another machine: who votes does not change here. */
-const needsReplacement: ReadonlySet<FaultKind> = new Set(['bitRot']);
+const groups: ReadonlySet<FaultGroup> = new Set(['network', 'partition', 'crash', 'pause', 'disk', 'clock', 'wipe']);
 
 /** What can go wrong where there are no agents and no operators. */
 export const consensusFaults: readonly (FaultKind | AmbientKind)[] = [
-  ...faultKinds.filter((kind) => groups.has(faults[kind].group) && !needsReplacement.has(kind)),
+  ...faultKinds.filter((kind) => groups.has(faults[kind].group)),
   ...(Object.keys(ambientKinds) as AmbientKind[]),
 ];
 

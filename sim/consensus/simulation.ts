@@ -9,10 +9,13 @@ import { Ledger } from '../ledger.ts';
 import { Losses } from '../losses.ts';
 import { Operators } from '../operators.ts';
 import type { Plan } from '../plan.ts';
+import { Random } from '../random.ts';
 import { World } from '../world.ts';
 import { AcknowledgedCommands } from './acknowledged-commands.ts';
 import { Clients } from './clients.ts';
+import { Members } from './members.ts';
 import { ConsensusNode } from './node.ts';
+import { type ConsensusSettings, drawSettings } from './settings.ts';
 
 /**
  * Once the faults are over, every client gets on and every node has the whole log within this, ms of virtual time. Most
@@ -22,7 +25,7 @@ export const progressWithinMs = 20_000;
 const progress = 'eventually-progress';
 
 /** One voter of a cluster; a test puts one with a mistake in its place. */
-export type CreateVoter = (init: NodeInit, voters: readonly NodeId[]) => SimNode;
+export type CreateVoter = (init: NodeInit, founders: readonly NodeId[], settings: ConsensusSettings) => SimNode;
 
 /**
  * One run of a plan with consensus alone: faults strike while clients put commands into the log; then everything heals,
@@ -35,9 +38,12 @@ export class ConsensusSimulation {
   readonly commands = new AcknowledgedCommands();
   readonly clients: Clients;
   readonly director: Director;
+  readonly members: Members;
+  readonly losses: Losses;
 
-  constructor(plan: Plan, createVoter: CreateVoter = (init, voters) => new ConsensusNode(init, voters)) {
+  constructor(plan: Plan, createVoter: CreateVoter = (...given) => new ConsensusNode(...given)) {
     const voters = Array.from({ length: plan.nodes }, (_, i) => `n${i + 1}`);
+    const settings = drawSettings(new Random(plan.seed).fork('consensus settings'));
     this.plan = plan;
     this.world = new World({
       seed: plan.seed,
@@ -47,11 +53,13 @@ export class ConsensusSimulation {
       clockDriftMax: plan.clockDriftMax,
       network: plan.network,
       disk: plan.disk,
-      createNode: (init) => createVoter(init, voters),
+      createNode: (init) => createVoter(init, voters, settings),
     });
     const { world, commands } = this;
     const disk = (node: NodeId, key: string): Uint8Array | undefined => world.host(node).disk.read(key);
-    const checkers = [this.leaders, new SameLog(), new DurableBeforeSaid(disk), commands];
+    const ledger = new Ledger();
+    this.members = new Members(world, (node) => this.losses.isLost(node));
+    const checkers = [ledger, this.members, this.leaders, new SameLog(), new DurableBeforeSaid(disk), commands];
     for (const checker of checkers) world.watch(checker);
     const { clients, thinkMsMin, thinkMsMax } = plan.workload;
     this.clients = new Clients(world, commands, {
@@ -59,7 +67,8 @@ export class ConsensusSimulation {
       ...(thinkMsMin !== undefined && { thinkMsMin }),
       ...(thinkMsMax !== undefined && { thinkMsMax }),
     });
-    this.director = new Director(world, new Losses(world, new Ledger()), new Operators(world));
+    this.losses = new Losses(world, ledger, () => this.members.inQuestion);
+    this.director = new Director(world, this.losses, new Operators(world));
   }
 
   /** Throws a `WorldFailure` when a promise is broken, or when something throws that must not. */
@@ -84,17 +93,21 @@ export class ConsensusSimulation {
       );
     }
     world.act('phase', 'world', 'faults begin');
+    this.members.begin();
     this.director.begin(plan.strikes);
   }
 
   /** The faults are over for good; every client must get on, and every node reach the present end of the log. */
   heal(): void {
-    const { world, clients, commands } = this;
+    const { world, clients, commands, losses, members } = this;
     this.director.end();
     world.act('phase', 'world', 'everything heals');
+    members.calm();
     world.network.calm();
     world.heal();
+    for (const node of world.nodes) if (losses.isLost(node)) world.replace(node);
     for (const node of world.nodes) this.#makeHealthy(node);
+    world.runUntil(() => members.isWhole, progressWithinMs, 'that everybody is a member and nobody lost is', progress);
     const { done } = clients;
     const { length } = commands;
     const isGettingOn = (): boolean => clients.done.every((count, i) => count > (done[i] ?? 0));
@@ -114,7 +127,7 @@ export class ConsensusSimulation {
 
   /** Every node has applied the log up to there. */
   #reaches(index: number): boolean {
-    return this.world.nodes.every((node) => this.commands.applied(node) >= index);
+    return this.members.nodes.every((node) => this.commands.applied(node) >= index);
   }
 
   /** Every command gets its answer, and every log is judged. */
@@ -125,7 +138,7 @@ export class ConsensusSimulation {
     const { length } = commands;
     world.runUntil(() => this.#reaches(length), progressWithinMs, 'the whole log at every node', progress);
     try {
-      for (const node of world.nodes) commands.judge(node, (key) => world.host(node).disk.read(key));
+      for (const node of this.members.nodes) commands.judge(node, world.host(node).disk.load());
     } catch (error) {
       throw world.failure(String(error), error);
     }

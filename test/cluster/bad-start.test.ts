@@ -66,17 +66,8 @@ function start(env: Record<string, string>): Started {
 }
 
 async function untilReady({ CONCLAVE_ADMIN_PORT: port }: Record<string, string>): Promise<void> {
-  await expect
-    .poll(
-      () =>
-        fetch(`http://127.0.0.1:${port}/health/ready`)
-          .then(({ status }) => status)
-          .catch(() => 0),
-      {
-        timeout: 20_000,
-      },
-    )
-    .toBe(200);
+  const ask = async () => (await fetch(`http://127.0.0.1:${port}/health/ready`)).status;
+  await expect.poll(() => ask().catch(() => 0), { timeout: 20_000 }).toBe(200);
 }
 
 /** Runs the node until it is ready, and ends it in good order. */
@@ -86,6 +77,15 @@ async function live(env: Record<string, string>, meanwhile: () => Promise<void> 
   await meanwhile();
   node.kill('SIGTERM');
   return node.ended;
+}
+
+/** Damages the store of a data directory in the middle of its log. */
+async function flipBit(data: string): Promise<void> {
+  const store = join(data, 'store');
+  const log = join(store, (await readdir(store)).find((file) => file.endsWith('.log')) ?? '');
+  const bytes = await readFile(log);
+  bytes[bytes.length >> 1] = (bytes[bytes.length >> 1] ?? 0) ^ 4;
+  await writeFile(log, bytes);
 }
 
 async function snapshot(directory: string): Promise<Record<string, string>> {
@@ -189,18 +189,23 @@ describe('a node that cannot start says why, what is unchanged, and what to do',
     expect(await snapshot(data)).toEqual(before);
   });
 
-  test('on a data directory with a flipped bit', async () => {
+  test.each([
+    ['that nobody is there to repair', {}, /CONCLAVE_JOIN names no node.*Set it.*or remove this node's data/],
+    [
+      'where that is to stop it',
+      { CONCLAVE_ON_DAMAGE: 'stop', CONCLAVE_JOIN: '127.0.0.1:9' },
+      /Remove this node's data/,
+    ],
+  ])('on a data directory with a flipped bit %s', async (_, settings, next) => {
     const { env } = await newNode();
     expect((await live(env)).code).toBe(0);
-    const store = join(env['CONCLAVE_DATA'] ?? '', 'store');
-    const log = join(store, (await readdir(store)).find((file) => file.endsWith('.log')) ?? '');
-    const bytes = await readFile(log);
-    bytes[bytes.length >> 1] = (bytes[bytes.length >> 1] ?? 0) ^ 4;
-    await writeFile(log, bytes);
-    const before = await snapshot(store);
-    const { code, text } = await start(env).ended;
-    expect([code, text]).toEqual([65, expect.stringMatching(/damaged.*Nothing was changed.*Remove this node's data/)]);
-    expect(await snapshot(store)).toEqual(before);
+    const data = env['CONCLAVE_DATA'] ?? '';
+    await flipBit(data);
+    const before = await snapshot(data);
+    const { code, text } = await start({ ...env, ...settings }).ended;
+    expect([code, text]).toEqual([65, expect.stringMatching(/damaged.*Nothing was changed/)]);
+    expect(text).toMatch(next);
+    expect(await snapshot(data)).toEqual(before);
   });
 
   test('on a data directory whose network file has a flipped bit', async () => {
@@ -219,12 +224,37 @@ describe('a node that cannot start says why, what is unchanged, and what to do',
     expect(await snapshot(data)).toEqual(before);
   });
 
-  test('while another node runs on its data directory', async () => {
+  test('while another node runs on its data directory, also when that looks damaged', async () => {
     const { env } = await newNode();
+    const data = env['CONCLAVE_DATA'] ?? '';
     await live(env, async () => {
-      const { code, text } = await start({ ...env, CONCLAVE_ADMIN_PORT: String(await freePort()) }).ended;
-      expect([code, text]).toEqual([73, expect.stringMatching(/in use: another node runs on it/)]);
+      for (const damage of [async () => {}, () => flipBit(data)]) {
+        await damage();
+        const second = { ...env, CONCLAVE_ADMIN_PORT: String(await freePort()), CONCLAVE_JOIN: '127.0.0.1:9' };
+        const { code, text } = await start(second).ended;
+        expect([code, text]).toEqual([73, expect.stringMatching(/in use: another node runs on it/)]);
+        expect((await readdir(data)).sort()).toEqual(['identity.key', 'network', 'store', 'types']);
+      }
     });
+  });
+});
+
+describe('a node whose store is damaged', () => {
+  test('founds no second cluster, and says what it waits for, at every start', async () => {
+    const { env } = await newNode();
+    expect((await live(env)).code).toBe(0);
+    await flipBit(env['CONCLAVE_DATA'] ?? '');
+    const url = `http://127.0.0.1:${env['CONCLAVE_ADMIN_PORT']}/health/ready`;
+    for (let time = 0; time < 2; time++) {
+      // Alone it would found at once: it expects one founder.
+      const node = start({ ...env, CONCLAVE_JOIN: '127.0.0.1:9' });
+      await expect.poll(node.log, { timeout: 20_000 }).toMatch(/cannot reach the join address/);
+      const { ready, reason } = (await (await fetch(url)).json()) as { ready: boolean; reason: string };
+      expect([ready, reason]).toEqual([false, expect.stringMatching(/not met a cluster yet\. The store.*was damaged/)]);
+      expect(node.log()).toMatch(/"level":50.*"kind":"storeDamaged"/);
+      node.kill('SIGTERM');
+      expect((await node.ended).code).toBe(0);
+    }
   });
 });
 

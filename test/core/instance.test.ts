@@ -4,7 +4,7 @@ import { Holder } from '../../node/core/holder.ts';
 import { Instance, type InstanceEvents } from '../../node/core/instance.ts';
 import type { Profile } from '../../node/core/message.ts';
 import { Outbox } from '../../node/core/outbox.ts';
-import { restore } from '../../node/core/records.ts';
+import { restore } from '../../node/core/restored.ts';
 import { defaultSettings } from '../../node/core/settings.ts';
 
 const none = new Uint8Array(0);

@@ -10,7 +10,8 @@ import { apply } from '../../node/core/apply.ts';
 import { ClusterState } from '../../node/core/cluster-state.ts';
 import { decodeCommand, encodeCommand } from '../../node/core/command.ts';
 import type { Write } from '../../node/core/effect.ts';
-import { keys, restore, writeEntry, writeHolder, writeJson } from '../../node/core/records.ts';
+import { keys, writeEntry, writeHolder, writeJson } from '../../node/core/records.ts';
+import { restore } from '../../node/core/restored.ts';
 import { inspect } from '../../node/recover/inspection.ts';
 import { type Recovery, type RecoveryOptions, recover } from '../../node/recover/recovery.ts';
 import { loadIdentity } from '../../node/runtime/identity.ts';
@@ -78,7 +79,7 @@ function logUpTo(index: number, all: readonly Machine[]): Entry[] {
     entries.push({ index: at + 2, term: 3, kind: entryKinds.command, data: encodeCommand(command as never) });
   }
   while (entries.length < index) {
-    const data = encodeCommand({ kind: 'confirm', atMs: 1 });
+    const data = encodeCommand({ kind: 'skip', atMs: 1 });
     entries.push({ index: entries.length + 1, term: 3, kind: entryKinds.command, data });
   }
   return entries.slice(0, index);
@@ -125,10 +126,10 @@ const recoverFrom = (machine: Machine, others: readonly Machine[], changes: Part
 /** The log of a store read by the Raft module, and the state that it leads to. */
 async function readBack(directory: string) {
   const restored = restore(await recordsOf(directory));
-  const raft = new Raft({ id: 'reader', ...restored, random: () => 0, nowMs: 0 });
+  const raft = new Raft({ id: 'reader', ...restored.log, random: () => 0, nowMs: 0 });
   const state = new ClusterState();
   const reports: string[] = [];
-  for (const entry of restored.entries) {
+  for (const entry of restored.log.entries) {
     if (entry.kind !== entryKinds.command) continue;
     const applied = apply(state, decodeCommand(entry.data), entry.index);
     if (applied.ok) reports.push(`${entry.index} ${applied.kind}: ${applied.text}`);
@@ -152,8 +153,8 @@ describe('a recovery', () => {
       resumed: false,
     });
     const { restored, raft, state, reports } = await readBack(best.directory);
-    expect(restored).toMatchObject({ cluster, hardState: { term: 5, vote: '' }, boot: 4 });
-    expect(restored.entries.slice(0, 12)).toEqual(
+    expect(restored).toMatchObject({ cluster, log: { hardState: { term: 5, vote: '' } }, boot: 4 });
+    expect(restored.log.entries.slice(0, 12)).toEqual(
       logUpTo(12, all).map((entry) => expect.objectContaining({ index: entry.index, term: entry.term })),
     );
     expect(raft.configuration()).toEqual({ voters: [best.node], learners: [other.node] });
@@ -176,7 +177,7 @@ describe('a recovery', () => {
     const after = await recordsOf(other.directory);
     expect([...after.keys()].filter((key) => key.startsWith('raft/'))).toEqual([keys.hardState]);
     const { restored, raft } = await readBack(other.directory);
-    expect(restored).toMatchObject({ cluster, boot: 4, hardState: { term: 0, vote: '' }, entries: [] });
+    expect(restored).toMatchObject({ cluster, boot: 4, log: { hardState: { term: 0, vote: '' }, entries: [] } });
     expect(raft.configuration().voters).toEqual([]);
     expect(after.get(keys.holder('counter'))).toEqual(before.get(keys.holder('counter')));
     expect(peerIdFromPrivateKey(await loadIdentity(other.directory)).toString()).toBe(other.node);
@@ -204,7 +205,7 @@ describe('a recovery', () => {
       const placement = { epoch: 7, host: of[0] ?? '', boot: 1, holders: of };
       state.agents.set(id, { ...agent, id, placement, active: placement });
     }
-    const commands = restored.entries.filter(({ kind }) => kind === entryKinds.command);
+    const commands = restored.log.entries.filter(({ kind }) => kind === entryKinds.command);
     const told = commands.map(({ data, index }) => apply(state, decodeCommand(data), index)).at(-1);
     expect(told).toMatchObject({ ok: true, details: { olderState: accepted ? ['part'] : [] } });
     const left = Object.keys(holders).map((id) => state.agents.get(id)?.active?.holders);
@@ -231,7 +232,7 @@ describe('a recovery', () => {
     ]);
     const again: Recovery = await recoverFrom(best, [other], { nonce: 'cccc3333' });
     expect(again).toMatchObject({ cluster: first.cluster, index: first.index, resumed: true });
-    expect((await readBack(other.directory)).restored).toMatchObject({ cluster: first.cluster, entries: [] });
+    expect((await readBack(other.directory)).restored).toMatchObject({ cluster: first.cluster, log: { entries: [] } });
     expect(await recordsOf(best.directory)).toEqual(bestAfter);
     const otherAfter = await recordsOf(other.directory);
     expect(await recoverFrom(best, [other])).toMatchObject({ cluster: first.cluster, resumed: true });

@@ -25,7 +25,7 @@ describe('consensus alone', () => {
       handle: (event, at) =>
         node.handle(event, at).map((effect) => (effect.type === 'send' ? { ...effect, urgent: true } : effect)),
     });
-    const simulation = new ConsensusSimulation(plan, (init, voters) => hasty(new ConsensusNode(init, voters)));
+    const simulation = new ConsensusSimulation(plan, (...given) => hasty(new ConsensusNode(...given)));
     const { ok, violation } = runConsensusPlan(plan, simulation);
     expect(ok).toBe(false);
     expect(violation).toMatchObject({ checker: 'anytime-durable-before-said', crash: false });

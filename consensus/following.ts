@@ -1,0 +1,95 @@
+import { acceptAppend } from './acceptance.ts';
+import { decodeConfiguration } from './configuration.ts';
+import type { AppendRequest, SnapshotChunk } from './message.ts';
+import { type Snapshot, SnapshotAssembly } from './snapshot.ts';
+import type { State } from './state.ts';
+
+/** What a leader's word can lead to; the part that follows asks for these, others do them. */
+export interface FollowingEvents {
+  /** Go on as a follower in this term, of this leader. */
+  follow(term: number, leader: string): void;
+  /** The leader gave a sign of life. */
+  heard(): void;
+  /** A message made no sense; the state is unchanged. */
+  rejected(): void;
+}
+
+/** The part of a node that takes in what the leader of its term sends: entries, and snapshots chunk by chunk. */
+export class Following {
+  readonly #state: State;
+  readonly #events: FollowingEvents;
+  #assembly: SnapshotAssembly | undefined;
+  #installed: Snapshot | undefined;
+
+  constructor(state: State, events: FollowingEvents) {
+    this.#state = state;
+    this.#events = events;
+  }
+
+  appendRequested(from: string, request: AppendRequest): void {
+    const state = this.#state;
+    if (request.term < state.term) {
+      // The sender learns from the term that its time is over.
+      const { term } = state;
+      const body = { term, success: false, matchIndex: 0, conflictIndex: 0, conflictTerm: 0, round: request.round };
+      state.sendLate(from, { type: 'appendReply', body });
+      return;
+    }
+    if (!this.#heardFrom(from, request.term)) return;
+    const body = acceptAppend(state, request);
+    if (body === undefined) this.#events.rejected();
+    else state.sendLate(from, { type: 'appendReply', body });
+  }
+
+  /** The leader of a term spoke. False, state unchanged: another one leads in that term. */
+  #heardFrom(from: string, term: number): boolean {
+    const state = this.#state;
+    if (term === state.term && state.leader !== '' && state.leader !== from) {
+      this.#events.rejected();
+      return false;
+    }
+    if (term > state.term || state.role !== 'follower' || state.leader !== from) this.#events.follow(term, from);
+    this.#events.heard();
+    return true;
+  }
+
+  chunkReceived(from: string, chunk: SnapshotChunk): void {
+    const state = this.#state;
+    const { index, round } = chunk;
+    if (chunk.term >= state.term && !this.#heardFrom(from, chunk.term)) return;
+    const answer = { term: state.term, index, offset: 0, installed: false, round };
+    if (chunk.term === state.term) {
+      if (chunk.length > state.options.snapshotBytesMax) {
+        this.#events.rejected();
+        return;
+      }
+      answer.installed = index <= state.commitIndex || this.#assemble(chunk);
+      answer.offset = this.#assembly?.offset ?? 0;
+    }
+    state.sendLate(from, { type: 'snapshotReply', body: answer });
+  }
+
+  /** Takes in a part of a snapshot. True: that was the last one, and the snapshot stands in the log's place. */
+  #assemble(chunk: SnapshotChunk): boolean {
+    if (!this.#assembly?.isOf(chunk)) this.#assembly = new SnapshotAssembly(chunk);
+    this.#assembly.take(chunk);
+    if (!this.#assembly.isWhole) return false;
+    const configuration = decodeConfiguration(chunk.configuration);
+    const snapshot = configuration && this.#assembly.finish(configuration);
+    this.#assembly = undefined;
+    if (snapshot === undefined) {
+      this.#events.rejected();
+      return false;
+    }
+    this.#state.install(snapshot);
+    this.#installed = snapshot;
+    return true;
+  }
+
+  /** A snapshot that was installed since the last call. */
+  takeInstalled(): Snapshot | undefined {
+    const installed = this.#installed;
+    this.#installed = undefined;
+    return installed;
+  }
+}
