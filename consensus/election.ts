@@ -63,9 +63,10 @@ export class Election {
     this.#heardFromLeader();
   }
 
-  /** The present leader gave a sign of life. */
-  leaderHeard(): void {
-    this.#state.heardLeaderMs = this.#state.nowMs;
+  /** The present leader gave a sign of life, so long ago. */
+  leaderHeard(ageMs = 0): void {
+    const { nowMs, heardLeaderMs } = this.#state;
+    this.#state.heardLeaderMs = Math.max(heardLeaderMs, nowMs - ageMs);
     this.#heardFromLeader();
     this.#resetDeadline();
   }

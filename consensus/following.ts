@@ -8,8 +8,8 @@ import type { State } from './state.ts';
 export interface FollowingEvents {
   /** Go on as a follower in this term, of this leader. */
   follow(term: number, leader: string): void;
-  /** The leader gave a sign of life. */
-  heard(): void;
+  /** The leader gave a sign of life, so long ago. */
+  heard(ageMs: number): void;
   /** A message made no sense; the state is unchanged. */
   rejected(): void;
 }
@@ -35,28 +35,35 @@ export class Following {
       state.sendLate(from, { type: 'appendReply', body });
       return;
     }
-    if (!this.#heardFrom(from, request.term)) return;
+    if (!this.#heardFrom(from, request)) return;
     const body = acceptAppend(state, request);
     if (body === undefined) this.#events.rejected();
     else state.sendLate(from, { type: 'appendReply', body });
   }
 
-  /** The leader of a term spoke. False, state unchanged: another one leads in that term. */
-  #heardFrom(from: string, term: number): boolean {
+  /**
+   * The leader of a term spoke, or a relay in its name. False, state unchanged: another one leads in that term, or it is
+   * not for this node: voters listen to the leader alone, and the others to members alone.
+   */
+  #heardFrom(from: string, { term, leader: named, ageMs }: Pick<AppendRequest, 'term' | 'leader' | 'ageMs'>): boolean {
     const state = this.#state;
-    if (term === state.term && state.leader !== '' && state.leader !== from) {
+    const leader = named === '' ? from : named;
+    const { voters, learners } = state.configuration;
+    const isRelayed = leader !== from;
+    if (isRelayed && (state.isVoter || !(voters.includes(from) || learners.includes(from)))) return false;
+    if (leader === state.id || (term === state.term && state.leader !== '' && state.leader !== leader)) {
       this.#events.rejected();
       return false;
     }
-    if (term > state.term || state.role !== 'follower' || state.leader !== from) this.#events.follow(term, from);
-    this.#events.heard();
+    if (term > state.term || state.role !== 'follower' || state.leader !== leader) this.#events.follow(term, leader);
+    this.#events.heard(ageMs);
     return true;
   }
 
   chunkReceived(from: string, chunk: SnapshotChunk): void {
     const state = this.#state;
     const { index, round } = chunk;
-    if (chunk.term >= state.term && !this.#heardFrom(from, chunk.term)) return;
+    if (chunk.term >= state.term && !this.#heardFrom(from, chunk)) return;
     const answer = { term: state.term, index, offset: 0, installed: false, round };
     if (chunk.term === state.term) {
       if (chunk.length > state.options.snapshotBytesMax) {

@@ -2,6 +2,7 @@ import { type Configuration, encodeConfiguration, isUsable, votersChanged } from
 import { entryKinds } from './entry.ts';
 import { reachedByMajority } from './quorum.ts';
 import { type ReadRefusal, Reads } from './reads.ts';
+import { Relays } from './relays.ts';
 import { Replication } from './replication.ts';
 import type { State } from './state.ts';
 
@@ -24,6 +25,7 @@ interface Transfer {
 export class Leadership {
   readonly replication: Replication;
   readonly reads: Reads;
+  readonly relays: Relays;
   readonly #state: State;
   readonly #firstIndex: number;
   /** The own log is on disk up to here. */
@@ -40,6 +42,7 @@ export class Leadership {
     this.#state = state;
     this.replication = new Replication(state);
     this.reads = new Reads(state, this.replication);
+    this.relays = new Relays(state, this.replication);
     // The own vote is on disk, and everything that was in the log when it was cast went there before.
     this.#durableIndex = state.log.lastIndex;
     this.#heartbeatAtMs = state.nowMs + state.options.heartbeatIntervalMs;
@@ -87,6 +90,7 @@ export class Leadership {
     if (nowMs < this.#heartbeatAtMs) return;
     this.#heartbeatAtMs = nowMs + options.heartbeatIntervalMs;
     if (this.#transfer) this.#transfer.told = false;
+    this.relays.assign();
     this.replication.heartbeat();
   }
 
@@ -140,6 +144,11 @@ export class Leadership {
     if (this.#transfer) return this.#transfer.to === to;
     this.#transfer = { to, deadlineMs: nowMs + options.electionTimeoutMsMin, told: false };
     return true;
+  }
+
+  peerLost(peer: string): void {
+    this.relays.lost(peer);
+    this.replication.lost(peer);
   }
 
   durable(index: number, term: number): void {

@@ -30,8 +30,12 @@ export interface AppendRequest {
   previousTerm: number;
   commitIndex: number;
   entries: Entry[];
-  /** Numbers a leader's requests within its term. */
+  /** Numbers the sender's requests within the term. */
   round: number;
+  /** For whom the sender passes it on; '': it leads itself. */
+  leader: string;
+  /** How long ago the sender heard that leader, ms; 0 for the leader. */
+  ageMs: number;
 }
 
 export interface AppendReply {
@@ -61,6 +65,9 @@ export interface SnapshotChunk {
   /** Of the whole snapshot: together with its place and length it says which one this is a part of. */
   checksum: number;
   round: number;
+  /** As in an append request. */
+  leader: string;
+  ageMs: number;
 }
 
 export interface SnapshotReply {
@@ -74,6 +81,22 @@ export interface SnapshotReply {
   round: number;
 }
 
+/** Pass the log on to these learners, and to no others. */
+export interface Relay {
+  term: number;
+  children: string[];
+}
+
+/** What those have that a relay passes the log on to. */
+export interface RelayReport {
+  term: number;
+  /** `ageMs`: since the newest request that it answered had been sent. */
+  children: { id: string; matchIndex: number; ageMs: number }[];
+}
+
+/** Most learners that one relay serves. */
+export const childrenMax = 256;
+
 /** Stand for election now, the sender makes way (thesis, 3.10). */
 export interface TransferLeadership {
   term: number;
@@ -86,6 +109,8 @@ interface Bodies {
   appendReply: AppendReply;
   snapshotChunk: SnapshotChunk;
   snapshotReply: SnapshotReply;
+  relay: Relay;
+  relayReport: RelayReport;
   transferLeadership: TransferLeadership;
 }
 
@@ -109,8 +134,15 @@ const checks: { [K in RaftMessageType]: (body: Bodies[K]) => string | undefined 
     counts(body, ['term', 'matchIndex', 'conflictIndex', 'conflictTerm', 'round']) ?? flags(body, ['success']),
   snapshotChunk: checkChunk,
   snapshotReply: (body) => counts(body, ['term', 'index', 'offset', 'round']) ?? flags(body, ['installed']),
+  relay: (body) => counts(body, ['term']) ?? checkIds(body.children),
+  relayReport: checkReport,
   transferLeadership: (body) => counts(body, ['term']),
 };
+
+/** Whether a message is one of these, among others of a larger protocol. */
+export function isRaftMessage(message: { type: string }): message is RaftMessage {
+  return Object.hasOwn(checks, message.type);
+}
 
 /** Says what is wrong with a message from outside, or nothing when its fields can be relied on. */
 export function messageFault(message: RaftMessage): string | undefined {
@@ -149,8 +181,9 @@ export function entriesFault(
 }
 
 function checkAppend(body: AppendRequest): string | undefined {
-  const fault = counts(body, ['term', 'previousIndex', 'previousTerm', 'commitIndex', 'round']);
+  const fault = counts(body, ['term', 'previousIndex', 'previousTerm', 'commitIndex', 'round', 'ageMs']);
   if (fault !== undefined) return fault;
+  if (typeof body.leader !== 'string') return 'no leader';
   if ((body.previousIndex === 0) !== (body.previousTerm === 0)) return 'previous index and term do not fit';
   if (!Array.isArray(body.entries) || body.entries.length > requestEntriesMax) return 'too many entries';
   if (body.previousTerm > body.term) return 'previous term above the term';
@@ -158,13 +191,29 @@ function checkAppend(body: AppendRequest): string | undefined {
 }
 
 function checkChunk(body: SnapshotChunk): string | undefined {
-  const fault = counts(body, ['term', 'index', 'snapshotTerm', 'length', 'offset', 'checksum', 'round']);
+  const fault = counts(body, ['term', 'index', 'snapshotTerm', 'length', 'offset', 'checksum', 'round', 'ageMs']);
   if (fault !== undefined) return fault;
+  if (typeof body.leader !== 'string') return 'no leader';
   if (body.index < 1 || body.snapshotTerm < 1 || body.snapshotTerm > body.term) return 'no place in the log';
   if (!(body.data instanceof Uint8Array) || body.data.byteLength < 1) return 'a chunk without data';
   if (body.offset + body.data.byteLength > body.length) return 'a chunk behind the end';
   if (!(body.configuration instanceof Uint8Array)) return 'no configuration';
   return decodeConfiguration(body.configuration) === undefined ? 'not a configuration' : undefined;
+}
+
+function checkIds(ids: readonly string[]): string | undefined {
+  if (!Array.isArray(ids) || ids.length > childrenMax) return 'too many learners';
+  return ids.every((id) => typeof id === 'string' && id !== '') ? undefined : 'a learner without a name';
+}
+
+function checkReport(body: RelayReport): string | undefined {
+  const fault = counts(body, ['term']) ?? checkIds(body.children?.map(({ id }) => id));
+  if (fault !== undefined) return fault;
+  for (const child of body.children) {
+    const wrong = counts(child, ['matchIndex', 'ageMs']);
+    if (wrong !== undefined) return wrong;
+  }
+  return undefined;
 }
 
 function counts<B>(body: B, names: readonly (keyof B & string)[]): string | undefined {

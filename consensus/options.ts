@@ -32,6 +32,11 @@ export interface RaftOptions {
   snapshotBytesMax: number;
   snapshotChunkBytes: number;
   snapshotChunksInFlightMax: number;
+  /**
+   * Learners that a leader always serves itself. Where there are more of them than this and than the square root of their
+   * number, the others get the log through the first ones. At most 256.
+   */
+  directLearnersMin: number;
   /** Reads that wait for a leader to be confirmed. */
   readsWaitingMax: number;
   /**
@@ -68,6 +73,7 @@ export const defaultOptions: Readonly<RaftOptions> = {
   snapshotBytesMax: 256 * 1024 * 1024,
   snapshotChunkBytes: 256 * 1024,
   snapshotChunksInFlightMax: 4,
+  directLearnersMin: 16,
   readsWaitingMax: 4096,
   diskStallMsMax: 1000,
   leaseReads: false,

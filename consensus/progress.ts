@@ -41,6 +41,8 @@ export class Progress implements ProgressView {
   ackedRound = 0;
   /** When its connection was last seen to close. */
   lostMs = Number.NEGATIVE_INFINITY;
+  /** Who brings it the log in the leader's place; nothing is sent to it meanwhile. */
+  relay: string | undefined;
   /** In the state `snapshot`. */
   transfer: SnapshotTransfer | undefined;
   /** The highest commit index that a request has told it. */
@@ -123,6 +125,12 @@ export class Progress implements ProgressView {
     this.nextIndex = Math.max(nextIndex, this.matchIndex + 1);
     this.toldCommitIndex = 0;
     this.#flights = [];
+  }
+
+  /** The leader brings it the log itself again, from where it is known to be. */
+  serveDirectly(): void {
+    this.relay = undefined;
+    this.probeFrom(this.matchIndex + 1);
   }
 
   /** It lacks what the log no longer holds. */

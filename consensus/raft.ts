@@ -3,22 +3,20 @@ import { Election } from './election.ts';
 import { type Entry, entryKinds } from './entry.ts';
 import { Following } from './following.ts';
 import { type ConfigurationRefusal, Leadership, type ProposalRefusal, type Proposed } from './leadership.ts';
-import {
-  type AppendReply,
-  messageFault,
-  type RaftBody,
-  type RaftMessage,
-  type RaftMessageType,
-  type SnapshotReply,
-} from './message.ts';
+import { messageFault, type RaftBody, type RaftMessage, type RaftMessageType } from './message.ts';
 import type { ProgressView } from './progress.ts';
 import type { Output, Persist } from './output.ts';
 import type { ReadRefusal, ReadyRead } from './reads.ts';
+import { Relaying } from './relaying.ts';
 import type { LogBase, Snapshot } from './snapshot.ts';
+import type { Replication } from './replication.ts';
 import { type RaftInit, type Role, State } from './state.ts';
 
 /** Entries that are kept, at most, for followers that take in a snapshot and will want them next. */
 const keptForSnapshotsMax = 65_536;
+
+/** What sent the log to somebody, for a leader or a relay. */
+type Answerable = Pick<Replication, 'answered' | 'chunkAnswered'>;
 
 const nothing: ReadonlyMap<string, ProgressView> = new Map();
 
@@ -37,6 +35,7 @@ export class Raft {
   readonly #election: Election;
   readonly #following: Following;
   #leadership: Leadership | undefined;
+  #relaying: Relaying | undefined;
   #handedOutIndex: number;
   #reads = 0;
   #readsReady: ReadyRead[] = [];
@@ -47,9 +46,13 @@ export class Raft {
     voteRequest: (from, body) => this.#election.voteRequested(from, body),
     voteReply: (from, body) => this.#election.voteAnswered(from, body),
     appendRequest: (from, body) => this.#following.appendRequested(from, body),
-    appendReply: (from, body) => this.#appendAnswered(from, body),
+    appendReply: (from, body) => this.#answered(from, body.term, (by) => by.answered(from, body)),
     snapshotChunk: (from, body) => this.#following.chunkReceived(from, body),
-    snapshotReply: (from, body) => this.#chunkAnswered(from, body),
+    snapshotReply: (from, body) => this.#answered(from, body.term, (by) => by.chunkAnswered(from, body)),
+    relay: (from, body) => this.#relayAsked(from, body),
+    relayReport: (from, body) => {
+      if (body.term === this.term) this.#leadership?.relays.reported(from, body);
+    },
     transferLeadership: (from, body) => {
       const { term, leader, isVoter } = this.#state;
       if (body.term === term && from === leader && isVoter) this.#election.stand(true);
@@ -66,7 +69,7 @@ export class Raft {
     });
     this.#following = new Following(this.#state, {
       follow: (term, leader) => this.#follow(term, leader),
-      heard: () => this.#election.leaderHeard(),
+      heard: (ageMs) => this.#heard(ageMs),
       rejected: () => {
         this.#rejected += 1;
       },
@@ -185,7 +188,8 @@ export class Raft {
    */
   peerLost(peer: string, nowMs: number): void {
     this.#observe(nowMs);
-    if (this.#leadership) this.#leadership.replication.lost(peer);
+    this.#relaying?.lost(peer);
+    if (this.#leadership) this.#leadership.peerLost(peer);
     else this.#election.peerLost(peer);
   }
 
@@ -205,6 +209,7 @@ export class Raft {
   /** Everything there is to do since the last call. */
   takeOutput(): Output {
     this.#leadership?.flush();
+    this.#relaying?.flush();
     const { log, commitIndex, options } = this.#state;
     const { early, late } = this.#state.takeMessages();
     const installed = this.#takeInstalled();
@@ -290,22 +295,26 @@ export class Raft {
     return this.#leadership?.replication.progress ?? nothing;
   }
 
-  #chunkAnswered(from: string, reply: SnapshotReply): void {
-    if (!this.#leadership?.replication.progress.has(from)) return;
-    if (reply.term > this.term) this.#follow(reply.term, '');
-    else if (reply.term === this.term) {
-      if (this.#leadership.replication.chunkAnswered(from, reply)) this.#leadership.answersTaken();
-      else this.#rejected += 1;
-    }
+  /** To be passed on at once: those that this node serves hear of the leader when it does. */
+  #heard(ageMs: number): void {
+    this.#election.leaderHeard(ageMs);
+    if (this.#relaying?.stands === false) this.#relaying = undefined;
+    this.#relaying?.heard();
   }
 
-  #appendAnswered(from: string, reply: AppendReply): void {
+  #relayAsked(from: string, { term, children }: RaftBody<'relay'>): void {
+    if (term !== this.term || from !== this.leader || this.role !== 'follower') return;
+    if (this.#relaying?.stands !== true) this.#relaying = new Relaying(this.#state);
+    this.#relaying.serve(children.filter((id) => id !== this.id));
+  }
+
+  #answered(from: string, term: number, take: (by: Answerable) => boolean): void {
+    if (this.#relaying && !take(this.#relaying)) this.#rejected += 1;
     const leadership = this.#leadership;
     if (!leadership?.replication.progress.has(from)) return;
-    if (reply.term > this.term) {
-      this.#follow(reply.term, '');
-    } else if (reply.term === this.term) {
-      if (leadership.replication.answered(from, reply)) leadership.answersTaken();
+    if (term > this.term) this.#follow(term, '');
+    else if (term === this.term) {
+      if (take(leadership.replication)) leadership.answersTaken();
       else this.#rejected += 1;
     }
   }
@@ -329,6 +338,7 @@ export class Raft {
       this.#readsLost.push(...reads.ids);
       this.#leadership = undefined;
     }
+    if (term > state.term || leader !== state.leader) this.#relaying = undefined;
     const wasFollower = state.role === 'follower';
     if (term > state.term) state.setHardState(term, '');
     state.role = 'follower';
@@ -337,6 +347,7 @@ export class Raft {
   }
 
   #lead(granters: ReadonlySet<string>, sinceMs: number): void {
+    this.#relaying = undefined;
     this.#state.role = 'leader';
     this.#state.leader = this.id;
     this.#election.leading();

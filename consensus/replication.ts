@@ -5,14 +5,22 @@ import { type Flight, type FlightLimits, Progress } from './progress.ts';
 import { SnapshotTransfer } from './snapshot.ts';
 import type { State } from './state.ts';
 
-/** The part of a leader that brings its log to the others. One per term led, so nothing old can be mistaken. */
+/** Brings the log to others, for a leader or for one of its relays. One per term, so nothing old can be mistaken. */
 export class Replication {
   readonly #state: State;
   readonly #progress = new Map<string, Progress>();
+  readonly #reach: 'all' | 'committed';
   #round = 0;
 
-  constructor(state: State) {
+  /** `committed`: only what is committed is sent, for a leader that is another node. */
+  constructor(state: State, reach: 'all' | 'committed' = 'all') {
     this.#state = state;
+    this.#reach = reach;
+  }
+
+  get #lastIndex(): number {
+    const { log, commitIndex } = this.#state;
+    return this.#reach === 'all' ? log.lastIndex : commitIndex;
   }
 
   get progress(): ReadonlyMap<string, Progress> {
@@ -36,9 +44,19 @@ export class Replication {
    * `lastAckMs` of newcomers: voters that were just added are given the time to answer for the first time.
    */
   matchMembers(lastAckMs: (member: string) => number): void {
-    const { configuration, id, log, options } = this.#state;
+    const { configuration, id } = this.#state;
     const members = new Set([...configuration.voters, ...configuration.learners]);
     members.delete(id);
+    this.match(members, lastAckMs);
+    for (const voter of configuration.voters) {
+      const progress = this.#progress.get(voter);
+      if (progress?.relay !== undefined) progress.serveDirectly();
+    }
+  }
+
+  /** Serves these and no others. */
+  match(members: ReadonlySet<string>, lastAckMs: (member: string) => number): void {
+    const { options } = this.#state;
     for (const known of this.#progress.keys()) if (!members.has(known)) this.#progress.delete(known);
     // More heartbeats than that have been on their way for longer than an answer to them would still count.
     const heartbeatsInFlightMax = Math.ceil(options.electionTimeoutMsMax / options.heartbeatIntervalMs) + 1;
@@ -46,14 +64,16 @@ export class Replication {
     const limits: FlightLimits = { messagesInFlightMax, bytesInFlightMax, heartbeatsInFlightMax };
     for (const member of members) {
       if (this.#progress.has(member)) continue;
-      this.#progress.set(member, new Progress(log.lastIndex + 1, lastAckMs(member), limits));
+      this.#progress.set(member, new Progress(this.#lastIndex + 1, lastAckMs(member), limits));
     }
   }
 
   /** Sends each follower what it lacks, within the limits of what may be on its way. */
   flush(): void {
-    const { log, commitIndex, options } = this.#state;
+    const { commitIndex, options } = this.#state;
+    const lastIndex = this.#lastIndex;
     for (const [to, progress] of this.#progress) {
+      if (progress.relay !== undefined) continue;
       this.#noticeLack(progress);
       if (progress.transfer !== undefined) {
         this.#sendChunks(to, progress, progress.transfer);
@@ -64,7 +84,7 @@ export class Replication {
         continue;
       }
       for (let sent = 0; sent < options.messagesInFlightMax; sent += 1) {
-        if (!progress.maySend || progress.nextIndex > log.lastIndex) break;
+        if (!progress.maySend || progress.nextIndex > lastIndex) break;
         this.#send(to, progress, progress.nextIndex - 1, this.#entriesFor(progress));
       }
       if (progress.toldCommitIndex < Math.min(commitIndex, this.#agreedIndex(progress))) this.#heartbeat(to, progress);
@@ -75,6 +95,7 @@ export class Replication {
   heartbeat(): void {
     const { nowMs, options } = this.#state;
     for (const [to, progress] of this.#progress) {
+      if (progress.relay !== undefined) continue;
       this.#noticeLack(progress);
       if (progress.state !== 'probe') this.#heartbeat(to, progress);
       else if (!progress.maySend) this.#send(to, progress, progress.nextIndex - 1, []);
@@ -162,13 +183,14 @@ export class Replication {
       transfer.sent(round, nowMs, chunk.data.byteLength);
       const { checksum } = transfer;
       const place = { term, index, snapshotTerm, configuration, length: whole.byteLength, checksum, round };
-      this.#state.sendEarly(to, { type: 'snapshotChunk', body: { ...place, ...chunk } });
+      this.#state.sendEarly(to, { type: 'snapshotChunk', body: { ...place, ...chunk, ...this.#authority } });
     }
   }
 
   #entriesFor(progress: Progress): Entry[] {
     const { log, options } = this.#state;
-    return log.slice(progress.nextIndex, options.entriesPerMessageMax, options.messageBytesMax);
+    const count = Math.min(options.entriesPerMessageMax, Math.max(0, this.#lastIndex - progress.nextIndex + 1));
+    return count === 0 ? [] : log.slice(progress.nextIndex, count, options.messageBytesMax);
   }
 
   #heartbeat(to: string, progress: Progress): void {
@@ -191,8 +213,15 @@ export class Replication {
     const bytes = entries.reduce((sum, { data }) => sum + data.byteLength, 0);
     progress.sent({ round, sentMs: nowMs, previousIndex, lastIndex, bytes });
     progress.toldCommitIndex = Math.max(progress.toldCommitIndex, commitIndex);
-    const body = { term, previousIndex, previousTerm, commitIndex, entries, round };
+    const body = { term, previousIndex, previousTerm, commitIndex, entries, round, ...this.#authority };
     this.#state.sendEarly(to, { type: 'appendRequest', body });
+  }
+
+  /** In whose name this is sent, and how long ago it gave a sign of life. */
+  get #authority(): { leader: string; ageMs: number } {
+    if (this.#reach === 'all') return { leader: '', ageMs: 0 };
+    const { leader, nowMs, heardLeaderMs } = this.#state;
+    return { leader, ageMs: Math.ceil(nowMs - heardLeaderMs) };
   }
 
   /** Skips all of the conflicting term that this log does not have (paper, 5.3), and always goes back at least by one. */

@@ -115,7 +115,7 @@ export class Recorder implements Observer {
   // ---- spans ----
 
   sent(node: NodeId, _cluster: string, message: Message): void {
-    if (message.type === 'appendRequest') {
+    if (message.type === 'appendRequest' && message.body.leader === '') {
       const leads = `${message.body.term}`;
       if (this.#open.get(`${node} leading`)?.text !== leads)
         this.#enter(node, 'leading', { kind: 'leading', text: leads });

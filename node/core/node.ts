@@ -1,3 +1,4 @@
+import { isRaftMessage, type RaftMessageType } from '../../consensus/message.ts';
 import { type Applied, changesMembers } from './apply.ts';
 import { type Context, reportLocally } from './context.ts';
 import { joinsIn } from './command.ts';
@@ -268,6 +269,7 @@ export class Node {
     if (!belongs && !beforeBelonging.has(message.type)) return;
     this.#detector.onHeard(from);
     if (message.type === 'hello') this.#onHello(from, cluster, message.body);
+    else if (isRaftMessage(message)) this.#decisions.raft.receive(from, message, this.#context.nowMs);
     else (this.#onMessageOf[message.type] as (from: NodeId, body: Message['body']) => void)(from, message.body);
   }
 
@@ -278,19 +280,12 @@ export class Node {
     else if (this.#cluster !== '' && cluster === '') this.#peers.introduce(from);
   }
 
-  readonly #onMessageOf: Omit<MessageHandlers, 'hello'> = {
+  readonly #onMessageOf: Omit<MessageHandlers, 'hello' | RaftMessageType> = {
     foundAsk: (from, body) => this.#cluster === '' && this.#founding.onAsk(from, body),
     foundPledge: (from, body) => this.#cluster === '' && this.#founding.onPledge(from, body),
     foundRelease: (from, body) => this.#cluster === '' && this.#founding.onRelease(from, body),
     join: (from, body) => this.#membership.onJoin(from, body),
     leave: (from, body) => this.#membership.onLeave(from, body),
-    voteRequest: (from, body) => this.#receive(from, { type: 'voteRequest', body }),
-    voteReply: (from, body) => this.#receive(from, { type: 'voteReply', body }),
-    appendRequest: (from, body) => this.#receive(from, { type: 'appendRequest', body }),
-    appendReply: (from, body) => this.#receive(from, { type: 'appendReply', body }),
-    snapshotChunk: (from, body) => this.#receive(from, { type: 'snapshotChunk', body }),
-    snapshotReply: (from, body) => this.#receive(from, { type: 'snapshotReply', body }),
-    transferLeadership: (from, body) => this.#receive(from, { type: 'transferLeadership', body }),
     probe: (from, body) => this.#detector.onProbe(from, body),
     probeAck: (from, body) => this.#detector.onProbeAck(from, body),
     probeAsk: (from, body) => this.#detector.onProbeAsk(from, body),
@@ -319,10 +314,6 @@ export class Node {
     forward: (from, body) => this.#requests.onForward(from, body),
     answer: (from, body) => this.#requests.onAnswer(from, body),
   };
-
-  #receive(from: NodeId, message: Parameters<Decisions['raft']['receive']>[1]): void {
-    this.#decisions.raft.receive(from, message, this.#context.nowMs);
-  }
 
   // ---- the parts, told of each other ----
 

@@ -1,7 +1,7 @@
 import type { Message, NodeId } from '../../node/core/message.ts';
 import { type Checker, Violation } from './checker.ts';
 
-/** At most one node sends append requests in a term of a cluster (Ongaro 2014, §3.4: election safety). */
+/** Append requests are sent by at most one node in a term of a cluster, or in its name (Ongaro 2014, §3.4: election safety). */
 export class OneLeaderPerTerm implements Checker {
   readonly name = 'anytime-one-leader-per-term';
   readonly #leaders = new Map<string, NodeId>();
@@ -18,9 +18,11 @@ export class OneLeaderPerTerm implements Checker {
     return this.#leaders.size;
   }
 
-  sent(node: NodeId, cluster: string, message: Message): void {
+  sent(from: NodeId, cluster: string, message: Message): void {
     if (message.type !== 'appendRequest') return;
     const { term } = message.body;
+    // Whoever passes it on says for whom.
+    const node = message.body.leader || from;
     const key = `${cluster} ${term}`;
     const leader = this.#leaders.get(key);
     if (leader === undefined) this.#leaders.set(key, node);

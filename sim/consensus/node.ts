@@ -68,7 +68,8 @@ export class ConsensusNode implements SimNode {
     if (isNew) this.#out.persist([writeJson(keys.hardState, hardState), ...entries.map(writeEntry)]);
     const { base, snapshot } = stored;
     if (snapshot !== undefined) this.#restore(snapshot);
-    const options: Partial<RaftOptions> = { snapshotChunkBytes: settings.snapshotChunkBytes };
+    const { snapshotChunkBytes, directLearnersMin } = settings;
+    const options: Partial<RaftOptions> = { snapshotChunkBytes, directLearnersMin };
     this.#raft = new Raft({ id, hardState, entries, base, snapshot, options, random, nowMs: at.nowMs });
   }
 

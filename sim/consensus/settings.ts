@@ -6,6 +6,7 @@ export interface ConsensusSettings {
   compactEntries: number;
   keptEntries: number;
   snapshotChunkBytes: number;
+  directLearnersMin: number;
   sessions: SessionLimits;
 }
 
@@ -14,6 +15,7 @@ export function drawSettings(random: Random): ConsensusSettings {
     compactEntries: random.pick([5, 20, 100, 1_000_000]),
     keptEntries: random.pick([0, 3, 20]),
     snapshotChunkBytes: random.pick([64, 200, 10_000]),
+    directLearnersMin: random.pick([1, 2, 16]),
     sessions: { sessionsMax: random.pick([3, 100]), resultsMax: 4, idleEntriesMax: random.pick([30, 1_000_000]) },
   };
 }

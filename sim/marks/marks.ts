@@ -61,6 +61,8 @@ export class Marks implements Observer {
   }
 
   sent(node: NodeId, _cluster: string, message: Message, to: NodeId | undefined): void {
+    // What a relay passes on says nothing about the relay.
+    if (message.type === 'appendRequest' && message.body.leader !== '') return;
     for (const call of this.#sent.of(message.type)) call(node, message.body, to);
   }
 

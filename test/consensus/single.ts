@@ -64,7 +64,10 @@ export function elect(raft: Raft, granters: readonly string[], nowMs = raft.dead
 /** An append request with nothing unusual in it. */
 export function append(term: number, previous: Entry | undefined, entries: Entry[], commitIndex = 0): RaftMessage {
   const [previousIndex, previousTerm] = [previous?.index ?? 0, previous?.term ?? 0];
-  return { type: 'appendRequest', body: { term, previousIndex, previousTerm, commitIndex, entries, round: 1 } };
+  return {
+    type: 'appendRequest',
+    body: { term, previousIndex, previousTerm, commitIndex, entries, round: 1, leader: '', ageMs: 0 },
+  };
 }
 
 export function voteRequest(

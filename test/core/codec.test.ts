@@ -50,7 +50,7 @@ describe('the wire codec', () => {
 
   test('refuses more of a repeated field than its limit', () => {
     const entry = { index: 1, term: 1, kind: 1, data: new Uint8Array(0) };
-    const request = { term: 1, previousIndex: 0, previousTerm: 0, commitIndex: 0, round: 1 };
+    const request = { term: 1, previousIndex: 0, previousTerm: 0, commitIndex: 0, round: 1, leader: '', ageMs: 0 };
     const encoded = (count: number) =>
       encode('', { type: 'appendRequest', body: { ...request, entries: Array(count).fill(entry) } });
     expect(decode(encoded(1_024)).message.type).toBe('appendRequest');

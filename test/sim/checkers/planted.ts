@@ -38,7 +38,16 @@ export const putResult = (
 const bodies = {
   voteRequest: { term: 1, pre: false, lastIndex: 0, lastTerm: 0, transfer: false },
   voteReply: { term: 1, pre: false, granted: true },
-  appendRequest: { term: 1, previousIndex: 0, previousTerm: 0, commitIndex: 0, entries: [], round: 1 },
+  appendRequest: {
+    term: 1,
+    previousIndex: 0,
+    previousTerm: 0,
+    commitIndex: 0,
+    entries: [],
+    round: 1,
+    leader: '',
+    ageMs: 0,
+  },
   appendReply: { term: 1, success: true, matchIndex: 0, conflictIndex: 0, conflictTerm: 0, round: 1 },
   sealed: { agent: 'a', epoch: 1, granted: true, sealedEpoch: 1 },
   replicated: { agent: 'a', epoch: 1, sequence: 1, accepted: true, needsFull: false, sealedEpoch: 1 },
