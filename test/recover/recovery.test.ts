@@ -10,6 +10,7 @@ import { apply } from '../../node/core/apply.ts';
 import { ClusterState } from '../../node/core/cluster-state.ts';
 import { decodeCommand, encodeCommand } from '../../node/core/command.ts';
 import type { Write } from '../../node/core/effect.ts';
+import { LogRecords } from '../../node/core/log-records.ts';
 import { keys, writeEntry, writeHolder, writeJson } from '../../node/core/records.ts';
 import { restore } from '../../node/core/restored.ts';
 import { inspect } from '../../node/recover/inspection.ts';
@@ -137,6 +138,17 @@ async function readBack(directory: string) {
   return { restored, raft, state, reports };
 }
 
+/** Puts everything that the log of a store holds into a snapshot. */
+async function compact(directory: string): Promise<void> {
+  const { raft, state, restored } = await readBack(directory);
+  const { entries } = restored.log;
+  state.index = raft.lastIndex;
+  const { index = 0, term = 0 } = entries.at(-1) ?? {};
+  const snapshot = { index, term, base: { index, term }, configuration: raft.configuration(), data: state.encode() };
+  const persist = { snapshot, dropFrom: 1, dropThrough: index, entries: [] };
+  await writeStore(directory, new LogRecords(restored.log).writes(persist));
+}
+
 describe('a recovery', () => {
   test('starts a new cluster from the log that it appends to, and says so in the audit trail', async () => {
     const { all, best, other } = await remains();
@@ -192,6 +204,26 @@ describe('a recovery', () => {
   test('from a shorter log is had by force only', async () => {
     const { best, other } = await remains();
     expect(await recoverFrom(other, [best], { forceThisOne: true })).toMatchObject({ lastIndex: 9, name: 'node-2' });
+  });
+
+  test('goes on behind a snapshot, also where the log holds nothing else, and a follower forgets its own', async () => {
+    const { all, best, other } = await remains();
+    for (const { directory } of [best, other]) await compact(directory);
+    const { inspected } = await inspect([best.directory, other.directory]);
+    const ends = inspected.map(({ survivor }) => [survivor?.name, survivor?.lastTerm, survivor?.lastIndex]);
+    expect(ends).toEqual([
+      ['node-1', 3, 12],
+      ['node-2', 3, 9],
+    ]);
+    expect(await recoverFrom(best, [other])).toMatchObject({ index: 13, lostVoters: ['node-3', 'node-4', 'node-5'] });
+    const { restored, raft } = await readBack(best.directory);
+    expect([restored.log.snapshot?.index, restored.log.entries.map(({ index }) => index)]).toEqual([12, [13, 14]]);
+    expect(raft.configuration()).toEqual({ voters: [best.node], learners: [other.node] });
+    const state = new ClusterState();
+    state.load(restored.log.snapshot?.data ?? new Uint8Array());
+    expect(all.map(({ node }) => state.members.has(node))).not.toContain(false);
+    const left = [...(await recordsOf(other.directory)).keys()].filter((key) => key.startsWith(keys.raftPrefix));
+    expect(left).toEqual([keys.hardState]);
   });
 
   test.each([true, false])('goes on from an older state only where that was accepted (%s)', async (accepted) => {
