@@ -62,6 +62,8 @@ const loadIntervalMs = 1_000;
 /** Timers of a real process are late by up to this much. */
 const timerLateMsMax = 1.5;
 const batchWritesMax = 4_096;
+/** Events that wait for an overloaded process, as its load tells it. */
+const eventsBehind = 20;
 /** Exit codes of production: see docs/operations.md. */
 const exitCodes = { diskFailed: 74, diskDamaged: 65 };
 
@@ -335,7 +337,8 @@ export class Host {
     const sample = {
       cpu: random.between(0, 0.5),
       memoryBytes: 100e6 + random.below(50e6),
-      loopDelayMs: random.between(0, 3),
+      // Whoever takes long for each thing comes late to the next.
+      loopDelayMs: random.between(0, 3) + this.serviceMs * eventsBehind,
     };
     this.feed({ type: 'load', sample });
     this.#later(loadIntervalMs, () => this.#sampleLoad(random));

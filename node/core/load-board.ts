@@ -4,6 +4,8 @@ import type { Load, NodeId } from './message.ts';
 
 const cpuChange = 0.15;
 const memoryChange = 0.2;
+/** Whether an event loop is late, ms. */
+const lateMs = 50;
 
 /** What each node last said of its load. Changes that matter are gossiped at once, the rest at a slow floor rate. */
 export class LoadBoard {
@@ -72,6 +74,7 @@ function differs(said: Load, now: Load): boolean {
     Math.abs(said.cpu - now.cpu) > cpuChange ||
     Math.abs(said.memoryBytes - now.memoryBytes) > memoryChange * said.memoryBytes ||
     said.agents !== now.agents ||
+    said.loopDelayMs > lateMs !== now.loopDelayMs > lateMs ||
     (said.queueDepth === 0) !== (now.queueDepth === 0)
   );
 }

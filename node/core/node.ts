@@ -7,6 +7,7 @@ import { Detector } from './detector.ts';
 import type { Effect } from './effect.ts';
 import { errors, toErrorBody } from './errors.ts';
 import type { Event, EventOf, EventType } from './event.ts';
+import { Fitness } from './fitness.ts';
 import { Founding } from './founding.ts';
 import { Holder } from './holder.ts';
 import { Hosting } from './hosting.ts';
@@ -69,6 +70,7 @@ export class Node {
   readonly #decisions: Decisions;
   readonly #detector: Detector;
   readonly #loads: LoadBoard;
+  readonly #fitness: Fitness;
   readonly #holder: Holder;
   readonly #hosting: Hosting;
   readonly #tasks: Tasks;
@@ -107,6 +109,7 @@ export class Node {
     const { state } = this.#decisions;
     this.#detector = new Detector(context, this.#peers, { accusationsChanged: () => this.#manager.touch() });
     this.#loads = new LoadBoard(context);
+    this.#fitness = new Fitness(context, this.#decisions, this.#loads, this.#peers);
     this.#holder = new Holder(context, restored, (agent, epoch) => state.isOver(agent, epoch));
     this.#manager = new Manager(context, this.#decisions, this.#detector, this.#loads, this.#holder);
     this.#views = new Views(context.self, this.#decisions, this.#detector, this.#loads, this.#manager.voters);
@@ -178,6 +181,7 @@ export class Node {
     this.#peers.tick();
     if (this.#cluster === '') this.#founding.tick();
     this.#detector.tick();
+    this.#fitness.tick();
     this.#membership.tick();
     this.#hosting.tick();
     this.#tasks.tick();

@@ -5,6 +5,7 @@ export interface Witness {
   id: string;
   raft: Raft | undefined;
   stored: readonly Entry[];
+  snapshot: { index: number } | undefined;
   applied: Entry[];
 }
 
@@ -25,7 +26,15 @@ export class Checker {
     for (const entry of this.committed) {
       // A candidate that slept may find its votes when a later term has gone on without it.
       if ((this.#committedIn[entry.index - 1] ?? 0) >= raft.term) continue;
+      if (entry.index <= raft.base.index) continue;
       if (!same(raft.entry(entry.index), entry)) throw new Error(`leader ${raft.id} lacks committed ${entry.index}`);
+    }
+  }
+
+  /** A snapshot took the place of the log: it is what the log came to. */
+  sawRestored({ id, applied }: Witness): void {
+    for (const [place, entry] of applied.entries()) {
+      if (!same(this.committed[place], entry)) throw new Error(`${id} restored another entry ${place + 1}`);
     }
   }
 
@@ -41,7 +50,16 @@ export class Checker {
     this.committed.push(entry);
     this.#committedIn.push(raft.term);
     const { voters } = raft.configuration();
-    const holders = voters.filter((voter) => same(all.get(voter)?.stored[entry.index - 1], entry));
+    const holds = ({ stored, snapshot }: Witness): boolean =>
+      (snapshot?.index ?? 0) >= entry.index ||
+      same(
+        stored.find(({ index }) => index === entry.index),
+        entry,
+      );
+    const holders = voters.filter((voter) => {
+      const witness = all.get(voter);
+      return witness !== undefined && holds(witness);
+    });
     if (holders.length * 2 <= voters.length) {
       throw new Error(`${entry.index} is committed on ${holders.length} disks of ${voters.length}`);
     }
@@ -52,7 +70,11 @@ export class Checker {
     for (const [place, one] of rafts.entries()) {
       for (const other of rafts.slice(place + 1)) {
         let agreed = false;
-        for (let index = Math.min(one.lastIndex, other.lastIndex); index > 0; index -= 1) {
+        for (
+          let index = Math.min(one.lastIndex, other.lastIndex);
+          index > Math.max(one.base.index, other.base.index);
+          index -= 1
+        ) {
           agreed ||= one.entry(index)?.term === other.entry(index)?.term;
           if (agreed && !same(one.entry(index), other.entry(index))) {
             throw new Error(`the logs of ${one.id} and ${other.id} differ at ${index}`);

@@ -3,10 +3,13 @@ import {
   type Configuration,
   type Entry,
   type HardState,
+  type LogBase,
   type Outgoing,
   Raft,
   type RaftMessage,
   type RaftOptions,
+  type ReadyRead,
+  type Snapshot,
 } from '../../consensus/raft.ts';
 import { Checker, type Witness } from './checker.ts';
 import { seeded } from './random.ts';
@@ -23,10 +26,14 @@ export interface Faults {
 const calm: Faults = { loss: 0, duplication: 0, delayMsMin: 1, delayMsMax: 1, diskMsMax: 1 };
 
 interface Machine extends Witness {
+  /** By index, from 1 on; what a snapshot took the place of is gone. */
   stored: Entry[];
+  snapshot: (Snapshot & { base: LogBase }) | undefined;
   hardState: HardState;
   writes: { persist: Persist; late: Outgoing[] }[];
   isPaused: boolean;
+  reads: { read: ReadyRead; applied: number }[];
+  readsLost: number[];
   /** What came in while it was paused. */
   waiting: (() => void)[];
   /** Raised by a crash: what was under way before concerns nobody. */
@@ -76,11 +83,14 @@ export class Cluster {
     const machine: Machine = {
       id,
       stored: [...stored],
+      snapshot: undefined,
       hardState,
       raft: undefined,
       applied: [],
       writes: [],
       isPaused: false,
+      reads: [],
+      readsLost: [],
       waiting: [],
       life: 0,
     };
@@ -116,12 +126,14 @@ export class Cluster {
 
   start(id: string): Raft {
     const machine = this.#machine(id);
-    machine.applied = [];
-    const { hardState, stored: entries } = machine;
+    const { hardState, stored, snapshot } = machine;
+    machine.applied = snapshot === undefined ? [] : appliedIn(snapshot.data);
     machine.raft = new Raft({
       id,
       hardState,
-      entries,
+      entries: stored.filter(({ index }) => index > (snapshot?.base.index ?? 0)),
+      base: snapshot?.base,
+      snapshot,
       options: this.#options,
       random: this.random,
       nowMs: this.nowMs,
@@ -214,6 +226,22 @@ export class Cluster {
     return entry;
   }
 
+  /** A node takes a snapshot of what it has applied: the very entries, so that nothing can hide. */
+  compact(id: string, keepEntries: number): boolean {
+    const { applied } = this.#machine(id);
+    const data = Buffer.from(JSON.stringify(applied.map((entry) => ({ ...entry, data: [...entry.data] }))));
+    return this.on(id, (raft) => raft.compact(data, keepEntries));
+  }
+
+  /** Reads that a node was allowed to answer, with what it had applied then; emptied by who reads them. */
+  takeReads(id: string): { read: ReadyRead; applied: number }[] {
+    return this.#machine(id).reads.splice(0);
+  }
+
+  takeReadsLost(id: string): number[] {
+    return this.#machine(id).readsLost.splice(0);
+  }
+
   change(next: Configuration, at = this.leader()): ReturnType<Raft['changeConfiguration']> {
     return this.on(at, (raft, now) => raft.changeConfiguration(next, now));
   }
@@ -264,9 +292,15 @@ export class Cluster {
       } else {
         for (const { to, message } of output.late) this.#send(machine.id, to, message);
       }
+      if (output.installed !== undefined) {
+        machine.applied = appliedIn(output.installed.data);
+        this.checker.sawRestored(machine);
+      }
       for (const entry of output.committed) {
         this.checker.sawCommitted(machine, raft, entry, this.#machines);
       }
+      for (const read of output.reads) machine.reads.push({ read, applied: machine.applied.length });
+      machine.readsLost.push(...output.readsLost);
       more = output.more;
     }
   }
@@ -324,14 +358,30 @@ export class Cluster {
 }
 
 function write(machine: Machine, persist: Persist): void {
-  const { hardState, truncateFrom, truncateThrough, entries } = persist;
+  const { hardState, snapshot, dropFrom, dropThrough = 0, truncateFrom, truncateThrough, entries } = persist;
   if (hardState !== undefined) machine.hardState = hardState;
   if (truncateFrom !== undefined) {
-    if (truncateThrough !== machine.stored.length) throw new Error(`${machine.id} cuts up to ${truncateThrough}`);
-    machine.stored.length = truncateFrom - 1;
+    if (truncateThrough !== lastIndexOf(machine)) throw new Error(`${machine.id} cuts up to ${truncateThrough}`);
+    machine.stored = machine.stored.filter(({ index }) => index < truncateFrom);
   }
+  if (dropFrom !== undefined) {
+    const first = machine.stored[0]?.index ?? dropFrom;
+    if (dropFrom !== first && dropFrom <= lastIndexOf(machine)) throw new Error(`${machine.id} drops from ${dropFrom}`);
+    machine.stored = machine.stored.filter(({ index }) => index < dropFrom || index > dropThrough);
+  }
+  if (snapshot !== undefined) machine.snapshot = snapshot;
   for (const entry of entries) {
-    if (entry.index !== machine.stored.length + 1) throw new Error(`${machine.id} leaves a gap at ${entry.index}`);
+    if (entry.index !== lastIndexOf(machine) + 1) throw new Error(`${machine.id} leaves a gap at ${entry.index}`);
     machine.stored.push(entry);
   }
+}
+
+function lastIndexOf({ stored, snapshot }: Machine): number {
+  return stored.at(-1)?.index ?? snapshot?.base.index ?? 0;
+}
+
+/** The entries that a snapshot of `compact` is made of. */
+function appliedIn(data: Uint8Array): Entry[] {
+  const entries = JSON.parse(Buffer.from(data).toString()) as (Omit<Entry, 'data'> & { data: number[] })[];
+  return entries.map((entry) => ({ ...entry, data: Uint8Array.from(entry.data) }));
 }

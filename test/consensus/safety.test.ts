@@ -11,6 +11,8 @@ const options = {
   electionTimeoutMsMax: 300,
   entriesPerMessageMax: 3,
   committedPerOutputMax: 3,
+  snapshotChunkBytes: 100,
+  directLearnersMin: 1,
 };
 
 /** One thing that goes wrong, or is asked for. */
@@ -50,7 +52,8 @@ function ask(cluster: Cluster, random: () => number, up: string[]): void {
   for (const id of up) {
     if (cluster.node(id).role !== 'leader') continue;
     const draw = random();
-    if (draw < 0.7) cluster.on(id, (raft, now) => raft.propose(Buffer.from(`${now}`), now));
+    if (draw < 0.5) cluster.on(id, (raft, now) => raft.propose(Buffer.from(`${now}`), now));
+    else if (draw < 0.7) cluster.compact(id, Math.floor(random() * 4));
     else if (draw < 0.8) cluster.on(id, (raft, now) => raft.transferLeadership(cluster.ids[0] as string, now));
     else cluster.change(someChange(cluster, random, cluster.node(id).configuration()), id);
   }
@@ -73,6 +76,8 @@ function live(seed: number): { committed: number; terms: number } {
   const size = 3 + (seed % 3);
   const cluster = new Cluster(seed, ['a', 'b', 'c', 'd', 'e'].slice(0, size), options);
   cluster.add('x');
+  cluster.add('y');
+  cluster.add('z');
   const { random } = cluster;
   cluster.faults = {
     loss: random() * 0.2,

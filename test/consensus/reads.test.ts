@@ -1,0 +1,150 @@
+import { describe, expect, it, test } from 'vitest';
+import { Cluster } from './cluster.ts';
+import { elect, logOf, saidTo, settle, single, success } from './single.ts';
+
+const voters = ['a', 'b', 'c'];
+
+/** A leader of three whose first entry is committed; `at` is its time. */
+function ready(options?: Parameters<typeof single>[3]) {
+  const raft = single('a', logOf(voters, []), 1, options);
+  const atMs = 1_300;
+  const output = elect(raft, ['b', 'c'], atMs);
+  raft.receive('b', success(output, 'b', raft.lastIndex), atMs);
+  settle(raft);
+  return { raft, atMs };
+}
+
+describe('a read', () => {
+  it('is refused before an entry of the own term is committed: the log may hold more than the leader knows', () => {
+    const raft = single('a', logOf(voters, []), 1);
+    expect(raft.read(0)).toEqual({ ok: false, reason: 'notLeader' });
+    elect(raft, ['b', 'c'], 1_300);
+    expect(raft.read(1_300)).toEqual({ ok: false, reason: 'notReady' });
+  });
+
+  it('waits for answers to requests that were sent after it began', () => {
+    const { raft, atMs } = ready();
+    const before = raft.takeOutput();
+    raft.propose(Buffer.from('x'), atMs);
+    const earlier = settle(raft);
+    const read = raft.read(atMs + 1);
+    expect(read.ok).toBe(true);
+    const round = settle(raft);
+    expect(saidTo(round, 'b', 'appendRequest')).toHaveLength(1);
+    // An answer to what was sent before says nothing about this moment.
+    raft.receive('b', success(earlier, 'b', raft.lastIndex), atMs + 2);
+    expect(settle(raft).reads).toEqual([]);
+    raft.receive('b', success(round, 'b', 0), atMs + 3);
+    const { reads } = settle(raft);
+    expect(reads).toEqual([{ id: 1, index: raft.lastIndex - 1 }]);
+    expect(before.reads).toEqual([]);
+  });
+
+  it('goes with the others that come while a round is on its way', () => {
+    const { raft, atMs } = ready();
+    raft.read(atMs);
+    const first = settle(raft);
+    for (let n = 0; n < 100; n += 1) raft.read(atMs);
+    expect(saidTo(settle(raft), 'b', 'appendRequest')).toEqual([]);
+    raft.receive('b', success(first, 'b', 0), atMs + 1);
+    const second = settle(raft);
+    expect(second.reads.map(({ id }) => id)).toEqual([1]);
+    expect(saidTo(second, 'b', 'appendRequest')).toHaveLength(1);
+    raft.receive('b', success(second, 'b', 0), atMs + 2);
+    expect(settle(raft).reads).toHaveLength(100);
+  });
+
+  it('is answered at once by who votes alone', () => {
+    const raft = single('a', logOf(['a'], []), 1);
+    raft.tick(0);
+    for (let turn = 0; turn < 3; turn += 1) settle(raft);
+    expect(raft.read(1).ok).toBe(true);
+    expect(settle(raft).reads).toHaveLength(1);
+  });
+
+  it('is lost with the leadership, and says so', () => {
+    const { raft, atMs } = ready();
+    raft.read(atMs);
+    settle(raft);
+    raft.read(atMs);
+    raft.receive('b', { type: 'appendRequest', body: { ...emptyAppend, term: raft.term + 1 } }, atMs + 1);
+    expect(settle(raft).readsLost).toEqual([1, 2]);
+  });
+
+  it('is refused when too many wait', () => {
+    const { raft, atMs } = ready({ readsWaitingMax: 2 });
+    expect([raft.read(atMs), raft.read(atMs), raft.read(atMs)].map(({ ok }) => ok)).toEqual([true, true, false]);
+  });
+
+  test('many rounds do not crowd out the heartbeats of a slow follower', () => {
+    const { raft, atMs } = ready();
+    let sentToC = 0;
+    for (let n = 0; n < 200; n += 1) {
+      raft.read(atMs);
+      const output = settle(raft);
+      sentToC += saidTo(output, 'c', 'appendRequest').length;
+      if (saidTo(output, 'b', 'appendRequest').length > 0) raft.receive('b', success(output, 'b', 0), atMs);
+      settle(raft);
+    }
+    expect(sentToC).toBeLessThan(20);
+  });
+});
+
+const emptyAppend = {
+  term: 1,
+  previousIndex: 0,
+  previousTerm: 0,
+  commitIndex: 0,
+  entries: [],
+  round: 1,
+  leader: '',
+  ageMs: 0,
+};
+
+describe('a lease', () => {
+  const options = { leaseReads: true, electionTimeoutMsMin: 600, clockDriftMax: 0.1 };
+
+  it('answers without a round while a majority has answered lately, and with one after that', () => {
+    const { raft, atMs } = ready(options);
+    raft.read(atMs + 500);
+    const leased = settle(raft);
+    expect(leased.reads).toHaveLength(1);
+    expect(saidTo(leased, 'b', 'appendRequest')).toEqual([]);
+    raft.read(atMs + 545);
+    expect(settle(raft).reads).toEqual([]);
+  });
+
+  it('ends when leadership is handed over: who is asked to stand does not wait', () => {
+    const { raft, atMs } = ready(options);
+    raft.transferLeadership('b', atMs);
+    const told = settle(raft);
+    expect(saidTo(told, 'b', 'transferLeadership')).toHaveLength(1);
+    raft.read(atMs + 1);
+    expect(settle(raft).reads).toEqual([]);
+  });
+
+  it('makes voters wait, whatever became of the connection, and when they have just started', () => {
+    const cluster = new Cluster(5, voters, options);
+    const leader = cluster.leader();
+    cluster.run(100);
+    const startMs = cluster.nowMs;
+    cluster.crash(leader);
+    cluster.hangUp(leader);
+    const [other, last] = voters.filter((id) => id !== leader) as [string, string];
+    cluster.crash(last);
+    cluster.start(last);
+    cluster.until(() => cluster.node(other).role === 'leader' || cluster.node(last).role === 'leader', 5_000);
+    expect(cluster.nowMs - startMs).toBeGreaterThan(600 - 50);
+  });
+
+  test('without it a lost connection ends the wait', () => {
+    const cluster = new Cluster(5, voters);
+    const leader = cluster.leader();
+    cluster.run(100);
+    const startMs = cluster.nowMs;
+    cluster.crash(leader);
+    cluster.hangUp(leader);
+    cluster.leader();
+    expect(cluster.nowMs - startMs).toBeLessThan(300);
+  });
+});
