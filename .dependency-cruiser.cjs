@@ -38,6 +38,13 @@ module.exports = {
       to: { path: ours, pathNot: '^($1|node/core|consensus|strategies)/' },
     },
     {
+      name: 'recover-knows-runtime',
+      comment: 'A program of its own that works on the disks of stopped nodes.',
+      severity: 'error',
+      from: { path: '^node/recover/' },
+      to: { path: ours, pathNot: '^(node/recover|node/runtime|node/core|consensus|strategies)/' },
+    },
+    {
       name: 'only-main-wires',
       comment: 'The other files beside node/main.ts may know the core, nothing else.',
       severity: 'error',
@@ -67,13 +74,13 @@ module.exports = {
       name: 'cli-stays-outside',
       severity: 'error',
       from: { path: '^node/cli/' },
-      to: { path: ours, pathNot: '^(node/cli|docker|node/core|node/api|sim)/' },
+      to: { path: ours, pathNot: '^(node/cli|docker|node/core|node/api|node/recover|sim)/' },
     },
     {
       name: 'outside-takes-types-only',
       severity: 'error',
       from: { path: '^(docker|node/cli|web)/' },
-      to: { path: '^(node/(core|api)|sim)/', dependencyTypesNot: ['type-only'] },
+      to: { path: '^(node/(core|api|recover)|sim)/', dependencyTypesNot: ['type-only'] },
     },
     {
       name: 'examples-take-types-only',

@@ -16,7 +16,13 @@ export interface Program {
 }
 
 /** The command line, and the simulator that it starts. */
-const notForNodes: ReadonlySet<string> = new Set(['cli.mjs', 'sim.mjs', 'report-viewer.js', 'build.json']);
+const notForNodes: ReadonlySet<string> = new Set([
+  'cli.mjs',
+  'sim.mjs',
+  'recover.mjs',
+  'report-viewer.js',
+  'build.json',
+]);
 
 /** Source maps are not either. */
 function isForNodes(path: string): boolean {

@@ -15,6 +15,8 @@ export interface Environment {
   announce: string[];
   join: string[];
   expect: number;
+  /** How many nodes shall vote. */
+  voters: number;
   adminHost: string;
   adminPort: number;
   adminUrl: string;
@@ -103,6 +105,7 @@ export function readEnvironment(variables: Variables): Environment {
     announce: addresses('CONCLAVE_ANNOUNCE', '', announced).slice(0, 8),
     join: addresses('CONCLAVE_JOIN', '', joined),
     expect: whole('CONCLAVE_EXPECT', 0, 0, 1_000),
+    voters: whole('CONCLAVE_VOTERS', 5, 3, 7),
     adminHost: text('CONCLAVE_ADMIN_HOST', '127.0.0.1'),
     adminPort,
     adminUrl: text('CONCLAVE_ADMIN_URL', `http://127.0.0.1:${adminPort}`),

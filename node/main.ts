@@ -117,6 +117,7 @@ function createHost(environment: Environment, parts: Parts, reports: ReportLog, 
         expect: rejoin === undefined ? expect : 0,
         random: () => randomInt(2 ** 47) / 2 ** 47,
         at,
+        settings: { votersMax: environment.voters },
       });
     },
     onReport: (report) => {
@@ -138,6 +139,13 @@ async function run(environment: Environment, log: Logger): Promise<void> {
   };
   // Before anything can take long: a container's first process gets no default for these signals.
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => leave());
+  const { voters } = environment;
+  if (voters % 2 === 0) {
+    log.warn(
+      { voters },
+      `CONCLAVE_VOTERS is even: ${voters} voters bear no more losses than ${voters - 1}. Use an odd one.`,
+    );
+  }
   const parts = await openParts(environment);
   const { transport, rejoin, tokenPublicKeyPem, builtinTypes } = parts;
   const reports = new ReportLog();

@@ -82,6 +82,7 @@ function bundles() {
     },
     { ...shared, entryPoints: ['node/runtime/worker.ts'], outfile: 'dist/worker.mjs' },
     { ...program, entryPoints: ['sim/main.ts'], outfile: 'dist/sim.mjs' },
+    { ...program, entryPoints: ['node/recover/main.ts'], outfile: 'dist/recover.mjs', plugins: [nativeLevel] },
     {
       ...shared,
       platform: 'browser',
@@ -112,7 +113,7 @@ function readNativeLevel() {
 }
 
 /** What only the command line needs: no part of an image. */
-const notForNodes = new Set(['cli.mjs', 'sim.mjs', 'report-viewer.js']);
+const notForNodes = new Set(['cli.mjs', 'sim.mjs', 'recover.mjs', 'report-viewer.js']);
 
 /** Name and bytes of everything that a node runs. */
 function hashOf(files) {

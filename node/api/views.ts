@@ -22,6 +22,7 @@ export function nodeJson(node: NodeView) {
     reachable,
     status,
     voter,
+    voter_reason: node.voterReason ?? null,
     leader,
     agents: node.agents,
     agents_max: node.agentsMax,

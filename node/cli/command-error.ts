@@ -22,3 +22,8 @@ export class ClusterUnreachable extends Error {
 export class UsageError extends Error {
   override readonly name = 'UsageError';
 }
+
+/** The command looked and said no, or failed on the way: its message says what is changed. */
+export class CommandRefused extends Error {
+  override readonly name = 'CommandRefused';
+}

@@ -1,7 +1,7 @@
 import Table from 'cli-table3';
 import { createColors } from 'picocolors';
 import { FleetError } from '../../docker/fleet.ts';
-import { CallRefused, ClusterUnreachable, UsageError } from './command-error.ts';
+import { CallRefused, ClusterUnreachable, CommandRefused, UsageError } from './command-error.ts';
 import type { Console } from './up.ts';
 
 /** Exit codes of the command line; docs/cli.md explains them. */
@@ -34,7 +34,9 @@ const unreachableCodes = new Set(['leaderUnknown', 'notLeader', 'notMember']);
  * of the program itself pass through.
  */
 export function printError(console: Console, json: boolean | undefined, error: unknown): number {
-  const known = [CallRefused, ClusterUnreachable, FleetError, UsageError].some((kind) => error instanceof kind);
+  const known = [CallRefused, ClusterUnreachable, CommandRefused, FleetError, UsageError].some(
+    (kind) => error instanceof kind,
+  );
   if (!known) throw error;
   const { message } = error as Error;
   const body = error instanceof CallRefused ? error.body : { message };
@@ -42,6 +44,7 @@ export function printError(console: Console, json: boolean | undefined, error: u
   console.err.write(`${error instanceof CallRefused ? `${error.body.code}: ` : ''}${message}\n`);
   if (error instanceof UsageError) return exitCodes.usage;
   if (error instanceof FleetError) return error.exitCode;
+  if (error instanceof CommandRefused) return exitCodes.failed;
   const unreachable = error instanceof CallRefused ? unreachableCodes.has(error.body.code) : true;
   return unreachable ? exitCodes.unreachable : exitCodes.failed;
 }

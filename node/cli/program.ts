@@ -8,6 +8,7 @@ import { registerKvCommands } from './kv-commands.ts';
 import { exitCodes, print } from './output.ts';
 import { type Globals, Session } from './session.ts';
 import { type AgentJson, agentsTable, nodesTable, type StatusJson, statusText } from './status.ts';
+import { registerRecoverCommand } from './recover.ts';
 import { registerSimCommand } from './sim.ts';
 import { signToken } from './token.ts';
 import { type Console, clusterNameDefault, standardConsole, up } from './up.ts';
@@ -53,6 +54,7 @@ export async function runCommandLine(argv: readonly string[], console: Console =
   registerAgentCommands(program, session);
   registerKvCommands(program, session);
   registerSimCommand(program, session);
+  registerRecoverCommand(program, session);
   try {
     await program.parseAsync(argv, { from: 'user' });
   } catch (error) {

@@ -14,6 +14,12 @@ function loadOf({ load }: NodeJson): [string, string] {
   return [`${Math.round(load.cpu * 100)} %`, `${Math.round(load.memory_bytes / megabyte)} MB`];
 }
 
+/** Why it votes or does not; the latter is known where the leader was asked. */
+function votingOf({ voter, voter_reason: reason }: NodeJson): string {
+  if (reason === null) return voter ? 'votes' : 'does not vote';
+  return `${voter ? 'votes' : 'does not vote'}: ${reason}`;
+}
+
 export function nodesTable(nodes: readonly NodeJson[]): string {
   const rows = nodes
     .filter(({ status }) => status !== 'left')
@@ -24,6 +30,7 @@ export function nodesTable(nodes: readonly NodeJson[]): string {
         node.name,
         shortId(node.id),
         role === 'leader' ? colors.green(role) : role,
+        votingOf(node),
         colored(node.status),
         `${node.agents}/${node.agents_max}`,
         cpu,
@@ -31,7 +38,7 @@ export function nodesTable(nodes: readonly NodeJson[]): string {
         node.admin,
       ];
     });
-  return tableOf(['node', 'id', 'role', 'status', 'agents', 'cpu', 'memory', 'admin address'], rows);
+  return tableOf(['node', 'id', 'role', 'why', 'status', 'agents', 'cpu', 'memory', 'admin address'], rows);
 }
 
 export function agentsTable(agents: readonly AgentJson[]): string {

@@ -3,9 +3,14 @@ import type { ClusterState, Placement } from './cluster-state.ts';
 import type { Command, CommandKind, CommandOf } from './command.ts';
 import { errors } from './errors.ts';
 import { kvAppliers } from './kv-apply.ts';
+import type { NodeId } from './message.ts';
+import { majorityOf } from './replication.ts';
 import { limits } from './settings.ts';
 
 type Appliers = { [K in CommandKind]: (state: ClusterState, command: CommandOf<K>, index: number) => Applied };
+
+/** Whether what was applied says that somebody came or went. */
+export const changesMembers = (kind: string): boolean => kind.startsWith('member') || kind === 'clusterRecovered';
 
 /**
  * Applies one command to the state at its place in the log. Pure: the same state and command give the same result on
@@ -49,6 +54,14 @@ const appliers: Appliers = {
     member.membership = 'left';
     member.since = index;
     return done('memberLeft', `${member.profile.name} left`, { node, boot, name: member.profile.name });
+  },
+
+  voterNote(state, { node, votes, reason }) {
+    if (!state.members.has(node)) return refuse('there is no such member');
+    state.voterNote = { node, votes, reason };
+    const name = nameOf(state, node);
+    const text = `${name} is to ${votes ? 'vote' : 'vote no more'}: ${reason}`;
+    return done('voterChosen', text, { node, votes, reason, name });
   },
 
   agentsCreate(state, command, index) {
@@ -141,12 +154,45 @@ const appliers: Appliers = {
     return done('agentDeleted', `${id} deleted`, { agent: id }, [id]);
   },
 
+  clusterRecovered(state, { from, cluster, lastTerm, lastIndex, survivors, lostVoters, olderState }, index) {
+    for (const member of state.members.values()) {
+      if (member.membership !== 'alive' || survivors.includes(member.node)) continue;
+      member.membership = 'dead';
+      member.since = index;
+    }
+    const [first = ''] = survivors;
+    state.voterNote = { node: first, votes: true, reason: 'the cluster was recovered from its log' };
+    const older = olderState ? goOnWith(state, survivors) : [];
+    const lost = lostVoters.map((node) => nameOf(state, node)).join(', ');
+    const text =
+      `cluster ${from} lost its majority (${lost}) and was recovered as ${cluster} by an operator, from the log of ` +
+      `${nameOf(state, first)} up to index ${lastIndex} of term ${lastTerm}` +
+      (older.length > 0 ? `; from a state that may be older: ${older.join(', ')}` : '');
+    const details = { from, cluster, lastTerm, lastIndex, survivors, lostVoters, olderState: older };
+    return done('clusterRecovered', text, details);
+  },
+
+  skip: () => refuse('it decides nothing'),
+
   agentGone(state, { agent: id, index }) {
     if (state.ending.get(id)?.index !== index) return refuse(`agent ${id} is not ending`);
     state.ending.delete(id);
     return done('agentGone', `${id} is gone`, { agent: id, index }, [id]);
   },
 };
+
+/** Agents that lost most of their holders are content with the rest; returns which. */
+function goOnWith(state: ClusterState, survivors: readonly NodeId[]): string[] {
+  const older: string[] = [];
+  for (const agent of state.agents.values()) {
+    const { active } = agent;
+    const left = active?.holders.filter((holder) => survivors.includes(holder)) ?? [];
+    if (active === undefined || left.length === 0 || left.length >= majorityOf(active.holders.length)) continue;
+    agent.active = { ...active, holders: left };
+    older.push(agent.id);
+  }
+  return older;
+}
 
 /** Why a placement may not stand at this place in the log; undefined when it may. */
 function whyNot(

@@ -59,6 +59,14 @@ export interface KvRecord {
   index: number;
 }
 
+/** A member that votes, by the last configuration that was applied. */
+export interface Voter {
+  /** Log index of the configuration that made it vote. */
+  since: number;
+  /** Empty when nobody wrote it down. */
+  reason: string;
+}
+
 /** What the log says: the same on every node at the same index. Changed by `apply` alone. */
 export class ClusterState {
   /** Last log index that was applied. */
@@ -70,6 +78,9 @@ export class ClusterState {
   /** Deleted and not gone: their names are not free. */
   readonly ending = new Map<string, Ending>();
   readonly types = new Map<string, TypeRecord>();
+  voters = new Map<NodeId, Voter>();
+  /** Why the next configuration is to make a node vote, or vote no more. */
+  voterNote: { node: NodeId; votes: boolean; reason: string } | undefined;
   /** Deploy requests that took effect, with the agents they made; oldest first, bounded. */
   readonly requests = new Map<string, string[]>();
   /** The key-value space. */
@@ -114,6 +125,23 @@ export class ClusterState {
     if (end !== undefined) return epoch < end.index;
     const record = this.agents.get(agent);
     return record === undefined ? epoch <= this.index : epoch < record.created;
+  }
+
+  /** A configuration was applied; returns why it came, if that was noted. */
+  configure(voters: readonly NodeId[], index: number): string | undefined {
+    const before = this.voters;
+    const changed = [
+      ...voters.filter((node) => !before.has(node)),
+      ...[...before.keys()].filter((node) => !voters.includes(node)),
+    ];
+    const note = changed.length > 0 ? this.voterNote : undefined;
+    const reasonOf = (node: NodeId): string => {
+      if (before.size === 0) return 'founder';
+      return note?.node === node && note.votes ? note.reason : '';
+    };
+    this.voters = new Map(voters.map((node) => [node, before.get(node) ?? { since: index, reason: reasonOf(node) }]));
+    if (changed.length > 0) this.voterNote = undefined;
+    return note?.reason;
   }
 
   rememberRequest(request: string, agents: string[]): void {

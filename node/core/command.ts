@@ -10,6 +10,8 @@ export type Command = { atMs: number } & (
   | { kind: 'memberJoin'; node: NodeId; boot: number; profile: Profile }
   | { kind: 'memberDead'; node: NodeId; boot: number; accusers: NodeId[] }
   | { kind: 'memberLeft'; node: NodeId; boot: number }
+  /** Why the next configuration is to make a node vote, or vote no more. */
+  | { kind: 'voterNote'; node: NodeId; votes: boolean; reason: string }
   | {
       kind: 'agentsCreate';
       request: string;
@@ -39,6 +41,23 @@ export type Command = { atMs: number } & (
   | { kind: 'agentDelete'; agent: string }
   | { kind: 'agentGone'; agent: string; index: number }
   | KvCommand
+  /**
+   * Written by `conclave recover` into the log of a stopped node: a new cluster goes on from here, made of the survivors,
+   * the first of which has this log. What it calls lost is dead.
+   */
+  | {
+      kind: 'clusterRecovered';
+      from: string;
+      cluster: string;
+      lastTerm: number;
+      lastIndex: number;
+      survivors: NodeId[];
+      lostVoters: NodeId[];
+      /** Agents most of whose holders are lost go on from what the others hold. */
+      olderState: boolean;
+    }
+  /** Decides nothing: written by a recovery where an index must not become an epoch. */
+  | { kind: 'skip' }
 );
 
 export type CommandKind = Command['kind'];

@@ -186,8 +186,10 @@ export class Decisions {
     }
     if (entry.kind === entryKinds.configuration) {
       const { voters, learners } = JSON.parse(fromBytes(entry.data)) as Configuration;
+      const reason = this.state.configure(voters, entry.index);
       const names = voters.map((voter) => nameOf(this.state, voter));
-      this.#report(entry, 0, 'votersChanged', `voters: ${names.join(', ')}`, { voters, learners });
+      const text = `voters: ${names.join(', ')}${reason === undefined ? '' : ` (${reason})`}`;
+      this.#report(entry, 0, 'votersChanged', text, { voters, learners });
       this.#events.leadershipChanged();
     }
     const proposed = this.#proposed.get(entry.index);

@@ -2,6 +2,7 @@ import { type Context, reportLocally } from './context.ts';
 import type { MessageOf, NodeId } from './message.ts';
 import type { Peers } from './peers.ts';
 import { keys, writeJson } from './records.ts';
+import { chooseFounders } from './voters.ts';
 
 /** More asks than a process makes before it is restarted. */
 const roundsPerBoot = 2 ** 24;
@@ -104,7 +105,10 @@ export class Founding {
       .toString(16)
       .padStart(8, '0');
     // The others join it as everybody does who comes later.
-    this.#events.found(nonce + founderMark(self), founders.slice(0, this.#context.settings.votersMax));
+    const { profile, settings } = this.#context;
+    const sites = founders.map((node) => (node === self ? profile : this.#peers.peer(node)?.profile)?.site ?? '');
+    const siteOf = new Map(founders.map((node, at) => [node, sites[at] ?? '']));
+    this.#events.found(nonce + founderMark(self), chooseFounders(self, siteOf, settings.votersMax));
   }
 
   #giveUp(): void {
@@ -134,6 +138,6 @@ export class Founding {
 }
 
 /** The end of every cluster id that a founder makes. */
-function founderMark(founder: NodeId): string {
+export function founderMark(founder: NodeId): string {
   return `.${founder.slice(-12)}`;
 }

@@ -10,6 +10,7 @@ import type { LoadBoard } from './load-board.ts';
 import type { NodeId } from './message.ts';
 import { candidatesFor, chooseHolders, decide, type Wanted } from './placement.ts';
 import { majorityOf } from './replication.ts';
+import { VoterChanges } from './voter-changes.ts';
 
 interface Backoff {
   failures: number;
@@ -19,8 +20,6 @@ interface Backoff {
 
 const backoffMsMin = 250;
 const backoffMsMax = 30_000;
-/** A voter that answered a heartbeat this long ago still answers. */
-const answeringMs = 200;
 /** Failures further apart than this are not a row of them. */
 const calmMs = 60_000;
 
@@ -35,6 +34,7 @@ export class Manager {
   readonly #loads: LoadBoard;
   /** Of deleted agents. */
   readonly endings: Endings;
+  readonly voters: VoterChanges;
   /** Agents whose placement is proposed and not yet applied. */
   readonly #proposed = new Set<string>();
   readonly #deadProposed = new Set<NodeId>();
@@ -55,6 +55,7 @@ export class Manager {
     this.#detector = detector;
     this.#loads = loads;
     this.endings = new Endings(context, decisions, holder, (node) => this.#isOut(node));
+    this.voters = new VoterChanges(context, decisions, detector, (node) => this.#deadForMs(node));
   }
 
   /** A new leadership begins with what the log says and nothing else. */
@@ -66,6 +67,7 @@ export class Manager {
     this.#recovering.clear();
     this.#deadSinceMs.clear();
     this.endings.reset();
+    this.voters.reset();
     this.#ledSinceMs = undefined;
     this.#dirty = true;
   }
@@ -86,7 +88,8 @@ export class Manager {
     this.#index = decidedIndex;
     this.#nextMs = nowMs + 200;
     this.#buryTheDead();
-    this.#changeVoters();
+    this.#noticeDeaths();
+    this.voters.tick();
     this.#placeAgents();
     this.endings.tick();
   }
@@ -113,56 +116,16 @@ export class Manager {
     }
   }
 
-  /** One step at a time towards as many living voters as there should be. */
-  #changeVoters(): void {
-    const { raft, state } = this.#decisions;
-    const { self, nowMs, settings } = this.#context;
-    const { voters, learners } = raft.configuration();
-    for (const { node, membership } of state.members.values()) {
+  #noticeDeaths(): void {
+    for (const { node, membership } of this.#decisions.state.members.values()) {
       if (membership === 'alive') this.#deadSinceMs.delete(node);
-      else if (!this.#deadSinceMs.has(node)) this.#deadSinceMs.set(node, nowMs);
-    }
-    const alive = state.alive();
-    const unknown = alive.filter(({ node }) => !voters.includes(node) && !learners.includes(node));
-    const gone = learners.filter((node) => state.members.get(node)?.membership === 'left');
-    if (unknown.length > 0 || gone.length > 0) {
-      const kept = learners.filter((node) => !gone.includes(node));
-      this.#decisions.changeConfiguration({ voters, learners: [...kept, ...unknown.map(({ node }) => node)] });
-      return;
-    }
-    const dead = voters.filter(
-      (node) => node !== self && nowMs - (this.#deadSinceMs.get(node) ?? nowMs) >= settings.voterGraceMs,
-    );
-    const ready = learners.find((node) => state.isAlive(node) && this.#isCaughtUp(node));
-    const [lost] = dead;
-    // Who takes the place of a dead voter comes before that one goes: for a moment there is one more.
-    if (ready !== undefined && voters.length < settings.votersMax + (lost === undefined ? 0 : 1)) {
-      this.#decisions.changeConfiguration({
-        voters: [...voters, ready],
-        learners: learners.filter((n) => n !== ready),
-      });
-    } else if (lost !== undefined && this.#mayLetGo(lost, voters, dead.length)) {
-      const remaining = voters.filter((node) => node !== lost);
-      this.#decisions.changeConfiguration({ voters: remaining, learners: [...learners, lost] });
+      else if (!this.#deadSinceMs.has(node)) this.#deadSinceMs.set(node, this.#context.nowMs);
     }
   }
 
-  /**
-   * A dead voter that comes back counts again, so it is let go only where that gains something: where the majority gets
-   * smaller, now or with the next one. And never when the others that answer would then be no majority.
-   */
-  #mayLetGo(lost: NodeId, voters: readonly NodeId[], dead: number): boolean {
-    if (voters.length <= 3 || (voters.length % 2 === 1 && dead < 2)) return false;
-    const remaining = voters.filter((node) => node !== lost);
-    const answering = remaining.filter((node) => this.#answers(node)).length;
-    return !this.#answers(lost) && answering >= majorityOf(remaining.length);
-  }
-
-  /** It answered this leader just now. */
-  #answers(node: NodeId): boolean {
-    const { self, nowMs } = this.#context;
-    const ackMs = this.#decisions.raft.progress().get(node)?.lastAckMs ?? Number.NEGATIVE_INFINITY;
-    return node === self || nowMs - ackMs < answeringMs;
+  #deadForMs(node: NodeId): number {
+    const { nowMs } = this.#context;
+    return nowMs - (this.#deadSinceMs.get(node) ?? nowMs);
   }
 
   /**
@@ -183,13 +146,6 @@ export class Manager {
     if (this.#decisions.state.isAlive(node)) return this.#isSilent(node);
     const deadSinceMs = this.#deadSinceMs.get(node);
     return deadSinceMs !== undefined && nowMs - deadSinceMs >= settings.hostSilentMs;
-  }
-
-  #isCaughtUp(node: NodeId): boolean {
-    const { raft } = this.#decisions;
-    const matched = raft.progress().get(node)?.matchIndex ?? 0;
-    const isNear = matched > 0 && raft.lastIndex - matched <= 16;
-    return isNear && this.#answers(node) && !this.#detector.isSuspect(node);
   }
 
   // ---- agents ----
@@ -284,10 +240,10 @@ export class Manager {
   }
 
   #holdersNeeded(agent: AgentRecord, holders: readonly NodeId[]): { reason: string; stay: boolean } | undefined {
-    const { nowMs, settings } = this.#context;
+    const { settings } = this.#context;
     const alive = this.#decisions.state.alive().length;
     const lost = holders.filter((node) => !this.#decisions.state.isAlive(node));
-    const lostForGood = lost.filter((node) => nowMs - (this.#deadSinceMs.get(node) ?? nowMs) >= settings.holderGraceMs);
+    const lostForGood = lost.filter((node) => this.#deadForMs(node) >= settings.holderGraceMs);
     const living = holders.length - lost.length;
     const isReplaceable = alive > living;
     // With nobody to take its place a lost holder is let go only where that makes the majority smaller.

@@ -1,5 +1,6 @@
 import { isRaftMessage, type RaftMessageType } from '../../consensus/message.ts';
 import type { Applied } from './applied.ts';
+import { changesMembers } from './apply.ts';
 import { type Context, reportLocally } from './context.ts';
 import { joinsIn } from './command.ts';
 import { Decisions } from './decisions.ts';
@@ -16,42 +17,21 @@ import { kvChanged } from './kv-apply.ts';
 import { LoadBoard } from './load-board.ts';
 import { Manager } from './manager.ts';
 import { Membership } from './membership.ts';
-import type { Message, MessageOf, MessageType, NodeId, Profile } from './message.ts';
+import type { Message, MessageOf, MessageType, NodeId } from './message.ts';
 import type { LeaderView, Outcome } from './operation.ts';
 import { whatIsWrong } from './operation-check.ts';
+import type { Instant, NodeInit } from './node-init.ts';
 import { Operator } from './operator.ts';
 import { Outbox } from './outbox.ts';
 import { Peers } from './peers.ts';
 import { keys, writeJson } from './records.ts';
 import { Requests } from './requests.ts';
 import { restore } from './restored.ts';
-import { defaultSettings, type Settings } from './settings.ts';
+import { defaultSettings } from './settings.ts';
 import { Tasks } from './tasks.ts';
 import { Views } from './views.ts';
 
-/** Time as the host stamps it on an event. */
-export interface Instant {
-  /** Monotonic, ms, origin arbitrary. */
-  nowMs: number;
-  /** Wall clock, ms since 1970: for people and the audit trail, never for decisions. */
-  wallMs: number;
-}
-
-export interface NodeInit {
-  id: NodeId;
-  profile: Profile;
-  /** What the store holds, as loaded at start. */
-  records: ReadonlyMap<string, Uint8Array>;
-  /** Addresses to join through: multiaddrs. */
-  join: string[];
-  /** How many founding members a new cluster waits for; 0: join an existing cluster only. */
-  expect: number;
-  /** Seeded generator, [0, 1). */
-  random: () => number;
-  /** Time of the start. */
-  at: Instant;
-  settings?: Partial<Settings>;
-}
+export type { Instant, NodeInit } from './node-init.ts';
 
 type EventHandlers = { [K in EventType]: (event: EventOf<K>) => void };
 type MessageHandlers = { [K in MessageType]: (from: NodeId, body: MessageOf<K>) => void };
@@ -114,7 +94,7 @@ export class Node {
     this.#fitness = new Fitness(context, this.#decisions, this.#loads, this.#peers);
     this.#holder = new Holder(context, restored, (agent, epoch) => state.isOver(agent, epoch));
     this.#manager = new Manager(context, this.#decisions, this.#detector, this.#loads, this.#holder);
-    this.#views = new Views(context.self, this.#decisions, this.#detector, this.#loads);
+    this.#views = new Views(context.self, this.#decisions, this.#detector, this.#loads, this.#manager.voters);
     this.#operator = new Operator(context, this.#decisions, this.#manager, this.#views);
     this.#hosting = new Hosting(context, state, this.#holder, {
       copied: (agent, epoch) => this.#tellLeader({ type: 'activate', body: { agent, epoch } }),
@@ -351,7 +331,7 @@ export class Node {
     // No decision of the manager depends on keys and values.
     if (applied.kind === kvChanged) return;
     this.#manager.touch();
-    if (applied.kind.startsWith('member')) this.#membership.onMembersChanged(this.#detector, this.#loads);
+    if (changesMembers(applied.kind)) this.#membership.onMembersChanged(this.#detector, this.#loads);
     if (applied.kind === 'memberJoined') this.#detector.pardon(String(applied.details.node));
     if (applied.kind === 'memberDead') this.#membership.onDead(String(applied.details.node));
     for (const agent of applied.agents) {

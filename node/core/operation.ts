@@ -61,6 +61,8 @@ export interface NodeView {
   /** For operators: derived from the two. */
   status: 'registering' | 'active' | 'inactive' | 'draining' | 'left';
   voter: boolean;
+  /** Why it votes, or why not; the latter only the leader knows: undefined elsewhere. */
+  voterReason: string | undefined;
   leader: boolean;
   agents: number;
   agentsMax: number;

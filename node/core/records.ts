@@ -11,6 +11,10 @@ export const keys = {
   boot: 'meta/boot',
   cluster: 'meta/cluster',
   pledge: 'meta/pledge',
+  /** Written by a recovery: which cluster this one was made of. */
+  recovered: 'meta/recovered',
+  /** Of everything that is the log's. */
+  raftPrefix: 'raft/',
   hardState: 'raft/hard',
   entries: 'raft/entry/',
   entry: (index: number) => `raft/entry/${pad(index)}`,

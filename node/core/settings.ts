@@ -30,8 +30,12 @@ export interface Settings {
   voterGraceMs: number;
   /** A holder that is dead this long is replaced. */
   holderGraceMs: number;
-  /** Most nodes that vote. */
+  /** How many nodes shall vote; while one is replaced there is one more. The leader's counts. */
   votersMax: number;
+  /** A learner votes once it has been alive and unsuspected for this long; founders vote from the beginning. */
+  voterSettleMs: number;
+  /** Voters are swapped for the sake of their sites only when none has changed for this long. */
+  voterSwapPauseMs: number;
   /** A host that answers no heartbeat of the leader for this long loses its agents, even if others reach it. */
   hostSilentMs: number;
   /** Placements on their way at the same time. */
@@ -70,6 +74,8 @@ export const defaultSettings: Settings = {
   voterGraceMs: 5_000,
   holderGraceMs: 3_000,
   votersMax: 5,
+  voterSettleMs: 2_000,
+  voterSwapPauseMs: 30_000,
   hostSilentMs: 5_000,
   placementsInFlightMax: 64,
   recoveryTimeoutMs: 15_000,

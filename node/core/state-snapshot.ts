@@ -1,4 +1,4 @@
-import type { AgentRecord, ClusterState, Ending, KvRecord, Member, TypeRecord } from './cluster-state.ts';
+import type { AgentRecord, ClusterState, Ending, KvRecord, Member, TypeRecord, Voter } from './cluster-state.ts';
 import type { NodeId } from './message.ts';
 import { fromBytes, fromJson, toBytes, toJson } from './text.ts';
 
@@ -12,6 +12,8 @@ interface Head {
   ending: [string, Ending][];
   types: [string, TypeRecord][];
   requests: [string, string[]][];
+  voters: [NodeId, Voter][];
+  voterNote?: ClusterState['voterNote'];
   /** Key, log index of the last change, bytes of the value. */
   kv: [string, number, number][];
 }
@@ -20,7 +22,7 @@ const lengthBytes = 4;
 
 /** The whole state as bytes for a snapshot: the length of the head, the head as JSON, and the values of the keys. */
 export function encodeState(state: ClusterState): Uint8Array {
-  const { index, turn, kvDeletedIndex, members, agents, ending, types, requests, kv } = state;
+  const { index, turn, kvDeletedIndex, members, agents, ending, types, requests, voters, voterNote, kv } = state;
   const head: Head = {
     index,
     turn,
@@ -30,6 +32,8 @@ export function encodeState(state: ClusterState): Uint8Array {
     ending: [...ending],
     types: [...types],
     requests: [...requests],
+    voters: [...voters],
+    voterNote,
     kv: [...kv].map(([key, record]) => [key, record.index, record.value.byteLength]),
   };
   const json = toBytes(toJson(head));
@@ -57,6 +61,8 @@ export function loadState(state: ClusterState, bytes: Uint8Array): void {
   fill(state.ending, head.ending);
   fill(state.types, head.types);
   fill(state.requests, head.requests);
+  fill(state.voters, head.voters);
+  state.voterNote = head.voterNote;
   let at = lengthBytes + headBytes;
   const records = head.kv.map(([key, index, length]): [string, KvRecord] => {
     const value = bytes.slice(at, at + length);

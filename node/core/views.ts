@@ -3,6 +3,7 @@ import type { Decisions } from './decisions.ts';
 import type { Detector } from './detector.ts';
 import type { LoadBoard } from './load-board.ts';
 import type { NodeId } from './message.ts';
+import type { VoterChanges } from './voter-changes.ts';
 import type { AgentView, LeaderView, LoadView, NodeView, StatusView } from './operation.ts';
 
 /** What users see, drawn from the log's state and from what this node observes. */
@@ -11,8 +12,10 @@ export class Views {
   readonly #decisions: Decisions;
   readonly #detector: Detector;
   readonly #loads: LoadBoard;
+  readonly #voters: VoterChanges;
 
-  constructor(self: NodeId, decisions: Decisions, detector: Detector, loads: LoadBoard) {
+  constructor(self: NodeId, decisions: Decisions, detector: Detector, loads: LoadBoard, voters: VoterChanges) {
+    this.#voters = voters;
     this.#self = self;
     this.#decisions = decisions;
     this.#detector = detector;
@@ -41,12 +44,18 @@ export class Views {
   nodes(): NodeView[] {
     const placed = this.#decisions.state.agentsByHost();
     const { voters } = this.#decisions.raft.configuration();
+    const whyNot = this.#voters.whyNot();
     return [...this.#decisions.state.members.values()]
-      .map((member) => this.#node(member, placed.get(member.node) ?? 0, voters))
+      .map((member) => this.#node(member, placed.get(member.node) ?? 0, voters, whyNot))
       .sort((a, b) => a.name.localeCompare(b.name, 'en', { numeric: true }) || (a.id < b.id ? -1 : 1));
   }
 
-  #node(member: Member, agents: number, voters: readonly NodeId[]): NodeView {
+  #node(
+    member: Member,
+    agents: number,
+    voters: readonly NodeId[],
+    whyNot: ReturnType<VoterChanges['whyNot']>,
+  ): NodeView {
     const { node, profile, membership } = member;
     const reachable = node === this.#self || (membership === 'alive' && !this.#detector.isSuspect(node));
     return {
@@ -60,11 +69,18 @@ export class Views {
       reachable,
       status: membership === 'left' ? 'left' : membership === 'alive' && reachable ? 'active' : 'inactive',
       voter: voters.includes(node),
+      voterReason: voters.includes(node) ? this.#whyVoter(node) : whyNot?.(node),
       leader: node === this.#decisions.leader,
       agents,
       agentsMax: profile.agentsMax,
       load: this.#load(node),
     };
+  }
+
+  #whyVoter(node: NodeId): string | undefined {
+    const voter = this.#decisions.state.voters.get(node);
+    if (voter === undefined || voter.reason === '') return undefined;
+    return voter.reason === 'founder' ? 'founder' : `made a voter at index ${voter.since} because ${voter.reason}`;
   }
 
   #load(node: NodeId): LoadView | undefined {

@@ -54,6 +54,7 @@ export function nodeView(number: number, changes: Partial<NodeView> = {}): NodeV
     reachable: true,
     status: 'active',
     voter: number < 3,
+    voterReason: number < 3 ? 'founder' : '3 voters are enough',
     leader: number === 1,
     agents: 1,
     agentsMax: 100,

@@ -65,6 +65,7 @@ describe('the routes', () => {
       reachable: true,
       status: 'active',
       voter: true,
+      voter_reason: 'founder',
       leader: true,
       agents: 1,
       agents_max: 100,

@@ -32,7 +32,9 @@ describe('status', () => {
     expect(code).toBe(0);
     expect(out).toMatch(/node-1 leads in term 7/);
     expect(out).toMatch(/mode quorum/);
-    expect(out).toMatch(/node-1 .*odeone1 .*leader .*active .*1\/100 .*25 % .*96 MB .*http:\/\/127\.0\.0\.1:1/);
+    expect(out).toMatch(
+      /node-1 .*odeone1 .*leader .*votes: founder .*active .*1\/100 .*25 % .*96 MB .*http:\/\/127\.0\.0\.1:1/,
+    );
     expect(out).toMatch(/node-2 .*voter/);
     expect(out).toMatch(/node-3 .*learner/);
     expect(out).toMatch(/counter .*active .*node-2 .*12 .*2\/3 .*least_loaded .*deployed/);

@@ -140,11 +140,11 @@ export const membership: readonly Mutant[] = [
     name: 'voters-let-go-blindly',
     room,
     what: 'A dead voter is let go although those that remain are no majority that answers.',
-    file: 'node/core/manager.ts',
+    file: 'node/core/voters.ts',
     edits: [
       {
-        from: 'return !this.#answers(lost) && answering >= majorityOf(remaining.length);',
-        to: 'return !this.#answers(lost) && answering > 0;',
+        from: 'return answering >= majorityOf(remaining.length);',
+        to: 'return answering > 0;',
       },
     ],
   },

@@ -18,6 +18,7 @@ const nodeView = (id: string, parts: Partial<NodeView> = {}): NodeView => ({
   reachable: true,
   status: 'active',
   voter: true,
+  voterReason: 'founder',
   leader: id === 'n1',
   agents: 0,
   agentsMax: 100,

@@ -1,0 +1,421 @@
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { peerIdFromPrivateKey } from '@libp2p/peer-id';
+import { afterEach, describe, expect, test } from 'vitest';
+import { encodeConfiguration } from '../../consensus/configuration.ts';
+import { type Entry, entryKinds } from '../../consensus/entry.ts';
+import { Raft } from '../../consensus/raft.ts';
+import { apply } from '../../node/core/apply.ts';
+import { ClusterState } from '../../node/core/cluster-state.ts';
+import { decodeCommand, encodeCommand } from '../../node/core/command.ts';
+import type { Write } from '../../node/core/effect.ts';
+import { LogRecords } from '../../node/core/log-records.ts';
+import { keys, writeEntry, writeHolder, writeJson } from '../../node/core/records.ts';
+import { restore } from '../../node/core/restored.ts';
+import { encodeState, loadState } from '../../node/core/state-snapshot.ts';
+import { inspect } from '../../node/recover/inspection.ts';
+import { type Recovery, type RecoveryOptions, recover } from '../../node/recover/recovery.ts';
+import { loadIdentity } from '../../node/runtime/identity.ts';
+import { openStore } from '../../node/runtime/store.ts';
+
+const made: string[] = [];
+afterEach(async () => {
+  for (const directory of made.splice(0)) await rm(directory, { recursive: true, force: true });
+});
+
+const lost = 'aaaa1111.foundersmark';
+const profile = { addresses: [], site: '', capabilities: [], admin: '', agentsMax: 1 };
+
+const agent = {
+  type: 'counter',
+  strategy: 'round_robin',
+  capabilities: [],
+  holdersWanted: 3,
+  created: 6,
+  reason: '',
+  decision: undefined,
+};
+
+interface Machine {
+  directory: string;
+  node: string;
+}
+
+/** Five stopped nodes with nothing on their disks but their identities. */
+async function machines(): Promise<[Machine, Machine, Machine, Machine, Machine]> {
+  const root = await mkdtemp(join(tmpdir(), 'conclave-recover-'));
+  made.push(root);
+  const all = [1, 2, 3, 4, 5].map(async (number) => {
+    const directory = join(root, `node-${number}`);
+    await writeStore(directory, []);
+    return { directory, node: peerIdFromPrivateKey(await loadIdentity(directory)).toString() };
+  });
+  return (await Promise.all(all)) as [Machine, Machine, Machine, Machine, Machine];
+}
+
+async function writeStore(directory: string, writes: Write[]): Promise<void> {
+  await mkdir(directory, { recursive: true });
+  const store = await openStore(join(directory, 'store'));
+  await store.write(writes);
+  await store.close();
+}
+
+async function recordsOf(directory: string): Promise<Map<string, Uint8Array>> {
+  const store = await openStore(join(directory, 'store'));
+  try {
+    return await store.load();
+  } finally {
+    await store.close();
+  }
+}
+
+/** The log of a cluster whose five voters joined, up to an index, all of term 3. */
+function logUpTo(index: number, all: readonly Machine[]): Entry[] {
+  const voters = all.map(({ node }) => node);
+  const entries: Entry[] = [
+    { index: 1, term: 1, kind: entryKinds.configuration, data: encodeConfiguration({ voters, learners: [] }) },
+  ];
+  for (const [at, node] of voters.entries()) {
+    const command = { kind: 'memberJoin', atMs: 1, node, boot: 1, profile: { ...profile, name: `node-${at + 1}` } };
+    entries.push({ index: at + 2, term: 3, kind: entryKinds.command, data: encodeCommand(command as never) });
+  }
+  while (entries.length < index) {
+    const data = encodeCommand({ kind: 'skip', atMs: 1 });
+    entries.push({ index: entries.length + 1, term: 3, kind: entryKinds.command, data });
+  }
+  return entries.slice(0, index);
+}
+
+interface Held {
+  index: number;
+  cluster?: string;
+  epoch?: number;
+}
+
+async function fill(machine: Machine, all: readonly Machine[], { index, cluster = lost, epoch = 0 }: Held) {
+  const record = { sealedEpoch: epoch, epoch, sequence: 3, state: Buffer.from('kept') };
+  await writeStore(machine.directory, [
+    writeJson(keys.boot, 4),
+    writeJson(keys.cluster, cluster),
+    writeJson(keys.hardState, { term: 4, vote: machine.node }),
+    ...logUpTo(index, all).map(writeEntry),
+    ...(epoch > 0 ? [writeHolder('counter', record)] : []),
+  ]);
+}
+
+/** Nodes 1 and 2 are left of five; node 1 knows more. */
+async function remains(first: Partial<Held> = {}, second: Partial<Held> = {}) {
+  const all = await machines();
+  const [best, other] = all;
+  await fill(best, all, { index: 12, ...first });
+  await fill(other, all, { index: 9, ...second });
+  return { all, best, other };
+}
+
+const recoverFrom = (machine: Machine, others: readonly Machine[], changes: Partial<RecoveryOptions> = {}) =>
+  recover({
+    directory: machine.directory,
+    others: others.map(({ directory }) => directory),
+    confirm: lost,
+    forceThisOne: false,
+    acceptOlderState: false,
+    atMs: 77,
+    nonce: 'bbbb2222',
+    ...changes,
+  });
+
+/** The log of a store read by the Raft module, and the state that it leads to. */
+async function readBack(directory: string) {
+  const restored = restore(await recordsOf(directory));
+  const raft = new Raft({ id: 'reader', ...restored.log, random: () => 0, nowMs: 0 });
+  const state = new ClusterState();
+  const reports: string[] = [];
+  for (const entry of restored.log.entries) {
+    if (entry.kind !== entryKinds.command) continue;
+    const applied = apply(state, decodeCommand(entry.data), entry.index);
+    if (applied.ok) reports.push(`${entry.index} ${applied.kind}: ${applied.text}`);
+  }
+  return { restored, raft, state, reports };
+}
+
+/** Puts everything that the log of a store holds into a snapshot. */
+async function compact(directory: string): Promise<void> {
+  const { raft, state, restored } = await readBack(directory);
+  const { entries } = restored.log;
+  state.index = raft.lastIndex;
+  const { index = 0, term = 0 } = entries.at(-1) ?? {};
+  const snapshot = {
+    index,
+    term,
+    base: { index, term },
+    configuration: raft.configuration(),
+    data: encodeState(state),
+  };
+  const persist = { snapshot, dropFrom: 1, dropThrough: index, entries: [] };
+  await writeStore(directory, new LogRecords(restored.log).writes(persist));
+}
+
+describe('a recovery', () => {
+  test('starts a new cluster from the log that it appends to, and says so in the audit trail', async () => {
+    const { all, best, other } = await remains();
+    const recovery = await recoverFrom(best, [other]);
+    const cluster = `bbbb2222.${best.node.slice(-12)}`;
+    expect(recovery).toMatchObject({
+      from: lost,
+      cluster,
+      index: 13,
+      lastIndex: 12,
+      lastTerm: 3,
+      name: 'node-1',
+      lostVoters: ['node-3', 'node-4', 'node-5'],
+      resumed: false,
+    });
+    const { restored, raft, state, reports } = await readBack(best.directory);
+    expect(restored).toMatchObject({ cluster, log: { hardState: { term: 5, vote: '' } }, boot: 4 });
+    expect(restored.log.entries.slice(0, 12)).toEqual(
+      logUpTo(12, all).map((entry) => expect.objectContaining({ index: entry.index, term: entry.term })),
+    );
+    expect(raft.configuration()).toEqual({ voters: [best.node], learners: [other.node] });
+    expect(reports.at(-1)).toMatch(
+      /^13 clusterRecovered: cluster aaaa1111\S+ lost its majority \(node-3, node-4, node-5\) .* node-1 up to index 12 of term 3$/,
+    );
+    expect(all.map(({ node }) => state.members.get(node)?.membership)).toEqual([
+      'alive',
+      'alive',
+      'dead',
+      'dead',
+      'dead',
+    ]);
+  });
+
+  test('leaves a follower its identity, its starts and the states that it holds, and nothing of the log', async () => {
+    const { best, other } = await remains({}, { epoch: 8 });
+    const before = await recordsOf(other.directory);
+    const { cluster } = await recoverFrom(best, [other]);
+    const after = await recordsOf(other.directory);
+    expect([...after.keys()].filter((key) => key.startsWith('raft/'))).toEqual([keys.hardState]);
+    const { restored, raft } = await readBack(other.directory);
+    expect(restored).toMatchObject({ cluster, boot: 4, log: { hardState: { term: 0, vote: '' }, entries: [] } });
+    expect(raft.configuration().voters).toEqual([]);
+    expect(after.get(keys.holder('counter'))).toEqual(before.get(keys.holder('counter')));
+    expect(peerIdFromPrivateKey(await loadIdentity(other.directory)).toString()).toBe(other.node);
+  });
+
+  test('gives no epoch again that a survivor knows', async () => {
+    const { best, other } = await remains({ epoch: 11 }, { epoch: 40 });
+    expect(await recoverFrom(best, [other])).toMatchObject({ index: 41, lastIndex: 12 });
+    expect((await readBack(best.directory)).raft.lastIndex).toBe(42);
+  });
+
+  test('from a shorter log is had by force only', async () => {
+    const { best, other } = await remains();
+    expect(await recoverFrom(other, [best], { forceThisOne: true })).toMatchObject({ lastIndex: 9, name: 'node-2' });
+  });
+
+  test('goes on behind a snapshot, also where the log holds nothing else, and a follower forgets its own', async () => {
+    const { all, best, other } = await remains();
+    for (const { directory } of [best, other]) await compact(directory);
+    const { inspected } = await inspect([best.directory, other.directory]);
+    const ends = inspected.map(({ survivor }) => [survivor?.name, survivor?.lastTerm, survivor?.lastIndex]);
+    expect(ends).toEqual([
+      ['node-1', 3, 12],
+      ['node-2', 3, 9],
+    ]);
+    expect(await recoverFrom(best, [other])).toMatchObject({ index: 13, lostVoters: ['node-3', 'node-4', 'node-5'] });
+    const { restored, raft } = await readBack(best.directory);
+    expect([restored.log.snapshot?.index, restored.log.entries.map(({ index }) => index)]).toEqual([12, [13, 14]]);
+    expect(raft.configuration()).toEqual({ voters: [best.node], learners: [other.node] });
+    const state = new ClusterState();
+    loadState(state, restored.log.snapshot?.data ?? new Uint8Array());
+    expect(all.map(({ node }) => state.members.has(node))).not.toContain(false);
+    const left = [...(await recordsOf(other.directory)).keys()].filter((key) => key.startsWith(keys.raftPrefix));
+    expect(left).toEqual([keys.hardState]);
+  });
+
+  test.each([true, false])('goes on from an older state only where that was accepted (%s)', async (accepted) => {
+    const { all, best, other } = await remains();
+    const [a = '', b = '', c = '', d = ''] = all.map(({ node }) => node);
+    const holders = { whole: [a, b, c], part: [a, c, d], none: [c, d] };
+    await recoverFrom(best, [other], { acceptOlderState: accepted });
+    const { restored } = await readBack(best.directory);
+    const state = new ClusterState();
+    for (const [id, of] of Object.entries(holders)) {
+      const placement = { epoch: 7, host: of[0] ?? '', boot: 1, holders: of };
+      state.agents.set(id, { ...agent, id, placement, active: placement });
+    }
+    const commands = restored.log.entries.filter(({ kind }) => kind === entryKinds.command);
+    const told = commands.map(({ data, index }) => apply(state, decodeCommand(data), index)).at(-1);
+    expect(told).toMatchObject({ ok: true, details: { olderState: accepted ? ['part'] : [] } });
+    const left = Object.keys(holders).map((id) => state.agents.get(id)?.active?.holders);
+    expect(left).toEqual([[a, b, c], accepted ? [a] : [a, c, d], [c, d]]);
+  });
+
+  test('that was interrupted is completed by the same command, and by none twice', async () => {
+    const { best, other } = await remains();
+    const kept = join(best.directory, '..', 'kept');
+    await cp(other.directory, kept, { recursive: true });
+    const first = await recoverFrom(best, [other]);
+    const bestAfter = await recordsOf(best.directory);
+    // as if the second store had not been written
+    await rm(other.directory, { recursive: true });
+    await cp(kept, other.directory, { recursive: true });
+    expect((await inspect([best.directory, other.directory])).command).toEqual([
+      'recover',
+      '--force-new-cluster',
+      best.directory,
+      '--and',
+      other.directory,
+      '--confirm',
+      lost,
+    ]);
+    const again: Recovery = await recoverFrom(best, [other], { nonce: 'cccc3333' });
+    expect(again).toMatchObject({ cluster: first.cluster, index: first.index, resumed: true });
+    expect((await readBack(other.directory)).restored).toMatchObject({ cluster: first.cluster, log: { entries: [] } });
+    expect(await recordsOf(best.directory)).toEqual(bestAfter);
+    const otherAfter = await recordsOf(other.directory);
+    expect(await recoverFrom(best, [other])).toMatchObject({ cluster: first.cluster, resumed: true });
+    expect(await recordsOf(other.directory)).toEqual(otherAfter);
+  });
+
+  test('takes in a survivor that is found later, unless it knows epochs that were given to others', async () => {
+    const { all, best, other } = await remains();
+    const { cluster } = await recoverFrom(best, []);
+    const late = all[2];
+    await fill(late, all, { index: 10, epoch: 13 });
+    await expect(recoverFrom(best, [late])).rejects.toThrow(/epochs up to 13.*Nothing was changed.*start it as a new/);
+    expect(await recoverFrom(best, [other])).toMatchObject({ cluster, resumed: true });
+  });
+});
+
+interface Refusal {
+  what: string;
+  says: RegExp;
+  attempt(parts: Awaited<ReturnType<typeof remains>>): Promise<unknown>;
+}
+
+const refusals: Refusal[] = [
+  {
+    what: 'without a confirmation, and says what may be lost',
+    says: /not confirmed.*what only node-3, node-4, node-5 knew is lost.*Nothing was changed.*"--confirm aaaa1111/,
+    attempt: ({ best, other }) => recoverFrom(best, [other], { confirm: undefined }),
+  },
+  {
+    what: 'with the id of another cluster',
+    says: /"x" is not the id of the cluster.*Nothing was changed/,
+    attempt: ({ best, other }) => recoverFrom(best, [other], { confirm: 'x' }),
+  },
+  {
+    what: 'from one that is not the best of those given',
+    says: /node-2 is not the best survivor: its log ends at term 3, index 9.*Nothing was changed.*--force-this-one/,
+    attempt: ({ best, other }) => recoverFrom(other, [best]),
+  },
+  {
+    what: 'while a majority is there',
+    says: /3 of 5 voters are here: that is a majority.*Nothing was changed. Start these nodes/,
+    attempt: async ({ all, best, other }) => {
+      await fill(all[2], all, { index: 9 });
+      return recoverFrom(best, [other, all[2]]);
+    },
+  },
+  {
+    what: 'with a node of another cluster',
+    says: /belongs to cluster dddd4444.*Nothing was changed/,
+    attempt: async ({ all, best, other }) => {
+      await fill(all[2], all, { index: 9, cluster: 'dddd4444.x' });
+      return recoverFrom(best, [other, all[2]]);
+    },
+  },
+  {
+    what: 'with a node given twice',
+    says: /given twice. Nothing was changed/,
+    attempt: async ({ best, other }) => {
+      const copy = join(other.directory, '..', 'copy');
+      await cp(other.directory, copy, { recursive: true });
+      return recoverFrom(best, [other, { ...other, directory: copy }]);
+    },
+  },
+  {
+    what: 'from a node that never met a cluster',
+    says: /knows of no cluster.*Nothing was changed/,
+    attempt: ({ all }) => recoverFrom(all[4], []),
+  },
+  {
+    what: 'from a directory that is none of a node',
+    says: /is no data directory of a node: there is no "identity.key".*Nothing was changed/,
+    attempt: ({ best }) => recoverFrom({ ...best, directory: join(best.directory, 'store') }, []),
+  },
+  {
+    what: 'while a node runs',
+    says: /in use.*Nothing was changed/,
+    attempt: async ({ best, other }) => {
+      const running = await openStore(join(other.directory, 'store'));
+      return recoverFrom(best, [other]).finally(() => running.close());
+    },
+  },
+];
+
+describe('nothing is recovered, and nothing changed,', () => {
+  test.each(refusals)('$what', async ({ attempt, says }) => {
+    const parts = await remains();
+    const { best, other } = parts;
+    const before = [await recordsOf(best.directory), await recordsOf(other.directory)];
+    await expect(attempt(parts)).rejects.toThrow(says);
+    expect([await recordsOf(best.directory), await recordsOf(other.directory)]).toEqual(before);
+  });
+
+  test('with a store that is damaged', async () => {
+    const { best, other } = await remains();
+    const before = await recordsOf(best.directory);
+    const store = join(other.directory, 'store');
+    const log = join(store, (await readdir(store)).find((file) => file.endsWith('.log')) ?? '');
+    const bytes = await readFile(log);
+    bytes[20] = (bytes[20] ?? 0) ^ 1;
+    await writeFile(log, bytes);
+    await expect(recoverFrom(best, [other])).rejects.toThrow(/damaged.*Nothing was changed/);
+    expect(await recordsOf(best.directory)).toEqual(before);
+    const { inspected, best: found } = await inspect([other.directory, best.directory]);
+    expect(inspected.map(({ problem }) => problem?.includes('damaged'))).toEqual([true, undefined]);
+    expect(found?.node).toBe(best.node);
+  });
+});
+
+describe('an inspection', () => {
+  test('names the best survivor and the command', async () => {
+    const { best, other } = await remains();
+    const before = [await recordsOf(best.directory), await recordsOf(other.directory)];
+    const { inspected, best: found, command, advice } = await inspect([other.directory, best.directory]);
+    expect(
+      inspected.map(({ survivor }) => [survivor?.name, survivor?.term, survivor?.lastTerm, survivor?.lastIndex]),
+    ).toEqual([
+      ['node-2', 4, 3, 9],
+      ['node-1', 4, 3, 12],
+    ]);
+    expect(found?.node).toBe(best.node);
+    expect(command).toEqual([
+      'recover',
+      '--force-new-cluster',
+      best.directory,
+      '--and',
+      other.directory,
+      '--confirm',
+      lost,
+    ]);
+    expect(advice).toMatch(/best survivor is node-1.*Go on only if node-3, node-4, node-5 will never come back/);
+    expect([await recordsOf(best.directory), await recordsOf(other.directory)]).toEqual(before);
+  });
+
+  test('advises against it while a majority is there, and across clusters', async () => {
+    const { all, best, other } = await remains();
+    await fill(all[2], all, { index: 7 });
+    const whole = await inspect([best, other, all[2]].map(({ directory }) => directory));
+    expect(whole).toMatchObject({ command: undefined, advice: expect.stringContaining('start them') });
+    await fill(all[3], all, { index: 7, cluster: 'dddd4444.x' });
+    const mixed = await inspect([best, all[3]].map(({ directory }) => directory));
+    expect(mixed).toMatchObject({
+      best: undefined,
+      command: undefined,
+      advice: expect.stringContaining('different clusters'),
+    });
+  });
+});
