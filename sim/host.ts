@@ -16,6 +16,8 @@ import { hashBytes, type Trace } from './trace.ts';
 /** The node as a host needs it: the production `Node`, or another state machine of the same form. */
 export interface SimNode {
   handle(event: Event, at: Instant): Effect[];
+  /** Several that came together; one after the other where this is not there. */
+  handleAll?(events: readonly Event[], at: Instant): Effect[];
 }
 
 export type NodeFactory = (init: NodeInit) => SimNode;
@@ -48,6 +50,8 @@ export interface HostParts {
   runner: RunnerSettings;
   createNode: NodeFactory;
   events: HostEvents;
+  /** Frames and requests that come within this long of each other are handed to the node together, ms. */
+  gatherMsMax: number;
   /** How far this machine's wall clock is off, ms. */
   clockOffsetMs: number;
   /** Seconds of its clock in one of the world's. */
@@ -82,6 +86,8 @@ export class Host {
   #life = 0;
   #paused = false;
   #inbox: (() => void)[] = [];
+  /** What came and is handed to the node with whatever comes next. */
+  #gathered: { event: Event; frame: number }[] = [];
   /** What an overloaded process has not come to yet. */
   #backlog: (() => void)[] = [];
   #ordered: Effect[] = [];
@@ -169,6 +175,7 @@ export class Host {
     this.#runner = undefined;
     this.#paused = false;
     this.#inbox = [];
+    this.#gathered = [];
     this.#backlog = [];
     this.#ordered = [];
     this.#writing = false;
@@ -197,7 +204,7 @@ export class Host {
   }
 
   request(request: string, operation: Operation): void {
-    this.#later(0, () => this.feed({ type: 'request', request, operation }));
+    this.#later(0, () => this.#gather({ type: 'request', request, operation }));
   }
 
   /** Asks the process to end, as a signal would. */
@@ -205,13 +212,33 @@ export class Host {
     this.#later(0, () => this.feed({ type: 'stop' }));
   }
 
+  /** As the live host: what comes from outside in one turn of its event loop is handled together. */
+  #gather(event: Event, frame = 0): void {
+    const { gatherMsMax, random } = this.#parts;
+    if (gatherMsMax === 0) return this.feed(event, frame);
+    this.#gathered.push({ event, frame });
+    if (this.#gathered.length === 1) this.#later(random.between(0, gatherMsMax), () => this.#handleGathered());
+  }
+
   feed(event: Event, frame = 0): void {
+    this.#gathered.push({ event, frame });
+    this.#handleGathered();
+  }
+
+  #handleGathered(): void {
     const { trace, timeline, events } = this.#parts;
     const node = this.#node;
-    if (node === undefined) return;
-    trace.event(timeline.nowMs, this.id, event, frame);
-    events.happened(this.id, event);
-    for (const effect of node.handle(event, this.#instant())) {
+    const gathered = this.#gathered;
+    this.#gathered = [];
+    if (node === undefined || gathered.length === 0) return;
+    for (const { event, frame } of gathered) {
+      trace.event(timeline.nowMs, this.id, event, frame);
+      events.happened(this.id, event);
+    }
+    const all = gathered.map(({ event }) => event);
+    const at = this.#instant();
+    const effects = node.handleAll?.(all, at) ?? all.flatMap((event) => node.handle(event, at));
+    for (const effect of effects) {
       if (effect.type === 'wakeAt') this.#wakeAt(effect.atMs);
       else if ((effect.type === 'send' || effect.type === 'reply') && effect.urgent) this.#run(effect);
       else this.#ordered.push(effect);
@@ -352,9 +379,9 @@ export class Host {
       disconnected: (node) => post({ type: 'disconnected', node }),
       dialFailed: (address) => post({ type: 'dialFailed', address }),
       frame: (from, bytes) =>
-        this.#post(() => this.feed({ type: 'message', from, ...decode(bytes) }, hashBytes(bytes))),
+        this.#post(() => this.#gather({ type: 'message', from, ...decode(bytes) }, hashBytes(bytes))),
       gossip: (from, topic, bytes) =>
-        this.#post(() => this.feed({ type: 'gossip', from, topic, ...decode(bytes) }, hashBytes(bytes))),
+        this.#post(() => this.#gather({ type: 'gossip', from, topic, ...decode(bytes) }, hashBytes(bytes))),
     };
   }
 

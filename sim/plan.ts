@@ -30,6 +30,8 @@ export interface Plan {
   agentsMax: number;
   /** Parts of the nodes' settings: small ones, so that a minute sees many snapshots of the log. */
   settings?: Partial<Settings>;
+  /** What comes to a node within this long is handed to it together, ms; 0 when omitted. */
+  gatherMsMax?: number;
   clockOffsetMsMax: number;
   clockDriftMax: number;
   network: Partial<NetworkSettings>;
@@ -88,6 +90,7 @@ export function drawPlan(seed: string, wishes: Wishes = {}): Plan {
       ? 100
       : tightFor((workload.agents ?? 1) + (wishes.guests?.count ?? 0)),
     settings: drawSettings(random.fork('settings')),
+    gatherMsMax: random.fork('gather').pick([0, 0.3, 2]),
     clockOffsetMsMax: 60_000,
     clockDriftMax: ambient('drift', [0.001, 0.02, 0.1]),
     network: {

@@ -67,6 +67,7 @@ export class Simulation {
       seed: plan.seed,
       nodes: plan.nodes,
       startSpreadMs: plan.startSpreadMs,
+      ...(plan.gatherMsMax !== undefined && { gatherMsMax: plan.gatherMsMax }),
       clockOffsetMsMax: plan.clockOffsetMsMax,
       clockDriftMax: plan.clockDriftMax,
       network: plan.network,

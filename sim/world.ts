@@ -40,6 +40,8 @@ export interface WorldOptions {
   network?: Partial<NetworkSettings>;
   disk?: Partial<DiskSettings>;
   runner?: Partial<RunnerSettings>;
+  /** What comes to a node within this long is handed to it together, ms; 0 when omitted. */
+  gatherMsMax?: number;
   /** Another state machine in the place of the production node: a scripted one in tests, consensus alone. */
   createNode?: NodeFactory;
 }
@@ -212,6 +214,7 @@ export class World {
       runner: { ...defaultRunner, ...runner },
       createNode: createNode ?? ((init) => new Node(init)),
       events: this.#hostEvents,
+      gatherMsMax: this.#options.gatherMsMax ?? 0,
       clockOffsetMs: clock.between(-1, 1) * (this.#options.clockOffsetMsMax ?? 0),
       clockRate: 1 + clock.between(-1, 1) * (this.#options.clockDriftMax ?? 0),
     });

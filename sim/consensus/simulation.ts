@@ -49,6 +49,7 @@ export class ConsensusSimulation {
       seed: plan.seed,
       nodes: plan.nodes,
       startSpreadMs: plan.startSpreadMs,
+      ...(plan.gatherMsMax !== undefined && { gatherMsMax: plan.gatherMsMax }),
       clockOffsetMsMax: plan.clockOffsetMsMax,
       clockDriftMax: plan.clockDriftMax,
       network: plan.network,
