@@ -68,7 +68,7 @@ export class Election {
     const { nowMs, heardLeaderMs } = this.#state;
     this.#state.heardLeaderMs = Math.max(heardLeaderMs, nowMs - ageMs);
     this.#heardFromLeader();
-    this.#resetDeadline();
+    this.#awaitSilence();
   }
 
   /**
@@ -81,9 +81,7 @@ export class Election {
     this.#leaderLost = true;
     if (!isVoter || options.leaseReads) return;
     const rank = failoverRank(peer, configuration.voters, id);
-    // Who should rather not lead lets all others go first.
-    const place = rank + (1 - this.#state.priority) * configuration.voters.length;
-    this.#failover = new Failover(nowMs + place * options.fastElectionStaggerMs, options.fastElectionTriesMax);
+    this.#failover = new Failover(nowMs + this.#turnMs(rank), options.fastElectionTriesMax);
   }
 
   /** Asks whether votes would be given, which disturbs nobody (thesis, 9.6). */
@@ -237,10 +235,29 @@ export class Election {
     if (isVoter && otherVoters.length === 0) this.#deadlineMs = nowMs;
   }
 
+  /**
+   * The leader was heard. Should it fall silent, the voters ask one after the other, as soon as they let go of it: a round
+   * of asking disturbs nobody, so the first one need not wait for chance to give it a lead. Whoever had no success waits a
+   * random time from then on.
+   */
+  #awaitSilence(): void {
+    const { nowMs, leader, configuration, id, options, random } = this.#state;
+    const turnMs = this.#turnMs(failoverRank(leader, configuration.voters, id) + random() / 4);
+    this.#deadlineMs = nowMs + Math.min(options.electionTimeoutMsMin + turnMs, options.electionTimeoutMsMax);
+  }
+
+  /** When it is a voter's turn to replace a leader, ms. Who should rather not lead lets all others go first. */
+  #turnMs(rank: number): number {
+    const { options, configuration, priority } = this.#state;
+    return (rank + (1 - priority) * configuration.voters.length) * options.fastElectionStaggerMs;
+  }
+
   #resetDeadline(): void {
     const { nowMs, options, random, priority } = this.#state;
     const { electionTimeoutMsMin, electionTimeoutMsMax } = options;
-    const share = random() + 1 - priority;
+    // Never all of it: those that should all rather not lead must not stand at the same moment either.
+    const least = (1 - priority) * 0.7;
+    const share = least + (1 - least) * random();
     this.#deadlineMs = nowMs + electionTimeoutMsMin + share * (electionTimeoutMsMax - electionTimeoutMsMin);
   }
 

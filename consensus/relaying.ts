@@ -13,21 +13,24 @@ export class Relaying {
   readonly #state: State;
   readonly #replication: Replication;
   readonly #term: number;
+  readonly #leader: string;
   #namedMs: number;
   #passedOnMs = Number.NEGATIVE_INFINITY;
 
   constructor(state: State) {
     this.#state = state;
     this.#term = state.term;
+    this.#leader = state.leader;
     this.#namedMs = state.nowMs;
-    this.#replication = new Replication(state, 'committed');
+    this.#replication = new Replication(state, state.leader);
   }
 
   /** Whether it still serves under the leader that asked for it. */
   get stands(): boolean {
-    const { term, leader, nowMs, options } = this.#state;
+    const { term, leader, role, nowMs, options } = this.#state;
     const isNamed = nowMs - this.#namedMs < forgottenAfter * options.electionTimeoutMsMax;
-    return term === this.#term && leader !== '' && isNamed;
+    // One that has become a voter may itself stand for election: then it speaks for nobody.
+    return role === 'follower' && term === this.#term && leader === this.#leader && isNamed;
   }
 
   serve(children: readonly string[]): void {
@@ -37,19 +40,19 @@ export class Relaying {
 
   /** The leader was heard: passes it on, and says who answers. */
   heard(): void {
-    const { term, leader, nowMs, options } = this.#state;
+    const { term, nowMs, options } = this.#state;
     // A busy leader is heard far more often than anybody needs to know.
-    if (nowMs - this.#passedOnMs < options.heartbeatIntervalMs / 2) return;
+    if (!this.stands || nowMs - this.#passedOnMs < options.heartbeatIntervalMs / 2) return;
     this.#passedOnMs = nowMs;
     this.#replication.heartbeat();
     const children = [...this.#replication.progress]
       .filter(([, { lastAckMs }]) => Number.isFinite(lastAckMs))
       .map(([id, { matchIndex, lastAckMs }]) => ({ id, matchIndex, ageMs: Math.ceil(nowMs - lastAckMs) }));
-    if (children.length > 0) this.#state.sendEarly(leader, { type: 'relayReport', body: { term, children } });
+    if (children.length > 0) this.#state.sendEarly(this.#leader, { type: 'relayReport', body: { term, children } });
   }
 
   flush(): void {
-    this.#replication.flush();
+    if (this.stands) this.#replication.flush();
   }
 
   /** False: it claims what cannot be. */

@@ -9,18 +9,18 @@ import type { State } from './state.ts';
 export class Replication {
   readonly #state: State;
   readonly #progress = new Map<string, Progress>();
-  readonly #reach: 'all' | 'committed';
+  readonly #leader: string;
   #round = 0;
 
-  /** `committed`: only what is committed is sent, for a leader that is another node. */
-  constructor(state: State, reach: 'all' | 'committed' = 'all') {
+  /** `leader`: another node leads, and only what is committed is sent, in its name. */
+  constructor(state: State, leader = '') {
     this.#state = state;
-    this.#reach = reach;
+    this.#leader = leader;
   }
 
   get #lastIndex(): number {
     const { log, commitIndex } = this.#state;
-    return this.#reach === 'all' ? log.lastIndex : commitIndex;
+    return this.#leader === '' ? log.lastIndex : commitIndex;
   }
 
   get progress(): ReadonlyMap<string, Progress> {
@@ -219,9 +219,9 @@ export class Replication {
 
   /** In whose name this is sent, and how long ago it gave a sign of life. */
   get #authority(): { leader: string; ageMs: number } {
-    if (this.#reach === 'all') return { leader: '', ageMs: 0 };
-    const { leader, nowMs, heardLeaderMs } = this.#state;
-    return { leader, ageMs: Math.ceil(nowMs - heardLeaderMs) };
+    if (this.#leader === '') return { leader: '', ageMs: 0 };
+    const { nowMs, heardLeaderMs } = this.#state;
+    return { leader: this.#leader, ageMs: Math.ceil(nowMs - heardLeaderMs) };
   }
 
   /** Skips all of the conflicting term that this log does not have (paper, 5.3), and always goes back at least by one. */

@@ -57,17 +57,17 @@ export class Decisions {
     return new Raft({ id: self, hardState, entries, base, snapshot, random, nowMs });
   }
 
-  /** Writes the first configuration of a new cluster and begins. Only a founder calls this, once. */
-  found(cluster: string, voters: NodeId[]): void {
+  /** Writes the first configuration of a new cluster, and begins when that is on disk. Only a founder calls this, once. */
+  found(cluster: string, voters: NodeId[], begun: () => void): void {
     const entries = Raft.bootstrapEntries({ voters, learners: [] });
     const hardState = { term: 1, vote: '' };
-    this.#context.out.persist([
-      writeJson(keys.cluster, cluster),
-      writeJson(keys.hardState, hardState),
-      ...entries.map(writeEntry),
-    ]);
-    this.raft = this.#createRaft({ hardState, entries, base: undefined, snapshot: undefined });
-    this.raft.campaign(this.#context.nowMs);
+    const writes = [writeJson(keys.cluster, cluster), writeJson(keys.hardState, hardState), ...entries.map(writeEntry)];
+    // Nobody hears of a cluster that a failed write may undo.
+    this.#context.out.persist(writes, () => {
+      this.raft = this.#createRaft({ hardState, entries, base: undefined, snapshot: undefined });
+      begun();
+      this.raft.campaign(this.#context.nowMs);
+    });
   }
 
   /** This node leads, and every decision before its time is applied. */

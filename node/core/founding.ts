@@ -28,6 +28,8 @@ export class Founding {
   readonly #events: FoundingEvents;
   /** The founder this node is pledged to; empty when to none. */
   #pledge: NodeId;
+  /** It has begun to, and does not go back. */
+  #founds = false;
   #pledgeDurable = true;
   /** Grows with every ask of this node, across its starts. */
   #round: number;
@@ -54,6 +56,7 @@ export class Founding {
   }
 
   tick(): void {
+    if (this.#founds) return;
     const { nowMs, self, settings, out } = this.#context;
     const others = this.#unfounded();
     if (this.#pledge !== self && nowMs - this.#releasedMs >= settings.rejoinIntervalMs) {
@@ -87,7 +90,7 @@ export class Founding {
 
   /** A late answer to an attempt that was given up counts nothing: that pledge was given back since. */
   onPledge(from: NodeId, { round, granted }: MessageOf<'foundPledge'>): void {
-    if (this.#pledge !== this.#context.self || !granted || round < this.#attemptRound) return;
+    if (this.#founds || this.#pledge !== this.#context.self || !granted || round < this.#attemptRound) return;
     this.#granted.add(from);
     this.#foundIfPledged();
   }
@@ -104,6 +107,7 @@ export class Founding {
     const nonce = Math.floor(random() * 2 ** 32)
       .toString(16)
       .padStart(8, '0');
+    this.#founds = true;
     // The others join it as everybody does who comes later.
     const { profile, settings } = this.#context;
     const sites = founders.map((node) => (node === self ? profile : this.#peers.peer(node)?.profile)?.site ?? '');

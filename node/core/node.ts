@@ -314,10 +314,11 @@ export class Node {
   // ---- the parts, told of each other ----
 
   #found(cluster: string, voters: NodeId[]): void {
-    this.#decisions.found(cluster, voters);
-    this.#context.out.cluster = cluster;
-    reportLocally(this.#context, 'clusterFounded', `cluster ${cluster} founded`, { cluster, voters });
-    this.#peers.introduceToAll();
+    this.#decisions.found(cluster, voters, () => {
+      this.#context.out.cluster = cluster;
+      reportLocally(this.#context, 'clusterFounded', `cluster ${cluster} founded`, { cluster, voters });
+      this.#peers.introduceToAll();
+    });
   }
 
   #adopt(cluster: string): void {

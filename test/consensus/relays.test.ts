@@ -1,5 +1,6 @@
 import { describe, expect, it, test } from 'vitest';
-import type { RaftMessage } from '../../consensus/raft.ts';
+import { encodeConfiguration } from '../../consensus/configuration.ts';
+import { entryKinds, type RaftMessage } from '../../consensus/raft.ts';
 import { directLearners } from '../../consensus/relays.ts';
 import { Cluster } from './cluster.ts';
 import { append, logOf, saidTo, settle, single } from './single.ts';
@@ -161,6 +162,18 @@ describe('what a relay says', () => {
     raft.tick(5_000);
     expect(saidTo(settle(raft), 'y', 'appendRequest')).toEqual([]);
     raft.receive('b', append(3, log.at(-1), [], 2), 5_001);
+    expect(saidTo(settle(raft), 'y', 'appendRequest')).toEqual([]);
+  });
+
+  test('a relay that was made a voter and stands for election speaks for nobody', () => {
+    const raft = single('x', log);
+    raft.receive('a', append(2, log.at(-1), [], 2), 1);
+    raft.receive('a', { type: 'relay', body: { term: 2, children: ['y'] } }, 1);
+    const data = encodeConfiguration({ voters: ['a', 'b', 'c', 'x'], learners: ['y'] });
+    raft.receive('a', append(2, log.at(-1), [{ index: 3, term: 2, kind: entryKinds.configuration, data }], 2), 2);
+    settle(raft);
+    raft.tick(raft.deadlineMs());
+    expect(raft.role).toBe('preCandidate');
     expect(saidTo(settle(raft), 'y', 'appendRequest')).toEqual([]);
   });
 
