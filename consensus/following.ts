@@ -38,7 +38,7 @@ export class Following {
     if (!this.#heardFrom(from, request)) return;
     const body = acceptAppend(state, request);
     if (body === undefined) this.#events.rejected();
-    else state.sendLate(from, { type: 'appendReply', body });
+    else if (request.round > 0) state.sendLate(from, { type: 'appendReply', body });
   }
 
   /**

@@ -30,7 +30,7 @@ export interface AppendRequest {
   previousTerm: number;
   commitIndex: number;
   entries: Entry[];
-  /** Numbers the sender's requests within the term. */
+  /** Numbers the sender's requests within the term, from 1; 0: no answer is wanted. */
   round: number;
   /** For whom the sender passes it on; '': it leads itself. */
   leader: string;

@@ -87,7 +87,7 @@ export class Replication {
         if (!progress.maySend || progress.nextIndex > lastIndex) break;
         this.#send(to, progress, progress.nextIndex - 1, this.#entriesFor(progress));
       }
-      if (progress.toldCommitIndex < Math.min(commitIndex, this.#agreedIndex(progress))) this.#heartbeat(to, progress);
+      if (progress.toldCommitIndex < Math.min(commitIndex, this.#agreedIndex(progress))) this.#tellCommit(to, progress);
     }
   }
 
@@ -197,21 +197,26 @@ export class Replication {
     this.#send(to, progress, this.#agreedIndex(progress), []);
   }
 
+  /** That more is committed is not answered: should it get lost, the next heartbeat says it again. */
+  #tellCommit(to: string, progress: Progress): void {
+    this.#send(to, progress, this.#agreedIndex(progress), [], 0);
+  }
+
   /** Up to where both logs are known to agree. One that ends before this log begins is only asked whether it follows. */
   #agreedIndex({ matchIndex }: Progress): number {
     return matchIndex < this.#state.log.base.index ? 0 : matchIndex;
   }
 
-  #send(to: string, progress: Progress, previousIndex: number, entries: Entry[]): void {
+  #send(to: string, progress: Progress, previousIndex: number, entries: Entry[], round = ++this.#round): void {
     const { log, term, nowMs } = this.#state;
     const previousTerm = previousIndex === 0 ? 0 : log.termAt(previousIndex);
     if (previousTerm === undefined) throw new Error(`no entry ${previousIndex} to send behind`);
-    this.#round += 1;
     const lastIndex = previousIndex + entries.length;
     const commitIndex = Math.min(this.#state.commitIndex, lastIndex);
-    const round = this.#round;
-    const bytes = entries.reduce((sum, { data }) => sum + data.byteLength, 0);
-    progress.sent({ round, sentMs: nowMs, previousIndex, lastIndex, bytes });
+    if (round > 0) {
+      const bytes = entries.reduce((sum, { data }) => sum + data.byteLength, 0);
+      progress.sent({ round, sentMs: nowMs, previousIndex, lastIndex, bytes });
+    }
     progress.toldCommitIndex = Math.max(progress.toldCommitIndex, commitIndex);
     const body = { term, previousIndex, previousTerm, commitIndex, entries, round, ...this.#authority };
     this.#state.sendEarly(to, { type: 'appendRequest', body });
