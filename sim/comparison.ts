@@ -1,5 +1,6 @@
 import type { Plan } from './plan.ts';
 import { Simulation } from './simulation.ts';
+import type { World } from './world.ts';
 
 /** A hash after each step would be large: every so many are kept. */
 const everySteps = 64;
@@ -9,7 +10,7 @@ export class Footprints {
   readonly #words: number[] = [];
 
   /** Follows a simulation; to be called before it runs. */
-  follow({ world }: Simulation): void {
+  follow(world: World): void {
     world.trace.onStep = (step, hash) => {
       if (step % everySteps === 0) this.#words.push(hash | 0);
     };

@@ -1,4 +1,7 @@
 import { agentModule } from './agent-module.ts';
+import { consensusDetectors } from './consensus/marks.ts';
+import { runConsensusPlan } from './consensus/run.ts';
+import { ConsensusSimulation } from './consensus/simulation.ts';
 import { Footprints, lineOfPlan } from './comparison.ts';
 import type { Plan } from './plan.ts';
 import { ScenarioMistake } from './failure.ts';
@@ -79,9 +82,9 @@ const programsOf = (modules: Record<string, string>): Record<string, Program> =>
 
 function runOne(job: Extract<Job, { type: 'run' }>, onProgress: (progress: Progress) => void): Outcome {
   const { plan, modules, record, command, expected } = job;
-  const simulation = new Simulation(plan, [], programsOf(modules));
-  simulation.onProgress = (virtualMs) => onProgress({ virtualMs });
-  const { outcome, footprints } = observe(simulation, record, command);
+  const subject = subjectOf(plan, modules);
+  subject.simulation.onProgress = (virtualMs) => onProgress({ virtualMs });
+  const { outcome, footprints } = observe(subject, record, command);
   if (expected === undefined || expected.hash === outcome.verdict.hash) return outcome;
   const differs = footprints.differs(Footprints.decode(expected.footprints));
   const { steps } = outcome.verdict;
@@ -93,22 +96,47 @@ function runScenario(
   { seed, modules, record, command }: Extract<Job, { type: 'scenario' }>,
   scenario: Scenario,
 ): Outcome {
-  return observe(new ScenarioSimulation(scenario, seed, [], programsOf(modules)), record, command).outcome;
+  return observe(wholeProgram(new ScenarioSimulation(scenario, seed, [], programsOf(modules))), record, command)
+    .outcome;
+}
+
+/** What is run: the whole program, or consensus alone. */
+interface Subject {
+  simulation: Simulation | ConsensusSimulation;
+  marks: Marks;
+  run(): Verdict;
+  guests(): GuestReport[] | undefined;
+}
+
+function subjectOf(plan: Plan, modules: Record<string, string>): Subject {
+  if (plan.alone === undefined) return wholeProgram(new Simulation(plan, [], programsOf(modules)));
+  const simulation = new ConsensusSimulation(plan);
+  const marks = new Marks(simulation.world, consensusDetectors);
+  return { simulation, marks, run: () => runConsensusPlan(plan, simulation), guests: () => undefined };
+}
+
+function wholeProgram(simulation: Simulation): Subject {
+  return {
+    simulation,
+    marks: new Marks(simulation.world),
+    run: () => runPlan(simulation.plan, simulation),
+    guests: () => simulation.guests && guestReports(simulation),
+  };
 }
 
 function observe(
-  simulation: Simulation,
+  { simulation, marks, run, guests: guestsOf }: Subject,
   record: boolean,
   command: string,
 ): { outcome: Outcome; footprints: Footprints } {
   const { world, plan } = simulation;
-  const marks = new Marks(world);
   world.watch(marks);
   const footprints = new Footprints();
-  footprints.follow(simulation);
+  footprints.follow(world);
   const recorder = record ? new Recorder(world) : undefined;
   if (recorder) world.watch(recorder);
-  const verdict = runPlan(plan, simulation);
+  const verdict = run();
+  const guests = guestsOf();
   const { violation } = verdict;
   if (violation) recorder?.note({ kind: 'violation', text: violation.what, details: { checker: violation.checker } });
   const { faults, acknowledged } = verdict.counts;
@@ -132,7 +160,7 @@ function observe(
           counts: verdict.counts,
         }),
       }),
-      ...(simulation.guests && { guests: guestReports(simulation) }),
+      ...(guests && { guests }),
     },
   };
 }
@@ -156,14 +184,12 @@ function guestReports({ guests, ledger, notCompared }: Simulation): GuestReport[
 
 function shrinkPlan(job: Extract<Job, { type: 'shrink' }>, onProgress: (progress: Progress) => void): Done {
   const { modules, checker, runsMax, forMs } = job;
-  const programs = programsOf(modules);
   const untilMs = performance.now() + forMs;
   let count = 0;
   const fails = (plan: Plan): boolean => {
     onProgress({ runs: ++count });
-    return runPlan(plan, new Simulation(plan, [], programs)).violation?.checker === checker;
+    return subjectOf(plan, modules).run().violation?.checker === checker;
   };
   const { plan, runs } = shrink(job.plan, fails, { runsMax, mayGoOn: () => performance.now() < untilMs });
-  const simulation = new Simulation(plan, [], programs);
-  return { type: 'shrink', plan, runs, outcome: observe(simulation, true, '').outcome };
+  return { type: 'shrink', plan, runs, outcome: observe(subjectOf(plan, modules), true, '').outcome };
 }

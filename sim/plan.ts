@@ -19,6 +19,8 @@ export interface Strike {
 /** Everything that makes a run what it is; plain JSON, so that it can be kept, repeated and made smaller. */
 export interface Plan {
   seed: string;
+  /** Consensus without the rest of the program; the whole program when omitted. */
+  alone?: 'consensus';
   nodes: number;
   /** How long faults strike, ms. */
   faultsMs: number;

@@ -12,6 +12,8 @@ export interface SimOptions {
   jobs: number;
   /** No more seeds are begun after so long, ms. */
   forMs: number;
+  /** Consensus alone is run instead of the whole program. */
+  consensus: boolean;
   wishes: NonNullable<Parameters<typeof Simulator.drawPlan>[1]>;
   /** Code of users' agents, by type. */
   modules: Record<string, string>;
@@ -33,6 +35,7 @@ export interface Given {
   nodes?: number;
   minutes?: number;
   faults?: string;
+  consensus?: boolean;
   runs: number;
   jobs: number;
   for?: number;
@@ -61,6 +64,7 @@ Examples:
   conclave sim --replay conclave-sim-42.json            the same run again, to the same event
   conclave sim --scenario examples/scenarios/split-brain.ts
   conclave sim --report out.html                        the run as a page, one lane per node
+  conclave sim --consensus --runs 5000 --jobs 2         consensus alone, which sees far more elections
   conclave sim --agent examples/trading --tasks examples/trading/tasks.jsonl
 
 Exit codes: 0 every promise held, 1 one was broken, 2 wrong usage, 130 interrupted.`;
@@ -73,6 +77,7 @@ export function addSimOptions(command: Command): Command {
     .option('--nodes <count>', 'nodes at the beginning (default: drawn, 3 to 7)', whole(1, nodesMax))
     .option('--minutes <minutes>', 'virtual minutes of faults (default: 0.75)', minutes)
     .option('--faults <names>', 'only these kinds or groups, with commas between; "none" for none, "list" to see them')
+    .option('--consensus', 'consensus alone: voters come and go, snapshots, reads, no agents')
     .option('--runs <count>', 'so many seeds, one after the other', whole(1, runsMax), 1)
     .option('--jobs <count>', 'seeds at the same time', whole(1, 64), 1)
     .option('--for <seconds>', 'begin no more seeds after this much real time', whole(1, 1_000_000))
@@ -101,6 +106,11 @@ export async function readSimOptions(given: Given, simulator: typeof Simulator):
   const alone = ['replay', 'scenario'].filter((name) => given[name as 'replay' | 'scenario'] !== undefined);
   if (alone.length > 1) throw new UsageError('--replay and --scenario exclude each other. Nothing was run.');
   if (several && alone.length > 0) throw new UsageError(`--${alone[0]} is one run: leave --runs out. Nothing was run.`);
+  if (given.consensus && (given.agent ?? given.scenario) !== undefined) {
+    throw new UsageError(
+      '--consensus runs no agents and no scenario: leave --agent and --scenario out. Nothing was run.',
+    );
+  }
   const guests = await readGuests(given);
   const { nodes, minutes, faults, seed = Math.floor(Math.random() * 1_000_000_000) } = given;
   const wishes = {
@@ -111,6 +121,7 @@ export async function readSimOptions(given: Given, simulator: typeof Simulator):
   };
   return {
     seed,
+    consensus: given.consensus === true,
     runs: given.runs,
     jobs: given.jobs,
     forMs: given.for === undefined ? Number.POSITIVE_INFINITY : given.for * 1_000,
@@ -165,8 +176,9 @@ function readTasks(file: string): unknown[] {
 }
 
 /** What was given besides the seed, as it is typed. */
-function commandOf({ nodes, minutes, faults, agent, tasks, count }: Given): string {
+function commandOf({ consensus, nodes, minutes, faults, agent, tasks, count }: Given): string {
   const parts = ['npx conclave sim'];
+  if (consensus) parts.push('--consensus');
   if (nodes !== undefined) parts.push(`--nodes ${nodes}`);
   if (minutes !== undefined) parts.push(`--minutes ${minutes}`);
   if (faults !== undefined) parts.push(`--faults ${faults}`);

@@ -83,12 +83,18 @@ class SimCommand {
     return interruptedCode;
   }
 
+  #draw(seed: number): ReturnType<typeof Simulator.drawPlan> {
+    const { consensus, wishes } = this.#options;
+    const { drawPlan, drawConsensusPlan } = this.#simulator;
+    return (consensus ? drawConsensusPlan : drawPlan)(String(seed), wishes);
+  }
+
   // ---- one run ----
 
   async #single(): Promise<number> {
-    const { seed, wishes, modules, command } = this.#options;
+    const { seed, modules, command } = this.#options;
     const again = `${command} --seed ${seed}`;
-    const plan = this.#simulator.drawPlan(String(seed), wishes);
+    const plan = this.#draw(seed);
     this.#say(colors.bold(`Seed ${seed}`) + ` · ${plan.nodes} nodes, ${plan.faultsMs / 1_000} s of faults`);
     const outcome = await this.#perform({ type: 'run', plan, modules, record: true, command: again });
     return this.#show(outcome, again);
@@ -148,7 +154,9 @@ class SimCommand {
       for (const line of story) this.#say(line);
       this.#say(`\n${summaryText(outcome)}`);
       if (outcome.guests) this.#say(guestsText(outcome));
-      this.#say(marksText(new Map(Object.entries(outcome.marks)), this.#simulator.markSentences, false));
+      this.#say(
+        marksText(new Map(Object.entries(outcome.marks)), this.#simulator.markSentences(outcome.plan.alone), false),
+      );
       if (report) this.#say(`Report: ${report}`);
       if (verdict.violation) this.#sayBroken(outcome, again, found);
       else this.#say(colors.green(colors.bold('Every promise held.')));
@@ -170,7 +178,7 @@ class SimCommand {
   // ---- many runs ----
 
   async #swarm(): Promise<number> {
-    const { seed, runs, jobs, forMs, wishes, modules, collect, command } = this.#options;
+    const { seed, runs, jobs, forMs, modules, collect, command } = this.#options;
     this.#say(colors.bold(`Seeds ${seed} to ${seed + runs - 1}`) + `, ${jobs} at a time`);
     const swarm = new Swarm({
       seed,
@@ -179,7 +187,7 @@ class SimCommand {
       forMs,
       collect,
       run: (each) => {
-        const plan = this.#simulator.drawPlan(String(each), wishes);
+        const plan = this.#draw(each);
         return this.#perform({ type: 'run', plan, modules, record: false, command }, true);
       },
       onProgress: (text) => this.#status.show(text),
@@ -193,7 +201,9 @@ class SimCommand {
       this.#print({ ...swarm.toJson(), ...found?.files, ...(report && { report }), interrupted: this.#interrupted });
     else {
       this.#say(swarm.toText());
-      this.#say(marksText(swarm.marks, this.#simulator.markSentences, true));
+      this.#say(
+        marksText(swarm.marks, this.#simulator.markSentences(this.#options.consensus ? 'consensus' : undefined), true),
+      );
       if (first) this.#sayBroken(first, `${command} --seed ${first.plan.seed}`, found);
       else if (!this.#interrupted) this.#say(colors.green(colors.bold('Every promise held.')));
       if (this.#options.report !== undefined && report === undefined)

@@ -13,5 +13,6 @@ export const consensusFaults: readonly (FaultKind | AmbientKind)[] = [
 /** Draws a run of consensus alone: a plan like any other, with the faults that there are for it. */
 export function drawConsensusPlan(seed: string, wishes: Wishes = {}): Plan {
   const wanted = wishes.faults ?? consensusFaults;
-  return drawPlan(seed, { ...wishes, faults: consensusFaults.filter((kind) => wanted.includes(kind)) });
+  const plan = drawPlan(seed, { ...wishes, faults: consensusFaults.filter((kind) => wanted.includes(kind)) });
+  return { ...plan, alone: 'consensus' };
 }

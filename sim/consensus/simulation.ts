@@ -23,6 +23,7 @@ import { type ConsensusSettings, drawSettings } from './settings.ts';
  */
 export const progressWithinMs = 20_000;
 const progress = 'eventually-progress';
+const progressEveryMs = 5_000;
 
 /** One voter of a cluster; a test puts one with a mistake in its place. */
 export type CreateVoter = (init: NodeInit, founders: readonly NodeId[], settings: ConsensusSettings) => SimNode;
@@ -40,6 +41,8 @@ export class ConsensusSimulation {
   readonly director: Director;
   readonly members: Members;
   readonly losses: Losses;
+  /** Called now and then with the virtual time, ms. */
+  onProgress: ((virtualMs: number) => void) | undefined;
 
   constructor(plan: Plan, createVoter: CreateVoter = (...given) => new ConsensusNode(...given)) {
     const voters = Array.from({ length: plan.nodes }, (_, i) => `n${i + 1}`);
@@ -75,7 +78,11 @@ export class ConsensusSimulation {
   /** Throws a `WorldFailure` when a promise is broken, or when something throws that must not. */
   run(): void {
     this.begin();
-    this.world.runFor(this.plan.faultsMs);
+    const endMs = this.world.nowMs + this.plan.faultsMs;
+    while (this.world.nowMs < endMs) {
+      this.world.run(Math.min(endMs, this.world.nowMs + progressEveryMs));
+      this.onProgress?.(this.world.nowMs);
+    }
     this.heal();
     this.judge();
   }

@@ -20,6 +20,9 @@ export const catalog = {
   'committed-while-cut-off': 'A leader announced a commit just after it was cut off from the majority.',
   'leader-died-with-uncommitted-entries': 'A leader died with entries on its disk that it had not called committed.',
 
+  'snapshot-brought': 'A snapshot took the place of a log that was too far behind.',
+  'started-from-a-snapshot': 'A node started from a snapshot and the log behind it.',
+
   // leaders at the worst moment
   'leader-died-during-a-recovery': 'The leader died while a placement was decided and not active yet.',
   'leader-died-before-it-placed-the-agents-of-the-dead':

@@ -10,6 +10,7 @@ import { membershipMarks } from './membership.ts';
 import { networkMarks } from './network.ts';
 import { operationMarks } from './operations.ts';
 import { recoveryMarks } from './recovery.ts';
+import { snapshotMarks } from './snapshots.ts';
 import { taskMarks } from './tasks.ts';
 import { voterMarks } from './voters.ts';
 
@@ -17,6 +18,7 @@ import { voterMarks } from './voters.ts';
 export const detectors: { readonly [K in MarkName]: Detector } = {
   ...electionMarks,
   ...logMarks,
+  ...snapshotMarks,
   ...leaderMarks,
   ...voterMarks,
   ...membershipMarks,

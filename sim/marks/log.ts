@@ -2,6 +2,7 @@ import { entryKinds } from '../../consensus/entry.ts';
 import { majorityOf } from '../../consensus/quorum.ts';
 import { decodeCommand } from '../../node/core/command.ts';
 import type { NodeId } from '../../node/core/message.ts';
+import { keys } from '../../node/core/records.ts';
 import type { Detector } from './detector.ts';
 import { entryPrefix, indexOf, type Scene } from './scene.ts';
 
@@ -28,7 +29,10 @@ export const logMarks = {
   'log-tail-cut': (scene, hit) => ({
     durable(node, writes) {
       const last = scene.lastIndex(node);
-      if (writes.some(({ key }) => key.startsWith(entryPrefix) && indexOf(key) <= last)) hit();
+      const covered = scene.coveredIndex(node);
+      const isCut = (index: number): boolean => index <= last && index > covered;
+      if (writes.some(({ key }) => key === keys.snapshot)) return;
+      if (writes.some(({ key }) => key.startsWith(entryPrefix) && isCut(indexOf(key)))) hit();
     },
   }),
 

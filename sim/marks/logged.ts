@@ -14,4 +14,7 @@ export interface Logged {
   agentActive: { agent: string; epoch: number; host: NodeId };
   agentDeleted: { agent: string };
   agentGone: { agent: string; index: number };
+  /** Of consensus alone: a command that came again, or too late. */
+  repeat: { attempt: number };
+  expired: { attempt: number };
 }

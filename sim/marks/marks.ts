@@ -3,8 +3,8 @@ import type { Event } from '../../node/core/event.ts';
 import type { Message, NodeId } from '../../node/core/message.ts';
 import type { Observer } from '../checkers/checker.ts';
 import type { World } from '../world.ts';
-import { type MarkName, markNames } from './catalog.ts';
 import type { Hooks } from './hooks.ts';
+import type { Detector } from './detector.ts';
 import { detectors } from './detectors.ts';
 import type { Hits } from './hits.ts';
 import { Scene } from './scene.ts';
@@ -17,7 +17,7 @@ type Plain = 'decided' | 'durable' | 'started' | 'ended' | 'acted' | 'asked' | '
  * runs (Antithesis), where a checker's are "always". It looks at the world and changes nothing in it.
  */
 export class Marks implements Observer {
-  readonly #hits = new Map<MarkName, number>();
+  readonly #hits = new Map<string, number>();
   readonly #scene: Scene;
   readonly #sent = new Table();
   readonly #received = new Table();
@@ -28,24 +28,25 @@ export class Marks implements Observer {
   readonly #plain = new Table<Plain>();
   #exits: number;
 
-  constructor(world: World) {
+  /** `catalogue`: what looks for each mark, by its name. */
+  constructor(world: World, catalogue: Readonly<Record<string, Detector>> = detectors) {
     this.#scene = new Scene(world);
     this.#exits = world.exits.length;
-    for (const name of markNames) this.#add(detectors[name](this.#scene, () => this.#onHit(name)));
+    for (const [name, detect] of Object.entries(catalogue)) this.#add(detect(this.#scene, () => this.#onHit(name)));
     this.#add(this.#scene.hooks);
   }
 
   /** How often each mark was hit; without those that were not. */
-  get hit(): ReadonlyMap<MarkName, number> {
+  get hit(): ReadonlyMap<string, number> {
     return this.#hits;
   }
 
   /** The same as plain JSON, to be added to that of other runs. */
   counts(): Hits {
-    return Object.fromEntries(this.#hits);
+    return Object.fromEntries(this.#hits) as Hits;
   }
 
-  #onHit(name: MarkName): void {
+  #onHit(name: string): void {
     this.#hits.set(name, (this.#hits.get(name) ?? 0) + 1);
   }
 

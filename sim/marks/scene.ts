@@ -1,6 +1,7 @@
 import type { Entry } from '../../consensus/entry.ts';
 import type { Write } from '../../node/core/effect.ts';
 import type { MessageOf, NodeId } from '../../node/core/message.ts';
+import { snapshotIndexIn } from '../../node/core/log-records.ts';
 import { keys } from '../../node/core/records.ts';
 import { Entry as EntryCodec } from '../../node/core/wire/messages.ts';
 import { Ledger } from '../ledger.ts';
@@ -30,6 +31,7 @@ export class Scene {
   readonly ledger = new Ledger();
   readonly #led = new Map<NodeId, Led>();
   readonly #lastIndexes = new Map<NodeId, number>();
+  readonly #covered = new Map<NodeId, number>();
   #leader: Led | undefined;
 
   constructor(world: World) {
@@ -71,6 +73,11 @@ export class Scene {
     return bytes && EntryCodec.decode(bytes);
   }
 
+  /** Up to where a snapshot stands for the log on a node's disk; 0: there is none. */
+  coveredIndex(node: NodeId): number {
+    return this.#covered.get(node) ?? 0;
+  }
+
   isUp(node: NodeId): boolean {
     return this.world.host(node).state !== 'off';
   }
@@ -96,10 +103,16 @@ export class Scene {
 
   #onDurable(node: NodeId, writes: readonly Write[]): void {
     for (const { key, value } of writes) {
+      if (key === keys.snapshot && value !== undefined) {
+        const covered = snapshotIndexIn(value);
+        this.#covered.set(node, covered);
+        this.#lastIndexes.set(node, Math.max(covered, this.lastIndex(node)));
+      }
       if (!key.startsWith(entryPrefix)) continue;
       const index = indexOf(key);
       const last = this.lastIndex(node);
-      // Entries are only ever removed from the end.
+      // What a snapshot covers may go from the front; all else only from the end.
+      if (value === undefined && index <= this.coveredIndex(node)) continue;
       this.#lastIndexes.set(node, value === undefined ? Math.min(last, index - 1) : Math.max(last, index));
     }
   }

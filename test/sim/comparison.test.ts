@@ -34,7 +34,7 @@ describe('footprints', () => {
   const footprintsOf = (withAct: boolean): Footprints => {
     const simulation = new Simulation(plan);
     const footprints = new Footprints();
-    footprints.follow(simulation);
+    footprints.follow(simulation.world);
     if (withAct) simulation.world.timeline.at(900, () => simulation.world.act('fault', 'world', 'a stray act'));
     run(simulation);
     return footprints;
