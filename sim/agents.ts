@@ -69,7 +69,7 @@ export class SimRunner {
     const program = this.#programs.get(agentType);
     if (program === undefined) return this.#failLater(agent, epoch, `no code for agent type "${agentType}"`);
     const key = keyOf(agent, epoch);
-    if (this.#instances.has(key)) return this.#failLater(agent, epoch, 'the instance exists already');
+    // As in production: one that is there makes way, and nothing more is heard of it.
     const instance: Instance = {
       agent,
       epoch,
@@ -94,9 +94,10 @@ export class SimRunner {
     });
   }
 
+  /** A task for an instance that is gone is dropped: its end was told or asked for, and whoever knows runs it again. */
   run({ agent, epoch, task, payload }: EffectOf<'runTask'>): void {
     const instance = this.#instances.get(keyOf(agent, epoch));
-    if (instance === undefined) return this.#failLater(agent, epoch, 'there is no such instance');
+    if (instance === undefined) return;
     if (instance.waiting.length >= waitingMax) return this.fail(agent, epoch, 'too many tasks are waiting');
     instance.waiting.push({ task, payload: payload.slice() });
     this.#runNext(instance);

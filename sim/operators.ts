@@ -101,10 +101,12 @@ export class Operators {
     let id = this.#log?.called(name, command) ?? 0;
     let over = false;
     let unknown = 0;
+    /** Tries that a node may still carry out. */
+    const open = new Set<object>();
     const existed = this.#existing.has(name);
     const finish = (result: CommandResult | undefined): boolean => {
       if (over) return true;
-      if (result !== undefined && isFinal(command, result, unknown > 0, existed)) {
+      if (result !== undefined && isFinal(command, result, unknown > 0, existed && open.size === 0)) {
         over = true;
         this.#busy.delete(name);
         this.#log?.returned(id, result);
@@ -119,21 +121,24 @@ export class Operators {
       }
       return false;
     };
-    this.#attempt(operation, finish);
+    this.#attempt(operation, open, finish);
     // Sometimes by two doors at once, as an impatient user does.
     if (command.type === 'delete' || !this.#random.chance(0.2)) return;
     unknown += 1;
-    this.#attempt(operation, finish);
+    this.#attempt(operation, open, finish);
   }
 
   /** Asks once; `finish` says whether that was enough. */
-  #attempt(operation: Operation, finish: (result: CommandResult | undefined) => boolean): void {
+  #attempt(operation: Operation, open: Set<object>, finish: (result: CommandResult | undefined) => boolean): void {
     const again = (): void =>
-      this.#world.timeline.after(this.#random.between(100, 400), () => this.#attempt(operation, finish));
+      this.#world.timeline.after(this.#random.between(100, 400), () => this.#attempt(operation, open, finish));
     const node = this.#anyNode();
     if (node === undefined) return again();
     let over = false;
+    const attempt = {};
+    open.add(attempt);
     this.#world.request(node, operation, ({ outcome }) => {
+      open.delete(attempt);
       if (over) return;
       over = true;
       if (!finish(resultOf(outcome))) again();
@@ -157,7 +162,8 @@ const patienceMs = 17_000;
 
 /**
  * Whether an answer ends the command as a whole: not when an earlier try, whose answer was lost, may yet take effect;
- * the node that was asked goes on trying by itself.
+ * the node that was asked goes on trying by itself. `existed`: what is to be deployed was there already, and no such try
+ * is left, so that it is there for good.
  */
 function isFinal({ type }: Command, result: CommandResult, triedBefore: boolean, existed: boolean): boolean {
   if (!triedBefore || result === 'ok') return true;

@@ -28,7 +28,7 @@ function busy(event: Event, at: Instant, id: string, world: World): Effect[] {
     case 'disconnected':
       return [{ type: 'dial', node: event.node, addresses: [] }];
     case 'agentFailed':
-      return event.reason.includes('exists already') ? [] : [start];
+      return [start];
     case 'stop':
       return [{ type: 'exit', code: 0, reason: 'asked to' }];
     case 'request':
