@@ -67,6 +67,11 @@ export class ConfigurationHistory {
     return this.#last.index;
   }
 
+  /** Whether somebody votes by any configuration that may be in force, as far as this node knows. */
+  mayCount(id: string): boolean {
+    return this.#known.some(({ configuration }) => configuration.voters.includes(id));
+  }
+
   /** Takes note of entries that came to the end of the log. */
   appended(entries: readonly Entry[]): void {
     for (const entry of entries) {

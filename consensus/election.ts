@@ -32,13 +32,13 @@ export class Election {
   }
 
   deadlineMs(): number {
-    if (this.#state.role === 'leader' || !this.#state.isVoter) return Number.POSITIVE_INFINITY;
+    if (this.#state.role === 'leader' || !this.#state.mayStand) return Number.POSITIVE_INFINITY;
     return Math.min(this.#deadlineMs, this.#failover?.atMs ?? Number.POSITIVE_INFINITY);
   }
 
   tick(): void {
-    const { role, isVoter, nowMs } = this.#state;
-    if (role === 'leader' || !isVoter) return;
+    const { role, mayStand, nowMs } = this.#state;
+    if (role === 'leader' || !mayStand) return;
     if (this.#state.isDiskStalled) {
       // Its vote for itself would not get to the disk: others may do better.
       this.#failover = undefined;

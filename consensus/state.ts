@@ -101,6 +101,14 @@ export class State {
     return this.configuration.voters.includes(this.id);
   }
 
+  /**
+   * Whether it may have to lead: also one that does not vote any more by its own log. Until that is committed it may be
+   * the only one left whose log a majority would follow (thesis, 4.2.2).
+   */
+  get mayStand(): boolean {
+    return this.configurations.mayCount(this.id);
+  }
+
   get otherVoters(): string[] {
     return this.configuration.voters.filter((voter) => voter !== this.id);
   }

@@ -135,3 +135,21 @@ describe('a configuration', () => {
     expect(decodeConfiguration(Buffer.from(text))).toBeUndefined();
   });
 });
+
+describe('a leader that has proposed its own removal, and nobody else has heard of it', () => {
+  it('stands again while that is not committed: it may be the only one that a majority would follow', () => {
+    const cluster = new Cluster(1, ['a', 'b', 'c', 'd']);
+    const leader = cluster.leader();
+    const [near, far, lost] = ['a', 'b', 'c', 'd'].filter((id) => id !== leader) as [string, string, string];
+    cluster.crash(lost);
+    cluster.partition([leader], [near, far]);
+    cluster.change({ voters: [near, far, lost], learners: [leader] }, leader);
+    cluster.run(5);
+    cluster.crash(leader);
+    cluster.start(leader);
+    cluster.heal();
+    const next = cluster.leader(20_000);
+    cluster.commit('goes on', next, [near, far]);
+    expect(cluster.node(next).configuration().voters).not.toContain(leader);
+  });
+});

@@ -9,8 +9,8 @@ export const harmless: readonly Mutant[] = [
     file: 'consensus/replication.ts',
     edits: [
       {
-        from: 'if (progress.toldCommitIndex < Math.min(commitIndex, progress.matchIndex)) this.#heartbeat(to, progress);',
-        to: 'if (progress.toldCommitIndex < 0) this.#heartbeat(to, progress);',
+        from: 'if (progress.toldCommitIndex < Math.min(commitIndex, this.#agreedIndex(progress))) this.#tellCommit(to, progress);',
+        to: 'if (progress.toldCommitIndex < 0) this.#tellCommit(to, progress);',
       },
     ],
     harmless: true,
@@ -33,7 +33,7 @@ export const harmless: readonly Mutant[] = [
     room: 'consensus',
     what: 'A closed connection to the leader is no reason to stand: elections wait for their timeout, as without the hint.',
     file: 'consensus/election.ts',
-    edits: [{ from: 'if (!isVoter) return;', to: 'if (!isVoter || nowMs >= 0) return;' }],
+    edits: [{ from: 'if (!isVoter || options.leaseReads) return;', to: 'if (!isVoter || nowMs >= 0) return;' }],
     harmless: true,
   },
   {

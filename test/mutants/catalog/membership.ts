@@ -11,8 +11,8 @@ export const membership: readonly Mutant[] = [
     file: 'node/core/founding.ts',
     edits: [
       {
-        from: 'if (this.#pledge !== this.#context.self || !granted || round < this.#attemptRound) return;',
-        to: 'if (this.#pledge !== this.#context.self || (!granted && round < this.#attemptRound)) return;',
+        from: 'if (this.#founds || this.#pledge !== this.#context.self || !granted || round < this.#attemptRound) return;',
+        to: 'if (this.#founds || this.#pledge !== this.#context.self || (!granted && round < this.#attemptRound)) return;',
       },
     ],
   },
@@ -153,6 +153,6 @@ export const membership: readonly Mutant[] = [
     room,
     what: 'A node that starts again tries only those that it was told to join through, who may be gone for good. A bug of this program.',
     file: 'node/core/node.ts',
-    edits: [{ from: 'of joinsIn(restored.entries)) this.#peers', to: 'of joinsIn([])) this.#peers' }],
+    edits: [{ from: 'of [...state.members.values(), ...joinsIn(restored.log.entries)]) {', to: 'of joinsIn([])) {' }],
   },
 ];

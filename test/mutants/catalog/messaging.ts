@@ -106,12 +106,7 @@ export const messaging: readonly Mutant[] = [
     name: 'replaced-leader-denies-agents',
     room,
     what: 'A leader that was replaced and does not know it says that an agent does not exist. A bug of this program.',
-    file: 'node/core/requests.ts',
-    edits: [
-      {
-        from: 'if (this.#unconfirmed.length >= limits.forwardsPendingMax) return done(false);',
-        to: 'if (this.#unconfirmed.length >= 0) return done(true);',
-      },
-    ],
+    file: 'node/core/decisions.ts',
+    edits: [{ from: 'if (read.ok) this.#reads.set(read.id, done);', to: 'if (read.ok) done(true);' }],
   },
 ];
