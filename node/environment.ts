@@ -17,6 +17,8 @@ export interface Environment {
   expect: number;
   /** How many nodes shall vote. */
   voters: number;
+  /** Whether leaders answer reads without asking a majority each time: rests on clocks. */
+  leaseReads: boolean;
   adminHost: string;
   adminPort: number;
   adminUrl: string;
@@ -106,6 +108,7 @@ export function readEnvironment(variables: Variables): Environment {
     join: addresses('CONCLAVE_JOIN', '', joined),
     expect: whole('CONCLAVE_EXPECT', 0, 0, 1_000),
     voters: whole('CONCLAVE_VOTERS', 5, 3, 7),
+    leaseReads: oneOf('CONCLAVE_LEASE_READS', ['off', 'on'], 'off') === 'on',
     adminHost: text('CONCLAVE_ADMIN_HOST', '127.0.0.1'),
     adminPort,
     adminUrl: text('CONCLAVE_ADMIN_URL', `http://127.0.0.1:${adminPort}`),

@@ -117,7 +117,7 @@ function createHost(environment: Environment, parts: Parts, reports: ReportLog, 
         expect: rejoin === undefined ? expect : 0,
         random: () => randomInt(2 ** 47) / 2 ** 47,
         at,
-        settings: { votersMax: environment.voters },
+        settings: { votersMax: environment.voters, leaseReads: environment.leaseReads },
       });
     },
     onReport: (report) => {

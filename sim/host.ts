@@ -7,6 +7,7 @@ import { decode, encode } from '../node/core/wire/codec.ts';
 import { type RunnerSettings, SimRunner } from './agents.ts';
 import { Clock } from './clock.ts';
 import { type Disk, DiskDamaged, type Unsynced } from './disk.ts';
+import { Inbox } from './inbox.ts';
 import type { Network, Port } from './network.ts';
 import type { Program } from './program.ts';
 import type { Random } from './random.ts';
@@ -60,8 +61,6 @@ export interface HostParts {
 
 type Execute = { [K in Effect['type']]: (effect: EffectOf<K>) => void };
 
-/** Things that may wait for a paused or slow process. */
-const inboxMax = 200_000;
 const loadIntervalMs = 1_000;
 /** Timers of a real process are late by up to this much. */
 const timerLateMsMax = 1.5;
@@ -76,20 +75,15 @@ export class Host {
   readonly id: NodeId;
   readonly profile: Profile;
   readonly clock: Clock;
-  /** How long the node takes for each event, ms of the world: above 0 while the machine is overloaded. */
-  serviceMs = 0;
   readonly #parts: HostParts;
   readonly #execute: Execute;
   #node: SimNode | undefined;
   #runner: SimRunner | undefined;
   /** Counts starts: what an earlier life planned does not happen in a later one. */
   #life = 0;
-  #paused = false;
-  #inbox: (() => void)[] = [];
+  readonly #inbox: Inbox;
   /** What came and is handed to the node with whatever comes next. */
   #gathered: { event: Event; frame: number }[] = [];
-  /** What an overloaded process has not come to yet. */
-  #backlog: (() => void)[] = [];
   #ordered: Effect[] = [];
   #writing = false;
   #wish = 0;
@@ -98,6 +92,7 @@ export class Host {
     this.id = parts.id;
     this.profile = parts.profile;
     this.#parts = parts;
+    this.#inbox = new Inbox(parts.timeline, parts.id);
     this.#execute = this.#effects();
     const originMs = parts.random.fork('origin').between(0, 1_000_000);
     this.clock = new Clock(parts.timeline.nowMs, originMs, parts.clockRate, parts.clockOffsetMs);
@@ -105,7 +100,16 @@ export class Host {
 
   get state(): 'off' | 'running' | 'paused' {
     if (this.#runner === undefined) return 'off';
-    return this.#paused ? 'paused' : 'running';
+    return this.#inbox.isPaused ? 'paused' : 'running';
+  }
+
+  /** How long the node takes for each event, ms of the world: above 0 while the machine is overloaded. */
+  get serviceMs(): number {
+    return this.#inbox.serviceMs;
+  }
+
+  set serviceMs(ms: number) {
+    this.#inbox.serviceMs = ms;
   }
 
   get disk(): Disk {
@@ -173,10 +177,8 @@ export class Host {
     this.#life += 1;
     this.#node = undefined;
     this.#runner = undefined;
-    this.#paused = false;
-    this.#inbox = [];
+    this.#inbox.clear();
     this.#gathered = [];
-    this.#backlog = [];
     this.#ordered = [];
     this.#writing = false;
     this.clock.go(this.#parts.timeline.nowMs);
@@ -189,18 +191,15 @@ export class Host {
   /** With `clockToo` the whole machine is suspended: when it goes on it believes that no time has passed. */
   pause(clockToo = false): void {
     if (this.#runner === undefined) return;
-    this.#paused = true;
+    this.#inbox.pause();
     if (clockToo) this.clock.stop(this.#parts.timeline.nowMs);
   }
 
   /** What queued up happens now, in the order in which it came. */
   resume(): void {
-    if (!this.#paused) return;
-    this.#paused = false;
+    if (!this.#inbox.isPaused) return;
     this.clock.go(this.#parts.timeline.nowMs);
-    const inbox = this.#inbox;
-    this.#inbox = [];
-    for (const run of inbox) this.#later(0, run);
+    for (const run of this.#inbox.resume()) this.#later(0, run);
   }
 
   request(request: string, operation: Operation): void {
@@ -394,31 +393,6 @@ export class Host {
   }
 
   #post(run: () => void): void {
-    if (this.#runner === undefined) return;
-    if (this.#paused) {
-      if (this.#inbox.length >= inboxMax)
-        throw new RangeError(`more than ${inboxMax} things wait for paused ${this.id}`);
-      this.#inbox.push(run);
-    } else if (this.serviceMs === 0 && this.#backlog.length === 0) run();
-    else {
-      if (this.#backlog.length >= inboxMax) throw new RangeError(`more than ${inboxMax} things wait for ${this.id}`);
-      this.#backlog.push(run);
-      if (this.#backlog.length === 1) this.#serve();
-    }
-  }
-
-  /** An overloaded process takes one thing after the other, each for a while. */
-  #serve(): void {
-    const life = this.#life;
-    this.#parts.timeline.after(this.serviceMs, () => {
-      const [next] = this.#backlog;
-      if (life !== this.#life || next === undefined) return;
-      if (this.#paused) this.#inbox.push(next);
-      else next();
-      // Only now: what comes meanwhile takes its place behind.
-      if (life !== this.#life) return;
-      this.#backlog.shift();
-      if (this.#backlog.length > 0) this.#serve();
-    });
+    if (this.#runner !== undefined) this.#inbox.post(run);
   }
 }

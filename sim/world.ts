@@ -68,8 +68,7 @@ export interface Exit {
 
 const reportsMax = 5_000;
 const stepsMax = 200_000_000;
-const linesShown = 30;
-const nodesShown = 6;
+const shown = { lines: 30, nodes: 6 };
 
 /**
  * A world of simulated machines that run the production `Node`: one seed draws every delay, loss and fault, so a run
@@ -184,9 +183,9 @@ export class World {
   /** An error that says how to see it again and what the nodes did last. */
   failure(what: string, cause?: unknown): Error {
     if (cause instanceof WorldFailure) return cause;
-    const tail = (who: NodeId): string => this.trace.last(who, linesShown).join('\n');
+    const tail = (who: NodeId): string => this.trace.last(who, shown.lines).join('\n');
     const lines = [`--- world\n${tail('world')}`];
-    for (const node of this.nodes.slice(0, nodesShown))
+    for (const node of this.nodes.slice(0, shown.nodes))
       lines.push(`--- ${node} (${this.host(node).state})\n${tail(node)}`);
     const text = `seed ${this.random.seed} at ${this.nowMs.toFixed(3)} ms: ${what}\n${lines.join('\n')}`;
     return new WorldFailure(text, this.nowMs, cause);

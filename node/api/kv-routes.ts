@@ -1,7 +1,7 @@
 import type { FastifyRequest } from 'fastify';
 import { limits } from '../core/settings.ts';
-import { perform, refuseAbove, type Route } from './routes.ts';
-import { KvGetQuery, KvListQuery, KvWriteQuery } from './schemas.ts';
+import { perform, read, refuseAbove, type Route } from './routes.ts';
+import { KvListQuery, KvWriteQuery, ReadQuery } from './schemas.ts';
 
 const base = '/api/v1/kv';
 /** The log index of the key's last change. */
@@ -22,20 +22,20 @@ export const kvRoutes: readonly Route[] = [
     method: 'GET',
     url: base,
     querystring: KvListQuery,
-    async handle(api, request) {
+    async handle(api, request, reply) {
       const { prefix = '', after, consistency = 'linearizable' } = request.query as KvListQuery;
       const operation = { type: 'kvList' as const, prefix, consistency, ...(after === undefined ? {} : { after }) };
-      const { keys, next } = await perform(api, operation);
+      const { keys, next } = await read(api, operation, reply);
       return { keys, next: next ?? null };
     },
   },
   {
     method: 'GET',
     url: `${base}/*`,
-    querystring: KvGetQuery,
+    querystring: ReadQuery,
     async handle(api, request, reply) {
-      const { consistency = 'linearizable' } = request.query as KvGetQuery;
-      const { value, index } = await perform(api, { type: 'kvGet', key: keyOf(request), consistency });
+      const { consistency = 'linearizable' } = request.query as ReadQuery;
+      const { value, index } = await read(api, { type: 'kvGet', key: keyOf(request), consistency }, reply);
       reply.type(bytes).header(indexHeader, index);
       return Buffer.from(value.buffer, value.byteOffset, value.byteLength);
     },

@@ -1,12 +1,21 @@
 import { randomUUID } from 'node:crypto';
 import type { FastifyReply, FastifyRequest, HTTPMethods } from 'fastify';
-import { ConclaveError, errors } from '../core/errors.ts';
+import { ConclaveError, type ErrorBody, errors } from '../core/errors.ts';
 import type { NodeView, Operation, OperationType, Outcome, Results } from '../core/operation.ts';
 import { whatIsWrong } from '../core/operation-check.ts';
 import { limits } from '../core/settings.ts';
 import type { EventStream } from './event-stream.ts';
 import type { ReportSource } from './report-log.ts';
-import { AgentParams, DeployBody, EventsQuery, idPattern, MigrateBody, NodeParams, TaskBody } from './schemas.ts';
+import {
+  AgentParams,
+  DeployBody,
+  EventsQuery,
+  idPattern,
+  MigrateBody,
+  NodeParams,
+  ReadQuery,
+  TaskBody,
+} from './schemas.ts';
 import { agentJson, nodeJson, reportJson, stateText, statusJson, taskText } from './views.ts';
 
 /** What the routes work with. */
@@ -43,8 +52,33 @@ export async function perform<T extends OperationType>(api: Api, operation: Extr
   if (wrong !== undefined) throw errors.bodyMalformed({ reason: wrong });
   const outcome = (await api.ask(operation)) as Outcome<T>;
   if (outcome.ok) return outcome.result as Results[T];
-  const { code, message, details } = outcome.error;
-  throw new ConclaveError(code, 0, message, details);
+  throw thrown(outcome.error);
+}
+
+function thrown({ code, message, details }: ErrorBody): ConclaveError {
+  return new ConclaveError(code, 0, message, details);
+}
+
+/** The same for what is read; the answer's headers say up to where in the log it holds, and how old it may be. */
+export async function read<T extends OperationType>(
+  api: Api,
+  operation: Extract<Operation, { type: T }>,
+  reply: FastifyReply,
+) {
+  const wrong = whatIsWrong(operation);
+  if (wrong !== undefined) throw errors.bodyMalformed({ reason: wrong });
+  const outcome = (await api.ask(operation)) as Outcome<T>;
+  if (!outcome.ok) throw thrown(outcome.error);
+  const { index, ageMs } = outcome.asOf ?? {};
+  if (index !== undefined) reply.header('conclave-log-index', index);
+  if (ageMs !== undefined) reply.header('conclave-age-ms', ageMs);
+  return outcome.result as Results[T];
+}
+
+/** `?consistency=`, when it is given. */
+function consistencyIn(request: FastifyRequest): ReadQuery {
+  const { consistency } = request.query as ReadQuery;
+  return consistency === undefined ? {} : { consistency };
 }
 
 const agentOf = (request: FastifyRequest): string => (request.params as AgentParams).agent;
@@ -114,24 +148,35 @@ export const routes: readonly Route[] = [
   {
     method: 'GET',
     url: `${base}/status`,
-    handle: async (api) => statusJson(await perform(api, { type: 'status' })),
+    querystring: ReadQuery,
+    handle: async (api, request, reply) =>
+      statusJson(await read(api, { type: 'status', ...consistencyIn(request) }, reply)),
   },
   {
     method: 'GET',
     url: `${base}/nodes`,
-    handle: async (api) => ({ nodes: (await perform(api, { type: 'nodes' })).map(nodeJson) }),
+    querystring: ReadQuery,
+    handle: async (api, request, reply) => ({
+      nodes: (await read(api, { type: 'nodes', ...consistencyIn(request) }, reply)).map(nodeJson),
+    }),
   },
   {
     method: 'GET',
     url: `${base}/nodes/:node`,
     params: NodeParams,
-    handle: async (api, request) =>
-      nodeJson(findNode(await perform(api, { type: 'nodes' }), (request.params as NodeParams).node)),
+    querystring: ReadQuery,
+    async handle(api, request, reply) {
+      const nodes = await read(api, { type: 'nodes', ...consistencyIn(request) }, reply);
+      return nodeJson(findNode(nodes, (request.params as NodeParams).node));
+    },
   },
   {
     method: 'GET',
     url: `${base}/agents`,
-    handle: async (api) => ({ agents: (await perform(api, { type: 'agents' })).map(agentJson) }),
+    querystring: ReadQuery,
+    handle: async (api, request, reply) => ({
+      agents: (await read(api, { type: 'agents', ...consistencyIn(request) }, reply)).map(agentJson),
+    }),
   },
   {
     method: 'POST',
@@ -148,7 +193,9 @@ export const routes: readonly Route[] = [
     method: 'GET',
     url: `${base}/agents/:agent`,
     params: AgentParams,
-    handle: async (api, request) => agentJson(await perform(api, { type: 'agent', agent: agentOf(request) })),
+    querystring: ReadQuery,
+    handle: async (api, request, reply) =>
+      agentJson(await read(api, { type: 'agent', agent: agentOf(request), ...consistencyIn(request) }, reply)),
   },
   {
     method: 'DELETE',

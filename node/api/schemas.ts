@@ -51,8 +51,8 @@ const Consistency = Type.Enum([...consistencies]);
 export const KvWriteQuery = Type.Object({ 'if-index': Type.Optional(Index) });
 export type KvWriteQuery = Static<typeof KvWriteQuery>;
 
-export const KvGetQuery = Type.Object({ consistency: Type.Optional(Consistency) });
-export type KvGetQuery = Static<typeof KvGetQuery>;
+export const ReadQuery = Type.Object({ consistency: Type.Optional(Consistency) });
+export type ReadQuery = Static<typeof ReadQuery>;
 
 export const KvListQuery = Type.Object({
   prefix: Type.Optional(Type.String()),

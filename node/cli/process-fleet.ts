@@ -151,7 +151,16 @@ class ProcessFleet implements Fleet {
 
   #environment(record: ProcessRecord, directory: string): NodeJS.ProcessEnv {
     const { home, distDirectory } = this.#options;
-    const inherited = ['PATH', 'HOME', 'LANG', 'TZ', 'TMPDIR', 'CONCLAVE_LOG_LEVEL', 'CONCLAVE_VOTERS'];
+    const inherited = [
+      'PATH',
+      'HOME',
+      'LANG',
+      'TZ',
+      'TMPDIR',
+      'CONCLAVE_LOG_LEVEL',
+      'CONCLAVE_VOTERS',
+      'CONCLAVE_LEASE_READS',
+    ];
     const kept = inherited.map((name) => [name, process.env[name]]).filter(([, value]) => value !== undefined);
     const addressOf = (port: number): string => `/ip4/127.0.0.1/tcp/${port}`;
     return {

@@ -1,4 +1,4 @@
-import { Command, CommanderError } from 'commander';
+import { Command, CommanderError, Option } from 'commander';
 import { registerAgentCommands } from './agent-commands.ts';
 import { down } from './down.ts';
 import { eventLine, followEvents, type ReportJson } from './events.ts';
@@ -108,32 +108,49 @@ function registerFleetCommands(program: Command, session: Session): void {
     );
 }
 
+interface Reading {
+  consistency?: string;
+}
+
+/** Without it a node says what it has: fast, needs no leader, and may be a moment behind. */
+const consistencyOption = (): Option =>
+  new Option('--consistency <how>', 'what the answer may miss (default: what the node has)').choices([
+    'linearizable',
+    'leader',
+    'stale',
+  ]);
+
+const queryOf = ({ consistency }: Reading): string => (consistency === undefined ? '' : `?consistency=${consistency}`);
+
 function registerViewCommands(program: Command, session: Session): void {
   const { console } = session;
   program
     .command('status')
     .description('leader, nodes and agents')
-    .action(() =>
+    .addOption(consistencyOption())
+    .action((given: Reading) =>
       session.withClient(async (client, { json }) => {
-        const status = await client.get<StatusJson>('/status');
+        const status = await client.get<StatusJson>(`/status${queryOf(given)}`);
         print(console, json, status, () => statusText(status));
       }),
     );
   program
     .command('nodes')
     .description('the nodes')
-    .action(() =>
+    .addOption(consistencyOption())
+    .action((given: Reading) =>
       session.withClient(async (client, { json }) => {
-        const answer = await client.get<{ nodes: StatusJson['nodes'] }>('/nodes');
+        const answer = await client.get<{ nodes: StatusJson['nodes'] }>(`/nodes${queryOf(given)}`);
         print(console, json, answer, () => nodesTable(answer.nodes));
       }),
     );
   program
     .command('agents')
     .description('the agents')
-    .action(() =>
+    .addOption(consistencyOption())
+    .action((given: Reading) =>
       session.withClient(async (client, { json }) => {
-        const answer = await client.get<{ agents: AgentJson[] }>('/agents');
+        const answer = await client.get<{ agents: AgentJson[] }>(`/agents${queryOf(given)}`);
         print(console, json, answer, () => agentsTable(answer.agents));
       }),
     );

@@ -53,8 +53,9 @@ export class Decisions {
   }
 
   #createRaft({ hardState, entries, base, snapshot }: Omit<StoredLog, 'snapshotParts'>): Raft {
-    const { self, random, nowMs } = this.#context;
-    return new Raft({ id: self, hardState, entries, base, snapshot, random, nowMs });
+    const { self, random, nowMs, settings } = this.#context;
+    const options = { leaseReads: settings.leaseReads };
+    return new Raft({ id: self, hardState, entries, base, snapshot, options, random, nowMs });
   }
 
   /** Writes the first configuration of a new cluster, and begins when that is on disk. Only a founder calls this, once. */

@@ -114,7 +114,6 @@ export class Node {
       tasks: this.#tasks,
       views: this.#views,
       operator: this.#operator,
-      cluster: () => this.#cluster,
     });
     this.#membership = new Membership(context, this.#decisions, this.#peers, this.#hosting, () => this.#cluster);
     // What is committed it learns from a leader, whom it must reach first: those it was told to join through may be gone.

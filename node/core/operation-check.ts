@@ -27,12 +27,16 @@ const checkKvWrite = (f: Fields): string | undefined => {
   return f.since === undefined || isIndex(f.since) ? undefined : 'log index';
 };
 
+function checkConsistency(f: Fields): string | undefined {
+  return f.consistency === undefined || isConsistency(f.consistency) ? undefined : 'consistency';
+}
+
 /** Each says which field is wrong, or nothing. */
 const checks: { [T in OperationType]: (fields: Fields) => string | undefined } = {
-  status: () => undefined,
-  nodes: () => undefined,
-  agents: () => undefined,
-  agent: (f) => (isId(f.agent) ? undefined : 'agent'),
+  status: checkConsistency,
+  nodes: checkConsistency,
+  agents: checkConsistency,
+  agent: (f) => (isId(f.agent) ? checkConsistency(f) : 'agent'),
   deploy: (f) => {
     if (!isId(f.agentType)) return 'agent type';
     if (f.request !== undefined && !isText(f.request, 256)) return 'request';

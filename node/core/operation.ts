@@ -7,10 +7,12 @@ import type { NodeId } from './message.ts';
  * simulator makes them directly. Any node takes any of them and passes on what another must do.
  */
 export type Operation =
-  | { type: 'status' }
-  | { type: 'nodes' }
-  | { type: 'agents' }
-  | { type: 'agent'; agent: string }
+  /** Without `consistency`: what the node that is asked has. */
+  | { type: 'status'; consistency?: Consistency }
+  | { type: 'nodes'; consistency?: Consistency }
+  | { type: 'agents'; consistency?: Consistency }
+  /** Without `consistency`: what the node that is asked has, and that there is no such agent only after asking the leader. */
+  | { type: 'agent'; agent: string; consistency?: Consistency }
   | {
       type: 'deploy';
       /** Chosen by the asker: the same request sent twice takes effect once. */
@@ -138,5 +140,5 @@ export interface Results {
 }
 
 export type Outcome<T extends OperationType = OperationType> =
-  | { ok: true; result: Results[T] }
-  | { ok: false; error: ErrorBody };
+  /** `asOf`, of what is read: the log index up to which it holds, and since when the leader was not heard, ms. */
+  { ok: true; result: Results[T]; asOf?: { index: number; ageMs?: number } } | { ok: false; error: ErrorBody };

@@ -3,7 +3,7 @@ import type { ClusterState } from './cluster-state.ts';
 import type { Context } from './context.ts';
 import type { Decisions } from './decisions.ts';
 import { type ConclaveError, errors, toErrorBody } from './errors.ts';
-import { isKvRead, isKvWrite, readKv, writeKv } from './kv.ts';
+import { isKvWrite, writeKv } from './kv.ts';
 import type { Manager } from './manager.ts';
 import type { AgentView, Operation, Outcome } from './operation.ts';
 import type { Views } from './views.ts';
@@ -56,7 +56,6 @@ export class Operator {
     else if (operation.type === 'delete') this.#delete(operation, done);
     else if (operation.type === 'migrate') this.#migrate(operation, done);
     else if (isKvWrite(operation)) writeKv(this.#decisions, operation, done);
-    else if (isKvRead(operation)) done(readKv(this.#state, operation));
     else done(refuse(errors.internal({ reason: `${operation.type} is not for the leader` })));
   }
 

@@ -2,13 +2,14 @@ import type { Context } from './context.ts';
 import type { Decisions } from './decisions.ts';
 import { type ErrorCode, errors, toErrorBody } from './errors.ts';
 import type { Hosting } from './hosting.ts';
-import { isKv, isKvRead, isKvWrite, readKv } from './kv.ts';
+import { isKv, isKvWrite } from './kv.ts';
 import type { MessageOf, NodeId } from './message.ts';
 import type { Operation, Outcome } from './operation.ts';
 import { checkOperation } from './operation-check.ts';
 import { encodeOperation } from './operation-codec.ts';
 import type { Operator } from './operator.ts';
 import type { Peers } from './peers.ts';
+import { consistencyOf, isQuery, Queries } from './queries.ts';
 import { limits } from './settings.ts';
 import type { Tasks } from './tasks.ts';
 import { fromBytes, fromJson, toBytes, toJson } from './text.ts';
@@ -44,9 +45,8 @@ export class Requests {
   readonly #peers: Peers;
   readonly #hosting: Hosting;
   readonly #tasks: Tasks;
-  readonly #views: Views;
+  readonly #queries: Queries;
   readonly #operator: Operator;
-  readonly #cluster: () => string;
   readonly #pending = new Map<string, Pending>();
   /** Asked of this leader before it was ready; empty again when it is, or leads no longer. */
   #held: { operation: Operation; done: Done }[] = [];
@@ -62,16 +62,14 @@ export class Requests {
     tasks: Tasks;
     views: Views;
     operator: Operator;
-    cluster: () => string;
   }) {
     this.#context = init.context;
     this.#decisions = init.decisions;
     this.#peers = init.peers;
     this.#hosting = init.hosting;
     this.#tasks = init.tasks;
-    this.#views = init.views;
+    this.#queries = new Queries(init.context, init.decisions, init.views);
     this.#operator = init.operator;
-    this.#cluster = init.cluster;
   }
 
   ask(operation: Operation, done: Done): void {
@@ -117,6 +115,8 @@ export class Requests {
   #whoCan(operation: Operation): NodeId | undefined {
     const { self } = this.#context;
     const leader = this.#decisions.mayLead() ? self : this.#decisions.leader || undefined;
+    const consistency = consistencyOf(operation);
+    if (consistency !== undefined) return consistency === 'stale' ? self : leader;
     switch (operation.type) {
       case 'status':
       case 'nodes':
@@ -134,9 +134,6 @@ export class Requests {
         const agent = this.#decisions.state.agents.get(operation.agent);
         return agent === undefined ? leader : agent.placement?.host;
       }
-      case 'kvGet':
-      case 'kvList':
-        return operation.consistency === 'stale' ? self : leader;
       default:
         return leader;
     }
@@ -144,26 +141,18 @@ export class Requests {
 
   /** Does it here, or says why not. */
   #perform(request: string, operation: Operation, done: Done): void {
+    const consistency = consistencyOf(operation);
+    if (isQuery(operation) && consistency !== 'leader' && consistency !== 'linearizable') {
+      const isThere = operation.type !== 'agent' || this.#decisions.state.agents.has(operation.agent);
+      if (consistency === 'stale' || isThere) return done(this.#queries.answer(operation));
+      return this.#unknownAgent(operation.agent, done);
+    }
     switch (operation.type) {
-      case 'status':
-        return done({ ok: true, result: this.#views.status(this.#cluster()) });
-      case 'nodes':
-        return done({ ok: true, result: this.#views.nodes() });
-      case 'agents':
-        return done({ ok: true, result: this.#views.agents() });
-      case 'agent': {
-        const agent = this.#views.agent(operation.agent);
-        return agent ? done({ ok: true, result: agent }) : this.#unknownAgent(operation.agent, done);
-      }
       case 'task':
         if (!this.#decisions.state.agents.has(operation.agent)) return this.#unknownAgent(operation.agent, done);
         return this.#tasks.ask(request, operation, done);
       case 'state':
         return this.#readState(operation.agent, done);
-      case 'kvGet':
-      case 'kvList':
-        if (operation.consistency === 'stale') return done(readKv(this.#decisions.state, operation));
-        return this.#lead(operation, done);
       default:
         return this.#lead(operation, done);
     }
@@ -175,8 +164,9 @@ export class Requests {
     // Others may have elected another leader, whose log says otherwise.
     const otherwise = (): Outcome => ({ ok: false, error: toErrorBody(errors.notLeader({ leader: '' })) });
     if (this.#decisions.mayLead()) {
-      if (isKvRead(operation) && operation.consistency === 'linearizable') {
-        return this.#decisions.read((leads) => done(leads ? readKv(this.#decisions.state, operation) : otherwise()));
+      if (isQuery(operation)) {
+        if (operation.consistency === 'leader') return done(this.#queries.answer(operation));
+        return this.#decisions.read((leads) => done(leads ? this.#queries.answer(operation) : otherwise()));
       }
       this.#operator.perform(operation, (outcome) => {
         // What became of a key is said at its place in the log, and a read that is not linearizable says no more than it can.

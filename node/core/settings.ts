@@ -48,6 +48,8 @@ export interface Settings {
   taskRetryMs: number;
   /** An operation that its deadline does not bound otherwise is given up. */
   operationTimeoutMs: number;
+  /** Reads without a round while a majority answered lately; see `leaseReads` of the consensus options. */
+  leaseReads: boolean;
   /** A snapshot takes the place of the log when it has grown by so many decisions, or so many bytes of them. */
   compactEntries: number;
   compactBytes: number;
@@ -82,6 +84,7 @@ export const defaultSettings: Settings = {
   holderRetryMs: 500,
   taskRetryMs: 1_500,
   operationTimeoutMs: 15_000,
+  leaseReads: false,
   compactEntries: 8_192,
   compactBytes: 32 * 1024 * 1024,
   keptEntries: 1_024,

@@ -149,7 +149,7 @@ export class FakeNode {
     const answer = (this.answers[operation.type] ?? defaults[operation.type]) as (o: Operation) => unknown;
     const result = await answer(operation);
     if (result instanceof Error) return { ok: false, error: toErrorBody(result) };
-    return { ok: true, result: result as Results[OperationType] };
+    return { ok: true, result: result as Results[OperationType], asOf: { index: 42, ageMs: 7 } };
   }
 
   report(index: number, kind = 'agentPlaced', details: Record<string, unknown> = {}): void {

@@ -290,3 +290,25 @@ it('the server logs an error of its own, without the token, and says so to the c
   expect(node.logged[0]).not.toContain(token);
   expect(node.logged[0]).not.toContain('secret');
 });
+
+describe('what is read', () => {
+  it.each(['/status', '/nodes', '/nodes/node-1', '/agents', '/agents/counter'])(
+    '%s is read as it was asked for',
+    async (path) => {
+      for (const consistency of ['linearizable', 'leader', 'stale']) {
+        const { statusCode, headers } = await send('GET', `${path}?consistency=${consistency}`);
+        expect(statusCode).toBe(200);
+        expect(node.asked.at(-1)).toMatchObject({ consistency });
+        expect([headers['conclave-log-index'], headers['conclave-age-ms']]).toEqual(['42', '7']);
+      }
+      await send('GET', path);
+      expect(node.asked.at(-1)).not.toHaveProperty('consistency');
+    },
+  );
+
+  it('is refused with an unknown consistency, and nobody is asked', async () => {
+    const answer = await send('GET', '/agents?consistency=maybe');
+    expect([answer.statusCode, answer.json().error.code]).toEqual([400, 'bodyMalformed']);
+    expect(node.asked).toEqual([]);
+  });
+});

@@ -30,8 +30,8 @@ describe('keys and values', () => {
     expect(written).toMatchObject({ ok: true, result: { key: 'a' } });
     const read = { ok: true, result: { key: 'a', value: bytes('blue'), index: indexOf(written) } };
     for (const node of cluster.world.nodes) {
-      expect(ask(cluster, node, { type: 'kvGet', key: 'a', consistency })).toEqual(read);
-      expect(ask(cluster, node, { type: 'kvGet', key: 'a', consistency: 'leader' })).toEqual(read);
+      expect(ask(cluster, node, { type: 'kvGet', key: 'a', consistency })).toMatchObject(read);
+      expect(ask(cluster, node, { type: 'kvGet', key: 'a', consistency: 'leader' })).toMatchObject(read);
     }
     expect(ask(cluster, two, put('a', 'red', { ifIndex: 0 }))).toMatchObject({ error: { code: 'keyChanged' } });
     expect(ask(cluster, two, put('a', 'red', { ifIndex: indexOf(written) }))).toMatchObject({ ok: true });
