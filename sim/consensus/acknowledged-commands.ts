@@ -137,8 +137,8 @@ export class AcknowledgedCommands implements Checker {
     this.#knownIndex = Math.max(this.#knownIndex, index);
   }
 
-  /** Judges a log on a disk that should be complete: its snapshot and its entries come to what everybody applied. */
-  judge(node: NodeId, records: ReadonlyMap<string, Uint8Array>): void {
+  /** Judges a log on a disk that should be complete up to `length`: its snapshot and its entries come to what everybody applied. */
+  judge(node: NodeId, records: ReadonlyMap<string, Uint8Array>, length: number): void {
     const { entries, snapshot } = readLog(records);
     let index = snapshot?.index ?? 0;
     let hash = snapshot === undefined ? 0 : (JSON.parse(fromBytes(snapshot.data)) as { hash: number }).hash;
@@ -154,7 +154,7 @@ export class AcknowledgedCommands implements Checker {
       hash = hashBehind(hash, index, entry.data);
       if (hash !== (this.#hashAt(index) ?? hash)) throw differs(index);
     }
-    if (index < this.#length) throw differs(index + 1);
+    if (index < length) throw differs(index + 1);
   }
 
   #hashAt(index: number): number | undefined {

@@ -20,6 +20,8 @@ export interface ClientSettings {
   patienceMs: number;
   /** How often a client reads before its next command. */
   readChance: number;
+  /** Clients that only read, at the same node as long as that answers. */
+  readers: number;
 }
 
 export const defaultClients: ClientSettings = {
@@ -30,10 +32,12 @@ export const defaultClients: ClientSettings = {
   retryMsMax: 100,
   patienceMs: 2_000,
   readChance: 0.4,
+  readers: 2,
 };
 
 interface Client {
   name: string;
+  isReader: boolean;
   random: Random;
   /** Commands of which it knows what became. */
   done: number;
@@ -74,10 +78,13 @@ export class Clients {
     this.#commands = commands;
     this.#settings = { ...defaultClients, ...settings };
     const random = world.random.fork('clients');
-    this.#clients = Array.from({ length: this.#settings.clients }, (_, i) => {
-      const name = `client-${i + 1}`;
+    const { clients, readers } = this.#settings;
+    this.#clients = Array.from({ length: clients + readers }, (_, i) => {
+      const isReader = i >= clients;
+      const name = isReader ? `reader-${i + 1 - clients}` : `client-${i + 1}`;
       return {
         name,
+        isReader,
         random: random.fork(name),
         done: 0,
         begun: 0,
@@ -113,7 +120,8 @@ export class Clients {
   #next(client: Client): void {
     if (this.#stopping) return;
     this.#busy += 1;
-    if (client.session === undefined) this.#open(client);
+    if (client.isReader) this.#read(client);
+    else if (client.session === undefined) this.#open(client);
     else if (client.random.chance(this.#settings.readChance)) this.#read(client);
     else this.#put(client, client.session);
   }

@@ -146,7 +146,7 @@ export class ConsensusSimulation {
     const { length } = commands;
     world.runUntil(() => this.#reaches(length), progressWithinMs, 'the whole log at every node', progress);
     try {
-      for (const node of this.members.nodes) commands.judge(node, world.host(node).disk.load());
+      for (const node of this.members.nodes) commands.judge(node, world.host(node).disk.load(), length);
     } catch (error) {
       throw world.failure(String(error), error);
     }

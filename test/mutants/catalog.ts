@@ -23,6 +23,8 @@ export const unchanged: Mutant = {
  */
 const escaped: ReadonlySet<string> = new Set([
   'any-tail-kept-behind-a-snapshot',
+  'relay-passes-on-what-may-be-taken-back',
+  'old-command-passes-for-a-new-one',
   'snapshot-names-proposed-members',
   'figure-eight',
   'leader-decides-before-its-first-entry',

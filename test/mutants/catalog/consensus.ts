@@ -229,6 +229,7 @@ export const consensus: readonly Mutant[] = [
     file: 'consensus/reads.ts',
     edits: [{ from: 'if (isLeased) this', to: 'if (!isLeased) this' }],
     alone: true,
+    seedsMax: 1_000,
   },
   {
     name: 'round-counts-earlier-answers',
@@ -237,6 +238,7 @@ export const consensus: readonly Mutant[] = [
     file: 'consensus/reads.ts',
     edits: [{ from: '> round.afterRound;', to: '> 0;' }],
     alone: true,
+    seedsMax: 1_000,
   },
   {
     name: 'relay-passes-on-what-may-be-taken-back',
