@@ -82,13 +82,8 @@ export const messaging: readonly Mutant[] = [
     name: 'passed-on-twice-done-twice',
     room,
     what: 'A command that was passed on and comes a second time is done again, whatever happened since. A bug of this program.',
-    file: 'node/core/requests.ts',
-    edits: [
-      {
-        from: 'else if (commands.has(checked.operation.type)) this.#performOnce(',
-        to: 'else if (commands.size === 0) this.#performOnce(',
-      },
-    ],
+    file: 'node/core/apply-once.ts',
+    edits: [{ from: 'if (by === undefined) return', to: 'if (by !== null) return' }],
   },
   {
     name: 'time-begins-anew',
