@@ -104,8 +104,8 @@ export const messaging: readonly Mutant[] = [
     file: 'node/core/requests.ts',
     edits: [
       {
-        from: 'if (this.#unconfirmed.length >= limits.forwardsPendingMax) return done(false);',
-        to: 'if (this.#unconfirmed.length >= 0) return done(true);',
+        from: 'const isUnknown = leads && ',
+        to: 'const isUnknown = (leads || !leads) && ',
       },
     ],
   },
