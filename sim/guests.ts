@@ -29,6 +29,7 @@ const retried: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'notMember',
   'backlogFull',
   'deadlineExceeded',
+  'outcomeUnknown',
   'agentNotReady',
   'agentUnplaceable',
 ]);

@@ -27,6 +27,7 @@ const retried: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'notMember',
   'backlogFull',
   'deadlineExceeded',
+  'outcomeUnknown',
   'agentNotReady',
 ]);
 

@@ -55,6 +55,7 @@ const retried: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'notMember',
   'backlogFull',
   'deadlineExceeded',
+  'outcomeUnknown',
   'agentNotReady',
 ]);
 

@@ -272,7 +272,7 @@ function uncertain({ body }: CallRefused): CallRefused {
   const message =
     'The answer to a first try was lost, and the key has changed since. Whether that try took effect is unknown. ' +
     'Read the key and decide anew.';
-  return new CallRefused({ code: 'keyUncertain', message, details: body.details }, 409);
+  return new CallRefused({ code: 'outcomeUnknown', message, details: body.details }, 504);
 }
 
 function refusalOf(status: number, text: string, admin: string): CallRefused {

@@ -1,4 +1,4 @@
-import { type ConclaveError, errors } from './errors.ts';
+import { type ConclaveError, type ErrorBody, errors } from './errors.ts';
 
 /** What an applied command did: what to tell people, and which agents it touched. */
 export type Applied =
@@ -14,3 +14,9 @@ export const done = (kind: string, text: string, details: Record<string, unknown
 });
 
 export const refuse = (reason: string): Applied => ({ ok: false, error: errors.commandInvalid({ reason }) });
+
+/**
+ * What a command came to, as the log's state keeps it to answer the same command again. `index`: where it took effect;
+ * `agents`: those that it touched, at most `limits.deployCountMax`.
+ */
+export type Result = { ok: true; index: number; agents: string[] } | { ok: false; error: ErrorBody };

@@ -30,15 +30,16 @@ const appliers: Appliers = {
     if (known === undefined && state.members.size >= limits.membersMax)
       return refuse('the cluster has its most members');
     if (known?.boot === boot && known.membership === 'alive') return refuse(`node ${profile.name} is a member already`);
+    if (known !== undefined) state.changeMembership(known, 'alive', index);
     state.members.set(node, { node, boot, profile, membership: 'alive', since: index });
+    state.sessions.open(String(index), index);
     return done('memberJoined', `${profile.name} joined`, { node, boot, name: profile.name });
   },
 
   memberDead(state, { node, boot, accusers }, index) {
     const member = state.members.get(node);
     if (member?.membership !== 'alive' || member.boot !== boot) return refuse('that node is not alive at that start');
-    member.membership = 'dead';
-    member.since = index;
+    state.changeMembership(member, 'dead', index);
     const names = accusers.map((accuser) => nameOf(state, accuser));
     return done('memberDead', `${member.profile.name} is dead: ${names.join(', ')} cannot reach it`, {
       node,
@@ -51,8 +52,7 @@ const appliers: Appliers = {
   memberLeft(state, { node, boot }, index) {
     const member = state.members.get(node);
     if (member?.membership !== 'alive' || member.boot !== boot) return refuse('that node is not alive at that start');
-    member.membership = 'left';
-    member.since = index;
+    state.changeMembership(member, 'left', index);
     return done('memberLeft', `${member.profile.name} left`, { node, boot, name: member.profile.name });
   },
 
@@ -65,7 +65,7 @@ const appliers: Appliers = {
   },
 
   agentsCreate(state, command, index) {
-    const remembered = state.requests.get(command.request);
+    const remembered = command.request === undefined ? undefined : state.requests.get(command.request);
     if (remembered !== undefined) return done('agentsCreated', 'asked for twice, made once', {}, remembered);
     if (state.agents.size + state.ending.size + command.count > limits.agentsMax) {
       return { ok: false, error: errors.agentsTooMany({ agentsMax: limits.agentsMax }) };
@@ -99,7 +99,7 @@ const appliers: Appliers = {
         decision: undefined,
       });
     }
-    state.rememberRequest(command.request, ids);
+    if (command.request !== undefined) state.rememberRequest(command.request, ids);
     const text = `${ids.join(', ')} deployed (${command.strategy})`;
     return done('agentsCreated', text, { agents: ids, type: command.agentType, strategy: command.strategy }, ids);
   },
@@ -157,8 +157,7 @@ const appliers: Appliers = {
   clusterRecovered(state, { from, cluster, lastTerm, lastIndex, survivors, lostVoters, olderState }, index) {
     for (const member of state.members.values()) {
       if (member.membership !== 'alive' || survivors.includes(member.node)) continue;
-      member.membership = 'dead';
-      member.since = index;
+      state.changeMembership(member, 'dead', index);
     }
     const [first = ''] = survivors;
     state.voterNote = { node: first, votes: true, reason: 'the cluster was recovered from its log' };
@@ -172,6 +171,7 @@ const appliers: Appliers = {
     return done('clusterRecovered', text, details);
   },
 
+  outcome: () => refuse('it decides nothing'),
   skip: () => refuse('it decides nothing'),
 
   agentGone(state, { agent: id, index }) {

@@ -1,4 +1,6 @@
+import { Sessions } from '../../consensus/sessions.ts';
 import type { Decision } from '../../strategies/strategy.ts';
+import type { Result } from './applied.ts';
 import type { NodeId, Profile } from './message.ts';
 import { limits } from './settings.ts';
 
@@ -81,14 +83,21 @@ export class ClusterState {
   voters = new Map<NodeId, Voter>();
   /** Why the next configuration is to make a node vote, or vote no more. */
   voterNote: { node: NodeId; votes: boolean; reason: string } | undefined;
-  /** Deploy requests that took effect, with the agents they made; oldest first, bounded. */
+  /**
+   * What members have had done for their users: a session each, from the entry that makes it a member to the one that ends
+   * that. Of positions in the log only these end it, so a member that is idle keeps its own.
+   */
+  readonly sessions = new Sessions<Result>({
+    sessionsMax: limits.membersMax,
+    resultsMax: limits.resultsOfSessionMax,
+    idleEntriesMax: Number.MAX_SAFE_INTEGER,
+  });
+  /** Deploy requests that users named and that took effect, with the agents they made; oldest first, bounded. */
   readonly requests = new Map<string, string[]>();
   /** The key-value space. */
   readonly kv = new Map<string, KvRecord>();
   /** Characters of its keys and bytes of its values together. */
   kvBytes = 0;
-  /** Log index of the last deletion of any key. */
-  kvDeletedIndex = 0;
 
   alive(): Member[] {
     return [...this.members.values()].filter((member) => member.membership === 'alive');
@@ -96,6 +105,19 @@ export class ClusterState {
 
   isAlive(node: NodeId): boolean {
     return this.members.get(node)?.membership === 'alive';
+  }
+
+  /** The session of a living start of a node: the log index at which it became a member, which never comes again. */
+  sessionOf(node: NodeId, boot: number): string | undefined {
+    const member = this.members.get(node);
+    return member?.membership === 'alive' && member.boot === boot ? String(member.since) : undefined;
+  }
+
+  /** A member comes back, or goes for good: what was its session until now is over. */
+  changeMembership(member: Member, membership: Member['membership'], index: number): void {
+    this.sessions.close(String(member.since));
+    member.membership = membership;
+    member.since = index;
   }
 
   /** The placement stands on a living node, and on the same start of it. */

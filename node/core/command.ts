@@ -1,12 +1,16 @@
 import { type Entry, entryKinds } from '../../consensus/entry.ts';
+import type { Serial } from '../../consensus/sessions.ts';
 import type { Decision } from '../../strategies/strategy.ts';
-import { errors } from './errors.ts';
+import { type ErrorBody, errors } from './errors.ts';
 import { decodeKvCommand, encodeKvCommand, isKvCommand, type KvCommand } from './kv-command.ts';
 import type { NodeId, Profile } from './message.ts';
 import { fromBytes, fromJson, toBytes, toJson } from './text.ts';
 
-/** A decision, as the replicated log carries it. `atMs` is the leader's wall clock, for the audit trail only. */
-export type Command = { atMs: number } & (
+/**
+ * A decision, as the replicated log carries it. `atMs` is the leader's wall clock, for the audit trail only; `by` says
+ * whose command led to it, so that it takes effect once.
+ */
+export type Command = { atMs: number; by?: Serial } & (
   | { kind: 'memberJoin'; node: NodeId; boot: number; profile: Profile }
   | { kind: 'memberDead'; node: NodeId; boot: number; accusers: NodeId[] }
   | { kind: 'memberLeft'; node: NodeId; boot: number }
@@ -14,7 +18,8 @@ export type Command = { atMs: number } & (
   | { kind: 'voterNote'; node: NodeId; votes: boolean; reason: string }
   | {
       kind: 'agentsCreate';
-      request: string;
+      /** As the user named it; without a name nobody asks for it again in another session. */
+      request: string | undefined;
       agentType: string;
       source: string | undefined;
       /** The exact name of a single agent; without it names are `<base>-<n>`. */
@@ -56,6 +61,8 @@ export type Command = { atMs: number } & (
       /** Agents most of whose holders are lost go on from what the others hold. */
       olderState: boolean;
     }
+  /** Decides nothing: what became of a command that leads to no other decision. Without `error` all was as it wanted. */
+  | { kind: 'outcome'; error: ErrorBody | undefined }
   /** Decides nothing: written by a recovery where an index must not become an epoch. */
   | { kind: 'skip' }
 );

@@ -2,13 +2,14 @@ import type { Configuration } from '../../consensus/configuration.ts';
 import type { Entry, RaftMessage } from '../../consensus/message.ts';
 import { entryKinds } from '../../consensus/message.ts';
 import { type Persist, type ProposalRefusal, Raft, type Snapshot } from '../../consensus/raft.ts';
-import type { Applied } from './applied.ts';
-import { apply, nameOf } from './apply.ts';
+import type { Applied, Result } from './applied.ts';
+import { nameOf } from './apply.ts';
+import { applyOnce } from './apply-once.ts';
 import { ClusterState } from './cluster-state.ts';
 import { type Draft, decodeCommand, encodeCommand } from './command.ts';
 import type { Context } from './context.ts';
 import type { Report } from './effect.ts';
-import { type ConclaveError, errors } from './errors.ts';
+import { type ConclaveError, errors, toErrorBody } from './errors.ts';
 import type { NodeId } from './message.ts';
 import { LogRecords, type StoredLog } from './log-records.ts';
 import { keys, writeEntry, writeJson } from './records.ts';
@@ -25,7 +26,9 @@ export interface DecisionEvents {
   leadershipChanged(): void;
 }
 
-type Done = (result: { ok: true; index: number } | { ok: false; error: ConclaveError }) => void;
+type Done = (result: Result) => void;
+
+const refusal = (error: ConclaveError): Result => ({ ok: false, error: toErrorBody(error) });
 
 /** The replicated log of decisions: proposes, keeps it durable, and applies what is committed to the state. */
 export class Decisions {
@@ -97,7 +100,7 @@ export class Decisions {
       if (done !== undefined) this.#proposed.set(outcome.index, { term: outcome.term, done });
       return;
     }
-    done?.({ ok: false, error: this.#whyRefused(outcome.reason) });
+    done?.(refusal(this.#whyRefused(outcome.reason)));
   }
 
   /**
@@ -166,7 +169,7 @@ export class Decisions {
     for (const [place, { done }] of this.#proposed) {
       if (place > index) continue;
       this.#proposed.delete(place);
-      done({ ok: false, error: errors.leaderUnknown({}) });
+      done(refusal(errors.leaderUnknown({})));
     }
     this.#events.passedOver();
   }
@@ -197,21 +200,21 @@ export class Decisions {
     if (proposed === undefined) return;
     this.#proposed.delete(entry.index);
     // Another leader's entry took the place: what was proposed here never happened at this index.
-    if (proposed.term !== entry.term) proposed.done({ ok: false, error: errors.leaderUnknown({}) });
+    if (proposed.term !== entry.term) proposed.done(refusal(errors.leaderUnknown({})));
   }
 
   #applyCommand(entry: Entry): void {
     const command = decodeCommand(entry.data);
     if (command.kind !== 'kvPut' && command.kind !== 'kvDelete') this.decidedIndex = entry.index;
-    const applied = apply(this.state, command, entry.index);
-    if (applied.ok) {
-      this.#report(entry, command.atMs, applied.kind, applied.text, applied.details);
-      this.#events.applied(applied);
+    const { result, news } = applyOnce(this.state, command, entry.index);
+    if (news !== undefined) {
+      this.#report(entry, command.atMs, news.kind, news.text, news.details);
+      this.#events.applied(news);
     }
     const proposed = this.#proposed.get(entry.index);
     if (proposed === undefined || proposed.term !== entry.term) return;
     this.#proposed.delete(entry.index);
-    proposed.done(applied.ok ? { ok: true, index: entry.index } : applied);
+    proposed.done(result);
   }
 
   #report(entry: Entry, atMs: number, kind: string, text: string, details: Report['details']): void {
@@ -231,7 +234,7 @@ export class Decisions {
   #loseProposals(): void {
     const lost = [...this.#proposed.values()];
     this.#proposed.clear();
-    for (const { done } of lost) done({ ok: false, error: errors.leaderUnknown({}) });
+    for (const { done } of lost) done(refusal(errors.leaderUnknown({})));
   }
 }
 

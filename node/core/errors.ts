@@ -89,12 +89,6 @@ const definitions = {
       `Key "${d.key}" ${d.index === 0 ? 'does not exist' : `was last changed at index ${d.index}`}, ` +
       `${d.ifIndex === 0 ? 'and it should not exist' : `not at ${d.ifIndex}`}. Nothing was changed. Read it again and decide anew.`,
   ),
-  keyUncertain: define<{ key: string }>(
-    409,
-    (d) =>
-      `Key "${d.key}" may have changed while the request was tried again. Whether the request took effect is unknown; ` +
-      'it was not done a second time. Read the key and decide anew.',
-  ),
   kvFull: define<{ what: string; max: number }>(
     409,
     (d) => `The key-value space is full: at most ${d.max} ${d.what}. Nothing was changed. Delete some keys first.`,
@@ -103,8 +97,8 @@ const definitions = {
   leaderUnknown: define<Record<string, never>>(
     503,
     () =>
-      'The cluster has no leader in reach of this node. The outcome is unknown if the request was on its way. ' +
-      'Send it again with the same id; "conclave status" shows who is missing.',
+      'The cluster has no leader in reach of this node. Nothing was changed. Send it again in a moment, or read with ' +
+      '"consistency=stale"; "conclave status" shows who is missing.',
   ),
   notLeader: define<{ leader: string }>(
     503,
@@ -124,6 +118,12 @@ const definitions = {
     (d) =>
       `${d.what} was not answered within ${d.ttlMs} ms. Whether it took effect is unknown. ` +
       'Send it again with the same id: it takes effect once.',
+  ),
+  outcomeUnknown: define<{ what: string }>(
+    504,
+    (d) =>
+      `Whether the ${d.what} took effect can no longer be told: once, or not at all. ` +
+      'Look at what is there now, then decide whether to send it anew.',
   ),
   agentNotReady: define<{ agent: string }>(
     503,
@@ -202,6 +202,11 @@ export interface ErrorBody {
   code: ErrorCode;
   message: string;
   details: Record<string, unknown>;
+}
+
+/** The error that such a body was made of. */
+export function fromErrorBody({ code, message, details }: ErrorBody): ConclaveError {
+  return new ConclaveError(code, statusOf(code), message, details);
 }
 
 export function toErrorBody(error: unknown): ErrorBody {

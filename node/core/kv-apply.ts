@@ -23,23 +23,20 @@ export const kvAppliers = {
     return done(kvChanged, `${key} set`, { key, bytes: value.byteLength });
   },
 
-  kvDelete(state: ClusterState, command: KvDeleteCommand, index: number): Applied {
+  kvDelete(state: ClusterState, command: KvDeleteCommand): Applied {
     const { key } = command;
     const known = state.kv.get(key);
     const error = whyNot(state, command) ?? (known === undefined ? errors.keyUnknown({ key }) : undefined);
     if (known === undefined || error !== undefined) return { ok: false, error: error ?? errors.keyUnknown({ key }) };
     state.kvBytes -= bytesOf(key, known.value);
     state.kv.delete(key);
-    state.kvDeletedIndex = index;
     return done(kvChanged, `${key} deleted`, { key });
   },
 };
 
 /** Whether the key is as the command's conditions want it. */
-function whyNot(state: ClusterState, { key, ifIndex, since }: KvCommand): ConclaveError | undefined {
+function whyNot(state: ClusterState, { key, ifIndex }: KvCommand): ConclaveError | undefined {
   const index = state.kv.get(key)?.index ?? 0;
-  // Of a key that is not there it is not known when it was deleted, only when the last of all was.
-  if (since !== undefined && (index || state.kvDeletedIndex) > since) return errors.keyUncertain({ key });
   if (ifIndex !== undefined && ifIndex !== index) return errors.keyChanged({ key, ifIndex, index });
   return undefined;
 }

@@ -1,3 +1,4 @@
+import type { Serial } from '../../consensus/sessions.ts';
 import { fromBytes, toBytes } from './text.ts';
 
 /** What both kinds of change of the key-value space say. */
@@ -6,8 +7,6 @@ interface KvChange {
   key: string;
   /** Only if the key was last changed at this log index; 0: only if there is no such key. */
   ifIndex?: number;
-  /** Said again by who does not know what became of the first time: only if the key did not change behind this index. */
-  since?: number;
 }
 
 /** A decision about the key-value space. The value goes into the log as it is: JSON would cost more than the rest of a write. */
@@ -16,13 +15,13 @@ export type KvDeleteCommand = { kind: 'kvDelete' } & KvChange;
 
 export type KvCommand = KvPutCommand | KvDeleteCommand;
 
-type Stamped = KvCommand & { atMs: number };
+type Stamped = KvCommand & { atMs: number; by?: Serial };
 
 /** First bytes. Every other command is JSON and begins with a brace. */
 const putMark = 1;
 const deleteMark = 2;
 const hasIfIndex = 1;
-const hasSince = 2;
+const hasSerial = 2;
 const numberBytes = 8;
 /** Mark, flags, time of the leader. */
 const headBytes = 2 + numberBytes;
@@ -32,24 +31,25 @@ const keyLengthBytes = 2;
 export const isKvCommand = (bytes: Uint8Array): boolean => bytes[0] === putMark || bytes[0] === deleteMark;
 
 /**
- * Mark, flags, time (ms, double), the two indexes where the flags say so (doubles), the key behind its length (16 bits,
- * big-endian like all numbers here), and whatever follows is the value.
+ * Mark, flags, time (ms, double), where the flags say so the index of the condition, and session, serial and lowest
+ * (doubles), the key behind its length (16 bits, big-endian like all numbers here), and whatever follows is the value.
  */
 export function encodeKvCommand(command: Stamped): Uint8Array {
-  const { ifIndex, since } = command;
+  const { ifIndex, by } = command;
   const key = toBytes(command.key);
   const value = command.kind === 'kvPut' ? command.value : undefined;
-  const numbers = Number(ifIndex !== undefined) + Number(since !== undefined);
-  const keyAt = headBytes + numbers * numberBytes + keyLengthBytes;
+  // The name of a session is a log index.
+  const serial = by === undefined ? [] : [Number(by.session), by.serial, by.lowest];
+  const numbers = [...(ifIndex === undefined ? [] : [ifIndex]), ...serial];
+  const keyAt = headBytes + numbers.length * numberBytes + keyLengthBytes;
   const bytes = new Uint8Array(keyAt + key.byteLength + (value?.byteLength ?? 0));
   const view = new DataView(bytes.buffer);
   bytes[0] = value === undefined ? deleteMark : putMark;
-  bytes[1] = (ifIndex === undefined ? 0 : hasIfIndex) | (since === undefined ? 0 : hasSince);
+  bytes[1] = (ifIndex === undefined ? 0 : hasIfIndex) | (by === undefined ? 0 : hasSerial);
   view.setFloat64(2, command.atMs);
   let at = headBytes;
-  for (const index of [ifIndex, since]) {
-    if (index === undefined) continue;
-    view.setFloat64(at, index);
+  for (const number of numbers) {
+    view.setFloat64(at, number);
     at += numberBytes;
   }
   view.setUint16(at, key.byteLength);
@@ -63,13 +63,12 @@ export function decodeKvCommand(bytes: Uint8Array): Stamped {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const flags = view.getUint8(1);
   let at = headBytes;
-  const next = (isThere: boolean): number | undefined => {
-    if (!isThere) return undefined;
+  const next = (): number => {
     at += numberBytes;
     return view.getFloat64(at - numberBytes);
   };
-  const ifIndex = next((flags & hasIfIndex) !== 0);
-  const since = next((flags & hasSince) !== 0);
+  const ifIndex = flags & hasIfIndex ? next() : undefined;
+  const by = flags & hasSerial ? { session: String(next()), serial: next(), lowest: next() } : undefined;
   const keyAt = at + keyLengthBytes;
   const valueAt = keyAt + view.getUint16(at);
   if (valueAt > bytes.byteLength) throw new RangeError('the key is longer than the entry');
@@ -77,7 +76,7 @@ export function decodeKvCommand(bytes: Uint8Array): Stamped {
     atMs: view.getFloat64(2),
     key: fromBytes(bytes.subarray(keyAt, valueAt)),
     ...(ifIndex === undefined ? {} : { ifIndex }),
-    ...(since === undefined ? {} : { since }),
+    ...(by === undefined ? {} : { by }),
   };
   if (view.getUint8(0) === deleteMark) return { kind: 'kvDelete', ...change };
   return { kind: 'kvPut', ...change, value: bytes.subarray(valueAt) };

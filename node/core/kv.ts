@@ -1,3 +1,4 @@
+import type { Serial } from '../../consensus/sessions.ts';
 import type { ClusterState } from './cluster-state.ts';
 import type { Decisions } from './decisions.ts';
 import { errors, toErrorBody } from './errors.ts';
@@ -19,20 +20,20 @@ export const isKvRead = (operation: Operation): operation is KvRead =>
 export const isKv = (operation: Operation): boolean => isKvWrite(operation) || isKvRead(operation);
 
 /** Has the log hold a change of the key-value space; `done` hears of it once it is applied, or cannot be told. */
-export function writeKv(decisions: Decisions, operation: KvWrite, done: (outcome: Outcome) => void): void {
+export function writeKv(decisions: Decisions, operation: KvWrite, by: Serial, done: (outcome: Outcome) => void): void {
   const { key } = operation;
-  decisions.propose(commandOf(operation), (result) => {
+  decisions.propose({ ...commandOf(operation), by }, (result) => {
     if (result.ok) done({ ok: true, result: { key, index: result.index, deleted: operation.type === 'kvDelete' } });
     else if (operation.type === 'kvDelete' && result.error.code === 'keyUnknown') {
       // Whoever wants it gone has what they want.
       done({ ok: true, result: { key, index: 0, deleted: false } });
-    } else done({ ok: false, error: toErrorBody(result.error) });
+    } else done(result);
   });
 }
 
 function commandOf(operation: KvWrite): KvCommand {
-  const { key, ifIndex, since } = operation;
-  const change = { key, ...(ifIndex === undefined ? {} : { ifIndex }), ...(since === undefined ? {} : { since }) };
+  const { key, ifIndex } = operation;
+  const change = { key, ...(ifIndex === undefined ? {} : { ifIndex }) };
   if (operation.type === 'kvDelete') return { kind: 'kvDelete', ...change };
   return { kind: 'kvPut', ...change, value: operation.value };
 }

@@ -1,3 +1,5 @@
+import type { Serial } from '../../consensus/sessions.ts';
+import type { Result } from './applied.ts';
 import type { Decision } from '../../strategies/strategy.ts';
 import type { AgentRecord, Member } from './cluster-state.ts';
 import type { Context } from './context.ts';
@@ -270,7 +272,7 @@ export class Manager {
     reason: string,
     decision: Decision,
     held: Map<NodeId, number>,
-    done?: (error: ConclaveError | undefined) => void,
+    asked?: { by: Serial; done: (result: Result) => void },
   ): void {
     const { state } = this.#decisions;
     const boot = state.members.get(host)?.boot ?? 0;
@@ -279,12 +281,15 @@ export class Manager {
     this.#proposed.add(agent.id);
     const after = agent.placement?.epoch ?? 0;
     this.#decisions.propose(
-      { kind: 'agentPlace', agent: agent.id, after, host, boot, holders, reason, decision },
+      {
+        ...{ kind: 'agentPlace', agent: agent.id, after, host, boot, holders, reason, decision },
+        ...(asked && { by: asked.by }),
+      },
       (result) => {
         this.#proposed.delete(agent.id);
         if (result.ok) this.#relinquished.delete(agent.id);
         this.touch();
-        done?.(result.ok ? undefined : result.error);
+        asked?.done(result);
       },
     );
   }
@@ -297,22 +302,21 @@ export class Manager {
     return decide(agent, candidatesFor(state, this.#loads, agent, state.agentsByHost()), state.turn);
   }
 
-  /** Moves an agent to the node that the operator named. */
-  migrate(agent: AgentRecord, target: NodeId, done: (error: ConclaveError | undefined) => void): void {
+  /** Moves an agent to the node that the operator named, or returns why not. */
+  migrate(agent: AgentRecord, target: NodeId, by: Serial, done: (result: Result) => void): ConclaveError | undefined {
     const { state } = this.#decisions;
     if (this.#proposed.has(agent.id) || agent.active?.epoch !== agent.placement?.epoch) {
-      done(errors.agentBusyMoving({ agent: agent.id }));
-      return;
+      return errors.agentBusyMoving({ agent: agent.id });
     }
     const candidates = candidatesFor(state, this.#loads, agent, state.agentsByHost());
     const decision = decide(agent, candidates, state.turn);
     const refused = decision.rejected.find((rejected) => rejected.node === target);
     if (refused !== undefined || !state.isAlive(target)) {
       const node = state.members.get(target)?.profile.name ?? target;
-      done(errors.nodeNotEligible({ node, reason: refused?.reason ?? 'is not alive' }));
-      return;
+      return errors.nodeNotEligible({ node, reason: refused?.reason ?? 'is not alive' });
     }
-    this.#propose(agent, target, 'moved by an operator', { ...decision, node: target }, new Map(), done);
+    this.#propose(agent, target, 'moved by an operator', { ...decision, node: target }, new Map(), { by, done });
+    return undefined;
   }
 }
 

@@ -23,8 +23,7 @@ const isConsistency = (value: unknown): boolean => consistencies.includes(value 
 
 const checkKvWrite = (f: Fields): string | undefined => {
   if (!isKvKey(f.key)) return kvKeyRule;
-  if (f.ifIndex !== undefined && !isIndex(f.ifIndex)) return 'index';
-  return f.since === undefined || isIndex(f.since) ? undefined : 'log index';
+  return f.ifIndex === undefined || isIndex(f.ifIndex) ? undefined : 'index';
 };
 
 function checkConsistency(f: Fields): string | undefined {

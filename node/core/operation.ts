@@ -33,9 +33,9 @@ export type Operation =
   | { type: 'migrate'; agent: string; target: NodeId }
   | { type: 'task'; agent: string; task: string; payload: Uint8Array; ttlMs: number }
   | { type: 'state'; agent: string; ttlMs: number }
-  /** `ifIndex`: only if the key was last changed there, 0: only if it does not exist. `since`: see `KvCommand`. */
-  | { type: 'kvPut'; key: string; value: Uint8Array; ifIndex?: number; since?: number }
-  | { type: 'kvDelete'; key: string; ifIndex?: number; since?: number }
+  /** `ifIndex`: only if the key was last changed there, 0: only if it does not exist. */
+  | { type: 'kvPut'; key: string; value: Uint8Array; ifIndex?: number }
+  | { type: 'kvDelete'; key: string; ifIndex?: number }
   | { type: 'kvGet'; key: string; consistency: Consistency }
   /** The keys that begin with `prefix`, from behind the key `after`. */
   | { type: 'kvList'; prefix: string; after?: string; consistency: Consistency };

@@ -1,5 +1,7 @@
 import { strategies } from '../../strategies/registry.ts';
+import type { Serial } from '../../consensus/sessions.ts';
 import type { ClusterState } from './cluster-state.ts';
+import type { Result } from './applied.ts';
 import type { Context } from './context.ts';
 import type { Decisions } from './decisions.ts';
 import { type ConclaveError, errors, toErrorBody } from './errors.ts';
@@ -30,7 +32,10 @@ const refuse = (error: ConclaveError): Outcome => ({ ok: false, error: toErrorBo
 
 const unexplained = (view: AgentView): AgentView => ({ ...view, decision: undefined });
 
-/** What is asked of the leader: deploy, delete, migrate, keys and values. Answers once the log holds the decision. */
+/**
+ * What is asked of the leader: deploy, delete, migrate, keys and values. Answers once the log holds the decision: that
+ * nothing is to be done, too, so that a copy of the command that is held up on its way can change nothing later.
+ */
 export class Operator {
   readonly #context: Context;
   readonly #decisions: Decisions;
@@ -51,25 +56,36 @@ export class Operator {
     return this.#decisions.state;
   }
 
-  perform(operation: Operation, done: Done): void {
-    if (operation.type === 'deploy') this.#deploy(operation, done);
-    else if (operation.type === 'delete') this.#delete(operation, done);
-    else if (operation.type === 'migrate') this.#migrate(operation, done);
-    else if (isKvWrite(operation)) writeKv(this.#decisions, operation, done);
+  /** Does what a user commands, once for each serial. */
+  perform(operation: Operation, by: Serial, done: Done): void {
+    if (operation.type === 'deploy') this.#deploy(operation, by, done);
+    else if (operation.type === 'delete') this.#delete(operation, by, done);
+    else if (operation.type === 'migrate') this.#migrate(operation, by, done);
+    else if (isKvWrite(operation)) writeKv(this.#decisions, operation, by, done);
     else done(refuse(errors.internal({ reason: `${operation.type} is not for the leader` })));
   }
 
-  #deploy(operation: OperationOf<'deploy'>, done: Done): void {
+  /** Has the log say that it came to this without any other decision, unless the same command came before. */
+  #conclude(error: ConclaveError | undefined, by: Serial, done: (result: Result) => void): void {
+    this.#decisions.propose({ kind: 'outcome', error: error && toErrorBody(error), by }, done);
+  }
+
+  #deploy(operation: OperationOf<'deploy'>, by: Serial, done: Done): void {
+    const onResult = (result: Result): void => {
+      if (!result.ok) return done(result);
+      const { agents } = result;
+      this.#await(agents, 0, placedWithinMs, () => {
+        const views = agents.flatMap((agent) => this.#views.agent(agent) ?? []);
+        done({ ok: true, result: { agents: views.length <= explainedMax ? views : views.map(unexplained) } });
+      });
+    };
     const refused = this.#whyNotDeploy(operation);
-    if (refused !== undefined) {
-      done(refuse(refused));
-      return;
-    }
+    if (refused !== undefined) return this.#conclude(refused, by, onResult);
     const { agentType, source, name, count, strategy, capabilities, holders } = operation;
-    const request = operation.request ?? '';
     const draft = {
       kind: 'agentsCreate' as const,
-      request,
+      by,
+      request: operation.request,
       agentType,
       source,
       name: count === 1 ? name : undefined,
@@ -79,17 +95,7 @@ export class Operator {
       capabilities,
       holders,
     };
-    this.#decisions.propose(draft, (result) => {
-      if (!result.ok) {
-        done(refuse(result.error));
-        return;
-      }
-      const agents = this.#state.requests.get(request) ?? [];
-      this.#await(agents, 0, placedWithinMs, () => {
-        const views = agents.flatMap((agent) => this.#views.agent(agent) ?? []);
-        done({ ok: true, result: { agents: views.length <= explainedMax ? views : views.map(unexplained) } });
-      });
-    });
+    this.#decisions.propose(draft, onResult);
   }
 
   #whyNotDeploy(operation: OperationOf<'deploy'>): ConclaveError | undefined {
@@ -111,14 +117,17 @@ export class Operator {
     return undefined;
   }
 
-  #delete({ agent }: OperationOf<'delete'>, done: Done): void {
-    const answer = () => done({ ok: true, result: { agent } });
-    // Asked for again while the end is not known everywhere.
-    if (this.#state.ending.has(agent)) return this.#awaitGone(agent, answer);
-    this.#decisions.propose({ kind: 'agentDelete', agent }, (result) => {
-      if (result.ok) this.#awaitGone(agent, answer);
-      else done(refuse(result.error));
-    });
+  #delete({ agent }: OperationOf<'delete'>, by: Serial, done: Done): void {
+    const onResult = (result: Result): void => {
+      if (!result.ok) return done(result);
+      const answer = () => done({ ok: true, result: { agent } });
+      const ending = this.#state.ending.get(agent);
+      if (ending !== undefined && ending.index <= result.index) this.#awaitGone(agent, answer);
+      else answer();
+    };
+    // Another has deleted it, and its end is not known everywhere.
+    if (this.#state.ending.has(agent)) this.#conclude(undefined, by, onResult);
+    else this.#decisions.propose({ kind: 'agentDelete', agent, by }, onResult);
   }
 
   /** Without a time limit of its own: whoever asked has one, and may ask again. */
@@ -138,20 +147,25 @@ export class Operator {
     for (const done of waiting) done();
   }
 
-  #migrate({ agent: id, target }: OperationOf<'migrate'>, done: Done): void {
+  #migrate({ agent: id, target }: OperationOf<'migrate'>, by: Serial, done: Done): void {
     const agent = this.#state.agents.get(id);
-    if (agent === undefined) return done(refuse(errors.agentUnknown({ agent: id })));
-    if (!this.#state.members.has(target)) return done(refuse(errors.nodeUnknown({ node: target })));
-    const answer = () => {
-      const view = this.#views.agent(id);
-      done(view ? { ok: true, result: { agent: view } } : refuse(errors.agentUnknown({ agent: id })));
+    const isThere = agent?.placement?.host === target;
+    const onResult = (result: Result): void => {
+      if (!result.ok) return done(result);
+      const answer = () => {
+        const view = this.#views.agent(id);
+        // It was moved, and is gone since.
+        done(view ? { ok: true, result: { agent: view } } : refuse(errors.outcomeUnknown({ what: 'migration' })));
+      };
+      if (isThere) answer();
+      else this.#await([id], result.index - 1, movedWithinMs, answer);
     };
-    const after = agent.placement?.epoch ?? 0;
-    if (agent.placement?.host === target) return answer();
-    this.#manager.migrate(agent, target, (error) => {
-      if (error !== undefined) done(refuse(error));
-      else this.#await([id], after, movedWithinMs, answer);
-    });
+    const conclude = (error?: ConclaveError): void => this.#conclude(error, by, onResult);
+    if (agent === undefined) return conclude(errors.agentUnknown({ agent: id }));
+    if (!this.#state.members.has(target)) return conclude(errors.nodeUnknown({ node: target }));
+    if (isThere) return conclude();
+    const refused = this.#manager.migrate(agent, target, by, onResult);
+    if (refused !== undefined) conclude(refused);
   }
 
   #await(agents: string[], after: number, withinMs: number, done: () => void): void {

@@ -1,8 +1,9 @@
+import type { Serial } from '../../consensus/sessions.ts';
 import type { Context } from './context.ts';
 import type { Decisions } from './decisions.ts';
-import { type ErrorCode, errors, toErrorBody } from './errors.ts';
+import { type ConclaveError, type ErrorCode, errors, toErrorBody } from './errors.ts';
 import type { Hosting } from './hosting.ts';
-import { isKv, isKvWrite } from './kv.ts';
+import { isKv } from './kv.ts';
 import type { MessageOf, NodeId } from './message.ts';
 import type { Operation, Outcome } from './operation.ts';
 import { checkOperation } from './operation-check.ts';
@@ -22,17 +23,19 @@ interface Pending {
   operation: Operation;
   done: Done;
   deadlineMs: number;
-  /** Log index that was applied here when it was asked: whatever it leads to comes behind it. */
-  since: number;
+  ttlMs: number;
+  /** Of a command that was given to a leader: the same for every try. */
+  by: Omit<Serial, 'lowest'> | undefined;
   sentTo: NodeId | undefined;
   sentMs: number;
-  tries: number;
+  /** Whether it was given to anybody: before that it had no effect. */
+  isSent: boolean;
 }
 
 /** Outcomes that another node, or this one a moment later, may better. */
 const retried: readonly ErrorCode[] = ['notLeader', 'leaderUnknown', 'agentNotReady', 'notMember'];
 
-/** What changes the log; of the rest nothing is worse for being done twice, and a task has an id of its own. */
+/** What changes the log, once for each serial; of the rest nothing is worse for being done twice, and a task has an id of its own. */
 const commands: ReadonlySet<Operation['type']> = new Set(['deploy', 'delete', 'migrate', 'kvPut', 'kvDelete']);
 
 /**
@@ -49,9 +52,10 @@ export class Requests {
   readonly #operator: Operator;
   readonly #pending = new Map<string, Pending>();
   /** Asked of this leader before it was ready; empty again when it is, or leads no longer. */
-  #held: { operation: Operation; done: Done }[] = [];
-  /** What became of commands that others passed on, by asker and request; nothing yet for those under way. Bounded. */
-  readonly #forwarded = new Map<string, Outcome | undefined>();
+  #held: { operation: Operation; by: Serial | undefined; done: Done }[] = [];
+  /** Commands that have a number and no answer, by that number. Bounded as all that is pending. */
+  readonly #numbered = new Map<number, Pending>();
+  #serial = 0;
   #count = 0;
 
   constructor(init: {
@@ -80,11 +84,11 @@ export class Requests {
     }
     this.#count += 1;
     const id = `${this.#context.self.slice(-8)}-${this.#context.boot}-${this.#count}`;
-    const named = operation.type === 'deploy' ? { ...operation, request: operation.request ?? id } : operation;
     const ttlMs = 'ttlMs' in operation ? operation.ttlMs : this.#context.settings.operationTimeoutMs;
-    const deadlineMs = this.#context.nowMs + ttlMs;
-    const since = this.#decisions.state.index;
-    const pending = { id, operation: named, done, deadlineMs, since, sentTo: undefined, sentMs: 0, tries: 0 };
+    const pending: Pending = {
+      ...{ id, operation, done, ttlMs, deadlineMs: this.#context.nowMs + ttlMs },
+      ...{ by: undefined, sentTo: undefined, sentMs: 0, isSent: false },
+    };
     this.#pending.set(id, pending);
     this.#dispatch(pending);
   }
@@ -92,21 +96,46 @@ export class Requests {
   #dispatch(pending: Pending): void {
     const { nowMs, self, out } = this.#context;
     pending.sentMs = nowMs;
+    pending.sentTo = undefined;
     const target = this.#whoCan(pending.operation);
+    if (target === undefined || (target !== self && !this.#peers.isConnected(target))) return;
+    const by = commands.has(pending.operation.type) ? this.#numberOf(pending) : undefined;
+    // Until this node is a member nobody could tell a second try from the first.
+    if (by === undefined && commands.has(pending.operation.type)) return;
     pending.sentTo = target;
+    pending.isSent = true;
+    const operation = this.#forThisTry(pending);
     if (target === self) {
-      pending.tries += 1;
-      this.#perform(pending.id, this.#forThisTry(pending), (outcome) => this.#onOutcome(pending, outcome));
-    } else if (target !== undefined && this.#peers.isConnected(target)) {
-      pending.tries += 1;
-      const operation = encodeOperation(this.#forThisTry(pending));
-      out.sendUrgent(target, { type: 'forward', body: { request: pending.id, operation } });
-    } else pending.sentTo = undefined;
+      this.#perform({ request: pending.id, operation, by }, (outcome) => this.#onOutcome(pending, outcome));
+      return;
+    }
+    const { session, serial, lowest } = by ?? { session: '', serial: 0, lowest: 0 };
+    const body = { request: pending.id, operation: encodeOperation(operation), session, serial, lowest };
+    out.sendUrgent(target, { type: 'forward', body });
   }
 
-  /** Tried again, an operation has no more time than it was given at first, and no key is written twice. */
-  #forThisTry({ operation, deadlineMs, tries, since }: Pending): Operation {
-    if (isKvWrite(operation) && tries > 1) return { ...operation, since };
+  /** A command is numbered when it goes out first, in the session of then. Undefined: this node has no session. */
+  #numberOf(pending: Pending): Serial | undefined {
+    if (pending.by === undefined) {
+      const { self, boot } = this.#context;
+      const session = this.#decisions.state.sessionOf(self, boot);
+      if (session === undefined) return undefined;
+      this.#serial += 1;
+      pending.by = { session, serial: this.#serial };
+      this.#numbered.set(this.#serial, pending);
+    }
+    const [lowest = pending.by.serial] = this.#numbered.keys();
+    return { ...pending.by, lowest };
+  }
+
+  #end(pending: Pending, outcome: Outcome): void {
+    this.#pending.delete(pending.id);
+    if (pending.by !== undefined) this.#numbered.delete(pending.by.serial);
+    pending.done(outcome);
+  }
+
+  /** Tried again, an operation has no more time than it was given at first. */
+  #forThisTry({ operation, deadlineMs }: Pending): Operation {
     if (!('ttlMs' in operation)) return operation;
     return { ...operation, ttlMs: Math.max(1, Math.floor(deadlineMs - this.#context.nowMs)) };
   }
@@ -140,7 +169,7 @@ export class Requests {
   }
 
   /** Does it here, or says why not. */
-  #perform(request: string, operation: Operation, done: Done): void {
+  #perform({ request, operation, by }: Asked, done: Done): void {
     const consistency = consistencyOf(operation);
     if (isQuery(operation) && consistency !== 'leader' && consistency !== 'linearizable') {
       const isThere = operation.type !== 'agent' || this.#decisions.state.agents.has(operation.agent);
@@ -154,28 +183,25 @@ export class Requests {
       case 'state':
         return this.#readState(operation.agent, done);
       default:
-        return this.#lead(operation, done);
+        return this.#lead(operation, by, done);
     }
   }
 
   /** A leader that is about to know everything keeps what it is asked until it does. */
-  #lead(operation: Operation, done: Done): void {
+  #lead(operation: Operation, by: Serial | undefined, done: Done): void {
     const { leader } = this.#decisions;
-    // Others may have elected another leader, whose log says otherwise.
-    const otherwise = (): Outcome => ({ ok: false, error: toErrorBody(errors.notLeader({ leader: '' })) });
     if (this.#decisions.mayLead()) {
       if (isQuery(operation)) {
-        if (operation.consistency === 'leader') return done(this.#queries.answer(operation));
-        return this.#decisions.read((leads) => done(leads ? this.#queries.answer(operation) : otherwise()));
+        const read = () => done(this.#queries.answer(operation));
+        if (operation.consistency !== 'linearizable') return read();
+        // Others may have elected another leader, whose log says otherwise.
+        return this.#decisions.read((leads) => (leads ? read() : done(refusal(errors.notLeader({ leader: '' })))));
       }
-      this.#operator.perform(operation, (outcome) => {
-        // What became of a key is said at its place in the log, and a read that is not linearizable says no more than it can.
-        if (outcome.ok || isKv(operation) || retried.includes(outcome.error.code)) return done(outcome);
-        this.#decisions.read((leads) => done(leads ? outcome : otherwise()));
-      });
+      if (by !== undefined) this.#operator.perform(operation, by, done);
+      else done(refusal(errors.bodyMalformed({ reason: `a ${operation.type} without a serial number` })));
     } else if (leader === this.#context.self && this.#held.length < limits.forwardsPendingMax) {
-      this.#held.push({ operation, done });
-    } else done({ ok: false, error: toErrorBody(errors.notLeader({ leader })) });
+      this.#held.push({ operation, by, done });
+    } else done(refusal(errors.notLeader({ leader })));
   }
 
   /** Only the leader knows that an agent does not exist, and only while it leads; others may not have heard of it yet. */
@@ -196,23 +222,21 @@ export class Requests {
 
   #onOutcome(pending: Pending, outcome: Outcome): void {
     if (this.#pending.get(pending.id) !== pending) return;
-    if (!outcome.ok && retried.includes(outcome.error.code)) {
-      // The tick tries again. Of a key, this try did nothing.
-      if (outcome.error.code === 'notLeader' && isKvWrite(pending.operation)) pending.tries -= 1;
-      pending.sentTo = undefined;
-      return;
-    }
-    this.#pending.delete(pending.id);
-    const { operation } = pending;
-    const gone = !outcome.ok && outcome.error.code === 'agentUnknown' && operation.type === 'delete';
-    // An earlier try, whose answer was lost, has deleted it.
-    if (gone && pending.tries > 1) pending.done({ ok: true, result: { agent: operation.agent } });
-    else pending.done(outcome);
+    // The tick tries again.
+    if (!outcome.ok && this.#mayBeBettered(pending, outcome.error.code)) pending.sentTo = undefined;
+    else if (!outcome.ok && outcome.error.code === 'outcomeUnknown') this.#end(pending, refusal(unknown(pending)));
+    else this.#end(pending, outcome);
+  }
+
+  /** Of a command that was passed on, a copy may take effect where there was no room for this one. */
+  #mayBeBettered({ by, sentTo }: Pending, code: ErrorCode): boolean {
+    if (retried.includes(code)) return true;
+    return code === 'backlogFull' && by !== undefined && sentTo !== this.#context.self;
   }
 
   // ---- between nodes ----
 
-  onForward(from: NodeId, { request, operation }: MessageOf<'forward'>): void {
+  onForward(from: NodeId, { request, operation, session, serial, lowest }: MessageOf<'forward'>): void {
     const checked = checkOperation(operation);
     const isUrgent = checked.ok && isKv(checked.operation);
     const reply = (outcome: Outcome) => {
@@ -222,28 +246,9 @@ export class Requests {
       if (isUrgent) out.sendUrgent(from, answer);
       else out.send(from, answer);
     };
-    const key = `${from}/${request}`;
-    if (!checked.ok) reply({ ok: false, error: toErrorBody(errors.bodyMalformed({ reason: checked.reason })) });
-    else if (commands.has(checked.operation.type)) this.#performOnce(key, checked.operation, reply);
-    else this.#perform(key, checked.operation, reply);
-  }
-
-  /** A frame that comes a second time must not do what was refused, or done and undone, meanwhile. */
-  #performOnce(key: string, operation: Operation, reply: Done): void {
-    const known = this.#forwarded.get(key);
-    if (known !== undefined) reply(known);
-    if (this.#forwarded.has(key)) return;
-    this.#forwarded.set(key, undefined);
-    for (const oldest of this.#forwarded.keys()) {
-      if (this.#forwarded.size <= limits.requestsRememberedMax) break;
-      this.#forwarded.delete(oldest);
-    }
-    this.#perform(key, operation, (outcome) => {
-      // Tried again, it may do better.
-      if (!outcome.ok && retried.includes(outcome.error.code)) this.#forwarded.delete(key);
-      else this.#forwarded.set(key, outcome);
-      reply(outcome);
-    });
+    const by = serial > 0 ? { session, serial, lowest } : undefined;
+    if (!checked.ok) reply(refusal(errors.bodyMalformed({ reason: checked.reason })));
+    else this.#perform({ request: `${from}/${request}`, operation: checked.operation, by }, reply);
   }
 
   onAnswer(from: NodeId, { request, body }: MessageOf<'answer'>): void {
@@ -260,7 +265,7 @@ export class Requests {
   onLeadershipChanged(): void {
     const held = this.#held;
     this.#held = [];
-    for (const { operation, done } of held) this.#lead(operation, done);
+    for (const { operation, by, done } of held) this.#lead(operation, by, done);
     for (const pending of this.#pending.values()) if (pending.sentTo === undefined) this.#dispatch(pending);
   }
 
@@ -268,18 +273,44 @@ export class Requests {
     const { nowMs, settings } = this.#context;
     for (const pending of this.#pending.values()) {
       if (nowMs >= pending.deadlineMs) {
-        this.#pending.delete(pending.id);
-        pending.done({ ok: false, error: toErrorBody(this.#whyNotInTime(pending)) });
+        this.#end(pending, refusal(this.#whyNotInTime(pending)));
       } else if (pending.sentTo === undefined && nowMs - pending.sentMs >= settings.retryIntervalMs / 4) {
         this.#dispatch(pending);
       } else if (nowMs - pending.sentMs >= settings.operationTimeoutMs / 3) this.#dispatch(pending);
     }
   }
 
-  #whyNotInTime({ operation, deadlineMs, sentMs }: Pending) {
-    if (this.#decisions.leader === '') return errors.leaderUnknown({});
+  /** What was never given to anybody has failed; of the rest the outcome is unknown. */
+  #whyNotInTime(pending: Pending): ConclaveError {
+    const { operation, isSent } = pending;
+    const isCommand = commands.has(operation.type);
+    if (!isSent && isCommand && this.#decisions.leader !== '' && !this.#isMember()) return errors.notMember({});
+    if (!isSent || (this.#decisions.leader === '' && isRead(operation))) return errors.leaderUnknown({});
     if (operation.type === 'state') return errors.agentNotReady({ agent: operation.agent });
-    const ttlMs = 'ttlMs' in operation ? operation.ttlMs : Math.round(deadlineMs - sentMs);
-    return errors.deadlineExceeded({ what: `The request to ${operation.type}`, ttlMs });
+    return unknown(pending);
   }
+
+  #isMember(): boolean {
+    const { self, boot } = this.#context;
+    return this.#decisions.state.sessionOf(self, boot) !== undefined;
+  }
+}
+
+interface Asked {
+  /** Names the request among all of the cluster. */
+  request: string;
+  operation: Operation;
+  by: Serial | undefined;
+}
+
+const refusal = (error: ConclaveError): Outcome => ({ ok: false, error: toErrorBody(error) });
+
+const isRead = ({ type }: Operation): boolean => !commands.has(type) && type !== 'task';
+
+/** What has an id that its user chose may be sent again; of the rest only a look tells more. */
+function unknown({ operation, ttlMs }: Pending): ConclaveError {
+  const { type } = operation;
+  const hasId = type === 'deploy' ? operation.request !== undefined : !commands.has(type);
+  if (!hasId) return errors.outcomeUnknown({ what: `${type} command` });
+  return errors.deadlineExceeded({ what: `The request to ${type}`, ttlMs });
 }

@@ -112,6 +112,8 @@ export const limits = {
   taskAttemptsMax: 3,
   forwardsPendingMax: 4_096,
   requestsRememberedMax: 1_000,
+  /** Outcomes of commands that are kept of one member, for when it asks again. */
+  resultsOfSessionMax: 4_096,
   contactsMax: 1_024,
   kvKeysMax: 10_000,
   kvKeyLengthMax: 256,

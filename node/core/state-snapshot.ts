@@ -6,7 +6,7 @@ import { fromBytes, fromJson, toBytes, toJson } from './text.ts';
 interface Head {
   index: number;
   turn: number;
-  kvDeletedIndex: number;
+  sessions: ReturnType<ClusterState['sessions']['encode']>;
   members: [NodeId, Member][];
   agents: [string, AgentRecord][];
   ending: [string, Ending][];
@@ -22,11 +22,11 @@ const lengthBytes = 4;
 
 /** The whole state as bytes for a snapshot: the length of the head, the head as JSON, and the values of the keys. */
 export function encodeState(state: ClusterState): Uint8Array {
-  const { index, turn, kvDeletedIndex, members, agents, ending, types, requests, voters, voterNote, kv } = state;
+  const { index, turn, members, agents, ending, types, requests, sessions, voters, voterNote, kv } = state;
   const head: Head = {
     index,
     turn,
-    kvDeletedIndex,
+    sessions: sessions.encode(),
     members: [...members],
     agents: [...agents],
     ending: [...ending],
@@ -55,7 +55,7 @@ export function loadState(state: ClusterState, bytes: Uint8Array): void {
   const head = fromJson(fromBytes(bytes.subarray(lengthBytes, lengthBytes + headBytes))) as Head;
   state.index = head.index;
   state.turn = head.turn;
-  state.kvDeletedIndex = head.kvDeletedIndex;
+  state.sessions.load(head.sessions);
   fill(state.members, head.members);
   fill(state.agents, head.agents);
   fill(state.ending, head.ending);

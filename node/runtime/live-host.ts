@@ -134,7 +134,7 @@ export class LiveHost {
     this.#stopped = true;
     clearTimeout(this.#wakeTimer);
     for (const resolve of this.#asked.values()) {
-      resolve({ ok: false, error: toErrorBody(errors.leaderUnknown({})) });
+      resolve({ ok: false, error: toErrorBody(errors.outcomeUnknown({ what: 'request' })) });
     }
     this.#asked.clear();
     await Promise.allSettled([this.#runner.stopAll(), this.#init.transport.stop()]);

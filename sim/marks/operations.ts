@@ -5,7 +5,7 @@ import type { Detector } from './detector.ts';
 
 const commandTypes: ReadonlySet<Operation['type']> = new Set(['deploy', 'delete', 'migrate']);
 /** Errors after which a command may have taken effect, or may yet. */
-const unknownCodes: ReadonlySet<string> = new Set(['leaderUnknown', 'deadlineExceeded']);
+const unknownCodes: ReadonlySet<string> = new Set(['outcomeUnknown', 'deadlineExceeded']);
 
 /** Whether what was passed on changes the log. */
 const isCommand = (operation: Uint8Array): boolean => commandTypes.has(decodeOperation(operation).type);

@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import type { Serial } from '../../consensus/sessions.ts';
 import { apply } from '../../node/core/apply.ts';
+import { applyOnce } from '../../node/core/apply-once.ts';
 import { ClusterState } from '../../node/core/cluster-state.ts';
 import { type Command, decodeCommand, type Draft, encodeCommand, joinsIn } from '../../node/core/command.ts';
 import { readKv } from '../../node/core/kv.ts';
@@ -17,14 +19,14 @@ class Space {
 
   do(draft: Draft): number | string {
     this.index += 1;
-    const applied = apply(this.state, decodeCommand(encodeCommand({ ...draft, atMs: 7 } as Command)), this.index);
-    return applied.ok ? this.index : applied.error.code;
+    const command = decodeCommand(encodeCommand({ ...draft, atMs: 7 } as Command));
+    const { result } = applyOnce(this.state, command, this.index);
+    return result.ok ? result.index : result.error.code;
   }
 
-  put = (key: string, value: string | Uint8Array, more: { ifIndex?: number; since?: number } = {}) =>
+  put = (key: string, value: string | Uint8Array, more: { ifIndex?: number; by?: Serial } = {}) =>
     this.do({ kind: 'kvPut', key, value: typeof value === 'string' ? bytes(value) : value, ...more });
-  delete = (key: string, more: { ifIndex?: number; since?: number } = {}) =>
-    this.do({ kind: 'kvDelete', key, ...more });
+  delete = (key: string, more: { ifIndex?: number; by?: Serial } = {}) => this.do({ kind: 'kvDelete', key, ...more });
   get = (key: string) => readKv(this.state, { type: 'kvGet', key, consistency });
   list = (prefix: string, after?: string) => {
     const outcome = readKv(this.state, {
@@ -76,18 +78,20 @@ describe('the key-value space', () => {
 
   it('does nothing a second time when a write is tried again', () => {
     const space = new Space();
-    space.put('a', 'one');
-    // The first try took effect, and its answer was lost.
+    space.state.sessions.open('7', 0);
+    const by = (serial: number, lowest = 1): Serial => ({ session: '7', serial, lowest });
+    expect(space.put('a', 'one', { by: by(1) })).toBe(1);
     expect(space.put('a', 'two')).toBe(2);
-    expect(space.put('a', 'two', { since: 1 })).toBe('keyUncertain');
-    expect(space.put('a', 'two', { since: 1, ifIndex: 1 })).toBe('keyUncertain');
-    expect(space.delete('a', { since: 1 })).toBe('keyUncertain');
-    // It did not.
-    expect(space.put('a', 'three', { since: 5 })).toBe(6);
-    // Someone deleted the key behind it: written again it would come back.
-    space.delete('a');
-    expect(space.put('a', 'three', { since: 5 })).toBe('keyUncertain');
-    expect(space.put('a', 'three', { since: 8, ifIndex: 0 })).toBe(9);
+    // Both tries of the first are answered alike, and the second changes nothing.
+    expect(space.put('a', 'one', { by: by(1) })).toBe(1);
+    expect(space.get('a')).toMatchObject({ result: { value: bytes('two'), index: 2 } });
+    expect(space.put('a', 'x', { by: by(2), ifIndex: 9 })).toBe('keyChanged');
+    expect(space.put('a', 'x', { by: by(2), ifIndex: 2 })).toBe('keyChanged');
+    // Its asker has gone on: whatever of it was held up on its way does nothing any more.
+    expect(space.delete('b', { by: by(4, 4) })).toBe('keyUnknown');
+    expect(space.put('a', 'x', { by: by(3) })).toBe('outcomeUnknown');
+    expect(space.put('a', 'x', { by: { ...by(5), session: '8' } })).toBe('outcomeUnknown');
+    expect(space.get('a')).toMatchObject({ result: { value: bytes('two'), index: 2 } });
   });
 
   it('lists keys by prefix, in order, a page at a time', () => {
@@ -137,8 +141,8 @@ describe('a command of it', () => {
     const commands: Command[] = [
       { kind: 'kvPut', key: 'a/b', value, atMs: 1_764_000_000_123 },
       { kind: 'kvPut', key: 'a', value: new Uint8Array(0), ifIndex: 0, atMs: 0.5 },
-      { kind: 'kvPut', key: 'a', value, since: 9_007_199_254_740_991, atMs: 1 },
-      { kind: 'kvDelete', key: 'a', ifIndex: 12, since: 40, atMs: 1 },
+      { kind: 'kvPut', key: 'a', value, by: { session: '40', serial: 9_007_199_254_740_991, lowest: 1 }, atMs: 1 },
+      { kind: 'kvDelete', key: 'a', ifIndex: 12, by: { session: '7', serial: 3, lowest: 2 }, atMs: 1 },
       { kind: 'kvDelete', key: 'a', atMs: 1 },
     ];
     for (const command of commands) expect(decodeCommand(encodeCommand(command))).toEqual(command);
@@ -162,7 +166,7 @@ describe('a command of it', () => {
 
 describe('an operation on it', () => {
   it('travels between nodes as bytes', () => {
-    const put = { type: 'kvPut' as const, key: 'a', value: new Uint8Array(200), ifIndex: 3, since: 2 };
+    const put = { type: 'kvPut' as const, key: 'a', value: new Uint8Array(200), ifIndex: 3 };
     expect(decodeOperation(encodeOperation(put))).toEqual(put);
     expect(encodeOperation(put).byteLength).toBeLessThan(240);
     const others = [

@@ -82,13 +82,8 @@ export const messaging: readonly Mutant[] = [
     name: 'passed-on-twice-done-twice',
     room,
     what: 'A command that was passed on and comes a second time is done again, whatever happened since. A bug of this program.',
-    file: 'node/core/requests.ts',
-    edits: [
-      {
-        from: 'else if (commands.has(checked.operation.type)) this.#performOnce(',
-        to: 'else if (commands.size === 0) this.#performOnce(',
-      },
-    ],
+    file: 'node/core/apply-once.ts',
+    edits: [{ from: 'if (by === undefined) return', to: 'if (by !== null) return' }],
   },
   {
     name: 'time-begins-anew',
@@ -106,7 +101,12 @@ export const messaging: readonly Mutant[] = [
     name: 'replaced-leader-denies-agents',
     room,
     what: 'A leader that was replaced and does not know it says that an agent does not exist. A bug of this program.',
-    file: 'node/core/decisions.ts',
-    edits: [{ from: 'if (read.ok) this.#reads.set(read.id, done);', to: 'if (read.ok) done(true);' }],
+    file: 'node/core/requests.ts',
+    edits: [
+      {
+        from: 'const isUnknown = leads && ',
+        to: 'const isUnknown = (leads || !leads) && ',
+      },
+    ],
   },
 ];

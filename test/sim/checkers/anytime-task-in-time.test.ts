@@ -6,7 +6,8 @@ import { TaskInTime } from '../../../sim/checkers/anytime-task-in-time.ts';
 import { bytes, message, received } from './planted.ts';
 
 const task: Operation = { type: 'task', agent: 'a', task: 't', payload: bytes('{}'), ttlMs: 1_000 };
-const forwarded = { type: 'forward', body: { request: 'r', operation: toBytes(toJson(task)) } } as const;
+const asked = { request: 'r', operation: toBytes(toJson(task)), session: '', serial: 0, lowest: 0 };
+const forwarded = { type: 'forward', body: asked } as const;
 
 /** The ways in which a node is asked for a task that has 1 s. */
 const ways: [string, Event][] = [
