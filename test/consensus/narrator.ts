@@ -1,12 +1,23 @@
 import { decodeConfiguration } from '../../consensus/configuration.ts';
-import { type Entry, entryKinds, type Persist, type Raft, type RaftMessage } from '../../consensus/raft.ts';
-import type { Scene } from './stage.ts';
+import {
+  type Configuration,
+  type Entry,
+  entryKinds,
+  type Persist,
+  type Raft,
+  type RaftMessage,
+  type Snapshot,
+} from '../../consensus/raft.ts';
+import { type Scene, wordsIn } from './stage.ts';
+
+/** What is said about anything but votes, and who asks for these, goes without saying. */
+const toldBriefly: ReadonlySet<string> = new Set(['voteReply', 'transferLeadership']);
 
 /** Tells what is to be seen on a stage, in plain words. An entry is told as index/term. */
 export class Narrator {
   #lines: string[] = [];
   #parts = new Map<string, string>();
-  /** Leaves out what nodes write and the requests and answers about the log. */
+  /** Leaves out what nodes write and what they say about the log. */
   isBrief = false;
 
   readonly watch = (scene: Scene): void => {
@@ -20,6 +31,12 @@ export class Narrator {
         return;
       case 'applied':
         return this.#applied(scene.id, entryText(scene.entry));
+      case 'installed':
+        return this.tell(`${scene.id} goes on from ${snapshotText(scene.snapshot)}`);
+      case 'answered':
+        return this.tell(`${scene.id} answers its read ${scene.read}: ${wordsText(scene.words)}`);
+      case 'lost':
+        return this.tell(`${scene.id} cannot answer its read ${scene.read}`);
     }
   };
 
@@ -47,9 +64,7 @@ export class Narrator {
   }
 
   #said(from: string, to: string, message: RaftMessage): void {
-    const isAboutLog = message.type === 'appendRequest' || message.type === 'appendReply';
-    const isRequest = message.type === 'voteRequest';
-    if (this.isBrief && (isAboutLog || isRequest)) return;
+    if (this.isBrief && !toldBriefly.has(message.type)) return;
     const text = messageText(message);
     const last = this.#lines.at(-1);
     const [sender, said] = [`${from} → `, `: ${text}`];
@@ -98,6 +113,15 @@ function messageText(message: RaftMessage): string {
       if (conflictIndex === 0) return `no, it is term ${term}`;
       return `term ${term}, it does not fit, try ${conflictIndex}${conflictTerm > 0 ? ` or my term ${conflictTerm}` : ''}`;
     }
+    case 'snapshotChunk': {
+      const { term, index, snapshotTerm, length, offset, data } = message.body;
+      const part = `bytes ${offset + 1} to ${offset + data.byteLength} of ${length}`;
+      return `term ${term}, of a snapshot of ${index}/${snapshotTerm} come ${part}`;
+    }
+    case 'snapshotReply': {
+      const { term, index, offset, installed } = message.body;
+      return `term ${term}, ${installed ? `I have all up to ${index}` : `of the snapshot of ${index} I have ${offset} bytes`}`;
+    }
     case 'transferLeadership':
       return `stand now, in place of me in term ${message.body.term}`;
     default:
@@ -105,9 +129,11 @@ function messageText(message: RaftMessage): string {
   }
 }
 
-function writing({ hardState, truncateFrom, entries }: Persist): string {
+function writing({ hardState, truncateFrom, snapshot, dropFrom, dropThrough, entries }: Persist): string {
   const parts: string[] = [];
   if (hardState) parts.push(`term ${hardState.term}, vote for ${hardState.vote || 'nobody'}`);
+  if (snapshot) parts.push(snapshotText(snapshot));
+  if (dropFrom !== undefined) parts.push(`nothing from ${dropFrom} to ${dropThrough} any more`);
   if (truncateFrom !== undefined) parts.push(`a cut from ${truncateFrom} on`);
   if (entries.length > 0) parts.push(entries.map(entryText).join(', '));
   return parts.join('; ');
@@ -118,5 +144,18 @@ export function entryText({ index, term, kind, data }: Entry): string {
   if (kind === entryKinds.command) return `${place} ${new TextDecoder().decode(data)}`;
   if (kind !== entryKinds.configuration) return place;
   const { voters = [], learners = [] } = decodeConfiguration(data) ?? {};
-  return `${place} voters ${voters.join(' ')}${learners.length > 0 ? ` learners ${learners.join(' ')}` : ''}`;
+  return `${place} ${membersText({ voters, learners })}`;
+}
+
+export function membersText({ voters, learners }: Configuration): string {
+  return `voters ${voters.join(' ')}${learners.length > 0 ? ` learners ${learners.join(' ')}` : ''}`;
+}
+
+function snapshotText(snapshot: Snapshot): string {
+  const { index, term, configuration } = snapshot;
+  return `a snapshot of ${index}/${term} (${wordsText(wordsIn(snapshot))}; ${membersText(configuration)})`;
+}
+
+function wordsText(words: readonly string[]): string {
+  return words.length > 0 ? words.join(' ') : 'nothing said yet';
 }

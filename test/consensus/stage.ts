@@ -1,11 +1,14 @@
 import {
   type Entry,
+  entryKinds,
   type HardState,
   type Outgoing,
+  type Output,
   type Persist,
   Raft,
   type RaftMessage,
   type RaftOptions,
+  type Snapshot,
 } from '../../consensus/raft.ts';
 import { Disk } from './disk.ts';
 
@@ -33,6 +36,8 @@ export interface Actor {
   written: Persist[];
   /** What its state machine was given in this life. */
   applied: Entry[];
+  /** What came of all commands: the words that they said, in order. */
+  words: string[];
 }
 
 /** What an audience gets to see. */
@@ -40,7 +45,19 @@ export type Scene =
   | { kind: 'acted'; raft: Raft }
   | { kind: 'said'; from: string; to: string; message: RaftMessage }
   | { kind: 'writing'; id: string; persist: Persist }
-  | { kind: 'applied'; id: string; entry: Entry };
+  | { kind: 'applied'; id: string; entry: Entry }
+  | { kind: 'installed'; id: string; snapshot: Snapshot }
+  | { kind: 'answered'; id: string; read: number; words: readonly string[] }
+  | { kind: 'lost'; id: string; read: number };
+
+/** A snapshot has a byte at least. */
+const nothingSaid = '-';
+
+/** What a snapshot says: all words up to there. */
+export function wordsIn({ data }: Snapshot): string[] {
+  const text = new TextDecoder().decode(data);
+  return text === nothingSaid ? [] : text.split(' ');
+}
 
 /**
  * Real nodes, moved by hand: nothing arrives, comes to a disk or becomes due unless it is asked for. One clock for all;
@@ -62,7 +79,7 @@ export class Stage {
 
   add(id: string, entries: readonly Entry[], hardState: HardState): void {
     const disk = new Disk(entries, hardState);
-    this.actors.set(id, { id, raft: undefined, disk, writes: [], written: [], applied: [] });
+    this.actors.set(id, { id, raft: undefined, disk, writes: [], written: [], applied: [], words: [] });
     this.start(id);
   }
 
@@ -88,6 +105,12 @@ export class Stage {
     const result = act(this.node(id), this.nowMs);
     this.#take(this.actor(id));
     return result;
+  }
+
+  /** A node puts a snapshot in the place of what it has applied. False: there is nothing to put there. */
+  compact(id: string, keepEntries: number): boolean {
+    const data = Buffer.from(this.actor(id).words.join(' ') || nothingSaid);
+    return this.on(id, (raft) => raft.compact(data, keepEntries));
   }
 
   /** Lets the clock go to what a node waits for, if it waits for anything. */
@@ -138,13 +161,16 @@ export class Stage {
 
   start(id: string): void {
     const actor = this.actor(id);
-    const { entries, hardState } = actor.disk;
+    const { entries, hardState, base, snapshot } = actor.disk;
     actor.written = [];
     actor.applied = [];
+    actor.words = snapshot ? wordsIn(snapshot) : [];
     actor.raft = new Raft({
       id,
       hardState,
       entries,
+      base,
+      snapshot,
       options: this.#options,
       random: this.#random,
       nowMs: this.nowMs,
@@ -166,12 +192,25 @@ export class Stage {
       const last = actor.writes.at(-1);
       if (last !== undefined) last.late.push(...output.late);
       else this.#say(id, output.late);
-      for (const entry of output.committed) {
-        actor.applied.push(entry);
-        this.#audience({ kind: 'applied', id, entry });
-      }
+      this.#feed(actor, output);
       more = output.more;
     }
+  }
+
+  /** What its state machine gets to do. */
+  #feed(actor: Actor, { installed, committed, reads, readsLost }: Output): void {
+    const { id } = actor;
+    if (installed !== undefined) {
+      actor.words = wordsIn(installed);
+      this.#audience({ kind: 'installed', id, snapshot: installed });
+    }
+    for (const entry of committed) {
+      actor.applied.push(entry);
+      if (entry.kind === entryKinds.command) actor.words.push(new TextDecoder().decode(entry.data));
+      this.#audience({ kind: 'applied', id, entry });
+    }
+    for (const read of reads) this.#audience({ kind: 'answered', id, read: read.id, words: actor.words });
+    for (const read of readsLost) this.#audience({ kind: 'lost', id, read });
   }
 
   #say(from: string, letters: readonly Outgoing[]): void {

@@ -1,5 +1,6 @@
 import { type Configuration, type Entry, entryKinds, Raft } from '../../consensus/raft.ts';
-import { Narrator } from './narrator.ts';
+import { membersText, Narrator } from './narrator.ts';
+import type { Disk } from './disk.ts';
 import { type Letter, Stage } from './stage.ts';
 
 type Step = [pattern: RegExp, act: (player: Player, ...words: string[]) => void];
@@ -12,6 +13,7 @@ const step = (pattern: string, act: Step[1]): Step => [new RegExp(`^${pattern}$`
 const steps: Step[] = [
   step(`voters ${names}`, (player, voters) => player.found(split(voters))),
   step(`at most (\\d+) entries in a message`, (player, count) => player.limitMessages(Number(count))),
+  step(`at most (\\d+) bytes in a chunk`, (player, count) => player.limitChunks(Number(count))),
   step(`${name} has ((?:\\d+ ?)+) in term (\\d+)`, (player, id, terms, term) =>
     player.add(id, split(terms).map(Number), Number(term)),
   ),
@@ -37,6 +39,8 @@ const steps: Step[] = [
   step(`${name} crashes with (\\d+) writes? through`, (player, id, through) => player.stage.crash(id, Number(through))),
   step(`${name} restarts`, (player, id) => player.stage.start(id)),
   step(`${name} proposes ${name}`, (player, id, text) => player.propose(id, text)),
+  step(`${name} reads`, (player, id) => player.read(id)),
+  step(`${name} compacts and keeps (\\d+)`, (player, id, kept) => player.compact(id, Number(kept))),
   step(`${name} hands over to ${name}`, (player, id, to) => player.handOver(id, to)),
   step(`${name} changes to voters ${names}`, (player, id, voters) => player.change(id, split(voters), [])),
   step(`${name} loses sight of ${name}`, (player, id, peer) => {
@@ -45,6 +49,7 @@ const steps: Step[] = [
   step(`${names} talk alone`, (player, ids) => player.talkAlone(split(ids))),
   step(`logs`, (player) => player.tellLogs()),
   step(`state of ${name}`, (player, id) => player.tellState(id)),
+  step(`members at ${name}`, (player, id) => player.tellMembers(id)),
 ];
 
 /**
@@ -90,6 +95,10 @@ class Player {
 
   limitMessages(entriesPerMessageMax: number): void {
     this.#options = { ...this.#options, entriesPerMessageMax };
+  }
+
+  limitChunks(snapshotChunkBytes: number): void {
+    this.#options = { ...this.#options, snapshotChunkBytes };
   }
 
   found(voters: string[]): void {
@@ -143,6 +152,15 @@ class Player {
     if (!proposed.ok) this.narrator.tell(`${id} refuses: ${proposed.reason}`);
   }
 
+  read(id: string): void {
+    const read = this.stage.on(id, (raft, now) => raft.read(now));
+    if (!read.ok) this.narrator.tell(`${id} refuses: ${read.reason}`);
+  }
+
+  compact(id: string, kept: number): void {
+    if (!this.stage.compact(id, kept)) this.narrator.tell(`${id} refuses`);
+  }
+
   handOver(id: string, to: string): void {
     const begun = this.stage.on(id, (raft, now) => raft.transferLeadership(to, now));
     if (!begun) this.narrator.tell(`${id} refuses`);
@@ -183,23 +201,34 @@ class Player {
     throw new Error('they never come to an end');
   }
 
-  /** The terms of every log, as the paper draws them; in brackets what is not on disk yet. */
   tellLogs(): void {
     for (const { id, raft, disk } of this.stage.actors.values()) {
-      const stored = disk.entries.map(({ term }) => term);
-      const held = raft ? Array.from({ length: raft.lastIndex }, (_, i) => raft.entry(i + 1)?.term ?? 0) : stored;
-      let same = 0;
-      while (same < held.length && held[same] === stored[same]) same += 1;
-      const unsaved = same < held.length ? ` (${held.slice(same).join(' ')})` : '';
-      const fate = raft ? `, commit ${raft.commitIndex}` : ', down';
-      this.narrator.tell(`${id}: ${held.slice(0, same).join(' ')}${unsaved}${fate}`);
+      const fate = raft ? `commit ${raft.commitIndex}` : 'down';
+      this.narrator.tell(`${id}: ${logText(raft, disk)}, ${fate}`);
     }
+  }
+
+  tellMembers(id: string): void {
+    this.narrator.tell(`${id}: ${membersText(this.stage.node(id).configuration())}`);
   }
 
   tellState(id: string): void {
     const { role, term, commitIndex, rejected } = this.stage.node(id);
     this.narrator.tell(`${id}: ${role} of term ${term}, commit ${commitIndex}, ${rejected} rejected`);
   }
+}
+
+/** The terms of a log, as the paper draws them; in brackets what is not on disk yet. */
+function logText(raft: Raft | undefined, disk: Disk): string {
+  const { index, term } = raft?.base ?? disk.base;
+  const stored = disk.entries.filter((entry) => entry.index > index).map((entry) => entry.term);
+  const length = (raft?.lastIndex ?? disk.lastIndex) - index;
+  const held = raft ? Array.from({ length }, (_, i) => raft.entry(index + i + 1)?.term ?? 0) : stored;
+  let same = 0;
+  while (same < held.length && held[same] === stored[same]) same += 1;
+  const compacted = disk.base.index === index ? `[${index}/${term}]` : `([${index}/${term}])`;
+  const saved = [...(index > 0 ? [compacted] : []), ...held.slice(0, same)].join(' ');
+  return same < held.length ? `${saved} (${held.slice(same).join(' ')})` : saved;
 }
 
 function split(words: string): string[] {
