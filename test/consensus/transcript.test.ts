@@ -17,10 +17,3 @@ describe('a transcript', () => {
     expect(() => play('s1 dances')).toThrow('s1 dances');
   });
 });
-
-/* oxlint-disable vitest/warn-todo -- They need snapshots and reads. */
-describe('a transcript is still to be told of', () => {
-  it.todo('a tail that is kept behind a snapshot: what agrees with it stays, what does not goes');
-  it.todo('a read before the no-op: a new leader does not know yet what is committed, and does not answer');
-  it.todo('a configuration in a snapshot that was not committed: the snapshot names the one in force at its index');
-});
