@@ -101,7 +101,8 @@ export class ConsensusSimulation {
       );
     }
     world.act('phase', 'world', 'faults begin');
-    this.members.begin();
+    // Where nothing is to go wrong nobody comes or goes either.
+    if (plan.strikes.length > 0) this.members.begin();
     this.director.begin(plan.strikes);
   }
 
