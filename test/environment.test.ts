@@ -27,6 +27,7 @@ const wrong: [string, string, RegExp][] = [
   ['CONCLAVE_LOG_LEVEL', '', /is "", not one of/],
   ['CONCLAVE_VOTERS', '2', /is "2", not a whole number from 3 to 7/],
   ['CONCLAVE_VOTERS', '9', /is "9", not a whole number from 3 to 7/],
+  ['CONCLAVE_LEASE_READS', 'yes', /is "yes", not one of/],
   ['CONCLAVE_ON_DAMAGE', 'ignore', /is "ignore", not one of rejoin, stop/],
   ['CONCLAVE_JOIN', 'host:notaport', /has "host:notaport", neither host:port nor a multiaddr/],
   ['CONCLAVE_JOIN', 'node-1,a:b:c', /has "a:b:c"/],

@@ -40,6 +40,12 @@ const definitions = {
     413,
     (d) => `The ${d.what} is larger than ${d.bytesMax} bytes. Nothing was changed. Send less at a time.`,
   ),
+  answerTooLarge: define<{ bytesMax: number }>(
+    422,
+    (d) =>
+      `The answer has more than ${d.bytesMax} bytes and does not travel between nodes. Nothing was changed. ` +
+      'Ask the leader itself (header x-conclave-leader), or read with "consistency=stale".',
+  ),
   agentUnknown: define<{ agent: string }>(
     404,
     (d) => `There is no agent "${d.agent}". Nothing was changed. "conclave status" lists the agents.`,

@@ -8,12 +8,12 @@ import type { MessageOf, NodeId } from './message.ts';
 import type { Operation, Outcome } from './operation.ts';
 import { checkOperation } from './operation-check.ts';
 import { encodeOperation } from './operation-codec.ts';
+import { decodeOutcome, encodeOutcome, tooLargeToTell } from './outcome-codec.ts';
 import type { Operator } from './operator.ts';
 import type { Peers } from './peers.ts';
 import { consistencyOf, isQuery, Queries } from './queries.ts';
 import { limits } from './settings.ts';
 import type { Tasks } from './tasks.ts';
-import { fromBytes, fromJson, toBytes, toJson } from './text.ts';
 import type { Views } from './views.ts';
 
 type Done = (outcome: Outcome) => void;
@@ -28,8 +28,8 @@ interface Pending {
   by: Omit<Serial, 'lowest'> | undefined;
   sentTo: NodeId | undefined;
   sentMs: number;
-  /** Whether it was given to anybody: before that it had no effect. */
-  isSent: boolean;
+  /** How often it was given to anybody: before the first time it had no effect. */
+  tries: number;
 }
 
 /** Outcomes that another node, or this one a moment later, may better. */
@@ -87,7 +87,7 @@ export class Requests {
     const ttlMs = 'ttlMs' in operation ? operation.ttlMs : this.#context.settings.operationTimeoutMs;
     const pending: Pending = {
       ...{ id, operation, done, ttlMs, deadlineMs: this.#context.nowMs + ttlMs },
-      ...{ by: undefined, sentTo: undefined, sentMs: 0, isSent: false },
+      ...{ by: undefined, sentTo: undefined, sentMs: 0, tries: 0 },
     };
     this.#pending.set(id, pending);
     this.#dispatch(pending);
@@ -103,7 +103,7 @@ export class Requests {
     // Until this node is a member nobody could tell a second try from the first.
     if (by === undefined && commands.has(pending.operation.type)) return;
     pending.sentTo = target;
-    pending.isSent = true;
+    pending.tries += 1;
     const operation = this.#forThisTry(pending);
     if (target === self) {
       this.#perform({ request: pending.id, operation, by }, (outcome) => this.#onOutcome(pending, outcome));
@@ -228,10 +228,10 @@ export class Requests {
     else this.#end(pending, outcome);
   }
 
-  /** Of a command that was passed on, a copy may take effect where there was no room for this one. */
-  #mayBeBettered({ by, sentTo }: Pending, code: ErrorCode): boolean {
+  /** Where there was no room for this try of a command, an earlier one, or a copy on its way, may take effect all the same. */
+  #mayBeBettered({ by, sentTo, tries }: Pending, code: ErrorCode): boolean {
     if (retried.includes(code)) return true;
-    return code === 'backlogFull' && by !== undefined && sentTo !== this.#context.self;
+    return code === 'backlogFull' && by !== undefined && (sentTo !== this.#context.self || tries > 1);
   }
 
   // ---- between nodes ----
@@ -239,8 +239,9 @@ export class Requests {
   onForward(from: NodeId, { request, operation, session, serial, lowest }: MessageOf<'forward'>): void {
     const checked = checkOperation(operation);
     const isUrgent = checked.ok && isKv(checked.operation);
-    const reply = (outcome: Outcome) => {
-      const body = toBytes(toJson(outcome));
+    const reply = (outcome: Outcome): void => {
+      const body = encodeOutcome(outcome);
+      if (checked.ok && body.byteLength > limits.answerBytesMax) return reply(tooLargeToTell(checked.operation));
       const { out } = this.#context;
       const answer = { type: 'answer' as const, body: { request, ok: outcome.ok, body } };
       if (isUrgent) out.sendUrgent(from, answer);
@@ -254,7 +255,7 @@ export class Requests {
   onAnswer(from: NodeId, { request, body }: MessageOf<'answer'>): void {
     const pending = this.#pending.get(request);
     if (pending?.sentTo !== from) return;
-    this.#onOutcome(pending, fromJson(fromBytes(body)) as Outcome);
+    this.#onOutcome(pending, decodeOutcome(body));
   }
 
   onDisconnected(node: NodeId): void {
@@ -280,12 +281,13 @@ export class Requests {
     }
   }
 
-  /** What was never given to anybody has failed; of the rest the outcome is unknown. */
+  /** What was never given to anybody has failed, and so has a read; of the rest the outcome is unknown. */
   #whyNotInTime(pending: Pending): ConclaveError {
-    const { operation, isSent } = pending;
+    const { operation, tries } = pending;
     const isCommand = commands.has(operation.type);
-    if (!isSent && isCommand && this.#decisions.leader !== '' && !this.#isMember()) return errors.notMember({});
-    if (!isSent || (this.#decisions.leader === '' && isRead(operation))) return errors.leaderUnknown({});
+    if (tries === 0 && isCommand && this.#decisions.leader !== '' && !this.#isMember()) return errors.notMember({});
+    // A leader that does not answer, or that no majority confirms, is none to whoever reads.
+    if (tries === 0 || isQuery(operation)) return errors.leaderUnknown({});
     if (operation.type === 'state') return errors.agentNotReady({ agent: operation.agent });
     return unknown(pending);
   }
@@ -304,8 +306,6 @@ interface Asked {
 }
 
 const refusal = (error: ConclaveError): Outcome => ({ ok: false, error: toErrorBody(error) });
-
-const isRead = ({ type }: Operation): boolean => !commands.has(type) && type !== 'task';
 
 /** What has an id that its user chose may be sent again; of the rest only a look tells more. */
 function unknown({ operation, ttlMs }: Pending): ConclaveError {

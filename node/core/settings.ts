@@ -111,6 +111,8 @@ export const limits = {
   taskTtlMsMax: 600_000,
   taskAttemptsMax: 3,
   forwardsPendingMax: 4_096,
+  /** Of an answer that travels between nodes: with what is around it, it fits a frame. */
+  answerBytesMax: 3 * 1024 * 1024,
   requestsRememberedMax: 1_000,
   /** Outcomes of commands that are kept of one member, for when it asks again. */
   resultsOfSessionMax: 4_096,

@@ -58,7 +58,7 @@ describe('keys and values', () => {
       const value = ask(cluster, asked, { type: 'kvGet', key: 'n', consistency });
       const isWritten = value.ok && (value.result as { value: Uint8Array }).value[0] === bytes('1')[0];
       if (first.outcome?.ok) expect(isWritten).toBe(true);
-      else expect(first.outcome).toMatchObject({ error: { code: 'keyUncertain' } });
+      else expect(first.outcome).toMatchObject({ error: { code: 'outcomeUnknown' } });
       world.restart(lost);
       cluster.finish();
     }

@@ -36,7 +36,7 @@ describe('reads of the cluster', () => {
     const asked = world.request(leader, read('linearizable'));
     world.runUntil(() => cluster.leader !== leader, 10_000, 'another leader');
     world.runUntil(() => asked.state !== 'waiting', 30_000, 'an answer');
-    expect(asked.outcome?.ok).toBe(false);
+    expect(asked.outcome).toMatchObject({ ok: false, error: { code: 'leaderUnknown' } });
     const stale = ask(cluster, leader, read('stale'));
     expect(stale?.ok && (stale.asOf?.ageMs ?? 0)).toBeGreaterThan(1_000);
     const fresh = ask(cluster, cluster.leader, read('linearizable'));

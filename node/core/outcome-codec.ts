@@ -1,0 +1,23 @@
+import { errors, toErrorBody } from './errors.ts';
+import type { Operation, Outcome } from './operation.ts';
+import { isQuery } from './queries.ts';
+import { limits } from './settings.ts';
+import { fromBytes, fromJson, toBytes, toJson } from './text.ts';
+
+/** An outcome as it travels to the node that was asked. */
+export function encodeOutcome(outcome: Outcome): Uint8Array {
+  return toBytes(toJson(outcome));
+}
+
+/** The reverse. Throws on bytes that it did not make. */
+export function decodeOutcome(bytes: Uint8Array): Outcome {
+  return fromJson(fromBytes(bytes)) as Outcome;
+}
+
+/** What is said instead of an outcome that does not fit a frame. What was done is done: of that it is not said that it failed. */
+export function tooLargeToTell(operation: Operation): Outcome {
+  const error = isQuery(operation)
+    ? errors.answerTooLarge({ bytesMax: limits.answerBytesMax })
+    : errors.outcomeUnknown({ what: `${operation.type} command` });
+  return { ok: false, error: toErrorBody(error) };
+}
