@@ -4,7 +4,7 @@ import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { decodeProtectedHeader, importSPKI, jwtVerify } from 'jose';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { isPortTaken } from '../../docker/host-port.ts';
 import { bringUp, waitForMembers } from '../../node/cli/bring-up.ts';
 import { down } from '../../node/cli/down.ts';
@@ -16,6 +16,8 @@ import { lookAtProcess, type ProcessIdentity } from '../../node/cli/process-iden
 import { signToken } from '../../node/cli/token.ts';
 import { type Console, up } from '../../node/cli/up.ts';
 import { freePortRange, makeStandIn, type StandIn, until } from '../docker/stand-in.ts';
+
+const waitedMs = 10_000;
 
 let standIn: StandIn;
 let home: Home;
@@ -70,7 +72,10 @@ describe('a fleet of local processes', { timeout: 60_000 }, () => {
       expect(printed.out).toContain(part);
     const pids = (await openProcesses().list()).map((node) => Number(node.handle));
     expect(await down(options(), console())).toBe(0);
-    for (const pid of pids) expect(() => process.kill(pid, 0)).toThrow('ESRCH');
+    // What has ended can be seen until this process has taken note of it.
+    await vi.waitFor(() => {
+      for (const pid of pids) expect(() => process.kill(pid, 0)).toThrow('ESRCH');
+    }, waitedMs);
     await expect(stat(home.directory)).rejects.toThrow('ENOENT');
     expect(await down(options(), console())).toBe(0);
     expect(printed.out).toContain('nothing of cluster "local" to remove');
