@@ -122,17 +122,21 @@ export class Operators {
       }
       return false;
     };
-    this.#attempt(operation, open, finish);
+    const asking: Asking = { open, isOver: () => over, finish };
+    this.#attempt(operation, asking);
     // Sometimes by two doors at once, as an impatient user does.
     if (command.type === 'delete' || !this.#random.chance(0.2)) return;
     unknown += 1;
-    this.#attempt(operation, open, finish);
+    this.#attempt(operation, asking);
   }
 
-  /** Asks once; `finish` says whether that was enough. */
-  #attempt(operation: Operation, open: Set<object>, finish: (result: CommandResult | undefined) => boolean): void {
+  #attempt(operation: Operation, asking: Asking): void {
+    const { open, finish } = asking;
     const again = (): void =>
-      this.#world.timeline.after(this.#random.between(100, 400), () => this.#attempt(operation, open, finish));
+      this.#world.timeline.after(this.#random.between(100, 400), () => {
+        // Another door may have given the last word meanwhile.
+        if (!asking.isOver()) this.#attempt(operation, asking);
+      });
     const node = this.#anyNode();
     if (node === undefined) return again();
     let over = false;
@@ -156,6 +160,15 @@ export class Operators {
     const there = (this.doors ?? this.#world.nodes).filter((node) => this.#world.host(node).state !== 'off');
     return there.length === 0 ? undefined : this.#random.pick(there);
   }
+}
+
+/** One command, by however many doors and tries. */
+interface Asking {
+  /** Tries that a node may still carry out. */
+  open: Set<object>;
+  isOver(): boolean;
+  /** Says whether that was enough. */
+  finish(result: CommandResult | undefined): boolean;
 }
 
 /** Longer than a node takes to say that it does not know. */
