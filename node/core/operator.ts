@@ -21,6 +21,8 @@ interface Awaited {
   done: () => void;
 }
 
+/** A refusal stands in the log: of so many nodes it says why they cannot take an agent. */
+const refusalsMax = 64;
 const placedWithinMs = 2_000;
 const movedWithinMs = 10_000;
 const awaitedMax = 1_000;
@@ -113,7 +115,7 @@ export class Operator {
       capabilities,
       holdersWanted: holders,
     });
-    if (decision.node === undefined) return errors.agentUnplaceable({ agent, refusals: decision.rejected });
+    if (decision.node === undefined) return errors.agentUnplaceable({ agent, refusals: decision.rejected.slice(0, refusalsMax) });
     return undefined;
   }
 
