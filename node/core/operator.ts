@@ -115,7 +115,8 @@ export class Operator {
       capabilities,
       holdersWanted: holders,
     });
-    if (decision.node === undefined) return errors.agentUnplaceable({ agent, refusals: decision.rejected.slice(0, refusalsMax) });
+    if (decision.node === undefined)
+      return errors.agentUnplaceable({ agent, refusals: decision.rejected.slice(0, refusalsMax) });
     return undefined;
   }
 
