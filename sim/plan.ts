@@ -60,6 +60,8 @@ export interface Wishes {
 export const faultsMinutesDefault = 0.75;
 export const nodesMax = 200;
 const strikesMax = 20_000;
+/** In a world of more nodes a snapshot of the whole state every few decisions would be all that anybody does. */
+const smallMax = 20;
 /** Agents that operators make beside those of the workload. */
 const extraAgentsMax = 4;
 
@@ -91,7 +93,7 @@ export function drawPlan(seed: string, wishes: Wishes = {}): Plan {
     agentsMax: random.fork('capacity').chance(0.5)
       ? 100
       : tightFor((workload.agents ?? 1) + (wishes.guests?.count ?? 0)),
-    settings: drawSettings(random.fork('settings')),
+    settings: nodes <= smallMax ? drawSettings(random.fork('settings')) : {},
     gatherMsMax: random.fork('gather').pick([0, 0.3, 2]),
     clockOffsetMsMax: 60_000,
     clockDriftMax: ambient('drift', [0.001, 0.02, 0.1]),
