@@ -1,50 +1,34 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { Cluster } from '../cluster.ts';
-import { Etcd, hasEtcd } from '../etcd.ts';
+import { besideEtcd } from '../beside-etcd.ts';
+import type { Cluster } from '../cluster.ts';
 import type { Bench, Figure } from '../figure.ts';
 import { firstWrite } from '../first-write.ts';
 import { median, rounded } from '../sample.ts';
-import { sameTimers } from './raft_vs_etcd.ts';
 
-const nodes = 3;
 const repetitions = 10;
 const putTimeoutMs = 2_000;
 
 type Signal = 'SIGKILL' | 'SIGSTOP';
 
 /** The leader is killed, or stands still with its connections open → the first write that is committed without it. */
-function figureOf(name: string, signal: Signal): Figure {
-  return {
-    name,
-    unit: 'x',
-    better: 'higher',
-    async measure(bench) {
-      if (!hasEtcd()) {
-        bench.say('etcd is not on the PATH: nothing to compare with');
-        return { values: [], extra: { problem: 'etcd is not on the PATH' } };
-      }
-      const cluster = await Cluster.open(bench, nodes);
-      const etcd = await Etcd.open(bench, nodes, sameTimers);
-      const [ours, theirs, values]: [number[], number[], number[]] = [[], [], []];
-      for (let i = 0; i < repetitions; i++) {
-        const our = await failover(bench, cluster, signal);
-        const their = await etcd.failover(signal);
-        ours.push(our);
-        theirs.push(their);
-        values.push(their / our);
-        bench.say(`${i + 1} of ${repetitions}: ${our.toFixed(0)} ms, etcd ${their.toFixed(0)} ms`);
-      }
-      await etcd.close();
-      await cluster.close();
-      const extra = { signal, ours_ms: rounded(median(ours)), etcd_ms: rounded(median(theirs)) };
-      // Each of the two draws its election timeout anew every time: the middle of one is held against that of the other.
-      return {
-        values: [(median(theirs) as number) / (median(ours) as number)],
-        extra: { ...extra, pairs: values.map(rounded) },
-      };
-    },
-  };
-}
+const figureOf = (name: string, signal: Signal): Figure =>
+  besideEtcd(name, async (bench, cluster, etcd) => {
+    const [ours, theirs, values]: [number[], number[], number[]] = [[], [], []];
+    for (let i = 0; i < repetitions; i++) {
+      const our = await failover(bench, cluster, signal);
+      const their = await etcd.failover(signal);
+      ours.push(our);
+      theirs.push(their);
+      values.push(their / our);
+      bench.say(`${i + 1} of ${repetitions}: ${our.toFixed(0)} ms, etcd ${their.toFixed(0)} ms`);
+    }
+    const extra = { signal, ours_ms: rounded(median(ours)), etcd_ms: rounded(median(theirs)) };
+    // Each of the two draws its election timeout anew every time: the middle of one is held against that of the other.
+    return {
+      values: [(median(theirs) as number) / (median(ours) as number)],
+      extra: { ...extra, pairs: values.map(rounded) },
+    };
+  });
 
 async function failover(bench: Bench, cluster: Cluster, signal: Signal): Promise<number> {
   const { leader, nodes: all } = await cluster.settled();

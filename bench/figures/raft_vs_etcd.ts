@@ -1,21 +1,16 @@
-import { Cluster } from '../cluster.ts';
-import { Etcd, hasEtcd, type Timers } from '../etcd.ts';
+import { besideEtcd } from '../beside-etcd.ts';
 import type { Bench, Figure, Measured } from '../figure.ts';
 import type { LoadOrder } from '../load/order.ts';
 import { type Loaded, load } from '../load/run.ts';
 import { raftAlone } from '../raft-alone.ts';
 import { median, rounded } from '../sample.ts';
 
-const nodes = 3;
 const repetitions = 5;
 const valueBytes = 200;
 const warmUpMs = 1_000;
 const measureMs = 3_000;
 /** Before the first run: one client alone would leave most of the code cold. */
 const clientsWarmUp = 64;
-
-/** Conclave's own, as etcd names them: see consensus/options.ts. */
-export const sameTimers: Timers = { heartbeat: 50, election: 600 };
 
 type Kind = Pick<LoadOrder, 'operation' | 'clients'>;
 
@@ -25,38 +20,23 @@ interface Side {
   results: Loaded[];
 }
 
-/** The same load on 3 nodes of each, in turns; `ratioOf` is above 1 where Conclave is better. */
-function figureOf(name: string, kind: Kind, ratioOf: (ours: Loaded, theirs: Loaded) => number): Figure {
-  return {
-    name,
-    unit: 'x',
-    better: 'higher',
-    async measure(bench) {
-      if (!hasEtcd()) {
-        bench.say('etcd is not on the PATH: nothing to compare with');
-        return { values: [], extra: { problem: 'etcd is not on the PATH' } };
-      }
-      const cluster = await Cluster.open(bench, nodes);
-      const etcd = await Etcd.open(bench, nodes, sameTimers);
-      const common = { ...kind, valueBytes, warmUpMs, measureMs };
-      const settled = await cluster.settled();
-      const ours: Side = {
-        order: { ...common, system: 'conclave', urls: settled.nodes.map(({ admin }) => admin), token: cluster.token },
-        pids: settled.nodes.map(({ handle }) => Number(handle)),
-        results: [],
-      };
-      const theirs: Side = {
-        order: { ...common, system: 'etcd', urls: etcd.members.map(({ url }) => url), token: '' },
-        pids: etcd.members.map((member) => member.process?.pid ?? 0),
-        results: [],
-      };
-      const measured = await compare(bench, ours, theirs, ratioOf);
-      await etcd.close();
-      await cluster.close();
-      return measured;
-    },
-  };
-}
+/** The same load on the nodes of each, in turns; `ratioOf` is above 1 where Conclave is better. */
+const figureOf = (name: string, kind: Kind, ratioOf: (ours: Loaded, theirs: Loaded) => number): Figure =>
+  besideEtcd(name, async (bench, cluster, etcd) => {
+    const common = { ...kind, valueBytes, warmUpMs, measureMs };
+    const { nodes } = await cluster.settled();
+    const ours: Side = {
+      order: { ...common, system: 'conclave', urls: nodes.map(({ admin }) => admin), token: cluster.token },
+      pids: nodes.map(({ handle }) => Number(handle)),
+      results: [],
+    };
+    const theirs: Side = {
+      order: { ...common, system: 'etcd', urls: etcd.members.map(({ url }) => url), token: '' },
+      pids: etcd.members.map((member) => member.process?.pid ?? 0),
+      results: [],
+    };
+    return compare(bench, ours, theirs, ratioOf);
+  });
 
 async function compare(
   bench: Bench,
@@ -75,7 +55,8 @@ async function compare(
     values.push(ratioOf(our, their));
     bench.say(`${i + 1} of ${repetitions}: ${describe(our)}; etcd ${describe(their)}`);
   }
-  const alone = ours.order.operation === 'write' ? { raft_alone_per_s: rounded(raftAlone(nodes, valueBytes)) } : {};
+  const alone =
+    ours.order.operation === 'write' ? { raft_alone_per_s: rounded(raftAlone(ours.pids.length, valueBytes)) } : {};
   return { values, extra: { ...summary('ours', ours), ...summary('etcd', theirs), ...alone } };
 }
 

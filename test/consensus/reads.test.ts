@@ -1,6 +1,6 @@
 import { describe, expect, it, test } from 'vitest';
 import { Cluster } from './cluster.ts';
-import { elect, logOf, saidTo, settle, single, success } from './single.ts';
+import { append, elect, logOf, saidTo, settle, single, success } from './single.ts';
 
 const voters = ['a', 'b', 'c'];
 
@@ -67,7 +67,7 @@ describe('a read', () => {
     raft.read(atMs);
     settle(raft);
     raft.read(atMs);
-    raft.receive('b', { type: 'appendRequest', body: { ...emptyAppend, term: raft.term + 1 } }, atMs + 1);
+    raft.receive('b', append(raft.term + 1, undefined, []), atMs + 1);
     expect(settle(raft).readsLost).toEqual([1, 2]);
   });
 
@@ -89,17 +89,6 @@ describe('a read', () => {
     expect(sentToC).toBeLessThan(20);
   });
 });
-
-const emptyAppend = {
-  term: 1,
-  previousIndex: 0,
-  previousTerm: 0,
-  commitIndex: 0,
-  entries: [],
-  round: 1,
-  leader: '',
-  ageMs: 0,
-};
 
 describe('a lease', () => {
   const options = { leaseReads: true, electionTimeoutMsMin: 600, clockDriftMax: 0.1 };

@@ -1,160 +1,32 @@
-import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { cp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { peerIdFromPrivateKey } from '@libp2p/peer-id';
 import { afterEach, describe, expect, test } from 'vitest';
-import { encodeConfiguration } from '../../consensus/configuration.ts';
-import { type Entry, entryKinds } from '../../consensus/entry.ts';
-import { Raft } from '../../consensus/raft.ts';
+import { entryKinds } from '../../consensus/entry.ts';
 import { apply } from '../../node/core/apply.ts';
 import { ClusterState } from '../../node/core/cluster-state.ts';
-import { decodeCommand, encodeCommand } from '../../node/core/command.ts';
-import type { Write } from '../../node/core/effect.ts';
-import { LogRecords } from '../../node/core/log-records.ts';
-import { keys, writeEntry, writeHolder, writeJson } from '../../node/core/records.ts';
-import { restore } from '../../node/core/restored.ts';
-import { encodeState, loadState } from '../../node/core/state-snapshot.ts';
+import { decodeCommand } from '../../node/core/command.ts';
+import { keys } from '../../node/core/records.ts';
+import { loadState } from '../../node/core/state-snapshot.ts';
 import { inspect } from '../../node/recover/inspection.ts';
-import { type Recovery, type RecoveryOptions, recover } from '../../node/recover/recovery.ts';
+import { type Recovery } from '../../node/recover/recovery.ts';
 import { loadIdentity } from '../../node/runtime/identity.ts';
 import { openStore } from '../../node/runtime/store.ts';
+import {
+  agent,
+  commandFor,
+  compact,
+  fill,
+  logUpTo,
+  lost,
+  readBack,
+  recordsOf,
+  recoverFrom,
+  remains,
+  removeMachines,
+} from './machines.ts';
 
-const made: string[] = [];
-afterEach(async () => {
-  for (const directory of made.splice(0)) await rm(directory, { recursive: true, force: true });
-});
-
-const lost = 'aaaa1111.foundersmark';
-const profile = { addresses: [], site: '', capabilities: [], admin: '', agentsMax: 1 };
-
-const agent = {
-  type: 'counter',
-  strategy: 'round_robin',
-  capabilities: [],
-  holdersWanted: 3,
-  created: 6,
-  reason: '',
-  decision: undefined,
-};
-
-interface Machine {
-  directory: string;
-  node: string;
-}
-
-/** Five stopped nodes with nothing on their disks but their identities. */
-async function machines(): Promise<[Machine, Machine, Machine, Machine, Machine]> {
-  const root = await mkdtemp(join(tmpdir(), 'conclave-recover-'));
-  made.push(root);
-  const all = [1, 2, 3, 4, 5].map(async (number) => {
-    const directory = join(root, `node-${number}`);
-    await writeStore(directory, []);
-    return { directory, node: peerIdFromPrivateKey(await loadIdentity(directory)).toString() };
-  });
-  return (await Promise.all(all)) as [Machine, Machine, Machine, Machine, Machine];
-}
-
-async function writeStore(directory: string, writes: Write[]): Promise<void> {
-  await mkdir(directory, { recursive: true });
-  const store = await openStore(join(directory, 'store'));
-  await store.write(writes);
-  await store.close();
-}
-
-async function recordsOf(directory: string): Promise<Map<string, Uint8Array>> {
-  const store = await openStore(join(directory, 'store'));
-  try {
-    return await store.load();
-  } finally {
-    await store.close();
-  }
-}
-
-/** The log of a cluster whose five voters joined, up to an index, all of term 3. */
-function logUpTo(index: number, all: readonly Machine[]): Entry[] {
-  const voters = all.map(({ node }) => node);
-  const entries: Entry[] = [
-    { index: 1, term: 1, kind: entryKinds.configuration, data: encodeConfiguration({ voters, learners: [] }) },
-  ];
-  for (const [at, node] of voters.entries()) {
-    const command = { kind: 'memberJoin', atMs: 1, node, boot: 1, profile: { ...profile, name: `node-${at + 1}` } };
-    entries.push({ index: at + 2, term: 3, kind: entryKinds.command, data: encodeCommand(command as never) });
-  }
-  while (entries.length < index) {
-    const data = encodeCommand({ kind: 'skip', atMs: 1 });
-    entries.push({ index: entries.length + 1, term: 3, kind: entryKinds.command, data });
-  }
-  return entries.slice(0, index);
-}
-
-interface Held {
-  index: number;
-  cluster?: string;
-  epoch?: number;
-}
-
-async function fill(machine: Machine, all: readonly Machine[], { index, cluster = lost, epoch = 0 }: Held) {
-  const record = { sealedEpoch: epoch, epoch, sequence: 3, state: Buffer.from('kept') };
-  await writeStore(machine.directory, [
-    writeJson(keys.boot, 4),
-    writeJson(keys.cluster, cluster),
-    writeJson(keys.hardState, { term: 4, vote: machine.node }),
-    ...logUpTo(index, all).map(writeEntry),
-    ...(epoch > 0 ? [writeHolder('counter', record)] : []),
-  ]);
-}
-
-/** Nodes 1 and 2 are left of five; node 1 knows more. */
-async function remains(first: Partial<Held> = {}, second: Partial<Held> = {}) {
-  const all = await machines();
-  const [best, other] = all;
-  await fill(best, all, { index: 12, ...first });
-  await fill(other, all, { index: 9, ...second });
-  return { all, best, other };
-}
-
-const recoverFrom = (machine: Machine, others: readonly Machine[], changes: Partial<RecoveryOptions> = {}) =>
-  recover({
-    directory: machine.directory,
-    others: others.map(({ directory }) => directory),
-    confirm: lost,
-    forceThisOne: false,
-    acceptOlderState: false,
-    atMs: 77,
-    nonce: 'bbbb2222',
-    ...changes,
-  });
-
-/** The log of a store read by the Raft module, and the state that it leads to. */
-async function readBack(directory: string) {
-  const restored = restore(await recordsOf(directory));
-  const raft = new Raft({ id: 'reader', ...restored.log, random: () => 0, nowMs: 0 });
-  const state = new ClusterState();
-  const reports: string[] = [];
-  for (const entry of restored.log.entries) {
-    if (entry.kind !== entryKinds.command) continue;
-    const applied = apply(state, decodeCommand(entry.data), entry.index);
-    if (applied.ok) reports.push(`${entry.index} ${applied.kind}: ${applied.text}`);
-  }
-  return { restored, raft, state, reports };
-}
-
-/** Puts everything that the log of a store holds into a snapshot. */
-async function compact(directory: string): Promise<void> {
-  const { raft, state, restored } = await readBack(directory);
-  const { entries } = restored.log;
-  state.index = raft.lastIndex;
-  const { index = 0, term = 0 } = entries.at(-1) ?? {};
-  const snapshot = {
-    index,
-    term,
-    base: { index, term },
-    configuration: raft.configuration(),
-    data: encodeState(state),
-  };
-  const persist = { snapshot, dropFrom: 1, dropThrough: index, entries: [] };
-  await writeStore(directory, new LogRecords(restored.log).writes(persist));
-}
+afterEach(removeMachines);
 
 describe('a recovery', () => {
   test('starts a new cluster from the log that it appends to, and says so in the audit trail', async () => {
@@ -260,15 +132,7 @@ describe('a recovery', () => {
     // as if the second store had not been written
     await rm(other.directory, { recursive: true });
     await cp(kept, other.directory, { recursive: true });
-    expect((await inspect([best.directory, other.directory])).command).toEqual([
-      'recover',
-      '--force-new-cluster',
-      best.directory,
-      '--and',
-      other.directory,
-      '--confirm',
-      lost,
-    ]);
+    expect((await inspect([best.directory, other.directory])).command).toEqual(commandFor(best, other));
     const again: Recovery = await recoverFrom(best, [other], { nonce: 'cccc3333' });
     expect(again).toMatchObject({ cluster: first.cluster, index: first.index, resumed: true });
     expect((await readBack(other.directory)).restored).toMatchObject({ cluster: first.cluster, log: { entries: [] } });
@@ -377,45 +241,5 @@ describe('nothing is recovered, and nothing changed,', () => {
     const { inspected, best: found } = await inspect([other.directory, best.directory]);
     expect(inspected.map(({ problem }) => problem?.includes('damaged'))).toEqual([true, undefined]);
     expect(found?.node).toBe(best.node);
-  });
-});
-
-describe('an inspection', () => {
-  test('names the best survivor and the command', async () => {
-    const { best, other } = await remains();
-    const before = [await recordsOf(best.directory), await recordsOf(other.directory)];
-    const { inspected, best: found, command, advice } = await inspect([other.directory, best.directory]);
-    expect(
-      inspected.map(({ survivor }) => [survivor?.name, survivor?.term, survivor?.lastTerm, survivor?.lastIndex]),
-    ).toEqual([
-      ['node-2', 4, 3, 9],
-      ['node-1', 4, 3, 12],
-    ]);
-    expect(found?.node).toBe(best.node);
-    expect(command).toEqual([
-      'recover',
-      '--force-new-cluster',
-      best.directory,
-      '--and',
-      other.directory,
-      '--confirm',
-      lost,
-    ]);
-    expect(advice).toMatch(/best survivor is node-1.*Go on only if node-3, node-4, node-5 will never come back/);
-    expect([await recordsOf(best.directory), await recordsOf(other.directory)]).toEqual(before);
-  });
-
-  test('advises against it while a majority is there, and across clusters', async () => {
-    const { all, best, other } = await remains();
-    await fill(all[2], all, { index: 7 });
-    const whole = await inspect([best, other, all[2]].map(({ directory }) => directory));
-    expect(whole).toMatchObject({ command: undefined, advice: expect.stringContaining('start them') });
-    await fill(all[3], all, { index: 7, cluster: 'dddd4444.x' });
-    const mixed = await inspect([best, all[3]].map(({ directory }) => directory));
-    expect(mixed).toMatchObject({
-      best: undefined,
-      command: undefined,
-      advice: expect.stringContaining('different clusters'),
-    });
   });
 });

@@ -1,3 +1,4 @@
+import type { Operation, Outcome } from '../../node/core/operation.ts';
 import { Violation } from '../../sim/checkers/checker.ts';
 import { awaitSettled } from '../../sim/checkers/eventually-settled.ts';
 import type { Plan } from '../../sim/plan.ts';
@@ -40,6 +41,14 @@ export class Cluster {
 
   get workload(): Workload {
     return this.simulation.workload;
+  }
+
+  /** Asks a node and waits for its answer, as a user would. */
+  ask(node: string, operation: Operation): Outcome {
+    const asked = this.world.request(node, operation);
+    this.world.runUntil(() => asked.state !== 'waiting', 30_000, `the answer to ${operation.type}`);
+    if (asked.outcome === undefined) throw this.world.failure(`${node} was lost`);
+    return asked.outcome;
   }
 
   get agents(): string[] {

@@ -11,33 +11,24 @@ const put = (key: string, value: string, more = {}): Operation => ({
   ...more,
 });
 
-/** Asks a node and waits for its answer, as a user would. */
-function ask(cluster: Cluster, node: string, operation: Operation): Outcome {
-  const { world } = cluster;
-  const asked = world.request(node, operation);
-  world.runUntil(() => asked.state !== 'waiting', 20_000, `the answer to ${operation.type}`);
-  if (asked.outcome === undefined) throw world.failure(`${node} was lost`);
-  return asked.outcome;
-}
-
 const indexOf = (outcome: Outcome): number => (outcome.ok ? (outcome.result as { index: number }).index : -1);
 
 describe('keys and values', () => {
   test('are written and read at any node, and only under their conditions', () => {
     const cluster = new Cluster('kv').begin();
     const [one = '', two = '', three = ''] = cluster.world.nodes;
-    const written = ask(cluster, one, put('a', 'blue'));
+    const written = cluster.ask(one, put('a', 'blue'));
     expect(written).toMatchObject({ ok: true, result: { key: 'a' } });
     const read = { ok: true, result: { key: 'a', value: bytes('blue'), index: indexOf(written) } };
     for (const node of cluster.world.nodes) {
-      expect(ask(cluster, node, { type: 'kvGet', key: 'a', consistency })).toMatchObject(read);
-      expect(ask(cluster, node, { type: 'kvGet', key: 'a', consistency: 'leader' })).toMatchObject(read);
+      expect(cluster.ask(node, { type: 'kvGet', key: 'a', consistency })).toMatchObject(read);
+      expect(cluster.ask(node, { type: 'kvGet', key: 'a', consistency: 'leader' })).toMatchObject(read);
     }
-    expect(ask(cluster, two, put('a', 'red', { ifIndex: 0 }))).toMatchObject({ error: { code: 'keyChanged' } });
-    expect(ask(cluster, two, put('a', 'red', { ifIndex: indexOf(written) }))).toMatchObject({ ok: true });
-    expect(ask(cluster, three, { type: 'kvDelete', key: 'a' })).toMatchObject({ result: { deleted: true } });
-    expect(ask(cluster, three, { type: 'kvDelete', key: 'a' })).toMatchObject({ result: { deleted: false } });
-    expect(ask(cluster, one, { type: 'kvGet', key: 'a', consistency })).toMatchObject({
+    expect(cluster.ask(two, put('a', 'red', { ifIndex: 0 }))).toMatchObject({ error: { code: 'keyChanged' } });
+    expect(cluster.ask(two, put('a', 'red', { ifIndex: indexOf(written) }))).toMatchObject({ ok: true });
+    expect(cluster.ask(three, { type: 'kvDelete', key: 'a' })).toMatchObject({ result: { deleted: true } });
+    expect(cluster.ask(three, { type: 'kvDelete', key: 'a' })).toMatchObject({ result: { deleted: false } });
+    expect(cluster.ask(one, { type: 'kvGet', key: 'a', consistency })).toMatchObject({
       error: { code: 'keyUnknown' },
     });
     cluster.finish();
@@ -49,13 +40,13 @@ describe('keys and values', () => {
       const { world } = cluster;
       const lost = cluster.leader;
       const asked = world.nodes.find((node) => node !== lost) ?? '';
-      ask(cluster, asked, put('n', '0'));
+      cluster.ask(asked, put('n', '0'));
       const first = world.request(asked, put('n', '1'));
       // Before, while and after it is replicated.
       world.runFor(run * 0.4);
       world.crash(lost);
       world.runUntil(() => first.state !== 'waiting', 20_000, 'the answer to the write');
-      const value = ask(cluster, asked, { type: 'kvGet', key: 'n', consistency });
+      const value = cluster.ask(asked, { type: 'kvGet', key: 'n', consistency });
       const isWritten = value.ok && (value.result as { value: Uint8Array }).value[0] === bytes('1')[0];
       if (first.outcome?.ok) expect(isWritten).toBe(true);
       else expect(first.outcome).toMatchObject({ error: { code: 'outcomeUnknown' } });

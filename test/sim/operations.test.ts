@@ -1,15 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import type { AgentView, Operation, Outcome } from '../../node/core/operation.ts';
+import type { AgentView, Operation } from '../../node/core/operation.ts';
 import { Cluster } from './cluster.ts';
-
-/** Asks a node and waits for its answer, as a user would. */
-function ask(cluster: Cluster, node: string, operation: Operation): Outcome {
-  const { world } = cluster;
-  const asked = world.request(node, operation);
-  world.runUntil(() => asked.state !== 'waiting', 20_000, `the answer to ${operation.type}`);
-  if (asked.outcome === undefined) throw world.failure(`${node} was lost`);
-  return asked.outcome;
-}
 
 const others = (cluster: Cluster, node: string): string[] => cluster.world.nodes.filter((other) => other !== node);
 
@@ -21,7 +12,7 @@ describe('what operators ask, while tasks flow', () => {
       const host = cluster.hostOf(agent);
       const [target = ''] = others(cluster, host);
       const [asked = ''] = others(cluster, target);
-      const outcome = ask(cluster, asked, { type: 'migrate', agent, target });
+      const outcome = cluster.ask(asked, { type: 'migrate', agent, target });
       expect(outcome).toMatchObject({ ok: true, result: { agent: { host: target, status: 'active' } } });
       cluster.progress(5, 10_000, agent);
     }
@@ -50,9 +41,9 @@ describe('what operators ask, while tasks flow', () => {
     cluster.workload.stop();
     cluster.world.runUntil(() => cluster.workload.drained, 10_000, 'an answer to every task');
     const [node = '', other = ''] = cluster.world.nodes;
-    expect(ask(cluster, node, { type: 'delete', agent: 'counter' })).toMatchObject({ ok: true });
+    expect(cluster.ask(node, { type: 'delete', agent: 'counter' })).toMatchObject({ ok: true });
     const state: Operation = { type: 'state', agent: 'counter', ttlMs: 5_000 };
-    expect(ask(cluster, other, state)).toMatchObject({ ok: false, error: { code: 'agentUnknown' } });
+    expect(cluster.ask(other, state)).toMatchObject({ ok: false, error: { code: 'agentUnknown' } });
     const deploy: Operation = {
       type: 'deploy',
       agentType: 'counter',
@@ -62,8 +53,8 @@ describe('what operators ask, while tasks flow', () => {
       capabilities: [],
       holders: 3,
     };
-    expect(ask(cluster, other, deploy)).toMatchObject({ ok: true });
-    const read = ask(cluster, node, state);
+    expect(cluster.ask(other, deploy)).toMatchObject({ ok: true });
+    const read = cluster.ask(node, state);
     if (!read.ok) throw new Error(read.error.message);
     const bytes = (read.result as { state: Uint8Array }).state;
     expect(JSON.parse(new TextDecoder().decode(bytes))).toMatchObject({ total: 0 });
@@ -82,7 +73,7 @@ describe('what operators ask, while tasks flow', () => {
       holders: 2,
     };
     const names = cluster.world.nodes.map((node) => {
-      const outcome = ask(cluster, node, deploy);
+      const outcome = cluster.ask(node, deploy);
       return outcome.ok ? (outcome.result as { agents: AgentView[] }).agents.map(({ id }) => id) : [];
     });
     expect(new Set(names.map((ids) => ids.join(' ')))).toEqual(new Set(['extra-1 extra-2']));
@@ -92,18 +83,18 @@ describe('what operators ask, while tasks flow', () => {
     const cluster = new Cluster('unplaceable').begin();
     const [node = ''] = cluster.world.nodes;
     const deploy = { type: 'deploy', agentType: 'counter', count: 1, holders: 3 } as const;
-    const before = ask(cluster, node, { type: 'agents' });
-    const picky = ask(cluster, node, { ...deploy, strategy: 'least_loaded', capabilities: ['gpu', 'tpu'] });
+    const before = cluster.ask(node, { type: 'agents' });
+    const picky = cluster.ask(node, { ...deploy, strategy: 'least_loaded', capabilities: ['gpu', 'tpu'] });
     expect(picky).toMatchObject({
       ok: false,
       error: { code: 'agentUnplaceable', details: { refusals: { length: 5 } } },
     });
-    const magic = ask(cluster, node, { ...deploy, strategy: 'magic', capabilities: [] });
+    const magic = cluster.ask(node, { ...deploy, strategy: 'magic', capabilities: [] });
     expect(magic).toMatchObject({ ok: false, error: { code: 'strategyUnknown' } });
-    const type = ask(cluster, node, { ...deploy, agentType: 'nobody', strategy: 'least_loaded', capabilities: [] });
+    const type = cluster.ask(node, { ...deploy, agentType: 'nobody', strategy: 'least_loaded', capabilities: [] });
     expect(type).toMatchObject({ ok: false, error: { code: 'typeUnknown' } });
     // Refusals have their place in the log, so that a copy of what was refused cannot do it later.
-    const after = ask(cluster, node, { type: 'agents' });
+    const after = cluster.ask(node, { type: 'agents' });
     expect(after?.ok && after.result).toEqual(before?.ok && before.result);
   });
 });

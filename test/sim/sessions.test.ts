@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { Message } from '../../node/core/message.ts';
-import type { AgentView, Operation, Outcome } from '../../node/core/operation.ts';
+import type { AgentView, Operation } from '../../node/core/operation.ts';
 import { encode } from '../../node/core/wire/codec.ts';
 import { Cluster } from './cluster.ts';
 
@@ -10,14 +10,6 @@ const deploy: Operation = {
   ...{ type: 'deploy', agentType: 'counter', name: 'x', count: 1, strategy: 'least_loaded' },
   ...{ capabilities: [], holders: 3 },
 };
-
-function ask(cluster: Cluster, node: string, operation: Operation): Outcome {
-  const { world } = cluster;
-  const asked = world.request(node, operation);
-  world.runUntil(() => asked.state !== 'waiting', 20_000, `the answer to ${operation.type}`);
-  if (asked.outcome === undefined) throw world.failure(`${node} was lost`);
-  return asked.outcome;
-}
 
 /** Frames by which a node passes commands on, from now on. */
 function framesOf(cluster: Cluster, node: string): Frame[] {
@@ -31,7 +23,7 @@ function framesOf(cluster: Cluster, node: string): Frame[] {
 }
 
 const hasAgent = (cluster: Cluster, node: string): boolean => {
-  const outcome = ask(cluster, node, { type: 'agents' });
+  const outcome = cluster.ask(node, { type: 'agents' });
   return outcome.ok && (outcome.result as AgentView[]).some(({ id }) => id === 'x');
 };
 
@@ -46,7 +38,7 @@ describe('a command that was passed on', () => {
     const cluster = new Cluster('held-delete', {}, { agents: 1 }).begin();
     const { world } = cluster;
     const [door, other] = doorsOf(cluster);
-    expect(ask(cluster, other, deploy)).toMatchObject({ ok: true });
+    expect(cluster.ask(other, deploy)).toMatchObject({ ok: true });
     const lost = cluster.leader;
     const frames = framesOf(cluster, door);
     const asked = world.request(door, { type: 'delete', agent: 'x' });
@@ -55,11 +47,11 @@ describe('a command that was passed on', () => {
     world.crash(lost);
     world.runUntil(() => asked.state !== 'waiting', 20_000, 'the answer to the deletion');
     expect(asked.outcome).toMatchObject({ ok: true });
-    expect(ask(cluster, other, deploy)).toMatchObject({ ok: true });
+    expect(cluster.ask(other, deploy)).toMatchObject({ ok: true });
     world.network.send(door, cluster.leader, encode(held.cluster, held.message), 'forward');
     world.runFor(3_000);
     expect(hasAgent(cluster, other)).toBe(true);
-    expect(ask(cluster, other, { type: 'delete', agent: 'x' })).toMatchObject({ ok: true });
+    expect(cluster.ask(other, { type: 'delete', agent: 'x' })).toMatchObject({ ok: true });
     world.restart(lost);
     cluster.finish();
   });
@@ -68,10 +60,10 @@ describe('a command that was passed on', () => {
     const cluster = new Cluster('held-deploy', {}, { agents: 1 }).begin();
     const { world } = cluster;
     const [door, other] = doorsOf(cluster);
-    expect(ask(cluster, other, deploy)).toMatchObject({ ok: true });
+    expect(cluster.ask(other, deploy)).toMatchObject({ ok: true });
     const frames = framesOf(cluster, door);
-    expect(ask(cluster, door, deploy)).toMatchObject({ error: { code: 'agentExists' } });
-    expect(ask(cluster, other, { type: 'delete', agent: 'x' })).toMatchObject({ ok: true });
+    expect(cluster.ask(door, deploy)).toMatchObject({ error: { code: 'agentExists' } });
+    expect(cluster.ask(other, { type: 'delete', agent: 'x' })).toMatchObject({ ok: true });
     const [held] = frames as [Frame];
     world.network.send(door, cluster.leader, encode(held.cluster, held.message), 'forward');
     world.runFor(3_000);
@@ -83,7 +75,7 @@ describe('a command that was passed on', () => {
     const cluster = new Cluster('cut-off-door', {}, { agents: 1 }).begin();
     const { world } = cluster;
     const [door, other] = doorsOf(cluster);
-    expect(ask(cluster, other, deploy)).toMatchObject({ ok: true });
+    expect(cluster.ask(other, deploy)).toMatchObject({ ok: true });
     const frames = framesOf(cluster, door);
     const sent = world.request(door, { type: 'delete', agent: 'x' });
     world.runUntil(() => frames.length > 0, 1_000, 'the command on its way');
@@ -91,10 +83,10 @@ describe('a command that was passed on', () => {
     world.runUntil(() => sent.state !== 'waiting', 20_000, 'an answer');
     expect(sent.outcome).toMatchObject({ ok: false, error: { code: 'outcomeUnknown' } });
     // Of what never left the node it is certain.
-    expect(ask(cluster, door, deploy)).toMatchObject({ ok: false, error: { code: 'leaderUnknown' } });
+    expect(cluster.ask(door, deploy)).toMatchObject({ ok: false, error: { code: 'leaderUnknown' } });
     world.mend(cut);
     // Declared dead meanwhile, it comes back with a session of its own, and all goes on.
-    world.runUntil(() => ask(cluster, door, { type: 'kvPut', key: 'a', value: new Uint8Array(1) }).ok, 20_000);
+    world.runUntil(() => cluster.ask(door, { type: 'kvPut', key: 'a', value: new Uint8Array(1) }).ok, 20_000);
     cluster.finish();
   });
 });

@@ -1,0 +1,37 @@
+import { afterEach, describe, expect, test } from 'vitest';
+import { inspect } from '../../node/recover/inspection.ts';
+import { commandFor, fill, recordsOf, remains, removeMachines } from './machines.ts';
+
+afterEach(removeMachines);
+
+describe('an inspection', () => {
+  test('names the best survivor and the command', async () => {
+    const { best, other } = await remains();
+    const before = [await recordsOf(best.directory), await recordsOf(other.directory)];
+    const { inspected, best: found, command, advice } = await inspect([other.directory, best.directory]);
+    expect(
+      inspected.map(({ survivor }) => [survivor?.name, survivor?.term, survivor?.lastTerm, survivor?.lastIndex]),
+    ).toEqual([
+      ['node-2', 4, 3, 9],
+      ['node-1', 4, 3, 12],
+    ]);
+    expect(found?.node).toBe(best.node);
+    expect(command).toEqual(commandFor(best, other));
+    expect(advice).toMatch(/best survivor is node-1.*Go on only if node-3, node-4, node-5 will never come back/);
+    expect([await recordsOf(best.directory), await recordsOf(other.directory)]).toEqual(before);
+  });
+
+  test('advises against it while a majority is there, and across clusters', async () => {
+    const { all, best, other } = await remains();
+    await fill(all[2], all, { index: 7 });
+    const whole = await inspect([best, other, all[2]].map(({ directory }) => directory));
+    expect(whole).toMatchObject({ command: undefined, advice: expect.stringContaining('start them') });
+    await fill(all[3], all, { index: 7, cluster: 'dddd4444.x' });
+    const mixed = await inspect([best, all[3]].map(({ directory }) => directory));
+    expect(mixed).toMatchObject({
+      best: undefined,
+      command: undefined,
+      advice: expect.stringContaining('different clusters'),
+    });
+  });
+});
