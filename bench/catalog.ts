@@ -3,6 +3,7 @@ import { agentFailover } from './figures/agent_failover_ms.ts';
 import { idleRss } from './figures/idle_rss_mb.ts';
 import { leaderFailover } from './figures/leader_failover_ms.ts';
 import { raftCutoff, raftFailover } from './figures/raft_failover_vs_etcd.ts';
+import { raftRestart } from './figures/raft_restart_ms.ts';
 import { raftReads64, raftWriteLatency, raftWrites256, raftWrites64 } from './figures/raft_vs_etcd.ts';
 import { simCluster, simCluster100, simConsensus, simSeeds } from './figures/sim_speed.ts';
 import { up5 } from './figures/up5_ms.ts';
@@ -19,6 +20,7 @@ export const figures: readonly Figure[] = [
   raftReads64,
   raftFailover,
   raftCutoff,
+  raftRestart,
   simConsensus,
   simCluster,
   simCluster100,

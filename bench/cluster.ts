@@ -59,6 +59,12 @@ export class Cluster {
     return (await this.#client.send('PUT', url, 'value', timeoutMs)).status === 200;
   }
 
+  /** Writes a key at one node, and says at which index of the log. */
+  async logIndex(node: FleetNode): Promise<number> {
+    const { index } = await this.#client.ask<{ index: number }>('PUT', `${node.admin}/api/v1/kv/bench/index`, 'value');
+    return index;
+  }
+
   async deploy(agents: number, name: string): Promise<void> {
     const [node] = await this.fleet.list();
     if (node === undefined) throw new Error('the cluster has no nodes');
