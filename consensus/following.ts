@@ -36,6 +36,7 @@ export class Following {
       return;
     }
     if (!this.#heardFrom(from, request)) return;
+    state.leaderHas(request.commitIndex, state.nowMs - request.ageMs);
     const body = acceptAppend(state, request);
     if (body === undefined) this.#events.rejected();
     else if (request.round > 0) state.sendLate(from, { type: 'appendReply', body });

@@ -28,6 +28,7 @@ export interface AppendRequest {
   term: number;
   previousIndex: number;
   previousTerm: number;
+  /** All that the sender knows to be committed: it may lie beyond what this request lets the receiver verify. */
   commitIndex: number;
   entries: Entry[];
   /** Numbers the sender's requests within the term, from 1; 0: no answer is wanted. */

@@ -260,9 +260,13 @@ export class Raft {
     return this.#state.snapshot?.index ?? 0;
   }
 
-  /** How old what this node has applied may be at least, ms: since it heard its leader. 0 for a leader. */
+  /**
+   * How old what this node has committed is at most, ms: since a moment at which its leader had committed no more; of a
+   * leader, since a majority last followed it. Infinite when it has never known.
+   */
   ageMs(nowMs: number): number {
-    return this.#leadership ? 0 : Math.max(0, nowMs - this.#state.heardLeaderMs);
+    const asOfMs = this.#leadership?.quorumAckMs(nowMs) ?? this.#state.asOfMs;
+    return Math.max(0, nowMs - asOfMs);
   }
 
   /** Messages dropped because they made no sense. */
@@ -333,6 +337,7 @@ export class Raft {
     const state = this.#state;
     if (this.#leadership) {
       state.heardLeaderMs = Math.max(state.heardLeaderMs, this.#leadership.quorumAckMs());
+      state.asOfMs = Math.max(state.asOfMs, state.heardLeaderMs);
       const { reads } = this.#leadership;
       this.#readsReady.push(...reads.takeReady());
       this.#readsLost.push(...reads.ids);

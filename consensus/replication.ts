@@ -212,21 +212,21 @@ export class Replication {
     const previousTerm = previousIndex === 0 ? 0 : log.termAt(previousIndex);
     if (previousTerm === undefined) throw new Error(`no entry ${previousIndex} to send behind`);
     const lastIndex = previousIndex + entries.length;
-    const commitIndex = Math.min(this.#state.commitIndex, lastIndex);
     if (round > 0) {
       const bytes = entries.reduce((sum, { data }) => sum + data.byteLength, 0);
       progress.sent({ round, sentMs: nowMs, previousIndex, lastIndex, bytes });
     }
-    progress.toldCommitIndex = Math.max(progress.toldCommitIndex, commitIndex);
-    const body = { term, previousIndex, previousTerm, commitIndex, entries, round, ...this.#authority };
+    progress.toldCommitIndex = Math.max(progress.toldCommitIndex, Math.min(this.#state.commitIndex, lastIndex));
+    const body = { term, previousIndex, previousTerm, entries, round, ...this.#authority };
     this.#state.sendEarly(to, { type: 'appendRequest', body });
   }
 
-  /** In whose name this is sent, and how long ago it gave a sign of life. */
-  get #authority(): { leader: string; ageMs: number } {
-    if (this.#leader === '') return { leader: '', ageMs: 0 };
-    const { nowMs, heardLeaderMs } = this.#state;
-    return { leader: this.#leader, ageMs: Math.ceil(nowMs - heardLeaderMs) };
+  /** In whose name this is sent, how long ago it gave a sign of life, and how much it said was committed. */
+  get #authority(): { leader: string; ageMs: number; commitIndex: number } {
+    const { nowMs, heardLeaderMs, commitIndex, leaderCommitIndex } = this.#state;
+    if (this.#leader === '') return { leader: '', ageMs: 0, commitIndex };
+    const ageMs = Math.ceil(nowMs - heardLeaderMs);
+    return { leader: this.#leader, ageMs, commitIndex: Math.max(commitIndex, leaderCommitIndex) };
   }
 
   /** Skips all of the conflicting term that this log does not have (paper, 5.3), and always goes back at least by one. */

@@ -44,6 +44,12 @@ export class State {
   nowMs: number;
   /** When the leader was last heard; of a former leader, when a majority had last answered it. */
   heardLeaderMs = Number.NEGATIVE_INFINITY;
+  /** The most that any leader said was committed. */
+  leaderCommitIndex = 0;
+  /** A moment at which no more was committed than this node has. */
+  asOfMs = Number.NEGATIVE_INFINITY;
+  /** What was committed at a moment, while this node does not have it yet. */
+  #goal: { index: number; atMs: number } | undefined;
   /** How much this node should lead rather than others: from 0, only if nobody else does, to 1. */
   priority = 1;
   readonly writes: Writes;
@@ -149,6 +155,20 @@ export class State {
     if (index <= this.commitIndex) return;
     if (index > this.log.lastIndex) throw new Error(`cannot commit ${index}, the log ends at ${this.log.lastIndex}`);
     this.commitIndex = index;
+    this.#reachGoal();
+  }
+
+  /** At that moment the leader had committed up to there. One that lags reaches one such mark after the other. */
+  leaderHas(index: number, atMs: number): void {
+    this.leaderCommitIndex = Math.max(this.leaderCommitIndex, index);
+    this.#goal ??= { index, atMs };
+    this.#reachGoal();
+  }
+
+  #reachGoal(): void {
+    if (this.#goal === undefined || this.commitIndex < this.#goal.index) return;
+    this.asOfMs = Math.max(this.asOfMs, this.#goal.atMs);
+    this.#goal = undefined;
   }
 
   /** Takes a snapshot of its own applied log in place of the entries up to `baseIndex`, which lies at or before it. */
@@ -171,6 +191,7 @@ export class State {
     this.#snapshotChanged = true;
     this.commitIndex = index;
     this.configurations.restart(index, configuration, this.#behind(index));
+    this.#reachGoal();
   }
 
   /** The snapshot if it changed since the last call. */

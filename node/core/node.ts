@@ -365,7 +365,8 @@ export class Node {
   }
 
   #onLeadershipChanged(): void {
-    if (!this.#decisions.isReady()) this.#manager.reset();
+    // With more about to be applied it leads all the same: what its manager has seen still counts.
+    if (!this.#decisions.mayLead()) this.#manager.reset();
     this.#manager.touch();
     this.#requests.onLeadershipChanged();
   }

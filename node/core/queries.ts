@@ -32,7 +32,8 @@ export class Queries {
     const outcome = this.#read(query);
     if (!outcome.ok) return outcome;
     const { raft, state } = this.#decisions;
-    const ageMs = raft.ageMs(this.#context.nowMs);
+    // What a round has confirmed since it was asked is as new as the question.
+    const ageMs = query.consistency === 'linearizable' ? 0 : raft.ageMs(this.#context.nowMs);
     // A node that never heard of a leader cannot tell.
     return { ...outcome, asOf: { index: state.index, ...(Number.isFinite(ageMs) && { ageMs: Math.ceil(ageMs) }) } };
   }

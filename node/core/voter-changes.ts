@@ -23,6 +23,7 @@ export class VoterChanges {
   #noting = false;
   #changedMs: number | undefined;
   #changed: readonly NodeId[] = [];
+  #ledSinceMs: number | undefined;
 
   constructor(context: Context, decisions: Decisions, detector: Detector, deadForMs: (node: NodeId) => number) {
     this.#context = context;
@@ -36,6 +37,7 @@ export class VoterChanges {
     this.#stable.clear();
     this.#noting = false;
     this.#changedMs = undefined;
+    this.#ledSinceMs = undefined;
   }
 
   /** Takes the next step, if there is one and the one before is done. */
@@ -124,7 +126,15 @@ export class VoterChanges {
       behind: matched > 0 ? raft.lastIndex - matched : undefined,
       stableMs: stable?.boot === boot ? nowMs - stable.sinceMs : 0,
       deadMs: this.#deadForMs(node),
+      silentMs: membership === 'alive' && node !== self ? this.#silentForMs(progress?.lastAckMs) : 0,
     };
+  }
+
+  /** Counted from the beginning of this leadership for one that never answered it. */
+  #silentForMs(lastAckMs = Number.NEGATIVE_INFINITY): number {
+    const { nowMs } = this.#context;
+    this.#ledSinceMs ??= nowMs;
+    return nowMs - Math.max(lastAckMs, this.#ledSinceMs);
   }
 
   #isSuspect(node: NodeId): boolean {

@@ -18,6 +18,8 @@ export interface VoterCandidate {
   stableMs: number;
   /** Not alive for this long; 0 when it is. */
   deadMs: number;
+  /** Alive, and no answer came to this leader for this long; 0 when it is not alive. */
+  silentMs: number;
 }
 
 /** What the leader knows at one moment. */
@@ -60,13 +62,14 @@ export function nextVoterChange(picture: VoterPicture, rules: VoterRules): Voter
     const vacancy =
       first === undefined
         ? `${voters.length} of ${rules.votersMax} voted`
-        : `voter ${nameIn(picture, first)} ${picture.members.get(first)?.membership === 'left' ? 'left' : 'died'}`;
+        : `voter ${nameIn(picture, first)} ${howLost(picture.members.get(first))}`;
     const added = addition(picture, rules, vacancy);
     if (added !== undefined) return added;
   }
   if (first !== undefined) {
     if (!isGain(voters.length, lost.length, rules) || !mayGo(picture, first)) return undefined;
-    return { node: first, votes: false, reason: `dead for more than ${rules.voterGraceMs / 1_000} s` };
+    const how = picture.members.get(first)?.membership === 'alive' ? 'without an answer' : 'dead';
+    return { node: first, votes: false, reason: `${how} for more than ${rules.voterGraceMs / 1_000} s` };
   }
   // With one voter down, every other change could be one too many.
   if (!voters.every((voter) => isWell(picture.members.get(voter)))) return undefined;
@@ -107,12 +110,20 @@ export function chooseFounders(founder: NodeId, siteOf: ReadonlyMap<NodeId, stri
   return chosen;
 }
 
-/** Voters that are dead for so long that they are to be replaced, in the order of the configuration. */
+/**
+ * Voters that are dead for so long that they are to be replaced, in the order of the configuration. One that others can
+ * reach and that does not answer the leader, its disk hanging or a link cut, is as good as dead to the majority.
+ */
 function lostVoters({ self, voters, members }: VoterPicture, { voterGraceMs }: VoterRules): NodeId[] {
   return voters.filter((node) => {
     const member = members.get(node);
-    return node !== self && member !== undefined && member.membership !== 'alive' && member.deadMs >= voterGraceMs;
+    return node !== self && member !== undefined && Math.max(member.deadMs, member.silentMs) >= voterGraceMs;
   });
+}
+
+function howLost(member: VoterCandidate | undefined): string {
+  if (member?.membership === 'alive') return 'does not answer';
+  return member?.membership === 'left' ? 'left' : 'died';
 }
 
 /**

@@ -90,6 +90,43 @@ describe('a read', () => {
   });
 });
 
+describe('the age of what a node has', () => {
+  const log = logOf(voters, [1, 1, 1]);
+  const heard = (raft: ReturnType<typeof single>, commitIndex: number, last: number, atMs: number): void => {
+    raft.receive('b', append(1, log[last - 1], [], commitIndex), atMs);
+    settle(raft);
+  };
+
+  it('is not known before a leader was heard', () => {
+    expect(single('a', log).ageMs(100)).toBe(Number.POSITIVE_INFINITY);
+  });
+
+  it('counts from when the leader had committed no more, not from when it was heard last', () => {
+    const raft = single('a', log);
+    heard(raft, 1, 1, 100);
+    expect(raft.ageMs(150)).toBe(50);
+    for (let atMs = 200; atMs <= 1_000; atMs += 50) heard(raft, 4, 1, atMs);
+    expect([raft.commitIndex, raft.ageMs(1_000)]).toEqual([1, 900]);
+  });
+
+  it('goes on for one that lags and never has it all', () => {
+    const raft = single('a', log);
+    heard(raft, 1, 1, 100);
+    heard(raft, 2, 1, 200);
+    heard(raft, 3, 1, 300);
+    heard(raft, 4, 2, 400);
+    // All that was committed at 200 is here; what was at 400 is not.
+    expect([raft.commitIndex, raft.ageMs(450)]).toEqual([2, 250]);
+  });
+
+  it('grows for a leader that nobody answers, and stays with it when it leads no more', () => {
+    const { raft, atMs } = ready();
+    expect(raft.ageMs(atMs + 1_000)).toBe(1_000);
+    raft.tick(atMs + 10_000);
+    expect([raft.role, raft.ageMs(atMs + 10_000)]).toEqual(['follower', 10_000]);
+  });
+});
+
 describe('a lease', () => {
   const options = { leaseReads: true, electionTimeoutMsMin: 600, clockDriftMax: 0.1 };
 

@@ -193,7 +193,7 @@ describe('a leader', () => {
     expect(saidTo(settle(raft), 'b', 'appendRequest')).toMatchObject([{ entries: [{ index: 3 }] }]);
   });
 
-  it('tells in a heartbeat no commit index beyond what the follower is known to have', () => {
+  it('tells in a heartbeat all that is committed, of which a follower takes what the request verifies', () => {
     const raft = single('a', logOf(abc, []), 1);
     const began = elect(raft, ['b']);
     raft.receive('b', success(began, 'b', 2), raft.deadlineMs() - 1);
@@ -205,7 +205,11 @@ describe('a leader', () => {
     settle(raft);
     raft.tick(raft.deadlineMs());
     const [heartbeat] = saidTo(settle(raft), 'c', 'appendRequest');
-    expect(heartbeat).toMatchObject({ previousIndex: 1, commitIndex: 1, entries: [] });
+    expect(heartbeat).toMatchObject({ previousIndex: 1, commitIndex: 3, entries: [] });
+    // Its log is as long, but of another leader.
+    const follower = single('c', logOf(abc, [1, 1]), 1);
+    follower.receive('a', { type: 'appendRequest', body: heartbeat as never }, 5);
+    expect([follower.lastIndex, follower.commitIndex]).toEqual([3, 1]);
   });
 
   it('refuses proposals when too much waits, and takes them again when it is committed', () => {

@@ -25,6 +25,7 @@ function member(number: number, changes: Partial<VoterCandidate> = {}): VoterCan
     behind: 0,
     stableMs: 60_000,
     deadMs: 0,
+    silentMs: 0,
     ...changes,
   };
 }
@@ -70,6 +71,20 @@ describe('a learner is made a voter', () => {
     expect(nextVoterChange(picture(sites, 3), rules)?.node).toBe('n5');
     const ages = [...all(3), member(4, { since: 9 }), member(5, { since: 7 }), member(6, { since: 7 })];
     expect(nextVoterChange(picture(ages, 3), rules)?.node).toBe('n5');
+  });
+
+  test('before the voter goes that has not answered for long, though others reach it', () => {
+    const members = all(6, (n) => (n === 3 ? { answers: false, silentMs: 5_000 } : {}));
+    const first = picture(members, 5);
+    expect(nextVoterChange(first, rules)).toEqual({ node: 'n6', votes: true, reason: 'voter node-3 does not answer' });
+    const second = { ...first, voters: [...first.voters, 'n6'] };
+    const reason = 'without an answer for more than 5 s';
+    expect(nextVoterChange(second, rules)).toEqual({ node: 'n3', votes: false, reason });
+    // It answers again in between: nobody has to go but the one too many.
+    const back = { ...second, members: picture(all(6), 6).members };
+    expect(nextVoterChange(back, rules)?.votes).toBe(false);
+    const patient = all(6, (n) => (n === 3 ? { answers: false, silentMs: 4_999 } : {}));
+    expect(nextVoterChange(picture(patient, 5), rules)).toBeUndefined();
   });
 
   test('before the dead voter goes whose place it takes', () => {
@@ -187,6 +202,7 @@ const anyMember = fc.record({
   behind: fc.constantFrom(0, 0, 0, 3, 120, undefined),
   stableMs: fc.constantFrom(60_000, 60_000, 60_000, 100),
   deadMs: fc.constantFrom(100, 6_000, 6_000),
+  silentMs: fc.constantFrom(0, 300, 6_000),
   since: fc.nat({ max: 20 }),
 });
 
@@ -197,7 +213,9 @@ const anyPicture = fc
       const alive = changes.membership === 'alive' || at === 0;
       const health = at === 0 ? { membership: 'alive' as const, answers: true, suspect: false, behind: 0 } : {};
       const own = { ...changes, ...health };
-      return member(at + 1, { ...own, answers: own.answers && alive, deadMs: alive ? 0 : own.deadMs });
+      const answers = own.answers && alive;
+      const silentMs = alive && !answers ? own.silentMs : 0;
+      return member(at + 1, { ...own, answers, deadMs: alive ? 0 : own.deadMs, silentMs });
     });
     return picture(members, Math.min(voters, members.length));
   });
@@ -252,14 +270,17 @@ describe('from any start', () => {
     });
   });
 
-  test('a dead voter goes only when the living ones are no fewer, or its going gains something', () => {
+  test('a lost voter goes only when the others are no fewer, or its going gains something', () => {
     check((start, target) => {
       settle(start, target, (before, after) => {
         const gone = before.voters.find((voter) => !after.voters.includes(voter));
         if (gone === undefined || before.voters.length > target.votersMax) return;
-        expect(before.members.get(gone)?.membership).not.toBe('alive');
-        const deadVoters = before.voters.filter((voter) => before.members.get(voter)?.membership !== 'alive');
-        expect(before.voters.length % 2 === 0 || deadVoters.length > 1).toBe(true);
+        const isLost = (voter: string): boolean => {
+          const one = before.members.get(voter);
+          return one?.membership !== 'alive' || one.silentMs >= target.voterGraceMs;
+        };
+        expect(isLost(gone)).toBe(true);
+        expect(before.voters.length % 2 === 0 || before.voters.filter(isLost).length > 1).toBe(true);
       });
     });
   });
@@ -270,7 +291,7 @@ describe('from any start', () => {
       const members = new Map(
         [...drawn.members].map(([node, one]) => {
           if (!drawn.voters.includes(node)) return [node, one];
-          const well = { answers: true, suspect: false, behind: 0 };
+          const well = { answers: true, suspect: false, behind: 0, silentMs: 0 };
           return [node, one.membership === 'alive' ? { ...one, ...well } : { ...one, deadMs: 6_000 }];
         }),
       );

@@ -77,4 +77,22 @@ test('voters of one site give way, one by one, to those of sites that come later
   }
 });
 
+test('voters whose disks hang are replaced, one by one, though others reach them', () => {
+  const world = new World({ seed: 'hung disks', nodes: 7, expect: 7 });
+  awaitSettled(world, [], settleWithinMs);
+  const { leader, nodes } = statusAt(world, 'n1');
+  const leads = leader?.id ?? '';
+  const hung = nodes.filter(({ id, voter }) => voter && id !== leads).slice(0, 2);
+  for (const { id } of hung) world.host(id).disk.slowness = 1e9;
+  // Who has nothing to write answers, whatever its disk does.
+  world.request(leads, { type: 'kvPut', key: 'k', value: new Uint8Array(1) });
+  const voters = (): string[] => votersBy(statusAt(world, leads));
+  until(world, 'others in their place', () => hung.every(({ id }) => !voters().includes(id)), 60_000);
+  expect(voters()).toHaveLength(5);
+  const heirs = statusAt(world, leads).nodes.filter(
+    ({ voter, voterReason }) => voter && voterReason?.includes('does not answer'),
+  );
+  expect(heirs).toHaveLength(2);
+});
+
 const votersBy = (view: StatusView): string[] => view.nodes.filter(({ voter }) => voter).map(({ id }) => id);
