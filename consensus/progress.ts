@@ -9,6 +9,8 @@ export interface Flight {
   lastIndex: number;
   /** Of the data of its entries. */
   bytes: number;
+  /** When it left, the follower had said that its disk holds what this one follows on. */
+  isVerified: boolean;
 }
 
 /** What a leader shows of one follower. */
@@ -104,7 +106,7 @@ export class Progress implements ProgressView {
     this.lastAckMs = Math.max(this.lastAckMs, sentMs);
   }
 
-  /** The follower's disk matches up to an index: true for ever within a term, however old the answer is. */
+  /** The follower's disk matches up to an index: true for as long as the term and the disk last, however old the answer is. */
   matched(index: number): void {
     this.matchIndex = Math.max(this.matchIndex, index);
     this.nextIndex = Math.max(this.nextIndex, this.matchIndex + 1);
@@ -125,6 +127,12 @@ export class Progress implements ProgressView {
     this.nextIndex = Math.max(nextIndex, this.matchIndex + 1);
     this.toldCommitIndex = 0;
     this.#flights = [];
+  }
+
+  /** Its disk holds no more what it had said: an older copy was put back. It is brought everything anew. */
+  forget(nextIndex: number): void {
+    this.matchIndex = 0;
+    this.probeFrom(nextIndex);
   }
 
   /** The leader brings it the log itself again, from where it is known to be. */

@@ -133,8 +133,10 @@ export class Replication {
       else if (answer.earlier.some((flight) => flight.lastIndex > progress.matchIndex)) {
         progress.probeFrom(progress.matchIndex + 1);
       }
-    } else if (answer !== undefined && answer.flight.previousIndex > progress.matchIndex && !progress.transfer) {
-      progress.probeFrom(this.#nextAfterConflict(reply, answer.flight));
+    } else if (answer !== undefined && !progress.transfer) {
+      const { flight } = answer;
+      if (flight.isVerified) progress.forget(this.#nextAfterConflict(reply, flight));
+      else if (flight.previousIndex > progress.matchIndex) progress.probeFrom(this.#nextAfterConflict(reply, flight));
     }
     return true;
   }
@@ -214,7 +216,8 @@ export class Replication {
     const lastIndex = previousIndex + entries.length;
     if (round > 0) {
       const bytes = entries.reduce((sum, { data }) => sum + data.byteLength, 0);
-      progress.sent({ round, sentMs: nowMs, previousIndex, lastIndex, bytes });
+      const isVerified = previousIndex > 0 && previousIndex <= progress.matchIndex;
+      progress.sent({ round, sentMs: nowMs, previousIndex, lastIndex, bytes, isVerified });
     }
     progress.toldCommitIndex = Math.max(progress.toldCommitIndex, Math.min(this.#state.commitIndex, lastIndex));
     const body = { term, previousIndex, previousTerm, entries, round, ...this.#authority };

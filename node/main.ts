@@ -1,4 +1,4 @@
-import { randomInt } from 'node:crypto';
+import { randomInt, randomUUID } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { type Logger, pino } from 'pino';
@@ -110,6 +110,7 @@ function createHost(environment: Environment, parts: Parts, reports: ReportLog, 
       const reachable = announce.length > 0 ? announce : transport.addresses();
       return new Node({
         id: transport.self,
+        start: randomUUID(),
         profile: { name, addresses: reachable.slice(0, 8), site, capabilities, admin, agentsMax },
         records,
         join: addresses,

@@ -58,6 +58,13 @@ export class Disk {
     return records;
   }
 
+  /** An operator puts a copy of all records in the place of those that are there. Between two lives only. */
+  putBack(copy: ReadonlyMap<string, Uint8Array>): void {
+    this.#durable.clear();
+    for (const [key, value] of copy)
+      this.#durable.set(key, { value: value.slice(), checksum: crc32(value, crc32(key)) });
+  }
+
   /** The durable value of a key. */
   read(key: string): Uint8Array | undefined {
     return this.#durable.get(key)?.value;

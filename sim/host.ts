@@ -158,6 +158,7 @@ export class Host {
   #boot(lifeRandom: Random): void {
     const { id, profile, join, expect, disk, createNode } = this.#parts;
     const drawn = lifeRandom.fork('node');
+    const start = `${id}/${this.#life}`;
     let records: Map<string, Uint8Array>;
     try {
       records = disk.load();
@@ -166,7 +167,7 @@ export class Host {
       throw error;
     }
     const at = this.#instant();
-    this.#node = createNode({ id, profile, records, join, expect, random: () => drawn.next(), at });
+    this.#node = createNode({ id, start, profile, records, join, expect, random: () => drawn.next(), at });
     this.feed({ type: 'wake' });
     this.#sampleLoad(lifeRandom.fork('load'));
   }

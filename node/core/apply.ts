@@ -24,14 +24,15 @@ export function apply(state: ClusterState, command: Command, index: number): App
 const appliers: Appliers = {
   ...kvAppliers,
 
-  memberJoin(state, { node, boot, profile }, index) {
+  memberJoin(state, { node, boot, start, profile }, index) {
     const known = state.members.get(node);
-    if (known !== undefined && known.boot > boot) return refuse(`an older start of node ${profile.name} asked to join`);
+    if (state.isOutdated(node, boot, start)) return refuse(`node ${profile.name} asked to join from an older disk`);
     if (known === undefined && state.members.size >= limits.membersMax)
       return refuse('the cluster has its most members');
-    if (known?.boot === boot && known.membership === 'alive') return refuse(`node ${profile.name} is a member already`);
+    if (known?.start === start && known.membership === 'alive')
+      return refuse(`node ${profile.name} is a member already`);
     if (known !== undefined) state.changeMembership(known, 'alive', index);
-    state.members.set(node, { node, boot, profile, membership: 'alive', since: index });
+    state.members.set(node, { node, boot, start, profile, membership: 'alive', since: index });
     state.sessions.open(String(index), index);
     return done('memberJoined', `${profile.name} joined`, { node, boot, name: profile.name });
   },

@@ -7,6 +7,8 @@ import { limits } from './settings.ts';
 export interface Member {
   node: NodeId;
   boot: number;
+  /** Names the start that `boot` counts: an older copy of a disk, put back, starts under the same number. */
+  start: string;
   profile: Profile;
   membership: 'alive' | 'dead' | 'left';
   /** Log index of the last change of `membership` or `boot`. */
@@ -108,9 +110,15 @@ export class ClusterState {
   }
 
   /** The session of a living start of a node: the log index at which it became a member, which never comes again. */
-  sessionOf(node: NodeId, boot: number): string | undefined {
+  sessionOf(node: NodeId, start: string): string | undefined {
     const member = this.members.get(node);
-    return member?.membership === 'alive' && member.boot === boot ? String(member.since) : undefined;
+    return member?.membership === 'alive' && member.start === start ? String(member.since) : undefined;
+  }
+
+  /** Whether a start of a node comes from a disk that is older than what the node was last seen with. */
+  isOutdated(node: NodeId, boot: number, start: string): boolean {
+    const member = this.members.get(node);
+    return member !== undefined && (member.boot > boot || (member.boot === boot && member.start !== start));
   }
 
   /** A member comes back, or goes for good: what was its session until now is over. */

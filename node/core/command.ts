@@ -11,7 +11,7 @@ import { fromBytes, fromJson, toBytes, toJson } from './text.ts';
  * whose command led to it, so that it takes effect once.
  */
 export type Command = { atMs: number; by?: Serial } & (
-  | { kind: 'memberJoin'; node: NodeId; boot: number; profile: Profile }
+  | { kind: 'memberJoin'; node: NodeId; boot: number; start: string; profile: Profile }
   | { kind: 'memberDead'; node: NodeId; boot: number; accusers: NodeId[] }
   | { kind: 'memberLeft'; node: NodeId; boot: number }
   /** Why the next configuration is to make a node vote, or vote no more. */

@@ -7,6 +7,8 @@ export interface Context {
   readonly self: NodeId;
   /** Number of this start of the process on this disk: 1, 2, … */
   readonly boot: number;
+  /** Its name: where an older copy of the disk is put back, two starts have the same number. */
+  readonly start: string;
   readonly profile: Profile;
   readonly settings: Settings;
   readonly out: Outbox;

@@ -1,6 +1,7 @@
 import type { Configuration } from '../../consensus/configuration.ts';
 import type { Entry, RaftMessage } from '../../consensus/message.ts';
 import { entryKinds } from '../../consensus/message.ts';
+import { defaultOptions } from '../../consensus/options.ts';
 import { type Persist, type ProposalRefusal, Raft, type Snapshot } from '../../consensus/raft.ts';
 import type { Applied, Result } from './applied.ts';
 import { nameOf } from './apply.ts';
@@ -115,7 +116,8 @@ export class Decisions {
 
   #whyRefused(reason: ProposalRefusal): ConclaveError {
     if (reason === 'tooLarge') return errors.commandInvalid({ reason: 'it is too large for the log' });
-    if (reason === 'backlogFull') return errors.backlogFull({ what: 'decisions', max: this.#proposed.size });
+    if (reason === 'backlogFull')
+      return errors.backlogFull({ what: 'decisions', max: defaultOptions.backlogEntriesMax });
     return errors.notLeader({ leader: this.leader });
   }
 

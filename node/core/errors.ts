@@ -115,6 +115,7 @@ const definitions = {
     () =>
       'This node is not a member of a cluster yet. Nothing was changed. Wait for /health/ready or ask another node.',
   ),
+  nodeEnding: define<Record<string, never>>(503, () => 'This node is ending. Nothing was changed. Ask another node.'),
   backlogFull: define<{ what: string; max: number }>(
     429,
     (d) => `Too much is waiting: ${d.what}, at most ${d.max}. Nothing was changed. Send it again in a moment.`,

@@ -8,6 +8,13 @@ import type { Peers } from './peers.ts';
 import { limits } from './settings.ts';
 
 const digestIntervalMs = 5_000;
+const startLengthMax = 64;
+/** After sysexits.h: the data is not what it should be. */
+const exitCodeOutdated = 65;
+
+const whyOutdated = (name: string): string =>
+  `the data directory of ${name} is older than what the cluster has seen of it. Nothing was changed. Give it an empty one: ` +
+  'it joins as a new member and gets its state from the others';
 
 /** How this node becomes and stays a member, and how it leaves; and on the leader, how it admits others. */
 export class Membership {
@@ -36,13 +43,13 @@ export class Membership {
 
   /** The log has this very start of the node as a living member. */
   isMember(): boolean {
-    const { self, boot } = this.#context;
-    const member = this.#decisions.state.members.get(self);
-    return member?.membership === 'alive' && member.boot === boot;
+    const { self, start } = this.#context;
+    return this.#decisions.state.sessionOf(self, start) !== undefined;
   }
 
   tick(): void {
     this.#peers.settled = this.isMember();
+    if (this.#isOver()) return;
     if (this.#cluster() === '') {
       if (this.#leavingSinceMs !== undefined) this.#exit('it was no member of a cluster');
       return;
@@ -53,12 +60,20 @@ export class Membership {
     if (nowMs - this.#digestMs >= digestIntervalMs) this.#compareWithOne();
   }
 
+  /** What this node promised since is not on its disk: it must not go on, least of all as a voter. */
+  #isOver(): boolean {
+    const { self, boot, start, profile, out } = this.#context;
+    if (!this.#decisions.state.isOutdated(self, boot, start)) return false;
+    out.push({ type: 'exit', code: exitCodeOutdated, reason: whyOutdated(profile.name) });
+    return true;
+  }
+
   // ---- joining ----
 
   #askToJoin(): void {
-    const { self, boot, profile, nowMs, out } = this.#context;
+    const { self, boot, start, profile, nowMs, out } = this.#context;
     this.#askedMs = nowMs;
-    const join = { node: self, boot, profile };
+    const join = { node: self, boot, start, profile };
     const { leader } = this.#decisions;
     if (this.#decisions.isReady()) this.#admit(join);
     else if (leader !== '' && this.#peers.isConnected(leader)) out.send(leader, { type: 'join', body: join });
@@ -74,19 +89,20 @@ export class Membership {
     }
   }
 
-  #admit({ node, boot, profile }: MessageOf<'join'>): void {
-    const known = this.#decisions.state.members.get(node);
-    if (profile === undefined || (known?.membership === 'alive' && known.boot >= boot)) return;
-    if (known !== undefined && known.boot > boot) return this.#turnAway(node, profile.name, boot, known.boot);
-    this.#proposeOnce(`join/${node}/${boot}`, { kind: 'memberJoin', node, boot, profile });
+  #admit({ node, boot, start, profile }: MessageOf<'join'>): void {
+    const { state } = this.#decisions;
+    if (profile === undefined || start === '' || start.length > startLengthMax) return;
+    if (state.isOutdated(node, boot, start)) return this.#turnAway(node, profile.name, boot);
+    if (state.sessionOf(node, start) !== undefined) return;
+    this.#proposeOnce(`join/${node}/${start}`, { kind: 'memberJoin', node, boot, start, profile });
   }
 
   /** An older copy of a node's disk: what it promised since is not on it, so it must not come back as that node. */
-  #turnAway(node: NodeId, name: string, boot: number, knownBoot: number): void {
+  #turnAway(node: NodeId, name: string, boot: number): void {
     if (this.#turnedAway.has(node)) return;
     if (this.#turnedAway.size < limits.contactsMax) this.#turnedAway.add(node);
-    const text = `${name} is not admitted: its data directory is older (start ${boot}) than what it was seen with (start ${knownBoot}). Give it an empty one`;
-    reportLocally(this.#context, 'joinRefused', text, { node, name, boot, knownBoot });
+    const text = `${name} is not admitted: ${whyOutdated(name)}`;
+    reportLocally(this.#context, 'joinRefused', text, { node, name, boot });
   }
 
   turnAwayStranger(node: NodeId, cluster: string): void {

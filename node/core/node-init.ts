@@ -11,6 +11,8 @@ export interface Instant {
 
 export interface NodeInit {
   id: NodeId;
+  /** Names this start of the process, as no other start of any node is named. */
+  start: string;
   profile: Profile;
   /** What the store holds, as loaded at start. */
   records: ReadonlyMap<string, Uint8Array>;

@@ -70,6 +70,7 @@ export class Node {
     const context: Context = {
       self: init.id,
       boot: restored.boot + 1,
+      start: init.start,
       profile: init.profile,
       settings: { ...defaultSettings, ...init.settings },
       out: new Outbox(),

@@ -117,8 +117,8 @@ export class Requests {
   /** A command is numbered when it goes out first, in the session of then. Undefined: this node has no session. */
   #numberOf(pending: Pending): Serial | undefined {
     if (pending.by === undefined) {
-      const { self, boot } = this.#context;
-      const session = this.#decisions.state.sessionOf(self, boot);
+      const { self, start } = this.#context;
+      const session = this.#decisions.state.sessionOf(self, start);
       if (session === undefined) return undefined;
       this.#serial += 1;
       pending.by = { session, serial: this.#serial };
@@ -293,8 +293,8 @@ export class Requests {
   }
 
   #isMember(): boolean {
-    const { self, boot } = this.#context;
-    return this.#decisions.state.sessionOf(self, boot) !== undefined;
+    const { self, start } = this.#context;
+    return this.#decisions.state.sessionOf(self, start) !== undefined;
   }
 }
 

@@ -17,7 +17,7 @@ export interface Inspection {
   advice: string;
 }
 
-/** Looks at data directories of stopped nodes and says which is the best to recover from. Changes nothing in them. */
+/** Looks at data directories of stopped nodes and says which is the best to recover from. Changes nothing of what is stored; LevelDB may write it anew. */
 export async function inspect(directories: readonly string[]): Promise<Inspection> {
   const inspected: Inspected[] = [];
   for (const directory of directories) inspected.push(await look(directory));

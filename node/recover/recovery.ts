@@ -196,7 +196,7 @@ async function follow(other: OpenSurvivor, { cluster, from }: Recovered): Promis
   } catch (error) {
     throw new RecoverIncomplete(
       `Cluster ${from} is recovered as ${cluster}, but ${survivor.directory} is not part of it yet: ` +
-        `${(error as Error).message} What is in that directory is unchanged. Then run the same command again.`,
+        `${(error as Error).message} That directory holds what it held before, or is part of it. Run the same command again.`,
     );
   }
 }

@@ -44,6 +44,8 @@ export interface Survivor {
   recovered: Recovered | undefined;
 }
 
+const keepIt = 'Keep this directory as it is, and recover from another one.';
+
 /** A survivor whose store is open, so that no node can start on it meanwhile. */
 export interface OpenSurvivor {
   survivor: Survivor;
@@ -71,12 +73,22 @@ export async function openSurvivor(given: string): Promise<OpenSurvivor> {
     });
   }
   const node = peerIdFromPrivateKey(await loadIdentity(directory)).toString();
-  const store = await openStore(join(directory, 'store'));
+  const store = await open(join(directory, 'store'));
   try {
     const records = await store.load();
     return { survivor: read(directory, node, records), store, records };
   } catch (error) {
     await store.close();
+    throw error;
+  }
+}
+
+/** What a node would be told, to begin anew from the others, would be the end of what is left here. */
+async function open(directory: string): Promise<Store> {
+  try {
+    return await openStore(directory);
+  } catch (error) {
+    if (error instanceof StoreDamaged) throw new StoreDamaged(directory, error.what, keepIt);
     throw error;
   }
 }
@@ -88,7 +100,7 @@ function read(directory: string, node: NodeId, records: ReadonlyMap<string, Uint
     restored = restore(records);
     raft = new Raft({ id: node, ...restored.log, random: () => 0, nowMs: 0 });
   } catch (error) {
-    throw new StoreDamaged(join(directory, 'store'), (error as Error).message);
+    throw new StoreDamaged(join(directory, 'store'), (error as Error).message, keepIt);
   }
   const { voters, learners } = raft.configuration();
   const names = namesIn(restored.log);

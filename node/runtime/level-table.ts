@@ -35,7 +35,7 @@ function readHandle(bytes: Uint8Array, at: number): { handle: Handle; next: numb
 
 function readBlock(file: Uint8Array, { offset, size }: Handle): Uint8Array {
   const end = offset + size;
-  if (end + trailerBytes > file.length - footerBytes + 0) throw new TableDamaged(`a block at byte ${offset} is cut`);
+  if (end + trailerBytes > file.length - footerBytes) throw new TableDamaged(`a block at byte ${offset} is cut`);
   const crc = new DataView(file.buffer, file.byteOffset + end + 1, 4).getUint32(0, true);
   if (masked(crc32c(file.subarray(offset, end + 1))) !== crc) {
     throw new TableDamaged(`the checksum of the block at byte ${offset} is wrong`);

@@ -119,7 +119,9 @@ export class LiveHost {
   /** Puts an operation to the node; resolves with its outcome, never rejects. */
   ask(operation: Operation): Promise<Outcome> {
     if (this.#stopped || this.#asked.size >= askedMax) {
-      const error = errors.backlogFull({ what: 'requests at this node', max: askedMax });
+      const error = this.#stopped
+        ? errors.nodeEnding({})
+        : errors.backlogFull({ what: 'requests at this node', max: askedMax });
       return Promise.resolve({ ok: false, error: toErrorBody(error) });
     }
     this.#requests += 1;

@@ -1,3 +1,10 @@
+/** LevelDB's words for a lock that another process holds; of any other trouble with the file it says something else. */
+export const isLockHeld = (cause: string): boolean =>
+  /already held by process|Resource temporarily unavailable/.test(cause);
+
+/** What LevelDB calls damage, and not a path that has the word in it. */
+export const isCorruption = (cause: string): boolean => /(^|: )Corruption: /.test(cause);
+
 const removeAndStart =
   "Remove this node's data directory and start it again: it joins as a new member and gets its state from the others.";
 
@@ -42,8 +49,8 @@ export class StoreFull extends Error {
 
   constructor(directory: string) {
     super(
-      `The disk under ${directory} is full. The node ends; nothing that was acknowledged is lost. ` +
-        'Free some space and start it again.',
+      `The disk under ${directory} is full. Nothing that was acknowledged is lost, and nothing more is written. ` +
+        'Free some space and start again what has ended.',
     );
   }
 }
@@ -55,7 +62,7 @@ export class StoreUnavailable extends Error {
   constructor(directory: string, reason: string) {
     super(
       `The store in ${directory} cannot be used: ${reason}. Nothing that was acknowledged is lost. ` +
-        'See to the disk and the permissions of the directory, and start the node again.',
+        'See to the disk and the permissions of the directory, and start again what has ended.',
     );
   }
 }

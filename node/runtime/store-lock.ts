@@ -1,6 +1,7 @@
 import { access, mkdtemp, rm, symlink } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { Level } from 'level';
+import { isLockHeld } from './store-errors.ts';
 
 /**
  * Runs `use` while no other process can open the store of a directory, and without opening it. Returns undefined, and
@@ -25,7 +26,7 @@ export async function withStoreLocked<T>(directory: string, use: () => Promise<T
       await database.open();
     } catch (error) {
       const { message, cause } = error as Error;
-      if (/lock/i.test(`${message} ${cause instanceof Error ? cause.message : ''}`)) return undefined;
+      if (isLockHeld(`${message} ${cause instanceof Error ? cause.message : ''}`)) return undefined;
       throw error;
     }
     try {

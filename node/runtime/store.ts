@@ -3,7 +3,15 @@ import { Level } from 'level';
 import type { Write } from '../core/effect.ts';
 import { checkLevelFiles } from './level-files.ts';
 import type { Store } from './ports.ts';
-import { StoreBusy, StoreDamaged, StoreFull, StoreOutdated, StoreUnavailable } from './store-errors.ts';
+import {
+  isCorruption,
+  isLockHeld,
+  StoreBusy,
+  StoreDamaged,
+  StoreFull,
+  StoreOutdated,
+  StoreUnavailable,
+} from './store-errors.ts';
 import { headKey, Ledger, reservedPrefix } from './store-ledger.ts';
 import { withStoreLocked } from './store-lock.ts';
 import { type Mark, MarkFile } from './store-mark.ts';
@@ -36,7 +44,7 @@ const readAtOnce = 1_000;
  *   the last second before a crash can be missing. LevelDB's log cannot tell such a cut from a torn last write. A store
  *   that was closed has its mark at its last batch.
  * Anything else does not open. That an older copy of the whole directory, mark included, was put back is nothing that a
- * disk can tell: the cluster does (`joinRefused` of the members).
+ * disk can tell: the cluster does, as far as it has seen a later start of the node (`ClusterState.isOutdated`).
  */
 class LevelStore implements Store {
   readonly #directory: string;
@@ -168,8 +176,8 @@ export async function openStore(directory: string, options: StoreOptions = {}): 
     await database.open();
   } catch (error) {
     const cause = causeOf(error);
-    if (/lock/i.test(cause)) throw new StoreBusy(directory);
-    if (/corrupt/i.test(cause)) throw new StoreDamaged(directory, cause);
+    if (isLockHeld(cause)) throw new StoreBusy(directory);
+    if (isCorruption(cause)) throw new StoreDamaged(directory, cause);
     throw writeError(directory, error);
   }
   try {
@@ -219,7 +227,7 @@ async function readAll(directory: string, database: Database): Promise<Opened> {
     await marks?.close();
     if (error instanceof StoreDamaged || error instanceof StoreOutdated) throw error;
     const cause = causeOf(error);
-    throw /corrupt/i.test(cause) ? new StoreDamaged(directory, cause) : writeError(directory, error);
+    throw isCorruption(cause) ? new StoreDamaged(directory, cause) : writeError(directory, error);
   }
 }
 

@@ -212,6 +212,22 @@ describe('a leader', () => {
     expect([follower.lastIndex, follower.commitIndex]).toEqual([3, 1]);
   });
 
+  it('brings everything anew to one whose disk holds no more what it had acknowledged', () => {
+    const raft = single('a', logOf(abc, []), 1);
+    const began = elect(raft, ['b']);
+    raft.receive('b', success(began, 'b', 2), raft.deadlineMs() - 1);
+    settle(raft);
+    raft.tick(raft.deadlineMs());
+    const heartbeat = settle(raft);
+    expect(saidTo(heartbeat, 'b', 'appendRequest')).toMatchObject([{ previousIndex: 2, entries: [] }]);
+    const { type, body } = success(heartbeat, 'b', 0) as Extract<RaftMessage, { type: 'appendReply' }>;
+    raft.receive('b', { type, body: { ...body, success: false, conflictIndex: 1 } }, raft.deadlineMs() - 1);
+    expect(raft.progress().get('b')?.matchIndex).toBe(0);
+    expect(saidTo(settle(raft), 'b', 'appendRequest')).toMatchObject([
+      { previousIndex: 0, entries: [{ index: 1 }, { index: 2 }] },
+    ]);
+  });
+
   it('refuses proposals when too much waits, and takes them again when it is committed', () => {
     const raft = single('a', logOf(abc, []), 1, { backlogEntriesMax: 4, entryBytesMax: 50, backlogBytesMax: 60 });
     const began = elect(raft, ['b']);

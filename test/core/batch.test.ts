@@ -14,7 +14,16 @@ class Alone {
 
   constructor() {
     const at = { nowMs: 0, wallMs: 0 };
-    this.node = new Node({ id: 'n1', profile, records: new Map(), join: [], expect: 1, random: () => 0.5, at });
+    this.node = new Node({
+      id: 'n1',
+      start: 's1',
+      profile,
+      records: new Map(),
+      join: [],
+      expect: 1,
+      random: () => 0.5,
+      at,
+    });
     for (let i = 0; i < 200; i++) this.handle({ type: 'wake' }, ...this.written());
     this.handle(...this.written());
   }

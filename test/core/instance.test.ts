@@ -15,6 +15,7 @@ function recovering() {
   const context: Context = {
     self: 'n1',
     boot: 2,
+    start: 's2',
     profile: {} as Profile,
     settings: defaultSettings,
     out,

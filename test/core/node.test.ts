@@ -7,7 +7,16 @@ const profile = { name: 'n', addresses: [], site: '', capabilities: [], admin: '
 /** How a node that never meets a cluster answers once it has waited as long as it may. */
 function answerAlone(operation: Operation) {
   const at = { nowMs: 0, wallMs: 0 };
-  const node = new Node({ id: 'n1', profile, records: new Map(), join: [], expect: 0, random: () => 0.5, at });
+  const node = new Node({
+    id: 'n1',
+    start: 's1',
+    profile,
+    records: new Map(),
+    join: [],
+    expect: 0,
+    random: () => 0.5,
+    at,
+  });
   const effects = node.handle({ type: 'request', request: 'r1', operation }, at);
   expect(effects.filter(({ type }) => type === 'reply')).toEqual([]);
   return node

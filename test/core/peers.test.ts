@@ -14,6 +14,7 @@ function joining(cluster = '') {
   const records = new Map(cluster === '' || kept.value === undefined ? [] : [[kept.key, kept.value]]);
   const node = new Node({
     id: 'n1',
+    start: 's1',
     profile,
     records,
     join,

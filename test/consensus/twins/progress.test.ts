@@ -82,7 +82,7 @@ function act(fast: Progress, slow: SlowProgress, what: Act, draw: number, round:
   const previousIndex = what === 'heartbeat' ? fast.matchIndex : fast.nextIndex - 1;
   const lastIndex = what === 'heartbeat' ? previousIndex : previousIndex + 1 + (draw % 3);
   const bytes = lastIndex - previousIndex;
-  const request = { round, sentMs: round * 10, previousIndex, lastIndex, bytes };
+  const request = { round, sentMs: round * 10, previousIndex, lastIndex, bytes, isVerified: false };
   if (what === 'send' || what === 'heartbeat') {
     if (what === 'send' && !fast.maySend) return;
     fast.sent(request);

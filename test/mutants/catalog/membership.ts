@@ -35,8 +35,8 @@ export const membership: readonly Mutant[] = [
     file: 'node/core/membership.ts',
     edits: [
       {
-        from: "if (profile === undefined || (known?.membership === 'alive' && known.boot >= boot)) return;",
-        to: 'if (profile === undefined || (known !== undefined && known.boot >= boot)) return;',
+        from: 'if (state.sessionOf(node, start) !== undefined) return;',
+        to: 'if ((state.members.get(node)?.boot ?? 0) >= boot) return;',
       },
     ],
   },
