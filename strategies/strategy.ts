@@ -45,6 +45,8 @@ export interface Decision {
   /** Feasible nodes, best first. */
   ranked: Ranked[];
   rejected: Rejected[];
+  /** How many more there were of each, where not all are told. */
+  omitted?: { ranked: number; rejected: number };
 }
 
 /** Scores one feasible node; `feasible` are all of them, in order of node id. Pure. */

@@ -1,6 +1,6 @@
 import type { FastifyRequest } from 'fastify';
 import { limits } from '../core/settings.ts';
-import { perform, read, refuseAbove, type Route } from './routes.ts';
+import { perform, type Route, read, refuseAbove } from './routes.ts';
 import { KvListQuery, KvWriteQuery, ReadQuery } from './schemas.ts';
 
 const base = '/api/v1/kv';

@@ -4,8 +4,8 @@ import type { NodeId } from '../core/message.ts';
 import type { LeaderView } from '../core/operation.ts';
 import { BearerCheck } from './bearer.ts';
 import { EventStream, type EventStreamLimits, eventStreamLimits } from './event-stream.ts';
-import { bodyBytesMax, type Problem, problemOf } from './problem.ts';
 import { kvRoutes } from './kv-routes.ts';
+import { bodyBytesMax, type Problem, problemOf } from './problem.ts';
 import { type Api, type Route, routes } from './routes.ts';
 import { toSafeJson } from './views.ts';
 

@@ -39,12 +39,13 @@ export function nodeJson(node: NodeView) {
   };
 }
 
-function decisionJson({ strategy, node, ranked, rejected }: NonNullable<AgentView['decision']>) {
+function decisionJson({ strategy, node, ranked, rejected, omitted }: NonNullable<AgentView['decision']>) {
   return {
     strategy,
     node: node ?? null,
     ranked: ranked.map(({ node, name, score, why }) => ({ node, name, score, why })),
     rejected: rejected.map(({ node, name, reason }) => ({ node, name, reason })),
+    omitted: omitted ?? { ranked: 0, rejected: 0 },
   };
 }
 

@@ -1,5 +1,5 @@
-import type * as Simulator from '../../sim/main.ts';
 import type { Outcome } from '../../sim/job.ts';
+import type * as Simulator from '../../sim/main.ts';
 import { colors, tableOf } from './output.ts';
 
 type Violation = NonNullable<Outcome['verdict']['violation']>;

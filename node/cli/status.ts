@@ -64,6 +64,8 @@ export function agentText(agent: ReturnType<typeof agentJson>): string {
     lines.push(`  ${name}: ${why} (score ${score.toFixed(2)})`);
   }
   for (const { name, reason } of agent.decision?.rejected ?? []) lines.push(`  not ${name}: ${reason}`);
+  const { ranked = 0, rejected = 0 } = agent.decision?.omitted ?? {};
+  if (ranked + rejected > 0) lines.push(`  and ${ranked} more that could take it, ${rejected} more that could not`);
   return lines.join('\n');
 }
 

@@ -113,9 +113,8 @@ const appliers: Appliers = {
     if (reason !== undefined) return refuse(reason);
     const { host, boot, holders } = command;
     const moved = agent.placement === undefined || agent.placement.host !== host;
-    agent.placement = { epoch: index, host, boot, holders };
-    agent.reason = command.reason;
-    agent.decision = command.decision;
+    const placement = { epoch: index, host, boot, holders };
+    state.changeAgent(agent, { placement, reason: command.reason, decision: command.decision });
     if (moved) state.turn += 1;
     return done(
       'agentPlaced',
@@ -128,8 +127,7 @@ const appliers: Appliers = {
   agentPending(state, { agent: id, reason, decision }) {
     const agent = state.agents.get(id);
     if (agent === undefined) return refuse(`there is no agent ${id}`);
-    agent.reason = reason;
-    agent.decision = decision;
+    state.changeAgent(agent, { reason, decision });
     return done('agentPending', `${id} waits: ${reason}`, { agent: id, reason, decision }, [id]);
   },
 
@@ -137,7 +135,7 @@ const appliers: Appliers = {
     const agent = state.agents.get(id);
     if (agent?.placement?.epoch !== epoch) return refuse('the placement was decided anew meanwhile');
     if (agent.active?.epoch === epoch) return refuse('the epoch is active already');
-    agent.active = agent.placement;
+    state.changeAgent(agent, { active: agent.placement });
     const host = nameOf(state, agent.placement.host);
     return done(
       'agentActive',
@@ -189,7 +187,7 @@ function goOnWith(state: ClusterState, survivors: readonly NodeId[]): string[] {
     const { active } = agent;
     const left = active?.holders.filter((holder) => survivors.includes(holder)) ?? [];
     if (active === undefined || left.length === 0 || left.length >= majorityOf(active.holders.length)) continue;
-    agent.active = { ...active, holders: left };
+    state.changeAgent(agent, { active: { ...active, holders: left } });
     older.push(agent.id);
   }
   return older;

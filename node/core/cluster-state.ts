@@ -1,6 +1,7 @@
 import { Sessions } from '../../consensus/sessions.ts';
 import type { Decision } from '../../strategies/strategy.ts';
 import type { Result } from './applied.ts';
+import { Audit } from './audit.ts';
 import type { NodeId, Profile } from './message.ts';
 import { limits } from './settings.ts';
 
@@ -25,20 +26,21 @@ export interface Placement {
   holders: NodeId[];
 }
 
+/** Never changed: another takes its place, so that what was made of one, such as its bytes, stays right. */
 export interface AgentRecord {
-  id: string;
-  type: string;
-  strategy: string;
-  capabilities: string[];
-  holdersWanted: number;
+  readonly id: string;
+  readonly type: string;
+  readonly strategy: string;
+  readonly capabilities: string[];
+  readonly holdersWanted: number;
   /** Log index of its creation. */
-  created: number;
+  readonly created: number;
   /** The latest decision; it answers tasks once `active` carries the same epoch. */
-  placement: Placement | undefined;
+  readonly placement: Placement | undefined;
   /** The last epoch whose state reached a majority of its holders: what the next recovery seals. */
-  active: Placement | undefined;
-  reason: string;
-  decision: Decision | undefined;
+  readonly active: Placement | undefined;
+  readonly reason: string;
+  readonly decision: Decision | undefined;
 }
 
 export interface TypeRecord {
@@ -96,6 +98,7 @@ export class ClusterState {
   });
   /** Deploy requests that users named and that took effect, with the agents they made; oldest first, bounded. */
   readonly requests = new Map<string, string[]>();
+  readonly audit = new Audit();
   /** The key-value space. */
   readonly kv = new Map<string, KvRecord>();
   /** Characters of its keys and bytes of its values together. */
@@ -126,6 +129,10 @@ export class ClusterState {
     this.sessions.close(String(member.since));
     member.membership = membership;
     member.since = index;
+  }
+
+  changeAgent(agent: AgentRecord, changes: Partial<Omit<AgentRecord, 'id'>>): void {
+    this.agents.set(agent.id, { ...agent, ...changes });
   }
 
   /** The placement stands on a living node, and on the same start of it. */

@@ -8,11 +8,11 @@ import { nameOf } from './apply.ts';
 import { applyOnce } from './apply-once.ts';
 import { ClusterState } from './cluster-state.ts';
 import { type Draft, decodeCommand, encodeCommand } from './command.ts';
-import type { Context } from './context.ts';
+import { type Context, reportLocally } from './context.ts';
 import type { Report } from './effect.ts';
 import { type ConclaveError, errors, toErrorBody } from './errors.ts';
-import type { NodeId } from './message.ts';
 import { LogRecords, type StoredLog } from './log-records.ts';
+import type { NodeId } from './message.ts';
 import { keys, writeEntry, writeJson } from './records.ts';
 import type { Restored } from './restored.ts';
 import { encodeState, loadState } from './state-snapshot.ts';
@@ -46,13 +46,18 @@ export class Decisions {
   readonly #reads = new Map<number, (isLeader: boolean) => void>();
   /** Of the decisions since the last snapshot. */
   #bytesBehind = 0;
+  /** Where the state was last found too large for a snapshot. */
+  #tooLargeIndex = 0;
   #seen = { leader: '', ready: false, term: 0 };
 
   constructor(context: Context, restored: Restored, events: DecisionEvents) {
     this.#context = context;
     this.#events = events;
     this.#records = new LogRecords(restored.log);
-    if (restored.log.snapshot !== undefined) loadState(this.state, restored.log.snapshot.data);
+    if (restored.log.snapshot !== undefined) {
+      loadState(this.state, restored.log.snapshot.data);
+      this.#reportAudit(0);
+    }
     this.raft = this.#createRaft(restored.log);
   }
 
@@ -157,15 +162,26 @@ export class Decisions {
   /** Everything applied since the last snapshot is put into one, before the log gets too long to read or to send. */
   #compactIfLong(): void {
     const { compactEntries, compactBytes, keptEntries } = this.#context.settings;
-    const entries = this.state.index - this.raft.snapshotIndex;
+    const entries = this.state.index - Math.max(this.raft.snapshotIndex, this.#tooLargeIndex);
     if (entries < compactEntries && this.#bytesBehind < compactBytes) return;
     this.#bytesBehind = 0;
-    this.raft.compact(encodeState(this.state), keptEntries);
+    const data = encodeState(this.state);
+    if (data.byteLength <= defaultOptions.snapshotBytesMax) this.raft.compact(data, keptEntries);
+    else this.#goOnWithoutSnapshot(data.byteLength);
+  }
+
+  /** Nobody would take it. The log grows meanwhile, which a disk bears longer than a cluster does without its nodes. */
+  #goOnWithoutSnapshot(bytes: number): void {
+    this.#tooLargeIndex = this.state.index;
+    const text = `the state is too large for a snapshot (${bytes} bytes), so the log grows: delete agents or keys`;
+    reportLocally(this.#context, 'snapshotTooLarge', text, { bytes, bytesMax: defaultOptions.snapshotBytesMax });
   }
 
   /** What this node had proposed before may or may not be in what it did not see. */
   #passOver({ index, data }: Snapshot): void {
+    const before = this.state.index;
     loadState(this.state, data);
+    this.#reportAudit(before);
     this.decidedIndex = index;
     this.#bytesBehind = 0;
     for (const [place, { done }] of this.#proposed) {
@@ -220,7 +236,14 @@ export class Decisions {
   }
 
   #report(entry: Entry, atMs: number, kind: string, text: string, details: Report['details']): void {
-    this.#context.out.report({ index: entry.index, atMs, kind, text, details });
+    const report = { index: entry.index, atMs, kind, text, details };
+    this.state.audit.add(report);
+    this.#context.out.report(report);
+  }
+
+  /** What the log said behind an index that this node does not read any more, as far as it is kept. */
+  #reportAudit(index: number): void {
+    for (const report of this.state.audit.reports) if (report.index > index) this.#context.out.report(report);
   }
 
   #noticeLeadership(): void {

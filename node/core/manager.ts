@@ -1,6 +1,6 @@
 import type { Serial } from '../../consensus/sessions.ts';
-import type { Result } from './applied.ts';
 import type { Decision } from '../../strategies/strategy.ts';
+import type { Result } from './applied.ts';
 import type { AgentRecord, Member } from './cluster-state.ts';
 import type { Context } from './context.ts';
 import type { Decisions } from './decisions.ts';
@@ -10,7 +10,7 @@ import { type ConclaveError, errors } from './errors.ts';
 import type { Holder } from './holder.ts';
 import type { LoadBoard } from './load-board.ts';
 import type { NodeId } from './message.ts';
-import { candidatesFor, chooseHolders, decide, type Wanted } from './placement.ts';
+import { brief, candidatesFor, chooseHolders, decide, type Wanted } from './placement.ts';
 import { majorityOf } from './replication.ts';
 import { VoterChanges } from './voter-changes.ts';
 
@@ -258,10 +258,13 @@ export class Manager {
   }
 
   #leavePending(agent: AgentRecord, decision: Decision): void {
-    const reason = `no node can take it: ${decision.rejected.map((r) => `${r.name} ${r.reason}`).join('; ') || 'there is none'}`;
+    const told = brief(decision);
+    const more = told.omitted ? [`and ${told.omitted.rejected} more`] : [];
+    const why = [...told.rejected.map(({ name, reason }) => `${name} ${reason}`), ...more].join('; ');
+    const reason = `no node can take it: ${why || 'there is none'}`;
     if (agent.reason === reason) return;
     this.#proposed.add(agent.id);
-    this.#decisions.propose({ kind: 'agentPending', agent: agent.id, reason, decision }, () => {
+    this.#decisions.propose({ kind: 'agentPending', agent: agent.id, reason, decision: told }, () => {
       this.#proposed.delete(agent.id);
     });
   }
@@ -282,7 +285,7 @@ export class Manager {
     const after = agent.placement?.epoch ?? 0;
     this.#decisions.propose(
       {
-        ...{ kind: 'agentPlace', agent: agent.id, after, host, boot, holders, reason, decision },
+        ...{ kind: 'agentPlace', agent: agent.id, after, host, boot, holders, reason, decision: brief(decision) },
         ...(asked && { by: asked.by }),
       },
       (result) => {

@@ -1,7 +1,7 @@
-import { strategies } from '../../strategies/registry.ts';
 import type { Serial } from '../../consensus/sessions.ts';
-import type { ClusterState } from './cluster-state.ts';
+import { strategies } from '../../strategies/registry.ts';
 import type { Result } from './applied.ts';
+import type { ClusterState } from './cluster-state.ts';
 import type { Context } from './context.ts';
 import type { Decisions } from './decisions.ts';
 import { type ConclaveError, errors, toErrorBody } from './errors.ts';

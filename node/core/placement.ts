@@ -4,6 +4,7 @@ import type { Candidate, Decision } from '../../strategies/strategy.ts';
 import type { AgentRecord, ClusterState } from './cluster-state.ts';
 import type { LoadBoard } from './load-board.ts';
 import type { NodeId } from './message.ts';
+import { limits } from './settings.ts';
 
 /** Everything about an agent that placing it needs; an agent that is only being thought about has no placement yet. */
 export type Wanted = Pick<AgentRecord, 'id' | 'type' | 'strategy' | 'capabilities' | 'holdersWanted'> &
@@ -36,6 +37,18 @@ export function decide(agent: Wanted, candidates: Candidate[], turn: number): De
   if (strategy === undefined) return { strategy: agent.strategy, node: undefined, ranked: [], rejected: [] };
   const request = { agent: agent.id, agentType: agent.type, capabilities: agent.capabilities, turn };
   return choose(strategy, request, candidates);
+}
+
+/** What is kept of a decision: the log holds one for each agent, however many nodes there are. */
+export function brief(decision: Decision): Decision {
+  const { ranked, rejected } = decision;
+  const omitted = {
+    ranked: Math.max(0, ranked.length - limits.explainedMax),
+    rejected: Math.max(0, rejected.length - limits.explainedMax),
+  };
+  if (omitted.ranked + omitted.rejected === 0) return decision;
+  const kept = { ranked: ranked.slice(0, limits.explainedMax), rejected: rejected.slice(0, limits.explainedMax) };
+  return { ...decision, ...kept, omitted };
 }
 
 /**

@@ -93,8 +93,13 @@ export const defaultSettings: Settings = {
 
 /** Bounds on what a node keeps; beyond them requests are refused, never memory used. */
 export const limits = {
-  agentsMax: 100_000,
+  agentsMax: 50_000,
   membersMax: 1_000,
+  /** Nodes that a decision tells of as chosen or possible, and as many that it rejected. */
+  explainedMax: 16,
+  /** Rare reports that the state keeps: who came and went, who votes, recoveries. */
+  auditMax: 500,
+  auditDetailsMax: 2_000,
   typesMax: 256,
   sourceBytesMax: 256 * 1024,
   deployCountMax: 1_000,

@@ -3,8 +3,8 @@ import type { Decisions } from './decisions.ts';
 import type { Detector } from './detector.ts';
 import type { LoadBoard } from './load-board.ts';
 import type { NodeId } from './message.ts';
-import type { VoterChanges } from './voter-changes.ts';
 import type { AgentView, LeaderView, LoadView, NodeView, StatusView } from './operation.ts';
+import type { VoterChanges } from './voter-changes.ts';
 
 /** What users see, drawn from the log's state and from what this node observes. */
 export class Views {

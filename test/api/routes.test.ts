@@ -82,7 +82,7 @@ describe('the routes', () => {
       holders: [nodeView(1).id, nodeView(2).id],
       holders_wanted: 3,
       capabilities: [],
-      decision: agentView('counter').decision,
+      decision: { ...agentView('counter').decision, omitted: { ranked: 0, rejected: 0 } },
       reason: 'deployed',
     });
   });

@@ -3,7 +3,7 @@ import type { Serial } from '../../consensus/sessions.ts';
 import { apply } from '../../node/core/apply.ts';
 import { applyOnce } from '../../node/core/apply-once.ts';
 import { ClusterState } from '../../node/core/cluster-state.ts';
-import { type Command, decodeCommand, type Draft, encodeCommand, joinsIn } from '../../node/core/command.ts';
+import { type Command, type Draft, decodeCommand, encodeCommand, joinsIn } from '../../node/core/command.ts';
 import { readKv } from '../../node/core/kv.ts';
 import { checkOperation, whatIsWrong } from '../../node/core/operation-check.ts';
 import { decodeOperation, encodeOperation } from '../../node/core/operation-codec.ts';

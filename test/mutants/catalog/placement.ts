@@ -54,8 +54,8 @@ export const placement: readonly Mutant[] = [
     file: 'node/core/apply.ts',
     edits: [
       {
-        from: 'agent.placement = { epoch: index, host, boot, holders };',
-        to: 'agent.placement = { epoch: index, host, boot, holders };\n    agent.active = undefined;',
+        from: 'state.changeAgent(agent, { placement, reason: command.reason, decision: command.decision });',
+        to: 'state.changeAgent(agent, { placement, active: undefined, reason: command.reason, decision: command.decision });',
       },
     ],
   },
@@ -66,8 +66,8 @@ export const placement: readonly Mutant[] = [
     file: 'node/core/apply.ts',
     edits: [
       {
-        from: 'agent.placement = { epoch: index, host, boot, holders };',
-        to: 'if (agent.active !== undefined) agent.active = agent.placement;\n    agent.placement = { epoch: index, host, boot, holders };',
+        from: 'state.changeAgent(agent, { placement, reason: command.reason, decision: command.decision });',
+        to: 'state.changeAgent(agent, { placement, active: agent.active && agent.placement, reason: command.reason, decision: command.decision });',
       },
     ],
   },
