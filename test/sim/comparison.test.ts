@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { firstDifference, Footprints } from '../../sim/comparison.ts';
+import { Footprints, firstDifference } from '../../sim/comparison.ts';
 import { drawPlan } from '../../sim/plan.ts';
 import { Simulation } from '../../sim/simulation.ts';
 

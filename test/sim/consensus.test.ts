@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
+import { ConsensusNode } from '../../sim/consensus/node.ts';
 import { drawConsensusPlan } from '../../sim/consensus/plan.ts';
 import { runConsensusPlan, runConsensusSeed } from '../../sim/consensus/run.ts';
 import { ConsensusSimulation } from '../../sim/consensus/simulation.ts';
-import { ConsensusNode } from '../../sim/consensus/node.ts';
 import type { SimNode } from '../../sim/host.ts';
 
 describe('consensus alone', () => {
