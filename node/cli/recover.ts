@@ -36,7 +36,7 @@ export function registerRecoverCommand(program: Command, session: Session): void
     .command('recover')
     .argument('<directory...>', 'data directories of stopped nodes')
     .description('make a new cluster of what is left when the majority of the voters is lost for good')
-    .option('--inspect', 'say which is the best survivor; change nothing')
+    .option('--inspect', 'say which is the best survivor; nothing that is stored changes')
     .option('--force-new-cluster', 'start again from the log in this one directory')
     .option('--and <directory...>', 'other survivors, which follow it and keep the state of agents that they hold')
     .option('--confirm <cluster-id>', 'the id of the lost cluster, to say that it is meant')

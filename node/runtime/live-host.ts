@@ -24,6 +24,10 @@ export interface LiveHostInit {
 
 const batchWritesMax = 4_096;
 const askedMax = 20_000;
+/** Effects behind one write: more than all nodes together want within minutes. The disk hangs then, and nothing ends it. */
+const orderedMax = 200_000;
+/** After sysexits.h: an error of input or output. */
+const exitCodeDiskHangs = 74;
 const invalidLoggedMax = 100;
 
 /**
@@ -149,7 +153,12 @@ export class LiveHost {
   #take(effect: Effect): void {
     if (effect.type === 'wakeAt') this.#wakeAt(effect.atMs);
     else if ((effect.type === 'send' || effect.type === 'reply') && effect.urgent) this.#run(effect);
-    else this.#ordered.push(effect);
+    else if (this.#ordered.length < orderedMax) this.#ordered.push(effect);
+    else
+      this.#exit(
+        exitCodeDiskHangs,
+        `the disk has not ended a write while ${orderedMax} effects came to wait behind it`,
+      );
   }
 
   /** An effect may be an event at once, whose effects join the end of the row: one pump at a time walks it. */

@@ -1,3 +1,5 @@
+import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { inspect } from '../../node/recover/inspection.ts';
 import { commandFor, fill, recordsOf, remains, removeMachines } from './machines.ts';
@@ -19,6 +21,20 @@ describe('an inspection', () => {
     expect(command).toEqual(commandFor(best, other));
     expect(advice).toMatch(/best survivor is node-1.*Go on only if node-3, node-4, node-5 will never come back/);
     expect([await recordsOf(best.directory), await recordsOf(other.directory)]).toEqual(before);
+  });
+
+  test('tells to keep what is damaged: it may be all that is left', async () => {
+    const { best } = await remains();
+    const store = join(best.directory, 'store');
+    const files = (await readdir(store)).filter((file) => /\.(log|ldb)$/.test(file));
+    for (const file of files) {
+      const bytes = await readFile(join(store, file));
+      bytes[20] = (bytes[20] ?? 0) ^ 1;
+      await writeFile(join(store, file), bytes);
+    }
+    const { inspected, command } = await inspect([best.directory]);
+    expect(inspected[0]?.problem).toMatch(/is damaged: .*Nothing was changed\. Keep this directory as it is/);
+    expect(command).toBeUndefined();
   });
 
   test('advises against it while a majority is there, and across clusters', async () => {

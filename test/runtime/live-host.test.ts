@@ -36,6 +36,7 @@ async function hosting(rows: Partial<Record<Event['type'], Effect[]>>) {
   const transport = new PromptTransport();
   const seen: Event[] = [];
   const written: number[] = [];
+  const exits: number[] = [];
   let letWrite = (): void => {};
   const store: Store = {
     load: async () => new Map(),
@@ -57,12 +58,12 @@ async function hosting(rows: Partial<Record<Event['type'], Effect[]>>) {
     createRunner: () => runner,
     createNode: () => ({ handleAll: (events: readonly Event[]) => events.flatMap(handle) }) as unknown as Node,
     onReport() {},
-    onExit() {},
+    onExit: (code) => void exits.push(code),
     onStoreFailure() {},
     log() {},
   });
   await host.start();
-  return { host, transport, seen, written, finishWrite: () => letWrite() };
+  return { host, transport, seen, written, exits, finishWrite: () => letWrite() };
 }
 
 const persist = (id: number): Effect => ({ type: 'persist', id, writes: [{ key: `k${id}`, value: undefined }] });
@@ -82,6 +83,19 @@ describe('the live host', () => {
     finishWrite();
     await vi.waitFor(() => expect(transport.done).toEqual(['a', 'b', 'c', 'd']));
     expect(seen.flatMap((event) => (event.type === 'persisted' ? [event.id] : []))).toEqual([1, 2]);
+  });
+
+  test('ends when a write does not, before what waits behind it takes all memory', async () => {
+    const marks = Array.from({ length: 10_000 }, () => mark('x'));
+    const { host, transport, written, exits } = await hosting({ connected: [persist(1)], wake: marks });
+    host.dispatch({ type: 'connected', node: 'n2' });
+    await vi.waitFor(() => expect(written).toEqual([1]));
+    const done = transport.done.length;
+    for (let n = 0; n < 19; n++) host.dispatch({ type: 'wake' });
+    expect(exits).toEqual([]);
+    for (let n = 0; n < 5; n++) host.dispatch({ type: 'wake' });
+    expect(exits).toEqual([74]);
+    expect(transport.done).toHaveLength(done);
   });
 
   test('does so as well when nothing was being written before', async () => {

@@ -1,10 +1,16 @@
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { Write } from '../../node/core/effect.ts';
 import { openStore } from '../../node/runtime/store.ts';
-import { StoreBusy, StoreDamaged, storeExitCode } from '../../node/runtime/store-errors.ts';
+import {
+  isCorruption,
+  StoreBusy,
+  StoreDamaged,
+  StoreUnavailable,
+  storeExitCode,
+} from '../../node/runtime/store-errors.ts';
 import { Random } from '../../sim/random.ts';
 
 const made: string[] = [];
@@ -56,6 +62,16 @@ async function populated(): Promise<{ directory: string; expected: Record<string
 
 /** Files without which, or with other contents, something is missing: not so the mark, which only knows of a loss. */
 const isData = (file: string): boolean => !/^(LOCK|LOG|LOG\.old|mark)$/.test(file);
+
+test('a lock that cannot be opened is no other node, and a path no damage', async () => {
+  const directory = await newDirectory();
+  await (await openStore(directory)).close();
+  await rm(join(directory, 'LOCK'));
+  await mkdir(join(directory, 'LOCK'));
+  await expect(openStore(directory)).rejects.toThrow(StoreUnavailable);
+  expect(isCorruption('Database failed to open: IO error: /data/Corruption/x: Permission denied')).toBe(false);
+  expect(isCorruption('Database failed to open: Corruption: bad block')).toBe(true);
+});
 
 describe('the store', () => {
   test('keeps what was written across openings, and forgets what was deleted', async () => {
