@@ -77,7 +77,14 @@ export function logUpTo(index: number, all: readonly Machine[]): Entry[] {
     { index: 1, term: 1, kind: entryKinds.configuration, data: encodeConfiguration({ voters, learners: [] }) },
   ];
   for (const [at, node] of voters.entries()) {
-    const command = { kind: 'memberJoin', atMs: 1, node, boot: 1, start: 's1', profile: { ...profile, name: `node-${at + 1}` } };
+    const command = {
+      kind: 'memberJoin',
+      atMs: 1,
+      node,
+      boot: 1,
+      start: 's1',
+      profile: { ...profile, name: `node-${at + 1}` },
+    };
     entries.push({ index: at + 2, term: 3, kind: entryKinds.command, data: encodeCommand(command as never) });
   }
   while (entries.length < index) {
