@@ -1,7 +1,11 @@
 import type { Figure } from './figure.ts';
 import { agentFailover } from './figures/agent_failover_ms.ts';
+import { agentTasks, clusterTasks, taskLatency } from './figures/agent_tasks.ts';
+import { agentsPerGb } from './figures/agents_per_gb.ts';
+import { hostCutoff50, hostFailover50 } from './figures/host_failover_50_ms.ts';
 import { idleRss } from './figures/idle_rss_mb.ts';
 import { leaderFailover } from './figures/leader_failover_ms.ts';
+import { migrationPause } from './figures/migration_pause_ms.ts';
 import { raftCutoff, raftFailover } from './figures/raft_failover_vs_etcd.ts';
 import { raftRestart } from './figures/raft_restart_ms.ts';
 import { raftReads64, raftWriteLatency, raftWrites256, raftWrites64 } from './figures/raft_vs_etcd.ts';
@@ -12,6 +16,13 @@ import { up5 } from './figures/up5_ms.ts';
 export const figures: readonly Figure[] = [
   leaderFailover,
   agentFailover,
+  hostFailover50,
+  hostCutoff50,
+  migrationPause,
+  agentTasks,
+  clusterTasks,
+  taskLatency,
+  agentsPerGb,
   up5,
   idleRss,
   raftWrites64,

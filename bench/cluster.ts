@@ -13,6 +13,9 @@ const pollMs = 50;
 const settledWithinMs = 90_000;
 const portTries = 100;
 const lastWordsLines = 3;
+const taskTtlMs = 10_000;
+const taskTriesMax = 20;
+const gatherTriesMax = 100;
 
 let clusters = 0;
 
@@ -65,11 +68,38 @@ export class Cluster {
     return index;
   }
 
-  async deploy(agents: number, name: string): Promise<void> {
+  /** Deploys agents of the example; `code` takes its place with another type and its source. */
+  async deploy(agents: number, name: string, code?: { agent_type: string; source: string }): Promise<void> {
     const [node] = await this.fleet.list();
     if (node === undefined) throw new Error('the cluster has no nodes');
-    const order = { agent_type: 'trading', count: agents, deployment_strategy: 'least_loaded', name };
+    const order = { agent_type: 'trading', count: agents, deployment_strategy: 'least_loaded', name, ...code };
     await this.#client.ask('POST', urlOf(node, '/agents/deploy'), order, 30_000);
+  }
+
+  /** One task, at each of these nodes in turn until one has the answer: by its id it takes effect once. */
+  async giveTask(nodes: readonly FleetNode[], agent: string, id: string): Promise<void> {
+    const task = { id, payload: { symbol: 'MSFT', price: 39.81 }, ttl_ms: taskTtlMs };
+    let said = '';
+    for (let tries = 0; tries < taskTriesMax; tries++) {
+      const node = nodes[tries % nodes.length] as FleetNode;
+      const { status, text } = await this.send(node, 'POST', `/agents/${agent}/tasks`, task, taskTtlMs + 1_000);
+      if (status === 200) return;
+      said = `${status} ${text}`;
+    }
+    throw new Error(`task ${id} was not acknowledged in ${taskTriesMax} tries, last: ${said.slice(0, 300)}`);
+  }
+
+  /** Moves agents to a node and waits until all of them run there. */
+  async gather(agents: readonly string[], target: FleetNode): Promise<Settled> {
+    for (let tries = 0; tries < gatherTriesMax; tries++) {
+      const settled = await this.settled();
+      const away = settled.agents.filter(({ id, host_name: host }) => agents.includes(id) && host !== target.name);
+      if (away.length === 0) return settled;
+      const body = { target: target.name };
+      await Promise.all(away.map(({ id }) => this.send(target, 'POST', `/agents/${id}/migrate`, body, 15_000)));
+      await delay(pollMs);
+    }
+    throw new Error(`the agents did not all move to ${target.name}`);
   }
 
   /**

@@ -3,7 +3,7 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import type { Bench } from './figure.ts';
-import { median } from './sample.ts';
+import { median, rounded } from './sample.ts';
 
 const roundTrips = 1_000;
 const syncs = 200;
@@ -17,6 +17,26 @@ const { parentPort } = require('node:worker_threads');
 const server = createServer((socket) => socket.setNoDelay(true).pipe(socket));
 server.listen(0, '127.0.0.1', () => parentPort.postMessage(server.address().port));
 `;
+
+/** What one of each takes, ms: the parts of which a floor is made. */
+export interface Parts {
+  roundTripMs: number;
+  syncMs: number;
+  workerStartMs: number;
+}
+
+export async function measureParts(bench: Pick<Bench, 'scratch'>): Promise<Parts> {
+  return { syncMs: syncMs(bench), roundTripMs: await roundTripMs(), workerStartMs: await workerStartMs() };
+}
+
+/** The parts as they stand in a figure's line. */
+export function partsLine({ roundTripMs, syncMs, workerStartMs }: Parts): Record<string, number | null> {
+  return {
+    sync_ms: rounded(syncMs),
+    round_trip_ms: rounded(roundTripMs),
+    worker_start_ms: rounded(workerStartMs),
+  };
+}
 
 /** Median time of one message to another thread over loopback TCP and back, ms. */
 export async function roundTripMs(): Promise<number> {

@@ -9,8 +9,6 @@ import { readTimeline } from '../timeline.ts';
 const nodes = 5;
 const agents = 5;
 const repetitions = 15;
-const triesMax = 20;
-const ttlMs = 10_000;
 
 /** SIGKILL of an agent's host → the agent, with its state, has acknowledged a task elsewhere. */
 export const agentFailover: Figure = {
@@ -32,11 +30,11 @@ async function repeat(bench: Bench, cluster: Cluster, i: number): Promise<Repeti
   const { agent, host } = chooseVictim(before, i);
   const survivors = before.nodes.filter((node) => node !== host);
   // A state to recover, and a warm connection to each survivor.
-  for (const [number, node] of survivors.entries()) await giveTask(cluster, [node], agent, `warm-${i}-${number}`);
+  for (const [number, node] of survivors.entries()) await cluster.giveTask([node], agent, `warm-${i}-${number}`);
   await delay(500 + Math.random() * 500, undefined, { signal: bench.signal });
   const { start, wallMs } = killNow(host);
   const turned = survivors.map((_, index) => survivors[(i + index) % survivors.length] as FleetNode);
-  await giveTask(cluster, turned, agent, `bench-${i}`);
+  await cluster.giveTask(turned, agent, `bench-${i}`);
   const ms = performance.now() - start;
   await cluster.restart(host);
   await cluster.settled();
@@ -50,17 +48,4 @@ function chooseVictim({ agents: all, nodes: every, leader }: Settled, i: number)
   const host = every.find((node) => node.name === agent?.host_name);
   if (agent === undefined || host === undefined) throw new Error('every agent is on the leader');
   return { agent: agent.id, host };
-}
-
-/** The same id again when a node gives up, so that the task takes effect once. */
-async function giveTask(cluster: Cluster, survivors: FleetNode[], agent: string, id: string): Promise<void> {
-  const task = { id, payload: { symbol: 'MSFT', price: 39.81 }, ttl_ms: ttlMs };
-  let said = '';
-  for (let tries = 0; tries < triesMax; tries++) {
-    const survivor = survivors[tries % survivors.length] as FleetNode;
-    const { status, text } = await cluster.send(survivor, 'POST', `/agents/${agent}/tasks`, task, ttlMs + 1_000);
-    if (status === 200) return;
-    said = `${status} ${text}`;
-  }
-  throw new Error(`task ${id} was not acknowledged in ${triesMax} tries, last: ${said.slice(0, 300)}`);
 }

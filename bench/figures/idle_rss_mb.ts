@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process';
-import { readFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Cluster } from '../cluster.ts';
 import type { Bench, Figure } from '../figure.ts';
+import { residentMb } from '../resident.ts';
 import { median } from '../sample.ts';
 
 const nodes = 5;
@@ -44,12 +44,4 @@ async function bareNodeMb(bench: Bench): Promise<number> {
   const values = await Promise.all(bare.map((child) => residentMb(child.pid as number)));
   await end();
   return median(values) as number;
-}
-
-/** In 10^6 bytes, from VmRSS of proc(5). */
-async function residentMb(pid: number): Promise<number> {
-  const status = await readFile(`/proc/${pid}/status`, 'utf8');
-  const kilobytes = /^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1];
-  if (kilobytes === undefined) throw new Error(`/proc/${pid}/status has no VmRSS: the process has ended`);
-  return (Number(kilobytes) * 1_024) / 1e6;
 }

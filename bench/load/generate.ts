@@ -1,22 +1,22 @@
 // A process of its own: reads an order from its arguments, and prints what came of it. See order.ts.
 import { quantile } from '../sample.ts';
 import { Connection } from './connection.ts';
-import { keysPerClient, type LoadOrder, type LoadResult, requestFor } from './order.ts';
+import { type LoadOrder, type LoadResult, requestFor, targetsOf } from './order.ts';
 
 const failurePauseMs = 5;
 const writeTriesMax = 10;
 
-/** One client with its connection and its keys. */
+/** One client with its connection and its keys or agents. */
 class Client {
   readonly times: number[] = [];
   failures = 0;
   readonly #order: LoadOrder;
-  readonly #keys: string[];
+  readonly #targets: string[];
   readonly #connection: Connection;
 
   private constructor(order: LoadOrder, number: number, connection: Connection) {
     this.#order = order;
-    this.#keys = Array.from({ length: keysPerClient }, (_, n) => `bench/${number}-${n}`);
+    this.#targets = targetsOf(order, number);
     this.#connection = connection;
   }
 
@@ -27,7 +27,7 @@ class Client {
 
   /** What is to be read must be there. */
   async writeAll(): Promise<void> {
-    for (const key of this.#keys) {
+    for (const key of this.#targets) {
       const request = requestFor({ ...this.#order, operation: 'write' }, key);
       let status = 0;
       for (let i = 0; i < writeTriesMax && status !== 200; i++) status = await this.#connection.send(request);
@@ -37,11 +37,11 @@ class Client {
 
   /** Counts what begins and ends between the two moments. */
   async run(fromMs: number, untilMs: number): Promise<void> {
-    const requests = this.#keys.map((key) => requestFor(this.#order, key));
+    const requests = this.#targets.map((target) => requestFor(this.#order, target));
     for (let n = 0; ; n++) {
       const startMs = performance.now();
       if (startMs >= untilMs) break;
-      const status = await this.#connection.send(requests[n % keysPerClient] as Buffer);
+      const status = await this.#connection.send(requests[n % requests.length] as Buffer);
       const endMs = performance.now();
       const counts = startMs >= fromMs && endMs <= untilMs;
       if (status === 200 && counts) this.times.push(endMs - startMs);

@@ -1,0 +1,80 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { setTimeout as delay } from 'node:timers/promises';
+import { Cluster } from '../cluster.ts';
+import type { Bench, Figure } from '../figure.ts';
+import { measureParts, partsLine } from '../floor.ts';
+import { residentMb } from '../resident.ts';
+import { rounded } from '../sample.ts';
+
+const agents = 200;
+const repetitions = 2;
+const idleMs = 8_000;
+const bareThreads = 50;
+const gbMb = 1_000;
+
+/** Idle agents of one type in threads of one node: how many fit, with the node itself, into 10^9 bytes. Linux only. */
+export const agentsPerGb: Figure = {
+  name: 'agents_per_gb',
+  unit: '1/GB',
+  better: 'higher',
+  async measure(bench) {
+    if (process.platform !== 'linux') {
+      bench.say('resident memory is read from /proc, which this system does not have');
+      return { values: [] };
+    }
+    const parts = await measureParts(bench);
+    const floor = gbMb / (await bareThreadMb(bench));
+    const values: number[] = [];
+    const each: number[] = [];
+    for (let i = 0; i < repetitions; i++) {
+      const { nodeMb, agentMb } = await repeat(bench);
+      bench.say(`${i + 1} of ${repetitions}: the node ${nodeMb.toFixed(0)} MB, each agent ${agentMb.toFixed(2)} MB`);
+      values.push((gbMb - nodeMb) / agentMb);
+      each.push(agentMb);
+    }
+    return { values, floor, extra: { agents, agent_mb: each.map(rounded), ...partsLine(parts) } };
+  },
+};
+
+async function repeat(bench: Bench): Promise<{ nodeMb: number; agentMb: number }> {
+  const cluster = await Cluster.open(bench, 1);
+  const { leader } = await cluster.settled();
+  await delay(idleMs, undefined, { signal: bench.signal });
+  const nodeMb = await residentMb(Number(leader.handle));
+  await cluster.deploy(agents, 'bench');
+  await cluster.settled();
+  await delay(idleMs, undefined, { signal: bench.signal });
+  const fullMb = await residentMb(Number(leader.handle));
+  await cluster.close();
+  return { nodeMb, agentMb: (fullMb - nodeMb) / agents };
+}
+
+const bareProgram = `
+const { Worker } = require('node:worker_threads');
+const started = [];
+const idle = "require('node:worker_threads').parentPort.on('message', () => {})";
+process.stdin.once('data', async () => {
+  for (let i = 0; i < ${bareThreads}; i++) {
+    const worker = new Worker(idle, { eval: true });
+    started.push(worker);
+    await new Promise((resolve) => worker.once('online', resolve));
+  }
+  process.stdout.write('up');
+});
+process.stdout.write('ready');
+`;
+
+/** What a thread with an empty program adds to its process. */
+async function bareThreadMb(bench: Bench): Promise<number> {
+  const child = spawn(process.execPath, ['-e', bareProgram], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const end = bench.scratch.defer(() => child.kill('SIGKILL'));
+  await once(child.stdout, 'data', { signal: bench.signal });
+  const emptyMb = await residentMb(child.pid as number);
+  child.stdin.write('start');
+  await once(child.stdout, 'data', { signal: bench.signal });
+  await delay(1_000, undefined, { signal: bench.signal });
+  const fullMb = await residentMb(child.pid as number);
+  await end();
+  return (fullMb - emptyMb) / bareThreads;
+}
