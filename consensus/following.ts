@@ -29,15 +29,18 @@ export class Following {
   appendRequested(from: string, request: AppendRequest): void {
     const state = this.#state;
     if (request.term < state.term) {
-      // The sender learns from the term that its time is over.
+      // The sender learns from the term that its time is over. It may lead again by then: to none of its present requests
+      // is this an answer.
       const { term } = state;
-      const body = { term, success: false, matchIndex: 0, conflictIndex: 0, conflictTerm: 0, round: request.round };
+      const body = { term, success: false, matchIndex: 0, conflictIndex: 0, conflictTerm: 0, round: 0 };
       state.sendLate(from, { type: 'appendReply', body });
       return;
     }
     if (!this.#heardFrom(from, request)) return;
     state.leaderHas(request.commitIndex, state.nowMs - request.ageMs);
     const body = acceptAppend(state, request);
+    // Entries brought what the snapshot would have.
+    if (this.#assembly !== undefined && this.#assembly.index <= state.commitIndex) this.#assembly = undefined;
     if (body === undefined) this.#events.rejected();
     else if (request.round > 0) state.sendLate(from, { type: 'appendReply', body });
   }
@@ -63,8 +66,9 @@ export class Following {
 
   chunkReceived(from: string, chunk: SnapshotChunk): void {
     const state = this.#state;
-    const { index, round } = chunk;
+    const { index } = chunk;
     if (chunk.term >= state.term && !this.#heardFrom(from, chunk)) return;
+    const round = chunk.term === state.term ? chunk.round : 0;
     const answer = { term: state.term, index, offset: 0, installed: false, round };
     if (chunk.term === state.term) {
       if (chunk.length > state.options.snapshotBytesMax) {

@@ -140,7 +140,7 @@ export class Leadership {
 
   transferTo(to: string): boolean {
     const { id, configuration, nowMs, options } = this.#state;
-    if (to === id || !configuration.voters.includes(to)) return false;
+    if (to === id || !configuration.voters.includes(to) || !this.#answers(to)) return false;
     if (this.#transfer) return this.#transfer.to === to;
     this.#transfer = { to, deadlineMs: nowMs + options.electionTimeoutMsMin, told: false };
     return true;
@@ -212,8 +212,20 @@ export class Leadership {
     const { configuration, term } = this.#state;
     const matchOf = (voter: string): number => this.replication.progress.get(voter)?.matchIndex ?? 0;
     const others = configuration.voters.filter((voter) => voter !== this.#state.id);
-    const [successor] = others.toSorted((a, b) => matchOf(b) - matchOf(a));
+    const [successor] = others.toSorted(
+      (a, b) => Number(this.#answers(b)) - Number(this.#answers(a)) || matchOf(b) - matchOf(a),
+    );
     if (successor !== undefined) this.#state.sendEarly(successor, { type: 'transferLeadership', body: { term } });
+  }
+
+  /** It may take over: it answered lately, and its connection has not closed since. */
+  #answers(voter: string): boolean {
+    const { nowMs, options } = this.#state;
+    const { lastAckMs, lostMs } = this.replication.progress.get(voter) ?? {
+      lastAckMs: Number.NEGATIVE_INFINITY,
+      lostMs: 0,
+    };
+    return nowMs - lastAckMs < options.electionTimeoutMsMin && lastAckMs >= lostMs;
   }
 
   #lapsesAtMs(): number {

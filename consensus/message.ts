@@ -167,6 +167,7 @@ export function entriesFault(
   let term = previousTerm;
   for (const entry of entries) {
     index += 1;
+    if (typeof entry !== 'object' || entry === null) return `no entry where ${index} should be`;
     if (entry.index !== index) return `entry ${entry.index} where ${index} should be`;
     if (!isCount(entry.term) || entry.term < term || entry.term < 1) return `entry ${index} of term ${entry.term}`;
     if (entry.term > termMax) return `entry ${index} of term ${entry.term}, above ${termMax}`;
@@ -208,7 +209,10 @@ function checkIds(ids: readonly string[]): string | undefined {
 }
 
 function checkReport(body: RelayReport): string | undefined {
-  const fault = counts(body, ['term']) ?? checkIds(body.children?.map(({ id }) => id));
+  const { children } = body;
+  if (!Array.isArray(children) || children.some((child) => typeof child !== 'object' || child === null))
+    return 'no learners';
+  const fault = counts(body, ['term']) ?? checkIds(children.map(({ id }) => id));
   if (fault !== undefined) return fault;
   for (const child of body.children) {
     const wrong = counts(child, ['matchIndex', 'ageMs']);

@@ -45,6 +45,8 @@ export class Progress implements ProgressView {
   lostMs = Number.NEGATIVE_INFINITY;
   /** Who brings it the log in the leader's place; nothing is sent to it meanwhile. */
   relay: string | undefined;
+  /** The last relay that was well and did not reach it all the same. */
+  failedRelay: string | undefined;
   /** In the state `snapshot`. */
   transfer: SnapshotTransfer | undefined;
   /** The highest commit index that a request has told it. */

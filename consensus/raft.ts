@@ -4,12 +4,12 @@ import { type Entry, entryKinds } from './entry.ts';
 import { Following } from './following.ts';
 import { type ConfigurationRefusal, Leadership, type ProposalRefusal, type Proposed } from './leadership.ts';
 import { messageFault, type RaftBody, type RaftMessage, type RaftMessageType } from './message.ts';
-import type { ProgressView } from './progress.ts';
 import type { Output, Persist } from './output.ts';
+import type { ProgressView } from './progress.ts';
 import type { ReadRefusal, ReadyRead } from './reads.ts';
 import { Relaying } from './relaying.ts';
-import type { LogBase, Snapshot } from './snapshot.ts';
 import type { Replication } from './replication.ts';
+import type { LogBase, Snapshot } from './snapshot.ts';
 import { type RaftInit, type Role, State } from './state.ts';
 
 /** Entries that are kept, at most, for followers that take in a snapshot and will want them next. */
@@ -152,9 +152,9 @@ export class Raft {
   }
 
   /**
-   * Puts a snapshot in the place of the log that was handed out so far: the state machine's bytes, after it applied all
-   * of it. The last `keepEntries` stay, within `keptBytesMax`, for followers that are a little behind, and more of them while one takes in an
-   * earlier snapshot. False, nothing changed: nothing was handed out since the last snapshot. Throws without bytes.
+   * Puts a snapshot in the place of the log that was handed out so far: the state machine's bytes, after it applied it. The
+   * last `keepEntries` stay, within `keptBytesMax`, for who is a little behind, and more while one takes in an earlier
+   * snapshot. False, nothing changed: nothing was handed out since the last one. Throws without bytes.
    */
   compact(data: Uint8Array, keepEntries: number): boolean {
     if (data.byteLength === 0) throw new Error('A snapshot needs at least one byte.');
@@ -260,13 +260,9 @@ export class Raft {
     return this.#state.snapshot?.index ?? 0;
   }
 
-  /**
-   * How old what this node has committed is at most, ms: since a moment at which its leader had committed no more; of a
-   * leader, since a majority last followed it. Infinite when it has never known.
-   */
+  /** Since its leader told this node of no more than it has, as a leader since a majority followed, ms; else Infinite. */
   ageMs(nowMs: number): number {
-    const asOfMs = this.#leadership?.quorumAckMs(nowMs) ?? this.#state.asOfMs;
-    return Math.max(0, nowMs - asOfMs);
+    return Math.max(0, nowMs - (this.#leadership?.quorumAckMs(nowMs) ?? this.#state.asOfMs));
   }
 
   /** Messages dropped because they made no sense. */

@@ -36,15 +36,17 @@ export class Relays {
     this.#takeBack();
     const served = this.#served();
     const isRelay = (id: string): boolean => (served.get(id)?.length ?? 0) > 0;
-    const direct = configuration.learners.filter((id) => this.#progressOf(id)?.relay === undefined);
+    // Who is not well is asked how it is and no more: it counts neither as served nor as one that could serve.
+    const direct = configuration.learners.filter((id) => this.#isDirect(this.#progressOf(id)));
+    const candidates = direct.slice(0, max);
     let excess = direct.length - max;
     // From the end: the first ones stay where they are, and serve.
     for (const id of direct.toReversed()) {
       if (excess <= 0) break;
       const progress = this.#progressOf(id);
-      if (progress === undefined || isRelay(id) || !this.#isWell(progress)) continue;
-      const relay = this.#freeRelay(direct.slice(0, max), served, max, id);
-      if (relay === undefined) break;
+      if (progress === undefined || isRelay(id)) continue;
+      const relay = this.#freeRelay(candidates, served, max, id, progress.failedRelay);
+      if (relay === undefined) continue;
       progress.relay = relay;
       served.set(relay, [...(served.get(relay) ?? []), id]);
       excess -= 1;
@@ -72,6 +74,10 @@ export class Relays {
     return this.#replication.progress.get(id);
   }
 
+  #isDirect(progress: Progress | undefined): boolean {
+    return progress !== undefined && progress.relay === undefined && this.#isWell(progress);
+  }
+
   #isWell({ state, lastAckMs }: Progress): boolean {
     const { nowMs, options } = this.#state;
     return state === 'replicate' && nowMs - lastAckMs < options.electionTimeoutMsMin / 2;
@@ -84,6 +90,8 @@ export class Relays {
       const relay = this.#progressOf(progress.relay);
       const isServed = nowMs - progress.lastAckMs < options.electionTimeoutMsMin;
       const stands = relay !== undefined && relay.relay === undefined && this.#isWell(relay);
+      // A relay that is well and did not reach it would not the next time either.
+      if (stands && !isServed) progress.failedRelay = progress.relay;
       if (!stands || !isServed || configuration.voters.includes(id)) progress.serveDirectly();
     }
   }
@@ -96,18 +104,19 @@ export class Relays {
     return served;
   }
 
-  /** The one that serves the fewest, and is well. */
+  /** The one that serves the fewest, and has not failed this learner. */
   #freeRelay(
     candidates: readonly string[],
     served: ReadonlyMap<string, readonly string[]>,
     max: number,
-    except: string,
+    learner: string,
+    failed: string | undefined,
   ): string | undefined {
     const load = (id: string): number => served.get(id)?.length ?? 0;
     let best: string | undefined;
     for (const id of candidates) {
       const progress = this.#progressOf(id);
-      if (id === except || progress === undefined || !this.#isWell(progress) || load(id) >= max) continue;
+      if (id === learner || id === failed || progress === undefined || load(id) >= max) continue;
       if (best === undefined || load(id) < load(best)) best = id;
     }
     return best;

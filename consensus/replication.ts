@@ -1,16 +1,14 @@
-import { encodeConfiguration } from './configuration.ts';
 import type { Entry } from './entry.ts';
 import type { AppendReply, SnapshotReply } from './message.ts';
 import { type Flight, type FlightLimits, Progress } from './progress.ts';
 import { SnapshotTransfer } from './snapshot.ts';
 import type { State } from './state.ts';
 
-/** Brings the log to others, for a leader or for one of its relays. One per term, so nothing old can be mistaken. */
+/** Brings the log to others, for a leader or for one of its relays; one for each time that it leads or relays. */
 export class Replication {
   readonly #state: State;
   readonly #progress = new Map<string, Progress>();
   readonly #leader: string;
-  #round = 0;
 
   /** `leader`: another node leads, and only what is committed is sent, in its name. */
   constructor(state: State, leader = '') {
@@ -29,7 +27,7 @@ export class Replication {
 
   /** Number of the last request that was sent. */
   get round(): number {
-    return this.#round;
+    return this.#state.round;
   }
 
   /** The lowest place that a snapshot on its way ends with: what comes behind it will be wanted next. */
@@ -76,11 +74,13 @@ export class Replication {
       if (progress.relay !== undefined) continue;
       this.#noticeLack(progress);
       if (progress.transfer !== undefined) {
-        this.#sendChunks(to, progress, progress.transfer);
+        this.#sendChunks(to, progress.transfer);
         continue;
       }
       if (progress.state === 'probe') {
-        if (progress.maySend) this.#send(to, progress, progress.nextIndex - 1, this.#entriesFor(progress));
+        if (!progress.maySend) continue;
+        if (this.#lacks(progress)) this.#heartbeat(to, progress);
+        else this.#send(to, progress, progress.nextIndex - 1, this.#entriesFor(progress));
         continue;
       }
       for (let sent = 0; sent < options.messagesInFlightMax; sent += 1) {
@@ -98,6 +98,7 @@ export class Replication {
       if (progress.relay !== undefined) continue;
       this.#noticeLack(progress);
       if (progress.state !== 'probe') this.#heartbeat(to, progress);
+      else if (this.#lacks(progress)) this.#heartbeat(to, progress);
       else if (!progress.maySend) this.#send(to, progress, progress.nextIndex - 1, []);
       // Only to who answers meanwhile: the others would not take it either.
       const stuckMs = Math.min(nowMs - 2 * options.heartbeatIntervalMs, progress.lastAckMs);
@@ -118,7 +119,7 @@ export class Replication {
   answered(from: string, reply: AppendReply): boolean {
     const progress = this.#progress.get(from);
     if (progress === undefined) return true;
-    if (reply.matchIndex > this.#state.log.lastIndex) return false;
+    if (reply.matchIndex > this.#lastIndex) return false;
     const answer = progress.answered(reply.round);
     if (reply.success) {
       progress.matched(reply.matchIndex);
@@ -145,7 +146,7 @@ export class Replication {
   chunkAnswered(from: string, reply: SnapshotReply): boolean {
     const progress = this.#progress.get(from);
     if (progress === undefined) return true;
-    if (reply.index > this.#state.log.lastIndex) return false;
+    if (reply.index > this.#lastIndex) return false;
     if (reply.installed) {
       progress.matched(reply.index);
       if (progress.transfer && progress.transfer.snapshot.index <= reply.index) progress.replicate();
@@ -166,24 +167,41 @@ export class Replication {
     else progress.probeFrom(progress.matchIndex + 1);
   }
 
-  /** What a follower needs next is in the log no more: a snapshot brings it. */
+  /**
+   * What a follower needs next is in the log no more: a snapshot brings it, the latest when it answers. One that does not
+   * answer is only asked: a snapshot would be kept for it, and the log behind, for as long as it is dead.
+   */
   #noticeLack(progress: Progress): void {
     const { log, snapshot, options } = this.#state;
-    if (progress.transfer !== undefined || progress.nextIndex > log.base.index) return;
+    if (progress.transfer !== undefined) {
+      if (!this.#answers(progress)) progress.probeFrom(progress.matchIndex + 1);
+      return;
+    }
+    if (!this.#lacks(progress)) return;
     if (snapshot === undefined) throw new Error(`the log begins behind ${log.base.index} without a snapshot`);
-    progress.bring(new SnapshotTransfer(snapshot, options.snapshotChunkBytes, options.snapshotChunksInFlightMax));
+    if (this.#answers(progress)) {
+      progress.bring(new SnapshotTransfer(snapshot, options.snapshotChunkBytes, options.snapshotChunksInFlightMax));
+    } else if (progress.state !== 'probe') progress.probeFrom(progress.nextIndex);
   }
 
-  #sendChunks(to: string, progress: Progress, transfer: SnapshotTransfer): void {
-    if (progress.lastAckMs < progress.lostMs) return;
+  #lacks({ nextIndex }: Progress): boolean {
+    return nextIndex <= this.#state.log.base.index;
+  }
+
+  /** Lately, and since its connection closed. */
+  #answers({ lastAckMs, lostMs }: Progress): boolean {
+    const { nowMs, options } = this.#state;
+    return nowMs - lastAckMs < options.electionTimeoutMsMax && lastAckMs >= lostMs;
+  }
+
+  #sendChunks(to: string, transfer: SnapshotTransfer): void {
     const { term, nowMs } = this.#state;
-    const { index, term: snapshotTerm, configuration: members, data: whole } = transfer.snapshot;
-    const configuration = encodeConfiguration(members);
+    const { index, term: snapshotTerm, data: whole } = transfer.snapshot;
+    const { configuration, checksum } = transfer;
     for (let chunk = transfer.next(); chunk !== undefined; chunk = transfer.next()) {
-      this.#round += 1;
-      const round = this.#round;
+      this.#state.round += 1;
+      const { round } = this.#state;
       transfer.sent(round, nowMs, chunk.data.byteLength);
-      const { checksum } = transfer;
       const place = { term, index, snapshotTerm, configuration, length: whole.byteLength, checksum, round };
       this.#state.sendEarly(to, { type: 'snapshotChunk', body: { ...place, ...chunk, ...this.#authority } });
     }
@@ -209,7 +227,7 @@ export class Replication {
     return matchIndex < this.#state.log.base.index ? 0 : matchIndex;
   }
 
-  #send(to: string, progress: Progress, previousIndex: number, entries: Entry[], round = ++this.#round): void {
+  #send(to: string, progress: Progress, previousIndex: number, entries: Entry[], round = ++this.#state.round): void {
     const { log, term, nowMs } = this.#state;
     const previousTerm = previousIndex === 0 ? 0 : log.termAt(previousIndex);
     if (previousTerm === undefined) throw new Error(`no entry ${previousIndex} to send behind`);

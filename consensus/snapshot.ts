@@ -21,16 +21,25 @@ export interface LogBase {
 
 export const noBase: LogBase = { index: 0, term: 0 };
 
+/** A leader brings one and the same snapshot to many: its sum is made once. */
+const sums = new WeakMap<Snapshot, number>();
+
 /** CRC-32 of everything that a snapshot says: what a receiver compares before it believes any of it. */
-export function checksumOf({ index, term, configuration, data }: Snapshot): number {
+export function checksumOf(snapshot: Snapshot): number {
+  const known = sums.get(snapshot);
+  if (known !== undefined) return known;
+  const { index, term, configuration, data } = snapshot;
   const place = new TextEncoder().encode(`${index}.${term}`);
-  return crc32(data, crc32(encodeConfiguration(configuration), crc32(place)));
+  const sum = crc32(data, crc32(encodeConfiguration(configuration), crc32(place)));
+  sums.set(snapshot, sum);
+  return sum;
 }
 
 /** One snapshot on its way to one follower: a few chunks at a time, each answered with where the next one begins. */
 export class SnapshotTransfer {
   readonly snapshot: Snapshot;
   readonly checksum: number;
+  readonly configuration: Uint8Array;
   readonly #chunkBytes: number;
   readonly #chunksInFlightMax: number;
   #ackedOffset = 0;
@@ -40,6 +49,7 @@ export class SnapshotTransfer {
   constructor(snapshot: Snapshot, chunkBytes: number, chunksInFlightMax: number) {
     this.snapshot = snapshot;
     this.checksum = checksumOf(snapshot);
+    this.configuration = encodeConfiguration(snapshot.configuration);
     this.#chunkBytes = chunkBytes;
     this.#chunksInFlightMax = chunksInFlightMax;
   }
@@ -95,6 +105,10 @@ export class SnapshotAssembly {
   constructor(chunk: SnapshotChunk) {
     this.#first = chunk;
     this.#data = new Uint8Array(chunk.length);
+  }
+
+  get index(): number {
+    return this.#first.index;
   }
 
   /** How much of it is here, without a gap, bytes. */

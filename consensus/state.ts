@@ -52,6 +52,8 @@ export class State {
   #goal: { index: number; atMs: number } | undefined;
   /** How much this node should lead rather than others: from 0, only if nobody else does, to 1. */
   priority = 1;
+  /** Number of the last request that was sent, in whatever role: the answer to one is never taken for that to another. */
+  round = 0;
   readonly writes: Writes;
   /** The latest one, taken here or installed. */
   snapshot: Snapshot | undefined;

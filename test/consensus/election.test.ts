@@ -224,8 +224,10 @@ describe('handing over', () => {
     const cluster = new Cluster(6, abc);
     const leader = cluster.leader();
     const target = abc.find((id) => id !== leader) as string;
-    cluster.crash(target);
-    cluster.on(leader, (raft, now) => raft.transferLeadership(target, now));
+    cluster.commit('begin', leader);
+    // It answered a moment ago, and nobody has told the leader yet.
+    cluster.cut(leader, target);
+    expect(cluster.on(leader, (raft, now) => raft.transferLeadership(target, now))).toBe(true);
     cluster.run(599);
     expect(cluster.on(leader, (raft, now) => raft.propose(Buffer.from('no'), now)).ok).toBe(false);
     cluster.run(2);

@@ -42,6 +42,22 @@ describe('200 learners behind 5 voters', () => {
     expect(rounds).toBeLessThan(2 * learners.length);
   });
 
+  it('are not all served by the leader when the first of them are down', () => {
+    const { cluster, learners, leader } = large(3, 200);
+    for (const id of learners.slice(0, 16)) cluster.crash(id);
+    cluster.run(3_000);
+    cluster.takeSent();
+    cluster.commit('an entry for the others', leader, learners.slice(16));
+    const carriers = cluster
+      .takeSent()
+      .filter(
+        ({ from, message }) => from === leader && message.type === 'appendRequest' && message.body.entries.length > 0,
+      );
+    expect(new Set(carriers.map(({ to }) => to)).size).toBeLessThanOrEqual(
+      voters.length - 1 + directLearners(200, 16) + 16,
+    );
+  });
+
   it('all know whether the leader is there, and the leader whether they are', () => {
     const { cluster, learners, leader } = large(2, 200);
     cluster.run(1_000);

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Sessions, type Serial } from '../../consensus/sessions.ts';
+import { type Serial, Sessions } from '../../consensus/sessions.ts';
 
 const limits = { sessionsMax: 3, resultsMax: 2, idleEntriesMax: 20 };
 const by = (session: string, serial: number, lowest = 1): Serial => ({ session, serial, lowest });

@@ -1,7 +1,7 @@
 import { describe, expect, it, test } from 'vitest';
+import { encodeConfiguration } from '../../consensus/configuration.ts';
 import { type Entry, entryKinds, Raft, type RaftMessage, type Snapshot } from '../../consensus/raft.ts';
 import { checksumOf } from '../../consensus/snapshot.ts';
-import { encodeConfiguration } from '../../consensus/configuration.ts';
 import { Cluster } from './cluster.ts';
 import { append, elect, logOf, saidTo, settle, single, success } from './single.ts';
 
@@ -24,6 +24,73 @@ function chunks(snapshot: Snapshot, term: number, chunkBytes: number, from = 0):
   }
   return messages;
 }
+
+describe('an answer to a request of an earlier leadership', () => {
+  // The same node may lead again by then, and have a request of that very number on its way.
+  it('names none of the present one', () => {
+    const raft = single('c', logOf(voters, [2]), 3);
+    const request = append(2, undefined, []) as Extract<RaftMessage, { type: 'appendRequest' }>;
+    raft.receive('a', { ...request, body: { ...request.body, round: 6 } }, 1);
+    raft.receive('a', chunks(snapshotOf(7, 2), 2, 99)[0] as RaftMessage, 1);
+    const output = settle(raft);
+    expect(saidTo(output, 'a', 'appendReply')).toMatchObject([{ term: 3, success: false, round: 0 }]);
+    expect(saidTo(output, 'a', 'snapshotReply')).toMatchObject([{ term: 3, installed: false, round: 0 }]);
+  });
+
+  it('confirms no read and forgets nothing', () => {
+    const raft = single('a', logOf(voters, []), 1);
+    const began = elect(raft, ['b', 'c'], 1_300);
+    for (const from of ['b', 'c']) raft.receive(from, success(began, from, raft.lastIndex), 1_301);
+    settle(raft);
+    raft.read(1_302);
+    settle(raft);
+    const body = { term: 2, success: false, matchIndex: 0, conflictIndex: 0, conflictTerm: 0, round: 0 };
+    for (const from of ['b', 'c']) raft.receive(from, { type: 'appendReply', body }, 1_303);
+    expect(settle(raft).reads).toEqual([]);
+    expect(raft.progress().get('c')?.matchIndex).toBe(raft.lastIndex);
+  });
+});
+
+describe('a leader whose log begins behind a follower', () => {
+  /** Of three; `c` has never answered, and what it lacks is in a snapshot. */
+  function compacted() {
+    const raft = single('a', logOf(voters, [1, 1]), 1);
+    const began = elect(raft, ['b'], 1_300);
+    raft.receive('b', success(began, 'b', raft.lastIndex), 1_301);
+    settle(raft);
+    raft.compact(Buffer.from('state'), 0);
+    settle(raft);
+    raft.peerLost('c', 1_302);
+    return raft;
+  }
+
+  it('only asks it while it does not answer, and keeps nothing for it', () => {
+    const raft = compacted();
+    for (let atMs = 1_350; atMs < 1_900; atMs += 50) {
+      raft.tick(atMs);
+      const output = settle(raft);
+      expect(saidTo(output, 'c', 'snapshotChunk')).toEqual([]);
+      for (const { entries } of saidTo(output, 'c', 'appendRequest')) expect(entries).toEqual([]);
+      raft.receive('b', success(output, 'b', raft.lastIndex), atMs + 1);
+    }
+    expect(raft.progress().get('c')?.state).toBe('probe');
+  });
+
+  it('brings the latest snapshot as soon as it answers, and stops when it answers no more', () => {
+    const raft = compacted();
+    raft.tick(1_350);
+    const asked = settle(raft);
+    raft.receive('b', success(asked, 'b', raft.lastIndex), 1_351);
+    raft.receive('c', success(asked, 'c', 0), 1_352);
+    expect(saidTo(settle(raft), 'c', 'snapshotChunk')).toMatchObject([{ index: raft.snapshotIndex }]);
+    expect(raft.progress().get('c')?.state).toBe('snapshot');
+    for (let atMs = 1_400; atMs < 2_700; atMs += 50) {
+      raft.tick(atMs);
+      raft.receive('b', success(settle(raft), 'b', raft.lastIndex), atMs + 1);
+    }
+    expect(raft.progress().get('c')?.state).toBe('probe');
+  });
+});
 
 describe('a follower that is brought a snapshot', () => {
   it('says that it has it only when it is on its disk', () => {

@@ -1,6 +1,6 @@
 import { type Configuration, type Entry, entryKinds, Raft } from '../../consensus/raft.ts';
-import { membersText, Narrator } from './narrator.ts';
 import type { Disk } from './disk.ts';
+import { membersText, Narrator } from './narrator.ts';
 import { type Letter, Stage } from './stage.ts';
 
 type Step = [pattern: RegExp, act: (player: Player, ...words: string[]) => void];
