@@ -1,5 +1,6 @@
 import type { EffectOf } from '../node/core/effect.ts';
 import type { Event } from '../node/core/event.ts';
+import { changeBetween } from '../node/core/state-change.ts';
 import type { Answer, Program, Running } from './program.ts';
 import type { Random } from './random.ts';
 
@@ -25,6 +26,8 @@ interface Instance {
   epoch: number;
   /** Undefined until it has started. */
   running: Running | undefined;
+  /** The checkpoint that the node knows. */
+  told: Uint8Array;
   waiting: { task: string; payload: Uint8Array }[];
   /** The task that it is busy with. */
   task: string | undefined;
@@ -74,6 +77,7 @@ export class SimRunner {
       agent,
       epoch,
       running: undefined,
+      told: new Uint8Array(0),
       waiting: [],
       task: undefined,
       hangs: false,
@@ -89,6 +93,8 @@ export class SimRunner {
       const started = attempt(() => program.start(context, state?.slice()));
       if (!started.ok) return this.fail(agent, epoch, started.reason);
       instance.running = started.value;
+      // What it was started from is what the node has, even where a checkpoint of it would be other bytes.
+      instance.told = state ?? started.value.state;
       this.#process.feed({ type: 'agentStarted', agent, epoch, state: started.value.state });
       this.#runNext(instance);
     });
@@ -155,7 +161,11 @@ export class SimRunner {
     instance.task = undefined;
     const answer = attempt((): Answer => running.handle(payload));
     if (!answer.ok) return this.fail(agent, epoch, answer.reason);
-    this.#process.feed({ type: 'taskRan', agent, epoch, task, ...answer.value });
+    const { ok, value, state } = answer.value;
+    // As in production the node is told what changed.
+    const change = ok ? changeBetween(instance.told, state) : undefined;
+    if (ok) instance.told = state;
+    this.#process.feed({ type: 'taskRan', agent, epoch, task, ok, value, state: change });
     this.#runNext(instance);
   }
 }

@@ -40,7 +40,8 @@ class CounterInstance implements Running {
     return { ok: true, value: encoder.encode(`{"total":${this.#total}}`), state: this.state };
   }
 
+  /** What a task changes stands at the end, so that it is a small change of a state that grows. */
   #encode(): Uint8Array {
-    return encoder.encode(JSON.stringify({ total: this.#total, counts: Object.fromEntries(this.#counts) }));
+    return encoder.encode(JSON.stringify({ counts: Object.fromEntries(this.#counts), total: this.#total }));
   }
 }

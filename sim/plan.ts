@@ -111,7 +111,15 @@ export function drawPlan(seed: string, wishes: Wishes = {}): Plan {
 }
 
 function drawSettings(random: Random): Partial<Settings> {
-  return { compactEntries: random.pick([10, 50, 250, 8_192]), keptEntries: random.pick([0, 5, 50]) };
+  return {
+    compactEntries: random.pick([10, 50, 250, 8_192]),
+    keptEntries: random.pick([0, 5, 50]),
+    // States of some hundred bytes have many parts then, and parts and changes take turns every few tasks.
+    statePartBytes: random.pick([16, 100, 16_384]),
+    stateInlineBytes: random.pick([0, 64, 300, 4_096]),
+    stateChangesMax: random.pick([2, 8, 256]),
+    stateChangesBytesMax: random.pick([64, 1_000, 500_000]),
+  };
 }
 
 /** Room enough on the fewest nodes that are a majority, and not much more. */

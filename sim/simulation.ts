@@ -8,6 +8,7 @@ import { MajorityOnly } from './checkers/anytime-majority-only.ts';
 import { OneCluster } from './checkers/anytime-one-cluster.ts';
 import { OneLeaderPerTerm } from './checkers/anytime-one-leader-per-term.ts';
 import { SameLog } from './checkers/anytime-same-log.ts';
+import { SameState } from './checkers/anytime-same-state.ts';
 import { SealedHolder } from './checkers/anytime-sealed-holder.ts';
 import { SoundPlacement } from './checkers/anytime-sound-placement.ts';
 import { TaskInTime } from './checkers/anytime-task-in-time.ts';
@@ -101,6 +102,7 @@ export class Simulation {
       new SameLog(),
       new DurableBeforeSaid((node, key) => world.host(node).disk.read(key)),
       new SealedHolder(),
+      new SameState(),
       new AcknowledgedByMajority(ledger),
       new SoundPlacement(ledger, {
         agentsMax: (node) => world.host(node).profile.agentsMax,

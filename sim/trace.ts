@@ -97,7 +97,10 @@ export class Trace {
     taskRan: (event: EventOf<'taskRan'>) => {
       this.#mixText(event.task);
       this.#mixWord(hashBytes(event.value));
-      this.#mixInstance(event, event.state);
+      const { state } = event;
+      const isWhole = state === undefined || state instanceof Uint8Array;
+      if (!isWhole) this.#mixNumber(state.offset);
+      this.#mixInstance(event, isWhole ? state : state.inserted);
     },
     agentFailed: (event) => {
       this.#mixInstance(event, undefined);

@@ -1,5 +1,6 @@
 import type { Message, NodeId, Topic } from './message.ts';
 import type { Operation } from './operation.ts';
+import type { StateUpdate } from './state-change.ts';
 
 /** What the host measured about itself, for gossip and for the node's own judgement. */
 export interface LoadSample {
@@ -27,7 +28,7 @@ export type Event =
   /** The process was asked to end: hand over, say goodbye, then emit `exit`. */
   | { type: 'stop' }
   | { type: 'agentStarted'; agent: string; epoch: number; state: Uint8Array }
-  | { type: 'taskRan'; agent: string; epoch: number; task: string; ok: boolean; value: Uint8Array; state: Uint8Array }
+  | { type: 'taskRan'; agent: string; epoch: number; task: string; ok: boolean; value: Uint8Array; state: StateUpdate }
   /** The instance is gone: crash, hang, out of memory, or it could not start. */
   | { type: 'agentFailed'; agent: string; epoch: number; reason: string };
 

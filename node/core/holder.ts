@@ -2,19 +2,21 @@ import type { Context } from './context.ts';
 import type { Write } from './effect.ts';
 import type { Checkpoint, MessageOf } from './message.ts';
 import { type HolderRecord, keys, writeHolder, writeResult } from './records.ts';
-import type { Restored } from './restored.ts';
+import { type Restored, type RestoredHolder, stateOnDisk } from './restored.ts';
 import { ResultTable } from './result-table.ts';
+import { limits } from './settings.ts';
+import { StateBytes } from './state-bytes.ts';
+import { fits } from './state-change.ts';
+import { StoredState } from './stored-state.ts';
 
 interface Held {
   /** Every lower epoch is refused. */
   sealedEpoch: number;
   epoch: number;
   sequence: number;
-  state: Uint8Array;
+  stored: StoredState;
   results: ResultTable;
 }
-
-const nothing = new Uint8Array(0);
 
 /**
  * The replicated state of other nodes' agents (and of its own) that this node keeps. It obeys the highest epoch that it
@@ -30,9 +32,19 @@ export class Holder {
   constructor(context: Context, restored: Restored, isOver: (agent: string, epoch: number) => boolean) {
     this.#context = context;
     this.#isOver = isOver;
-    for (const [agent, { record, results }] of restored.holders) {
-      this.#held.set(agent, { ...record, results: new ResultTable(results) });
+    for (const [agent, found] of restored.holders) {
+      const { sealedEpoch, epoch, sequence } = found.record;
+      const stored = this.#restored(agent, found);
+      this.#held.set(agent, { sealedEpoch, epoch, sequence, stored, results: new ResultTable(found.results) });
     }
+  }
+
+  /** Throws when the state is not the one that the record speaks of. */
+  #restored(agent: string, found: RestoredHolder): StoredState {
+    const stored = stateOnDisk(agent, this.#context.settings, found);
+    // Records from before there were parts have no checksum.
+    if (found.parts === undefined || stored.state.checksum === found.record.checksum) return stored;
+    throw new Error(`the state of ${agent} on the disk is not what was written as step ${found.record.sequence}`);
   }
 
   /** Promises to refuse all epochs below, and hands over what it keeps. */
@@ -46,7 +58,7 @@ export class Holder {
     const checkpoint: Checkpoint | undefined =
       held.epoch === 0
         ? undefined
-        : { epoch: held.epoch, sequence: held.sequence, state: held.state, results: held.results.all() };
+        : { epoch: held.epoch, sequence: held.sequence, state: held.stored.state.bytes(), results: held.results.all() };
     const sealed = { agent, epoch, granted: true, sealedEpoch: epoch, ...(checkpoint && { checkpoint }) };
     if (epoch > held.sealedEpoch) {
       held.sealedEpoch = epoch;
@@ -54,7 +66,7 @@ export class Holder {
     } else this.#context.out.persist([], () => answer(sealed));
   }
 
-  /** Takes over the host's state, whole or as a change on top of what it has. */
+  /** Takes over the host's state, whole or as changes on top of what it has. */
   replicate(message: MessageOf<'replicate'>, answer: (replicated: MessageOf<'replicated'>) => void): void {
     const { agent, epoch, sequence } = message;
     const sealedEpoch = this.#refusedBelow(agent, epoch);
@@ -75,14 +87,30 @@ export class Holder {
       answer({ ...reply, needsFull: true });
       return;
     }
+    const state = this.#stateAfter(held, message);
+    if (state === undefined) {
+      // One that makes no sense as a whole is not asked for again: the host says it again after a while.
+      if (!message.full) answer({ ...reply, needsFull: true });
+      return;
+    }
     const writes = message.full ? this.#replace(agent, held, message) : this.#extend(agent, held, message);
+    writes.push(...(message.full ? held.stored.replace(state) : held.stored.extend(state, sequence, message.changes)));
     held.sealedEpoch = epoch;
     held.epoch = epoch;
     held.sequence = sequence;
-    // Copied: what the wire hands out is a view of its frame.
-    held.state = message.state.slice();
     writes.push(this.#write(agent, held));
     this.#context.out.persist(writes, () => answer({ ...reply, accepted: true, sealedEpoch: epoch }));
+  }
+
+  /** The state that a step leads to; undefined when its parts do not fit each other, or what is here. */
+  #stateAfter(held: Held, { full, state, changes, checksum }: MessageOf<'replicate'>): StateBytes | undefined {
+    if (full && state.byteLength > limits.stateBytesMax) return undefined;
+    let after = full ? StateBytes.of(state, this.#context.settings.statePartBytes) : held.stored.state;
+    for (const change of full ? [] : changes) {
+      if (!fits(change, after.length, limits.stateBytesMax)) return undefined;
+      after = after.splice(change);
+    }
+    return after.checksum === checksum ? after : undefined;
   }
 
   /** Whether the epoch still stands here: no higher one has been sealed. */
@@ -106,7 +134,7 @@ export class Holder {
     const held = this.#held.get(agent);
     if (held === undefined || held.sealedEpoch > index) return;
     this.#held.delete(agent);
-    const writes: Write[] = [{ key: keys.holder(agent), value: undefined }];
+    const writes: Write[] = [{ key: keys.holder(agent), value: undefined }, ...held.stored.remove()];
     for (const { sequence } of held.results.all()) writes.push({ key: keys.result(agent, sequence), value: undefined });
     this.#context.out.persist(writes);
   }
@@ -114,7 +142,8 @@ export class Holder {
   #hold(agent: string): Held {
     const known = this.#held.get(agent);
     if (known !== undefined) return known;
-    const held: Held = { sealedEpoch: 0, epoch: 0, sequence: 0, state: nothing, results: new ResultTable() };
+    const stored = new StoredState(agent, this.#context.settings);
+    const held: Held = { sealedEpoch: 0, epoch: 0, sequence: 0, stored, results: new ResultTable() };
     this.#held.set(agent, held);
     return held;
   }
@@ -141,8 +170,9 @@ export class Holder {
     return writes;
   }
 
-  #write(agent: string, { sealedEpoch, epoch, sequence, state }: Held): Write {
-    const record: HolderRecord = { sealedEpoch, epoch, sequence, state: state };
+  #write(agent: string, { sealedEpoch, epoch, sequence, stored }: Held): Write {
+    const { checksum } = stored.state;
+    const record: HolderRecord = { sealedEpoch, epoch, sequence, state: stored.inline(), checksum };
     return writeHolder(agent, record);
   }
 }

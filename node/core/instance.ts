@@ -1,9 +1,12 @@
+import { ChangeLog } from './change-log.ts';
 import { type Context, reportLocally } from './context.ts';
 import type { Holder } from './holder.ts';
 import type { Checkpoint, MessageOf, NodeId, TaskResult } from './message.ts';
-import { majorityOf, Replication } from './replication.ts';
+import { majorityOf, Replication, type Step } from './replication.ts';
 import { ResultTable } from './result-table.ts';
 import { limits } from './settings.ts';
+import { StateBytes } from './state-bytes.ts';
+import { changeBetween, fits, type StateChange, type StateUpdate } from './state-change.ts';
 import { type StateRead, StateReads } from './state-reads.ts';
 import { type QueuedTask, TaskQueue } from './task-queue.ts';
 import { toBytes } from './text.ts';
@@ -59,7 +62,8 @@ export class Instance {
   #phase: Phase = 'sealing';
   #copied = false;
   #sequence = 0;
-  #state: Uint8Array = new Uint8Array(0);
+  #state: StateBytes;
+  #changes: ChangeLog;
   #results = new ResultTable();
   #workerReady = false;
   #running: QueuedTask | undefined;
@@ -76,6 +80,8 @@ export class Instance {
     this.assignment = assignment;
     this.#events = events;
     const { agent, epoch, holders } = assignment;
+    this.#state = this.#stateOf(new Uint8Array(0));
+    this.#changes = this.#changesSince(0);
     this.#reads = new StateReads(context, holder, agent, epoch, holders);
     this.#replication = new Replication({
       context,
@@ -86,11 +92,26 @@ export class Instance {
       source: {
         newest: () => ({ sequence: this.#sequence, state: this.#state }),
         all: () => this.#results.all(),
-        after: (sequence) => (sequence === this.#sequence ? [] : this.#results.after(sequence)),
+        after: (sequence) => this.#stepAfter(sequence),
       },
       onProgress: () => this.#onDurable(),
       onDeposed: () => this.depose(),
     });
+  }
+
+  #stateOf(bytes: Uint8Array): StateBytes {
+    return StateBytes.of(bytes, this.#context.settings.statePartBytes);
+  }
+
+  #changesSince(sequence: number): ChangeLog {
+    const { stateChangesMax, stateChangesBytesMax } = this.#context.settings;
+    return new ChangeLog(sequence, { changesMax: stateChangesMax, bytesMax: stateChangesBytesMax });
+  }
+
+  #stepAfter(sequence: number): Step | undefined {
+    const results = sequence === this.#sequence ? [] : this.#results.after(sequence);
+    const changes = this.#changes.after(sequence);
+    return results && changes && { results, changes };
   }
 
   get queueDepth(): number {
@@ -130,21 +151,22 @@ export class Instance {
     }
     this.#sequence = best.sequence;
     this.#results = new ResultTable(best.results);
-    this.#startWorker(best.state);
+    this.#state = this.#stateOf(best.state);
+    this.#changes = this.#changesSince(best.sequence);
+    this.#startWorker(this.#state);
   }
 
-  #startWorker(state: Uint8Array | undefined): void {
+  #startWorker(from: StateBytes | undefined): void {
     const { agent, agentType, epoch, source } = this.assignment;
-    if (state !== undefined) this.#state = state.slice();
     if (this.#phase === 'sealing') this.#phase = 'starting';
     this.#workerReady = false;
-    this.#context.out.push({ type: 'startAgent', agent, agentType, epoch, source, state });
+    this.#context.out.push({ type: 'startAgent', agent, agentType, epoch, source, state: from?.bytes() });
   }
 
   onStarted(state: Uint8Array): void {
     this.#workerReady = true;
     if (this.#phase === 'starting') {
-      if (this.assignment.previousHolders === undefined) this.#state = state;
+      if (this.assignment.previousHolders === undefined) this.#state = this.#stateOf(state);
       this.#phase = 'copying';
       this.#replication.pump();
     }
@@ -199,27 +221,34 @@ export class Instance {
     }
   }
 
-  onRan(task: string, ok: boolean, value: Uint8Array, state: Uint8Array): void {
+  onRan(task: string, ok: boolean, value: Uint8Array, update: StateUpdate): void {
     const running = this.#running;
     if (running?.task !== task) return;
+    const change = update instanceof Uint8Array ? changeBetween(this.#state.bytes(), update) : update;
+    const isWhole = update instanceof Uint8Array;
+    if (!isWhole && change !== undefined && !(ok && fits(change, this.#state.length, Number.POSITIVE_INFINITY))) {
+      this.#fail('its runner reported a change of another state');
+      return;
+    }
     this.#running = undefined;
-    const problem = whatIsTooLarge(value, state);
+    const problem = whatIsTooLarge(value, ok ? lengthAfter(this.#state, change) : 0);
     if (problem !== undefined) {
       // The instance went on from a state that cannot be kept: it starts again from the last one that can.
       this.#record(running, false, reasonBytes(problem));
       this.#restart();
       return;
     }
-    if (ok) {
-      this.#state = state;
-      this.#restarts = 0;
-    }
-    this.#record(running, ok, value);
+    if (ok) this.#restarts = 0;
+    this.#record(running, ok, value, ok ? change : undefined);
     this.#runNext();
   }
 
-  #record(task: QueuedTask, ok: boolean, value: Uint8Array): void {
+  #record(task: QueuedTask, ok: boolean, value: Uint8Array, change?: StateChange): void {
     this.#sequence += 1;
+    if (change !== undefined) {
+      this.#state = this.#state.splice(change);
+      this.#changes.add(this.#sequence, change);
+    }
     const result = { task: task.task, sequence: this.#sequence, ok, value, valueDropped: false };
     this.#results.add(result);
     this.#await(task, result);
@@ -304,6 +333,13 @@ export class Instance {
     else this.#startWorker(this.#state);
   }
 
+  /** The running instance is not what this node believes: it is ended, and goes on as after a crash. */
+  #fail(reason: string): void {
+    const { agent, epoch } = this.assignment;
+    this.#context.out.push({ type: 'stopAgent', agent, epoch });
+    this.onFailed(reason);
+  }
+
   #giveUp(reason: string): void {
     this.#givenUp = reason.slice(0, reasonLengthMax);
     this.#events.relinquish(this.assignment.agent, this.assignment.epoch, this.#givenUp);
@@ -363,9 +399,12 @@ function isNewer(a: Checkpoint | undefined, b: Checkpoint | undefined): boolean 
   return a.epoch > b.epoch || (a.epoch === b.epoch && a.sequence > b.sequence);
 }
 
-function whatIsTooLarge(value: Uint8Array, state: Uint8Array): string | undefined {
-  if (state.byteLength > limits.stateBytesMax) {
-    return `its state would be ${state.byteLength} bytes, at most ${limits.stateBytesMax} are kept`;
+const lengthAfter = ({ length }: StateBytes, change: StateChange | undefined): number =>
+  change === undefined ? length : length - change.removed + change.inserted.byteLength;
+
+function whatIsTooLarge(value: Uint8Array, stateBytes: number): string | undefined {
+  if (stateBytes > limits.stateBytesMax) {
+    return `its state would be ${stateBytes} bytes, at most ${limits.stateBytesMax} are kept`;
   }
   if (value.byteLength > limits.resultBytesMax) {
     return `its result is ${value.byteLength} bytes, at most ${limits.resultBytesMax} are kept`;

@@ -21,6 +21,10 @@ export const keys = {
   snapshot: 'raft/snapshot',
   snapshotPart: (part: number) => `raft/snapshot/${pad(part)}`,
   holder: (agent: string) => `holder/${agent}`,
+  /** Of a large state: which parts it has, the parts, and the changes since. */
+  state: (agent: string) => `state/${agent}`,
+  statePart: (agent: string, part: number) => `state-part/${agent}/${pad(part)}`,
+  stateStep: (agent: string, sequence: number) => `state-step/${agent}/${pad(sequence)}`,
   result: (agent: string, sequence: number) => `result/${agent}/${pad(sequence)}`,
 };
 

@@ -1,6 +1,8 @@
 import type { Context } from './context.ts';
 import type { Holder } from './holder.ts';
 import type { MessageOf, NodeId, TaskResult } from './message.ts';
+import type { StateBytes } from './state-bytes.ts';
+import type { StateChange } from './state-change.ts';
 
 /** How many of n make a majority. */
 export const majorityOf = (n: number): number => Math.floor(n / 2) + 1;
@@ -13,12 +15,20 @@ interface Progress {
 
 /** What is to be copied: the agent's newest state and the results that led to it. */
 export interface Source {
-  newest(): { sequence: number; state: Uint8Array };
+  newest(): { sequence: number; state: StateBytes };
   /** All remembered results. */
   all(): TaskResult[];
-  /** Those after a sequence; undefined when they are no longer all remembered. */
-  after(sequence: number): TaskResult[] | undefined;
+  /** The changes and results after a sequence; undefined when they are no longer all remembered, or are too much. */
+  after(sequence: number): Step | undefined;
 }
+
+/** What leads from one sequence to a later one. */
+export interface Step {
+  changes: StateChange[];
+  results: TaskResult[];
+}
+
+const nothing = new Uint8Array(0);
 
 /**
  * Copies an agent's state to its holders: one message on its way to each, and whatever changed meanwhile goes with the
@@ -74,15 +84,17 @@ export class Replication {
 
   #send(node: NodeId, progress: Progress, first: boolean): void {
     const { sequence, state } = this.#source.newest();
-    const changes = progress.acked >= 0 && first ? this.#source.after(progress.acked) : undefined;
+    const step = progress.acked >= 0 && first ? this.#source.after(progress.acked) : undefined;
     const body: MessageOf<'replicate'> = {
       agent: this.#agent,
       epoch: this.#epoch,
       sequence,
       previousSequence: Math.max(0, progress.acked),
-      full: changes === undefined,
-      state: state,
-      results: changes ?? this.#source.all(),
+      full: step === undefined,
+      state: step === undefined ? state.bytes() : nothing,
+      changes: step?.changes ?? [],
+      results: step?.results ?? this.#source.all(),
+      checksum: state.checksum,
     };
     progress.inFlight = { sequence, sentMs: this.#context.nowMs };
     if (node === this.#context.self) this.#holder.replicate(body, (answer) => this.onReplicated(node, answer));

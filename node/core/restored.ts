@@ -1,8 +1,18 @@
 import { readLog, type StoredLog } from './log-records.ts';
 import type { TaskResult } from './message.ts';
 import { keys } from './records.ts';
+import type { Settings } from './settings.ts';
+import { type StoredParts, StoredState } from './stored-state.ts';
 import { fromBytes, fromJson } from './text.ts';
-import { HolderRecord, TaskResult as TaskResultCodec } from './wire/messages.ts';
+import { HolderRecord, StateParts, StateStep, TaskResult as TaskResultCodec } from './wire/messages.ts';
+
+/** What a holder's disk has of one agent. */
+export interface RestoredHolder {
+  record: HolderRecord;
+  results: TaskResult[];
+  /** Of a state that is not in the record. */
+  parts: StoredParts | undefined;
+}
 
 /** What a node finds on its disk when it starts. */
 export interface Restored {
@@ -10,7 +20,7 @@ export interface Restored {
   cluster: string;
   pledge: string;
   log: StoredLog;
-  holders: Map<string, { record: HolderRecord; results: TaskResult[] }>;
+  holders: Map<string, RestoredHolder>;
 }
 
 /** Reads what `keys` names. The store has checked every record; a gap in the log still throws, in the Raft module. */
@@ -19,20 +29,53 @@ export function restore(records: ReadonlyMap<string, Uint8Array>): Restored {
     const bytes = records.get(key);
     return bytes === undefined ? otherwise : (fromJson(fromBytes(bytes)) as T);
   };
-  const holders = new Map<string, { record: HolderRecord; results: TaskResult[] }>();
-  for (const key of [...records.keys()].sort()) {
-    const value = records.get(key) as Uint8Array;
-    // 'holder/…' sorts before 'result/…'
-    if (key.startsWith('holder/')) holders.set(key.slice(7), { record: HolderRecord.decode(value), results: [] });
-    if (key.startsWith('result/')) {
-      holders.get(key.slice(7, key.lastIndexOf('/')))?.results.push(TaskResultCodec.decode(value));
-    }
-  }
   return {
     boot: json(keys.boot, 0),
     cluster: json(keys.cluster, ''),
     pledge: json(keys.pledge, ''),
     log: readLog(records),
-    holders,
+    holders: readHolders(records),
   };
+}
+
+const holderPrefix = keys.holder('');
+const resultPrefix = 'result/';
+const stepPrefix = 'state-step/';
+
+/** What is kept of agents. Throws when a part of a state is not there. */
+export function readHolders(records: ReadonlyMap<string, Uint8Array>): Map<string, RestoredHolder> {
+  const holders = new Map<string, RestoredHolder>();
+  // As 'holder/…' sorts before 'result/…' and both before 'state…', what belongs to a holder comes behind it.
+  for (const key of [...records.keys()].sort()) {
+    const value = records.get(key) as Uint8Array;
+    if (key.startsWith(holderPrefix)) {
+      const agent = key.slice(holderPrefix.length);
+      const parts = partsOf(agent, records);
+      holders.set(agent, { record: HolderRecord.decode(value), results: [], parts });
+    } else if (key.startsWith(resultPrefix)) {
+      holders.get(agentIn(key, resultPrefix))?.results.push(TaskResultCodec.decode(value));
+    } else if (key.startsWith(stepPrefix)) {
+      const sequence = Number(key.slice(key.lastIndexOf('/') + 1));
+      const { changes } = StateStep.decode(value);
+      holders.get(agentIn(key, stepPrefix))?.parts?.steps.push({ sequence, changes });
+    }
+  }
+  return holders;
+}
+
+/** The state that a disk has of an agent. */
+export const stateOnDisk = (agent: string, settings: Settings, { record, parts }: RestoredHolder): StoredState =>
+  parts === undefined ? new StoredState(agent, settings, record.state) : StoredState.restored(agent, settings, parts);
+
+const agentIn = (key: string, prefix: string): string => key.slice(prefix.length, key.lastIndexOf('/'));
+
+function partsOf(agent: string, records: ReadonlyMap<string, Uint8Array>): StoredParts | undefined {
+  const list = records.get(keys.state(agent));
+  if (list === undefined) return undefined;
+  const parts = StateParts.decode(list).parts.map((part) => {
+    const bytes = records.get(keys.statePart(agent, part));
+    if (bytes === undefined) throw new Error(`part ${part} of the state of ${agent} is not on the disk`);
+    return { part, bytes };
+  });
+  return { parts, steps: [] };
 }

@@ -55,6 +55,12 @@ export interface Settings {
   compactBytes: number;
   /** Decisions that a snapshot covers and that are kept for those who are a little behind. */
   keptEntries: number;
+  /** Pieces in which a holder keeps a state that is larger than `stateInlineBytes`; a smaller one is one record. */
+  statePartBytes: number;
+  stateInlineBytes: number;
+  /** Changes of a state that are kept as such, at most so many and of this size together, until its parts take them in. */
+  stateChangesMax: number;
+  stateChangesBytesMax: number;
   /** A leaving node waits this long for its agents to have moved. */
   leaveTimeoutMs: number;
 }
@@ -88,6 +94,10 @@ export const defaultSettings: Settings = {
   compactEntries: 8_192,
   compactBytes: 32 * 1024 * 1024,
   keptEntries: 1_024,
+  statePartBytes: 16 * 1024,
+  stateInlineBytes: 4 * 1024,
+  stateChangesMax: 256,
+  stateChangesBytesMax: 512 * 1024,
   leaveTimeoutMs: 3_500,
 };
 

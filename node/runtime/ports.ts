@@ -1,5 +1,6 @@
 import type { Write } from '../core/effect.ts';
 import type { NodeId, Topic } from '../core/message.ts';
+import type { StateUpdate } from '../core/state-change.ts';
 
 /** What the network tells the live host. Frames are raw: the host decodes and checks them. */
 export interface TransportEvents {
@@ -37,7 +38,8 @@ export interface Store {
 export interface RunnerEvents {
   /** `state`: checkpoint of the instance as started. */
   started(agent: string, epoch: number, state: Uint8Array): void;
-  ran(agent: string, epoch: number, task: string, ok: boolean, value: Uint8Array, state: Uint8Array): void;
+  /** `state`: all of the checkpoint after the task, what it changed in the one before, or nothing where that was nothing. */
+  ran(agent: string, epoch: number, task: string, ok: boolean, value: Uint8Array, state: StateUpdate): void;
   failed(agent: string, epoch: number, reason: string): void;
 }
 

@@ -1,4 +1,5 @@
 import type { Worker } from 'node:worker_threads';
+import type { StateChange } from '../core/state-change.ts';
 import { AgentThreads, type AgentThreadsLimits } from './agent-threads.ts';
 import { ModuleFiles } from './module-files.ts';
 import type { Runner, RunnerEvents } from './ports.ts';
@@ -178,7 +179,7 @@ class WorkerRunner implements Runner {
     } else if (message?.type === 'ran' && message.task === running) {
       clearTimeout(instance.timer);
       instance.running = undefined;
-      this.#init.events.ran(agent, epoch, message.task, message.ok, message.value, message.state);
+      this.#init.events.ran(agent, epoch, message.task, message.ok, message.value, message.change);
       this.#runNext(instance);
     } else {
       this.#fail(instance, 'its thread said something that nobody asked for');
@@ -256,11 +257,19 @@ const isBytes = (value: unknown): value is Uint8Array => value instanceof Uint8A
 function checkedMessage(said: unknown): FromWorker | undefined {
   if (typeof said !== 'object' || said === null) return undefined;
   const message = said as Record<string, unknown>;
-  const { type, task, ok, value, state, reason } = message;
+  const { type, task, ok, value, state, change, reason } = message;
   if (type === 'failed' && typeof reason === 'string') return { type, reason };
   if (type === 'started' && isBytes(state)) return { type, state };
   if (type !== 'ran' || typeof task !== 'string' || typeof ok !== 'boolean') return undefined;
-  return isBytes(value) && isBytes(state) ? { type, task, ok, value, state } : undefined;
+  return isBytes(value) && isChange(change) ? { type, task, ok, value, change } : undefined;
+}
+
+/** Whether it fits the state, the node finds out. */
+function isChange(said: unknown): said is StateChange | undefined {
+  if (said === undefined) return true;
+  if (typeof said !== 'object' || said === null) return false;
+  const { previousLength, offset, removed, inserted } = said as Record<string, unknown>;
+  return [previousLength, offset, removed].every(Number.isSafeInteger) && isBytes(inserted);
 }
 
 /** A copy: posting a view posts the whole buffer behind it, with what else is in there. */

@@ -1,5 +1,6 @@
 import { parentPort } from 'node:worker_threads';
 import { AgentCode } from '../core/agent-code.ts';
+import { changeBetween, type StateChange } from '../core/state-change.ts';
 import type { AgentContext } from './agent.ts';
 
 /** What the runner says to the thread: `start` once, then one `run` at a time. */
@@ -10,13 +11,24 @@ export type ToWorker =
 /** What the thread answers. */
 export type FromWorker =
   | { type: 'started'; state: Uint8Array }
-  | { type: 'ran'; task: string; ok: boolean; value: Uint8Array; state: Uint8Array }
+  | { type: 'ran'; task: string; ok: boolean; value: Uint8Array; change: StateChange | undefined }
   | { type: 'failed'; reason: string };
 
 const say = (message: FromWorker): void => parentPort?.postMessage(message);
 
 /** The task that the code is at. */
 let running = '';
+/** The checkpoint that the node knows. */
+let told: Uint8Array | undefined;
+
+const nothing = new Uint8Array(0);
+
+/** What the node is to be told of a checkpoint: no more than what changed. */
+function changeTo(state: Uint8Array): StateChange | undefined {
+  const change = changeBetween(told ?? nothing, state);
+  told = state;
+  return change;
+}
 
 // The language as it was before the agent's module could change it.
 const { parse } = JSON;
@@ -31,14 +43,19 @@ const code = new AgentCode(
     settle: (value, fulfilled, rejected) => void Promise.resolve(value).then(fulfilled, rejected),
   },
   {
-    started: (state) => say({ type: 'started', state }),
-    ran: (ok, value, state) => say({ type: 'ran', task: running, ok, value, state }),
+    started(state) {
+      // What it was started from is what the node has, even where a checkpoint of it would be other bytes.
+      told ??= state;
+      say({ type: 'started', state });
+    },
+    ran: (ok, value, state) => say({ type: 'ran', task: running, ok, value, change: ok ? changeTo(state) : undefined }),
     failed: (reason) => say({ type: 'failed', reason }),
   },
 );
 
 parentPort?.on('message', (message: ToWorker) => {
   if (message.type === 'start') {
+    told = message.state;
     code.start(() => import(message.moduleUrl), message.context, message.state);
   } else {
     running = message.task;

@@ -1,11 +1,19 @@
 import type { NodeId } from '../../node/core/message.ts';
 import { keys } from '../../node/core/records.ts';
+import { readHolders, stateOnDisk } from '../../node/core/restored.ts';
+import { defaultSettings } from '../../node/core/settings.ts';
 import { fromBytes } from '../../node/core/text.ts';
-import { HolderRecord, TaskResult } from '../../node/core/wire/messages.ts';
+import { HolderRecord, StateParts, TaskResult } from '../../node/core/wire/messages.ts';
 import type { Guests, GuestTask } from '../guests.ts';
 import type { Program } from '../program.ts';
 import type { World } from '../world.ts';
 import { type Checker, Violation } from './checker.ts';
+
+interface Kept {
+  record: HolderRecord;
+  results: TaskResult[];
+  state: string;
+}
 
 /**
  * What users' agents answered and came to is what one undisturbed instance of their code answers and comes to when it
@@ -34,7 +42,7 @@ export class Replayed implements Checker {
   }
 
   /** The newest state that any disk has, with the results that led to it. */
-  #newest(agent: string): { record: HolderRecord; results: TaskResult[] } | undefined {
+  #newest(agent: string): Kept | undefined {
     let best: { node: NodeId; record: HolderRecord } | undefined;
     for (const node of this.#world.nodes) {
       const bytes = this.#world.host(node).disk.read(keys.holder(agent));
@@ -51,14 +59,23 @@ export class Replayed implements Checker {
       const bytes = disk.read(keys.result(agent, sequence));
       if (bytes !== undefined) results.push(TaskResult.decode(bytes));
     }
-    return { record: best.record, results };
+    const state = this.#stateOf(agent, best);
+    return { record: best.record, results, state };
   }
 
-  #compare(
-    agent: string,
-    { record, results }: { record: HolderRecord; results: TaskResult[] },
-    tasks: ReadonlyMap<string, GuestTask>,
-  ): void {
+  #stateOf(agent: string, { node, record }: { node: NodeId; record: HolderRecord }): string {
+    const { disk } = this.#world.host(node);
+    const list = disk.read(keys.state(agent));
+    const wanted = [keys.holder(agent), keys.state(agent)];
+    for (const part of list ? StateParts.decode(list).parts : []) wanted.push(keys.statePart(agent, part));
+    for (let sequence = 1; sequence <= record.sequence; sequence++) wanted.push(keys.stateStep(agent, sequence));
+    const records = new Map(wanted.flatMap((key) => [[key, disk.read(key)] as const]));
+    for (const [key, value] of records) if (value === undefined) records.delete(key);
+    const found = readHolders(records as Map<string, Uint8Array>).get(agent);
+    return found === undefined ? '' : fromBytes(stateOnDisk(agent, defaultSettings, found).state.bytes());
+  }
+
+  #compare(agent: string, { record, results, state: kept }: Kept, tasks: ReadonlyMap<string, GuestTask>): void {
     if (results.length < record.sequence) {
       this.notCompared.set(agent, 'it did more tasks than are remembered');
       return;
@@ -72,16 +89,15 @@ export class Replayed implements Checker {
       if (instance.isUncertain()) return void this.notCompared.set(agent, 'it uses time or chance');
       const answer = sent.answered?.value;
       // Old answers that are long are not kept; what the client was told still counts.
-      const kept = (valueDropped ? alone : undefined) ?? value;
+      const remembered = (valueDropped ? alone : undefined) ?? value;
       for (const [who, bytes] of [['alone', alone] as const, ['its client was told', answer] as const]) {
-        if (bytes !== undefined && ok && fromBytes(bytes) !== fromBytes(kept)) {
-          const differs = `${who}: ${fromBytes(bytes).slice(0, 300)}, kept: ${fromBytes(kept).slice(0, 300)}`;
+        if (bytes !== undefined && ok && fromBytes(bytes) !== fromBytes(remembered)) {
+          const differs = `${who}: ${fromBytes(bytes).slice(0, 300)}, kept: ${fromBytes(remembered).slice(0, 300)}`;
           throw new Violation(this.name, `${agent} answered ${task} differently. ${differs}`);
         }
       }
     }
     const alone = instance.state();
-    const kept = fromBytes(record.state);
     if (alone !== kept) {
       throw new Violation(
         this.name,

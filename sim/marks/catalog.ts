@@ -52,6 +52,11 @@ export const catalog = {
   'checkpoint-of-an-older-epoch-passed-over': 'Holders of one recovery handed over checkpoints of different epochs.',
   'agent-of-a-lost-machine-recovered': 'An agent answered again whose last host was lost with its disk.',
   'holder-needed-the-whole-state': 'A holder lacked the base of a change and asked for the whole state.',
+  'changes-sent-together': 'A holder was sent several changes of a state in one step.',
+  'state-sent-whole-instead-of-its-changes':
+    'A holder that had a state was sent all of it, as not all changes were kept.',
+  'changes-taken-in-by-the-parts': 'A holder had so many changes on its disk that it wrote the parts anew.',
+  'started-from-parts-and-changes': 'A node started from the parts of a state and the changes since.',
   'no-node-could-take-it': 'An agent had to wait because no node could take it.',
   'move-refused-during-a-recovery': 'An operator was refused to move an agent that was being moved or recovered.',
 

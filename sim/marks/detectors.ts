@@ -11,6 +11,7 @@ import { networkMarks } from './network.ts';
 import { operationMarks } from './operations.ts';
 import { recoveryMarks } from './recovery.ts';
 import { snapshotMarks } from './snapshots.ts';
+import { stateMarks } from './states.ts';
 import { taskMarks } from './tasks.ts';
 import { voterMarks } from './voters.ts';
 
@@ -23,6 +24,7 @@ export const detectors: { readonly [K in MarkName]: Detector } = {
   ...voterMarks,
   ...membershipMarks,
   ...recoveryMarks,
+  ...stateMarks,
   ...fencingMarks,
   ...taskMarks,
   ...deletionMarks,

@@ -19,6 +19,8 @@ describe('the wire codec', () => {
         previousSequence: 2,
         full: false,
         state: bytes('{}'),
+        changes: [{ previousLength: 2, offset: 1, removed: 0, inserted: bytes('"a":1') }],
+        checksum: 7,
         results: [{ task: 't1', sequence: 3, ok: true, value: bytes('1'), valueDropped: false }],
       },
     };

@@ -25,7 +25,17 @@ function recovering() {
   };
   const holder = new Holder(context, restore(new Map()), () => false);
   holder.replicate(
-    { agent: 'a', epoch: 3, sequence: 1, previousSequence: 0, full: true, state: none, results: [] },
+    {
+      agent: 'a',
+      epoch: 3,
+      sequence: 1,
+      previousSequence: 0,
+      full: true,
+      state: none,
+      changes: [],
+      results: [],
+      checksum: 0,
+    },
     () => {},
   );
   const events: InstanceEvents = {

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { describe, expect, test } from 'vitest';
 import trading, { type Book } from '../../examples/trading/agent.ts';
+import { stateAfter } from '../state-after.ts';
 import { createWorkerRunner } from '../../node/runtime/worker-runner.ts';
 import { differences, expectedStatistics, readTicks, type Tick } from './reference.ts';
 
@@ -108,6 +109,7 @@ test('the trading agent as it is deployed, in its own thread and moved half-way,
   const moveAt = Math.floor(ticks.length / 2);
   const agent = { agent: 'trading-1', agentType: 'trading', source };
   let next = 0;
+  let kept: Uint8Array = new Uint8Array(0);
   const ended = await new Promise<unknown>((resolve, reject) => {
     const feed = (epoch: number) =>
       runner.run('trading-1', epoch, `t${next}`, encoder.encode(JSON.stringify(ticks[next])));
@@ -115,16 +117,20 @@ test('the trading agent as it is deployed, in its own thread and moved half-way,
       workerUrl: new URL('../../node/runtime/worker.ts', import.meta.url),
       directory,
       events: {
-        started: (_, epoch) => feed(epoch),
-        ran: (_, epoch, task, ok, value, state) => {
+        started: (_, epoch, first) => {
+          if (epoch === 1) kept = first;
+          feed(epoch);
+        },
+        ran: (_, epoch, task, ok, value, update) => {
+          kept = stateAfter(kept, update);
           if (!ok) return reject(new Error(`${task}: ${decoder.decode(value)}`));
           next += 1;
           if (next === moveAt) {
             runner.stop('trading-1', epoch);
-            return runner.start({ ...agent, epoch: epoch + 1, state });
+            return runner.start({ ...agent, epoch: epoch + 1, state: kept });
           }
           if (next < ticks.length) return feed(epoch);
-          return void runner.stopAll().then(() => resolve({ epoch, state: JSON.parse(decoder.decode(state)) }));
+          return void runner.stopAll().then(() => resolve({ epoch, state: JSON.parse(decoder.decode(kept)) }));
         },
         failed: (_, epoch, reason) => reject(new Error(`epoch ${epoch}: ${reason}`)),
       },

@@ -101,7 +101,7 @@ interface Held {
 }
 
 export async function fill(machine: Machine, all: readonly Machine[], { index, cluster = lost, epoch = 0 }: Held) {
-  const record = { sealedEpoch: epoch, epoch, sequence: 3, state: Buffer.from('kept') };
+  const record = { sealedEpoch: epoch, epoch, sequence: 3, state: Buffer.from('kept'), checksum: 0 };
   await writeStore(machine.directory, [
     writeJson(keys.boot, 4),
     writeJson(keys.cluster, cluster),

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Runner } from '../../node/runtime/ports.ts';
+import { stateAfter } from '../state-after.ts';
 import { createWorkerRunner, type WorkerLimits } from '../../node/runtime/worker-runner.ts';
 
 type Happened =
@@ -38,12 +39,16 @@ export default {
 
 let directory: string;
 let runner: Runner;
+/** The states that agents were started from. */
+const givenTo = new Map<string, Uint8Array>();
 let happened: Happened[];
 let arrived: () => void;
 
 function create(limits: Partial<WorkerLimits> = {}): void {
   happened = [];
   arrived = () => {};
+  givenTo.clear();
+  const states = new Map<string, Uint8Array>();
   const add = (one: Happened): void => {
     happened.push(one);
     arrived();
@@ -54,9 +59,15 @@ function create(limits: Partial<WorkerLimits> = {}): void {
     limits: { sparesMax: 0, ...limits },
     log: (agent, line) => add({ kind: 'printed', agent, line }),
     events: {
-      started: (agent, epoch, state) => add({ kind: 'started', agent, epoch, state: text(state) }),
-      ran: (agent, epoch, task, ok, value, state) =>
-        add({ kind: 'ran', agent, epoch, task, ok, value: JSON.parse(text(value)), state: text(state) }),
+      started(agent, epoch, state) {
+        states.set(agent, givenTo.get(agent) ?? state);
+        add({ kind: 'started', agent, epoch, state: text(state) });
+      },
+      ran(agent, epoch, task, ok, value, update) {
+        const state = stateAfter(states.get(agent) ?? new Uint8Array(0), update);
+        states.set(agent, state);
+        add({ kind: 'ran', agent, epoch, task, ok, value: JSON.parse(text(value)), state: text(state) });
+      },
       failed: (agent, epoch, reason) => add({ kind: 'failed', agent, epoch, reason }),
     },
   });
@@ -83,6 +94,8 @@ function first<K extends Happened['kind']>(
 }
 
 const start = (agent: string, epoch = 1, source = counter, state?: Uint8Array): Promise<unknown> => {
+  if (state === undefined) givenTo.delete(agent);
+  else givenTo.set(agent, state);
   runner.start({ agent, agentType: 'counter', epoch, source, state });
   return first('started', (one) => one.agent === agent && one.epoch === epoch);
 };

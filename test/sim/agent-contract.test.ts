@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { transform } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Runner, RunnerEvents } from '../../node/runtime/ports.ts';
+import { stateAfter } from '../state-after.ts';
 import { createWorkerRunner } from '../../node/runtime/worker-runner.ts';
 import { agentModule } from '../../sim/agent-module.ts';
 
@@ -154,6 +155,7 @@ describe('one contract, both hosts: an agent is told and tells the same in produ
   function inProduction({ agent, tasks = [], state }: Case): Promise<Told[]> {
     const told: Told[] = [];
     const source = `export default ${agent}`;
+    let kept: Uint8Array = new Uint8Array(0);
     return new Promise((resolve) => {
       const next = (): void => {
         const task = tasks[told.length - 1];
@@ -163,10 +165,12 @@ describe('one contract, both hosts: an agent is told and tells the same in produ
       events = {
         started(_agent, _epoch, first) {
           told.push({ started: decoder.decode(first) });
+          kept = state === undefined ? first : encoder.encode(state);
           next();
         },
-        ran(_agent, _epoch, _task, ok, value, after) {
-          told.push({ ok, value: decoder.decode(value), state: decoder.decode(after) });
+        ran(_agent, _epoch, _task, ok, value, update) {
+          kept = stateAfter(kept, update);
+          told.push({ ok, value: decoder.decode(value), state: decoder.decode(kept) });
           next();
         },
         failed(_agent, _epoch, reason) {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Effect } from '../../node/core/effect.ts';
 import { jsonProgram } from './json-program.ts';
+import { stateAfter } from '../state-after.ts';
 import { scriptedWorld, typesAt } from './scripted-node.ts';
 
 const bytes = (text: string) => new TextEncoder().encode(text);
@@ -28,10 +29,12 @@ describe('agents of a world', () => {
     world.run(500);
     expect(world.instances()).toEqual([{ node: 'n1', agent: 'a', epoch: 4 }]);
     const decoder = new TextDecoder();
+    let state: Uint8Array = bytes('10');
     const said = seen.flatMap(({ event }) => {
       if (event.type === 'agentStarted') return [`started ${decoder.decode(event.state)}`];
       if (event.type !== 'taskRan') return [];
-      return [`${event.task} ${event.ok} ${decoder.decode(event.value)} ${decoder.decode(event.state)}`];
+      state = stateAfter(state, event.state);
+      return [`${event.task} ${event.ok} ${decoder.decode(event.value)} ${decoder.decode(state)}`];
     });
     expect(said).toEqual([
       'started 10',

@@ -3,7 +3,7 @@ import type { Message, MessageType } from '../message.ts';
 import { Envelope } from './messages.ts';
 
 /** Raised by a change that an older node would misread. */
-export const wireVersion = 1;
+export const wireVersion = 2;
 
 /** Largest frame that is decoded at all, in bytes; the transport refuses larger ones before it reads them. */
 export const frameBytesMax = 4 * 1024 * 1024;

@@ -115,7 +115,7 @@ export const replication: readonly Mutant[] = [
     room,
     what: 'A whole copy carries the state and forgets the results: the second failover after a task makes it count twice.',
     file: 'node/core/replication.ts',
-    edits: [{ from: 'results: changes ?? this.#source.all(),', to: 'results: changes ?? [],' }],
+    edits: [{ from: 'results: step?.results ?? this.#source.all(),', to: 'results: step?.results ?? [],' }],
   },
   {
     name: 'results-not-on-disk',

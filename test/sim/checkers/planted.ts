@@ -21,8 +21,14 @@ export const putVoters = (index: number, term: number, voters: string[]): Write 
   return writeEntry({ index, term, kind: entryKinds.configuration, data });
 };
 
-export const putHolder = (agent: string, sealedEpoch: number, epoch: number, sequence: number, state = ''): Write =>
-  writeHolder(agent, { sealedEpoch, epoch, sequence, state: bytes(state) });
+export const putHolder = (
+  agent: string,
+  sealedEpoch: number,
+  epoch: number,
+  sequence: number,
+  state = '',
+  checksum = 0,
+): Write => writeHolder(agent, { sealedEpoch, epoch, sequence, state: bytes(state), checksum });
 
 export const putResult = (
   agent: string,

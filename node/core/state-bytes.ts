@@ -1,0 +1,128 @@
+import type { StateChange } from './state-change.ts';
+
+/** One piece of a state. Nobody changes its bytes. */
+export interface StatePart {
+  readonly bytes: Uint8Array;
+  /** Of these bytes alone. */
+  readonly hash: number;
+  /** What a sum before these bytes is multiplied by. */
+  readonly power: number;
+}
+
+/** Odd, with bits all over: the multiplier of a polynomial over the bytes, modulo 2^32. */
+const base = 0x01000193;
+
+/**
+ * An agent's state: bytes in parts, never changed. A splice makes a new one that shares the parts it does not touch, so
+ * it costs what it touches and not what there is. No two neighbours fit into one part: there are at most twice as many
+ * as there must be.
+ */
+export class StateBytes {
+  readonly parts: readonly StatePart[];
+  readonly length: number;
+  readonly #partBytesMax: number;
+  #checksum: number | undefined;
+
+  private constructor(parts: readonly StatePart[], partBytesMax: number) {
+    this.parts = parts;
+    this.#partBytesMax = partBytesMax;
+    this.length = parts.reduce((sum, { bytes }) => sum + bytes.byteLength, 0);
+  }
+
+  /** A copy of bytes that may be a view of something larger. */
+  static of(bytes: Uint8Array, partBytesMax: number): StateBytes {
+    return new StateBytes(cut(bytes, partBytesMax), partBytesMax);
+  }
+
+  /** Of parts as another one had them. They are kept as they are, each of its own. */
+  static ofParts(parts: Iterable<Uint8Array>, partBytesMax: number): StateBytes {
+    return new StateBytes([...parts].map(partOf), partBytesMax);
+  }
+
+  /** Of all bytes, however they are cut: equal states have equal ones. Against mistakes, not against intent. */
+  get checksum(): number {
+    this.#checksum ??= this.parts.reduce((sum, { hash, power }) => (Math.imul(sum, power) + hash) >>> 0, 0);
+    return this.#checksum;
+  }
+
+  /** The state after a change, of which the caller has made sure that it fits. */
+  splice({ offset, removed, inserted }: StateChange): StateBytes {
+    const end = offset + removed;
+    const before: StatePart[] = [];
+    const middle: Uint8Array[] = [];
+    const after: StatePart[] = [];
+    const tail: Uint8Array[] = [];
+    let at = 0;
+    for (const part of this.parts) {
+      const { bytes } = part;
+      const next = at + bytes.byteLength;
+      if (next <= offset) before.push(part);
+      else if (at >= end) after.push(part);
+      else {
+        if (at < offset) middle.push(bytes.subarray(0, offset - at));
+        if (next > end) tail.push(bytes.subarray(end - at));
+      }
+      at = next;
+    }
+    const touched = joined([...middle, inserted, ...tail]);
+    return new StateBytes(this.#knit(before, touched, after), this.#partBytesMax);
+  }
+
+  /** Takes neighbours in while they fit into one part with what stands between them. */
+  #knit(before: StatePart[], touched: Uint8Array, after: StatePart[]): StatePart[] {
+    const max = this.#partBytesMax;
+    let between = touched;
+    let left = before.pop();
+    while (left !== undefined && left.bytes.byteLength + between.byteLength <= max) {
+      between = joined([left.bytes, between]);
+      left = before.pop();
+    }
+    if (left !== undefined) before.push(left);
+    let skipped = 0;
+    for (const { bytes } of after) {
+      if (bytes.byteLength + between.byteLength > max) break;
+      between = joined([between, bytes]);
+      skipped += 1;
+    }
+    return [...before, ...cut(between, max), ...after.slice(skipped)];
+  }
+
+  /** All of it, copied into one. */
+  bytes(): Uint8Array {
+    return joined(this.parts.map(({ bytes }) => bytes));
+  }
+}
+
+function partOf(bytes: Uint8Array): StatePart {
+  let hash = 0;
+  for (let at = 0; at < bytes.length; at++) hash = (Math.imul(hash, base) + (bytes[at] as number) + 1) | 0;
+  return { bytes, hash: hash >>> 0, power: powerOf(bytes.length) };
+}
+
+function powerOf(exponent: number): number {
+  let power = 1;
+  for (let square = base, rest = exponent; rest > 0; rest >>>= 1) {
+    if (rest & 1) power = Math.imul(power, square);
+    square = Math.imul(square, square);
+  }
+  return power;
+}
+
+/** Pieces of nearly the same size, each with bytes of its own. */
+function cut(bytes: Uint8Array, partBytesMax: number): StatePart[] {
+  const count = Math.ceil(bytes.byteLength / partBytesMax);
+  return Array.from({ length: count }, (_, i) => {
+    const from = Math.floor((bytes.byteLength * i) / count);
+    return partOf(bytes.slice(from, Math.floor((bytes.byteLength * (i + 1)) / count)));
+  });
+}
+
+function joined(pieces: readonly Uint8Array[]): Uint8Array {
+  const all = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.byteLength, 0));
+  let at = 0;
+  for (const piece of pieces) {
+    all.set(piece, at);
+    at += piece.byteLength;
+  }
+  return all;
+}

@@ -1,0 +1,138 @@
+import type { Write } from './effect.ts';
+import { keys } from './records.ts';
+import type { Settings } from './settings.ts';
+import { StateBytes, type StatePart } from './state-bytes.ts';
+import type { StateChange } from './state-change.ts';
+import { StateParts, StateStep } from './wire/messages.ts';
+
+/** A large state as a disk has it. */
+export interface StoredParts {
+  /** Number and bytes of each, in their order. */
+  parts: { part: number; bytes: Uint8Array }[];
+  /** What happened since, oldest first. */
+  steps: { sequence: number; changes: StateChange[] }[];
+}
+
+type StateSettings = Pick<Settings, 'statePartBytes' | 'stateInlineBytes' | 'stateChangesMax' | 'stateChangesBytesMax'>;
+
+const nothing = new Uint8Array(0);
+
+/**
+ * An agent's state in memory and what of it is on disk. A small one is written whole with every step, in its holder's
+ * record. Of a large one the parts are on disk and behind them the changes since, a record for each step; when those
+ * are too many they are taken in: the parts that they touched are written anew, and the changes go.
+ */
+export class StoredState {
+  readonly #agent: string;
+  readonly #settings: StateSettings;
+  #state: StateBytes;
+  /** The parts on disk, by their numbers there. */
+  #numbers = new Map<StatePart, number>();
+  #next = 1;
+  #steps: number[] = [];
+  #changes = 0;
+  #changeBytes = 0;
+
+  constructor(agent: string, settings: StateSettings, state: Uint8Array = nothing) {
+    this.#agent = agent;
+    this.#settings = settings;
+    this.#state = StateBytes.of(state, settings.statePartBytes);
+  }
+
+  /** As it was when its last step was written. */
+  static restored(agent: string, settings: StateSettings, { parts, steps }: StoredParts): StoredState {
+    const stored = new StoredState(agent, settings);
+    const bytes = parts.map((each) => each.bytes);
+    stored.#state = StateBytes.ofParts(bytes, settings.statePartBytes);
+    for (const [i, part] of stored.#state.parts.entries()) stored.#numbers.set(part, parts[i]?.part ?? 0);
+    stored.#next = parts.reduce((highest, { part }) => Math.max(highest, part), 0) + 1;
+    for (const { sequence, changes } of steps) {
+      for (const change of changes) stored.#state = stored.#state.splice(change);
+      stored.#count(sequence, changes);
+    }
+    return stored;
+  }
+
+  get state(): StateBytes {
+    return this.#state;
+  }
+
+  /** What the holder's record has of it. */
+  inline(): Uint8Array {
+    return this.#numbers.size === 0 ? this.#state.bytes() : nothing;
+  }
+
+  get #isInline(): boolean {
+    return this.#state.length <= this.#settings.stateInlineBytes;
+  }
+
+  /** Takes another state in its place. */
+  replace(state: StateBytes): Write[] {
+    this.#state = state;
+    return this.#isInline ? this.remove() : this.#fold();
+  }
+
+  /** Takes the state that a step's changes led to. */
+  extend(state: StateBytes, sequence: number, changes: StateChange[]): Write[] {
+    const { stateChangesMax, stateChangesBytesMax } = this.#settings;
+    this.#state = state;
+    if (this.#isInline) return this.remove();
+    if (changes.length === 0) return [];
+    const bytes = bytesOf(changes);
+    const isFull = this.#changes + changes.length > stateChangesMax || this.#changeBytes + bytes > stateChangesBytesMax;
+    if (this.#numbers.size === 0 || isFull) return this.#fold();
+    this.#count(sequence, changes);
+    return [{ key: keys.stateStep(this.#agent, sequence), value: StateStep.encode({ changes }) }];
+  }
+
+  #count(sequence: number, changes: readonly StateChange[]): void {
+    this.#steps.push(sequence);
+    this.#changes += changes.length;
+    this.#changeBytes += bytesOf(changes);
+  }
+
+  /** Brings the parts on disk up to the state: what is there already stays. */
+  #fold(): Write[] {
+    const agent = this.#agent;
+    const writes = this.#forgetSteps();
+    const numbers = new Map<StatePart, number>();
+    for (const part of this.#state.parts) {
+      let number = this.#numbers.get(part);
+      if (number === undefined) {
+        number = this.#next;
+        this.#next += 1;
+        writes.push({ key: keys.statePart(agent, number), value: part.bytes });
+      }
+      numbers.set(part, number);
+    }
+    for (const [part, number] of this.#numbers) {
+      if (!numbers.has(part)) writes.push({ key: keys.statePart(agent, number), value: undefined });
+    }
+    this.#numbers = numbers;
+    writes.push({ key: keys.state(agent), value: StateParts.encode({ parts: [...numbers.values()] }) });
+    return writes;
+  }
+
+  #forgetSteps(): Write[] {
+    const writes = this.#steps.map((sequence) => ({ key: keys.stateStep(this.#agent, sequence), value: undefined }));
+    this.#steps = [];
+    this.#changes = 0;
+    this.#changeBytes = 0;
+    return writes;
+  }
+
+  /** What takes parts and changes off the disk. */
+  remove(): Write[] {
+    if (this.#numbers.size === 0) return [];
+    const writes: Write[] = this.#forgetSteps();
+    for (const number of this.#numbers.values()) {
+      writes.push({ key: keys.statePart(this.#agent, number), value: undefined });
+    }
+    this.#numbers.clear();
+    writes.push({ key: keys.state(this.#agent), value: undefined });
+    return writes;
+  }
+}
+
+const bytesOf = (changes: readonly StateChange[]): number =>
+  changes.reduce((sum, { inserted }) => sum + inserted.byteLength, 0);

@@ -1,0 +1,57 @@
+import type { NodeId } from '../../node/core/message.ts';
+import { keys } from '../../node/core/records.ts';
+import type { Detector } from './detector.ts';
+
+const stepPrefix = keys.stateStep('', 0).slice(0, 'state-step/'.length);
+const placeOf = (node: NodeId, key: string): string => `${node} ${key.slice(stepPrefix.length, key.lastIndexOf('/'))}`;
+
+/** How the states of agents come to their holders, and how those keep them. */
+export const stateMarks = {
+  'changes-sent-together': (_scene, hit) => ({
+    sent: {
+      replicate(_node, { changes }) {
+        if (changes.length > 1) hit();
+      },
+    },
+  }),
+
+  'state-sent-whole-instead-of-its-changes': (_scene, hit) => {
+    /** By holder and agent: the epoch of which it has something. */
+    const having = new Map<string, number>();
+    return {
+      received: {
+        replicated(_node, { agent, epoch, accepted }, from) {
+          if (accepted) having.set(`${from} ${agent}`, epoch);
+        },
+      },
+      sent: {
+        replicate(_node, { agent, epoch, full }, to) {
+          if (full && having.get(`${to} ${agent}`) === epoch) hit();
+        },
+      },
+    };
+  },
+
+  'changes-taken-in-by-the-parts': (_scene, hit) => ({
+    durable(_node, writes) {
+      const isFolded = writes.some(({ key, value }) => key.startsWith(stepPrefix) && value === undefined);
+      if (isFolded && writes.some(({ key, value }) => key.startsWith('state/') && value !== undefined)) hit();
+    },
+  }),
+
+  'started-from-parts-and-changes': (_scene, hit) => {
+    const steps = new Map<string, number>();
+    return {
+      durable(node, writes) {
+        for (const { key, value } of writes) {
+          if (!key.startsWith(stepPrefix)) continue;
+          const place = placeOf(node, key);
+          steps.set(place, (steps.get(place) ?? 0) + (value === undefined ? -1 : 1));
+        }
+      },
+      started(node) {
+        if ([...steps].some(([place, count]) => count > 0 && place.startsWith(`${node} `))) hit();
+      },
+    };
+  },
+} satisfies Record<string, Detector>;
