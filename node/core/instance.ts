@@ -1,12 +1,12 @@
-import { ChangeLog } from './change-log.ts';
+import { AgentState } from './agent-state.ts';
 import { type Context, reportLocally } from './context.ts';
 import type { Holder } from './holder.ts';
 import type { Checkpoint, MessageOf, NodeId, TaskResult } from './message.ts';
 import { majorityOf, Replication, type Step } from './replication.ts';
 import { ResultTable } from './result-table.ts';
 import { limits } from './settings.ts';
-import { StateBytes } from './state-bytes.ts';
-import { changeBetween, fits, type StateChange, type StateUpdate } from './state-change.ts';
+import type { StateBytes } from './state-bytes.ts';
+import type { StateChange, StateUpdate } from './state-change.ts';
 import { type StateRead, StateReads } from './state-reads.ts';
 import { type QueuedTask, TaskQueue } from './task-queue.ts';
 import { toBytes } from './text.ts';
@@ -62,8 +62,7 @@ export class Instance {
   #phase: Phase = 'sealing';
   #copied = false;
   #sequence = 0;
-  #state: StateBytes;
-  #changes: ChangeLog;
+  readonly #state: AgentState;
   #results = new ResultTable();
   #workerReady = false;
   #running: QueuedTask | undefined;
@@ -80,8 +79,7 @@ export class Instance {
     this.assignment = assignment;
     this.#events = events;
     const { agent, epoch, holders } = assignment;
-    this.#state = this.#stateOf(new Uint8Array(0));
-    this.#changes = this.#changesSince(0);
+    this.#state = new AgentState(context.settings);
     this.#reads = new StateReads(context, holder, agent, epoch, holders);
     this.#replication = new Replication({
       context,
@@ -90,7 +88,7 @@ export class Instance {
       epoch,
       holders,
       source: {
-        newest: () => ({ sequence: this.#sequence, state: this.#state }),
+        newest: () => ({ sequence: this.#sequence, state: this.#state.now }),
         all: () => this.#results.all(),
         after: (sequence) => this.#stepAfter(sequence),
       },
@@ -99,18 +97,9 @@ export class Instance {
     });
   }
 
-  #stateOf(bytes: Uint8Array): StateBytes {
-    return StateBytes.of(bytes, this.#context.settings.statePartBytes);
-  }
-
-  #changesSince(sequence: number): ChangeLog {
-    const { stateChangesMax, stateChangesBytesMax } = this.#context.settings;
-    return new ChangeLog(sequence, { changesMax: stateChangesMax, bytesMax: stateChangesBytesMax });
-  }
-
   #stepAfter(sequence: number): Step | undefined {
     const results = sequence === this.#sequence ? [] : this.#results.after(sequence);
-    const changes = this.#changes.after(sequence);
+    const changes = this.#state.changesAfter(sequence);
     return results && changes && { results, changes };
   }
 
@@ -151,9 +140,8 @@ export class Instance {
     }
     this.#sequence = best.sequence;
     this.#results = new ResultTable(best.results);
-    this.#state = this.#stateOf(best.state);
-    this.#changes = this.#changesSince(best.sequence);
-    this.#startWorker(this.#state);
+    this.#state.begin(best.state, best.sequence);
+    this.#startWorker(this.#state.now);
   }
 
   #startWorker(from: StateBytes | undefined): void {
@@ -166,7 +154,7 @@ export class Instance {
   onStarted(state: Uint8Array): void {
     this.#workerReady = true;
     if (this.#phase === 'starting') {
-      if (this.assignment.previousHolders === undefined) this.#state = this.#stateOf(state);
+      if (this.assignment.previousHolders === undefined) this.#state.begin(state, 0);
       this.#phase = 'copying';
       this.#replication.pump();
     }
@@ -224,14 +212,13 @@ export class Instance {
   onRan(task: string, ok: boolean, value: Uint8Array, update: StateUpdate): void {
     const running = this.#running;
     if (running?.task !== task) return;
-    const change = update instanceof Uint8Array ? changeBetween(this.#state.bytes(), update) : update;
-    const isWhole = update instanceof Uint8Array;
-    if (!isWhole && change !== undefined && !(ok && fits(change, this.#state.length, Number.POSITIVE_INFINITY))) {
+    const change = this.#state.changeIn(update, ok);
+    if (change === 'wrong') {
       this.#fail('its runner reported a change of another state');
       return;
     }
     this.#running = undefined;
-    const problem = whatIsTooLarge(value, ok ? lengthAfter(this.#state, change) : 0);
+    const problem = whatIsTooLarge(value, this.#state.lengthAfter(change));
     if (problem !== undefined) {
       // The instance went on from a state that cannot be kept: it starts again from the last one that can.
       this.#record(running, false, reasonBytes(problem));
@@ -239,16 +226,13 @@ export class Instance {
       return;
     }
     if (ok) this.#restarts = 0;
-    this.#record(running, ok, value, ok ? change : undefined);
+    this.#record(running, ok, value, change);
     this.#runNext();
   }
 
   #record(task: QueuedTask, ok: boolean, value: Uint8Array, change?: StateChange): void {
     this.#sequence += 1;
-    if (change !== undefined) {
-      this.#state = this.#state.splice(change);
-      this.#changes.add(this.#sequence, change);
-    }
+    if (change !== undefined) this.#state.apply(this.#sequence, change);
     const result = { task: task.task, sequence: this.#sequence, ok, value, valueDropped: false };
     this.#results.add(result);
     this.#await(task, result);
@@ -299,7 +283,7 @@ export class Instance {
   /** Reads the state as of now, once a majority of holders has confirmed that this epoch still stands. */
   read(done: (read: StateRead) => void): boolean {
     if (this.#phase !== 'active') return false;
-    return this.#reads.begin(this.#sequence, this.#state, done, this.onConfirmed);
+    return this.#reads.begin(this.#sequence, this.#state.now, done, this.onConfirmed);
   }
 
   readonly onConfirmed = (from: NodeId, { epoch, round, standing }: MessageOf<'confirmed'>): void => {
@@ -330,7 +314,7 @@ export class Instance {
     }
     this.#restarts += 1;
     if (this.#restarts > restartsMax || this.#phase === 'starting') this.#giveUp(reason);
-    else this.#startWorker(this.#state);
+    else this.#startWorker(this.#state.now);
   }
 
   /** The running instance is not what this node believes: it is ended, and goes on as after a crash. */
@@ -348,7 +332,7 @@ export class Instance {
   #restart(): void {
     const { agent, epoch } = this.assignment;
     this.#context.out.push({ type: 'stopAgent', agent, epoch });
-    this.#startWorker(this.#state);
+    this.#startWorker(this.#state.now);
   }
 
   /** A holder is sealed at a higher epoch: another host takes over. Nothing more is acknowledged. */
@@ -398,9 +382,6 @@ function isNewer(a: Checkpoint | undefined, b: Checkpoint | undefined): boolean 
   if (b === undefined) return true;
   return a.epoch > b.epoch || (a.epoch === b.epoch && a.sequence > b.sequence);
 }
-
-const lengthAfter = ({ length }: StateBytes, change: StateChange | undefined): number =>
-  change === undefined ? length : length - change.removed + change.inserted.byteLength;
 
 function whatIsTooLarge(value: Uint8Array, stateBytes: number): string | undefined {
   if (stateBytes > limits.stateBytesMax) {
