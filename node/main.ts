@@ -20,12 +20,15 @@ import { createWorkerRunner } from './runtime/worker-runner.ts';
 
 const loadSampleMs = 1_000;
 const rejoinPollMs = 200;
-/** A leaving node is gone after at most 5 s. */
-const leaveWithinMs = 4_000;
+/** A node that was asked to stop is gone within the 10 s that a container is given; its own time is up a little before. */
+const leaveWithinMs = 8_300;
 const endWithinMs = 900;
 
 /** Exit codes, after sysexits.h: 64 settings, 65 damaged data, 69 port taken, 70 own fault, 73 and 74 disk, 78 wrong cluster. */
 const exitCodes = { settings: 64, damaged: 65, portTaken: 69, internal: 70, wrongCluster: 78 };
+
+/** Ends a node that does not end by itself. */
+let lastMoment: NodeJS.Timeout | undefined;
 
 type Exit = (code: number, reason: string) => void;
 
@@ -123,6 +126,7 @@ function createHost(environment: Environment, parts: Parts, reports: ReportLog, 
     },
     onReport: (report) => {
       reports.append(report);
+      if (report.kind === 'stopUndone') clearTimeout(lastMoment);
       // There may be thousands a second; whoever wants them follows the events.
       if (report.kind === kvChanged) return;
       log.info({ kind: report.kind, index: report.index, ...report.details }, report.text);
@@ -176,7 +180,8 @@ async function run(environment: Environment, log: Logger): Promise<void> {
   });
   leave = () => {
     host.dispatch({ type: 'stop' });
-    setTimeout(() => exit(0, 'not waiting longer'), leaveWithinMs).unref();
+    clearTimeout(lastMoment);
+    lastMoment = setTimeout(() => exit(0, 'not waiting longer'), leaveWithinMs).unref();
   };
   await server.listen({ host: environment.adminHost, port: environment.adminPort });
   await host.start();

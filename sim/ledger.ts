@@ -16,6 +16,8 @@ export interface LedgerPlacement {
 
 export interface LedgerAgent {
   type: string;
+  /** The decision before the latest. */
+  before: LedgerPlacement | undefined;
   /** The latest decision. */
   placement: LedgerPlacement | undefined;
   /** The last epoch that the log called active. */
@@ -25,6 +27,7 @@ export interface LedgerAgent {
 export interface LedgerMember {
   boot: number;
   membership: 'alive' | 'dead' | 'left';
+  draining: boolean;
 }
 
 /**
@@ -87,21 +90,31 @@ export class Ledger implements Observer {
     this.#enter[kind]?.(report.details as unknown as Details);
   }
 
+  #setMember(node: NodeId, changes: Partial<LedgerMember>): void {
+    const known = this.members.get(node) ?? { boot: 0, membership: 'alive', draining: false };
+    this.members.set(node, { ...known, ...changes });
+  }
+
   readonly #enter: { [kind: string]: (details: Details) => void } = {
-    memberJoined: ({ node, boot }) => void this.members.set(node, { boot, membership: 'alive' }),
-    memberDead: ({ node, boot }) => void this.members.set(node, { boot, membership: 'dead' }),
-    memberLeft: ({ node, boot }) => void this.members.set(node, { boot, membership: 'left' }),
+    memberJoined: ({ node, boot, draining = false }) => this.#setMember(node, { boot, membership: 'alive', draining }),
+    memberDead: ({ node, boot }) => this.#setMember(node, { boot, membership: 'dead' }),
+    memberLeft: ({ node, boot }) => this.#setMember(node, { boot, membership: 'left' }),
+    drainBegun: ({ node }) => this.#setMember(node, { draining: true }),
+    drainUndone: ({ node }) => this.#setMember(node, { draining: false }),
     votersChanged: ({ voters }) => {
       this.#voters = { index: this.#index, voters };
     },
     agentsCreated: ({ agents = [], type }) => {
-      for (const agent of agents) this.agents.set(agent, { type, placement: undefined, active: undefined });
+      for (const agent of agents)
+        this.agents.set(agent, { type, before: undefined, placement: undefined, active: undefined });
     },
     agentPlaced: ({ agent, host, epoch, holders }) => {
       const placement = { epoch, host, holders };
       this.placements.set(`${agent}#${epoch}`, placement);
       const record = this.agents.get(agent);
-      if (record !== undefined) record.placement = placement;
+      if (record === undefined) return;
+      record.before = record.placement;
+      record.placement = placement;
     },
     agentActive: ({ agent, epoch }) => {
       const record = this.agents.get(agent);
@@ -117,6 +130,7 @@ const entryPrefix = keys.entry(0).slice(0, -16);
 interface Details {
   node: NodeId;
   boot: number;
+  draining?: boolean;
   voters: NodeId[];
   agents?: string[];
   type: string;

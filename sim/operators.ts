@@ -97,6 +97,12 @@ export class Operators {
     });
   }
 
+  /** Asks any node, once: whether it came to anything, the log says. */
+  ask(operation: Operation): void {
+    const node = this.#anyNode();
+    if (node !== undefined) this.#world.request(node, operation);
+  }
+
   #command(name: string, command: Command, operation: Operation, done: (result: CommandResult) => void): void {
     this.#busy.add(name);
     let id = this.#log?.called(name, command) ?? 0;

@@ -1,5 +1,6 @@
 import type { NodeId } from '../node/core/message.ts';
 import { Node } from '../node/core/node.ts';
+import type { Operation } from '../node/core/operation.ts';
 import { AcknowledgedByMajority } from './checkers/anytime-acknowledged-by-majority.ts';
 import { AcknowledgedTasks } from './checkers/anytime-acknowledged-task.ts';
 import { Bounded } from './checkers/anytime-bounded.ts';
@@ -33,6 +34,9 @@ export const settleWithinMs = 60_000;
 const noticedMs = 3_000;
 /** Whoever runs the containers starts one that ended after this long. */
 const restartMs = 500;
+const askAgainMs = 3_000;
+/** Share of the runs that end with a drain in peace. */
+const drainChance = 0.3;
 const progressEveryMs = 5_000;
 
 /**
@@ -195,6 +199,8 @@ export class Simulation {
   #isEligible(agent: string, nodes: ReadonlySet<NodeId>): boolean {
     const needs = this.operators.needs(agent);
     return [...nodes].some((node) => {
+      if (this.ledger.members.get(node)?.draining && this.ledger.agents.get(agent)?.placement?.host !== node)
+        return false;
       const { capabilities, agentsMax } = this.world.host(node).profile;
       return needs.every((need) => capabilities.includes(need)) && this.ledger.othersOn(node, agent) < agentsMax;
     });
@@ -296,8 +302,63 @@ export class Simulation {
     workload.doors = undefined;
     operators.doors = undefined;
     if (guests) guests.doors = undefined;
+    this.#undoDrains();
     const known = (): boolean => operators.unsettled.length === 0 && this.#isDeployed;
     world.runUntil(known, settleWithinMs, 'an outcome of every command', 'eventually-progress');
+    awaitSettled(world, { wanted: () => this.wanted() }, settleWithinMs);
+  }
+
+  // ---- drains ----
+
+  #draining(): NodeId[] {
+    const { ledger, world } = this;
+    const isOpen = (node: NodeId): boolean => ledger.members.get(node)?.draining === true && world.nodes.includes(node);
+    return [...ledger.members.keys()].filter(isOpen);
+  }
+
+  #undoDrains(): void {
+    this.#askUntil(
+      () => this.#draining().map((node): Operation => ({ type: 'undrain', node })),
+      'the end of every drain',
+    );
+  }
+
+  /** Asks again and again, as operators do, until nothing is to be asked. */
+  #askUntil(wanted: () => Operation[], what: string): void {
+    const { world, operators } = this;
+    let askMs = 0;
+    const isOver = (): boolean => {
+      const operations = wanted();
+      if (operations.length > 0 && world.nowMs >= askMs) {
+        askMs = world.nowMs + askAgainMs;
+        for (const operation of operations) operators.ask(operation);
+      }
+      return operations.length === 0;
+    };
+    world.runUntil(isOver, settleWithinMs, what, 'eventually-progress');
+  }
+
+  /** With nothing wrong any more, a node that is drained has no agent after a while, and its leadership is another's. */
+  #drainOne(): void {
+    const { world, ledger, plan } = this;
+    const random = world.random.fork('drained at the end');
+    if (world.nodes.length < 2 || !random.chance(drainChance)) return;
+    const node = random.pick(world.nodes);
+    world.act('phase', 'world', `${node} is drained`);
+    const isDraining = (): boolean => ledger.members.get(node)?.draining === true;
+    this.#askUntil(() => (isDraining() ? [] : [{ type: 'drain', node }]), `the drain of ${node}`);
+    const others = new Set(world.nodes.filter((other) => other !== node));
+    const stuck = (): boolean =>
+      [...ledger.agents].some(([agent, { placement }]) => placement?.host === node && this.#isEligible(agent, others));
+    const hasGone = (): boolean =>
+      !stuck() && (others.size < 2 || plan.nodes < 3 || this.leaders.leader?.node !== node);
+    world.runUntil(hasGone, settleWithinMs, `that ${node} has no agent and does not lead`, 'eventually-drained');
+    awaitSettled(
+      world,
+      { wanted: () => this.wanted().filter((agent) => this.#isEligible(agent, new Set(world.nodes))) },
+      settleWithinMs,
+    );
+    this.#undoDrains();
     awaitSettled(world, { wanted: () => this.wanted() }, settleWithinMs);
   }
 
@@ -314,6 +375,7 @@ export class Simulation {
   /** Every task gets its answer, and every state is judged. */
   judge(): void {
     const { world, workload, guests } = this;
+    this.#drainOne();
     workload.stop();
     guests?.stop();
     const drained = (): boolean => workload.drained && guests?.drained !== false;

@@ -11,6 +11,10 @@ const told: ReadonlySet<string> = new Set([
   'agentPlaced',
   'agentPending',
   'agentDeleted',
+  'drainBegun',
+  'drainUndone',
+  'drainOverdue',
+  'drainDone',
   'joinRefused',
 ]);
 

@@ -9,6 +9,7 @@ import type { ReportSource } from './report-log.ts';
 import {
   AgentParams,
   DeployBody,
+  DrainBody,
   EventsQuery,
   idPattern,
   MigrateBody,
@@ -16,7 +17,7 @@ import {
   ReadQuery,
   TaskBody,
 } from './schemas.ts';
-import { agentJson, nodeJson, reportJson, stateText, statusJson, taskText } from './views.ts';
+import { agentJson, nodeDrainJson, nodeJson, reportJson, stateText, statusJson, taskText } from './views.ts';
 
 /** What the routes work with. */
 export interface Api {
@@ -98,6 +99,11 @@ export function findNode(nodes: readonly NodeView[], wanted: string): NodeView {
   throw errors.bodyMalformed({ reason: `"${wanted}" means more than one node; give one of the ids ${ids}` });
 }
 
+/** The id of the node that the path names. */
+async function nodeIn(api: Api, request: FastifyRequest): Promise<string> {
+  return findNode(await perform(api, { type: 'nodes' }), (request.params as NodeParams).node).id;
+}
+
 /** The header `Idempotency-Key`, by which a request that is sent twice takes effect once. */
 function idempotencyKey(request: FastifyRequest): string | undefined {
   const key = request.headers['idempotency-key'];
@@ -169,6 +175,35 @@ export const routes: readonly Route[] = [
       const nodes = await read(api, { type: 'nodes', ...consistencyIn(request) }, reply);
       return nodeJson(findNode(nodes, (request.params as NodeParams).node));
     },
+  },
+  {
+    method: 'GET',
+    url: `${base}/nodes/:node/drain`,
+    params: NodeParams,
+    querystring: ReadQuery,
+    async handle(api, request, reply) {
+      const nodes = await read(api, { type: 'nodes', ...consistencyIn(request) }, reply);
+      return nodeDrainJson(findNode(nodes, (request.params as NodeParams).node));
+    },
+  },
+  {
+    method: 'POST',
+    url: `${base}/nodes/:node/drain`,
+    params: NodeParams,
+    body: DrainBody,
+    async handle(api, request) {
+      const wanted = await nodeIn(api, request);
+      const { deadline_ms: deadlineMs } = request.body as DrainBody;
+      const operation = { type: 'drain' as const, node: wanted, ...(deadlineMs !== undefined && { deadlineMs }) };
+      return nodeDrainJson((await perform(api, operation)).node);
+    },
+  },
+  {
+    method: 'DELETE',
+    url: `${base}/nodes/:node/drain`,
+    params: NodeParams,
+    handle: async (api, request) =>
+      nodeDrainJson((await perform(api, { type: 'undrain', node: await nodeIn(api, request) })).node),
   },
   {
     method: 'GET',

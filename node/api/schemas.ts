@@ -39,6 +39,11 @@ export type TaskBody = Static<typeof TaskBody>;
 export const MigrateBody = Type.Object({ target: Type.String({ minLength: 1, maxLength: 128 }) });
 export type MigrateBody = Static<typeof MigrateBody>;
 
+export const DrainBody = Type.Object({
+  deadline_ms: Type.Optional(Type.Integer({ minimum: 1, maximum: limits.drainDeadlineMsMax })),
+});
+export type DrainBody = Static<typeof DrainBody>;
+
 export const EventsQuery = Type.Object({
   since: Type.Optional(Type.String({ pattern: '^[0-9]{1,15}$' })),
   follow: Type.Optional(Type.Enum(['true', 'false'])),

@@ -1,3 +1,4 @@
+import type { DrainView } from '../core/drain.ts';
 import type { Report } from '../core/effect.ts';
 import type { AgentView, LeaderView, NodeView, Results, StatusView } from '../core/operation.ts';
 
@@ -7,6 +8,15 @@ import type { AgentView, LeaderView, NodeView, Results, StatusView } from '../co
  */
 export function leaderJson({ id, name, admin, term }: LeaderView) {
   return { id, name, admin, term };
+}
+
+function drainJson({ stopping, deadlineMs, overdue, done, agents, states, waitsFor, kept }: DrainView) {
+  return { stopping, deadline_ms: deadlineMs ?? null, overdue, done, agents, states, waits_for: waitsFor, kept };
+}
+
+/** How far the drain of a node has come. */
+export function nodeDrainJson({ id, name, status, drain }: NodeView) {
+  return { id, name, status, drain: drain === undefined ? null : drainJson(drain) };
 }
 
 export function nodeJson(node: NodeView) {
@@ -26,6 +36,7 @@ export function nodeJson(node: NodeView) {
     leader,
     agents: node.agents,
     agents_max: node.agentsMax,
+    drain: node.drain === undefined ? null : drainJson(node.drain),
     load:
       load === undefined
         ? null

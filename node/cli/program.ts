@@ -1,6 +1,7 @@
 import { Command, CommanderError, Option } from 'commander';
 import { registerAgentCommands } from './agent-commands.ts';
 import { down } from './down.ts';
+import { registerDrain } from './drain.ts';
 import { eventLine, followEvents, type ReportJson } from './events.ts';
 import { homeDirectory, openHome } from './home.ts';
 import { kill } from './kill.ts';
@@ -52,6 +53,7 @@ export async function runCommandLine(argv: readonly string[], console: Console =
   registerFleetCommands(program, session);
   registerViewCommands(program, session);
   registerAgentCommands(program, session);
+  registerDrain(program, session);
   registerKvCommands(program, session);
   registerSimCommand(program, session);
   registerRecoverCommand(program, session);

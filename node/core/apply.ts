@@ -1,6 +1,7 @@
 import { type Applied, done, refuse } from './applied.ts';
-import type { ClusterState, Placement } from './cluster-state.ts';
+import type { AgentRecord, ClusterState } from './cluster-state.ts';
 import type { Command, CommandKind, CommandOf } from './command.ts';
+import { drainAppliers, drainOfNextStart } from './drain-apply.ts';
 import { errors } from './errors.ts';
 import { kvAppliers } from './kv-apply.ts';
 import type { NodeId } from './message.ts';
@@ -23,6 +24,7 @@ export function apply(state: ClusterState, command: Command, index: number): App
 
 const appliers: Appliers = {
   ...kvAppliers,
+  ...drainAppliers,
 
   memberJoin(state, { node, boot, start, profile }, index) {
     const known = state.members.get(node);
@@ -32,9 +34,11 @@ const appliers: Appliers = {
     if (known?.start === start && known.membership === 'alive')
       return refuse(`node ${profile.name} is a member already`);
     if (known !== undefined) state.changeMembership(known, 'alive', index);
-    state.members.set(node, { node, boot, start, profile, membership: 'alive', since: index });
+    const drain = drainOfNextStart(known, index);
+    state.members.set(node, { node, boot, start, profile, membership: 'alive', since: index, drain });
     state.sessions.open(String(index), index);
-    return done('memberJoined', `${profile.name} joined`, { node, boot, name: profile.name });
+    const text = `${profile.name} joined${drain === undefined ? '' : ', and is drained as before'}`;
+    return done('memberJoined', text, { node, boot, name: profile.name, draining: drain !== undefined });
   },
 
   memberDead(state, { node, boot, accusers }, index) {
@@ -53,6 +57,7 @@ const appliers: Appliers = {
   memberLeft(state, { node, boot }, index) {
     const member = state.members.get(node);
     if (member?.membership !== 'alive' || member.boot !== boot) return refuse('that node is not alive at that start');
+    if (member.drain?.stopping !== true) return refuse('that node is not to stop');
     state.changeMembership(member, 'left', index);
     return done('memberLeft', `${member.profile.name} left`, { node, boot, name: member.profile.name });
   },
@@ -109,7 +114,7 @@ const appliers: Appliers = {
     const agent = state.agents.get(command.agent);
     if (agent === undefined) return refuse(`there is no agent ${command.agent}`);
     if ((agent.placement?.epoch ?? 0) !== command.after) return refuse('another decision about the agent came first');
-    const reason = whyNot(state, command, agent.capabilities, agent.placement);
+    const reason = whyNot(state, command, agent);
     if (reason !== undefined) return refuse(reason);
     const { host, boot, holders } = command;
     const moved = agent.placement === undefined || agent.placement.host !== host;
@@ -197,11 +202,12 @@ function goOnWith(state: ClusterState, survivors: readonly NodeId[]): string[] {
 function whyNot(
   state: ClusterState,
   command: CommandOf<'agentPlace'>,
-  capabilities: readonly string[],
-  present: Placement | undefined,
+  { capabilities, placement: present, active }: AgentRecord,
 ): string | undefined {
   const host = state.members.get(command.host);
   if (host?.membership !== 'alive' || host.boot !== command.boot) return 'the host is not alive';
+  const isSameStart = present?.host === command.host && present.boot === command.boot;
+  if (host.drain !== undefined && !isSameStart) return 'the host is draining';
   const missing = capabilities.filter((capability) => !host.profile.capabilities.includes(capability));
   if (missing.length > 0) return `the host lacks ${missing.join(', ')}`;
   const stays = present?.host === command.host;
@@ -211,6 +217,9 @@ function whyNot(
   if (distinct.size > limits.holdersMax) return 'there are too many holders';
   if (!distinct.has(command.host)) return 'the host is not among the holders';
   if (command.holders.some((holder) => !state.isAlive(holder))) return 'a holder is not alive';
+  const known = [...(present?.holders ?? []), ...(active?.holders ?? [])];
+  const isNew = (holder: NodeId): boolean => !known.includes(holder);
+  if (command.holders.some((holder) => state.isDraining(holder) && isNew(holder))) return 'a new holder is draining';
   return undefined;
 }
 

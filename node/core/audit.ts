@@ -2,7 +2,16 @@ import type { Report } from './effect.ts';
 import { limits } from './settings.ts';
 
 const recovered = 'clusterRecovered';
-const rare: ReadonlySet<string> = new Set([recovered, 'votersChanged', 'memberJoined', 'memberDead', 'memberLeft']);
+const rare: ReadonlySet<string> = new Set([
+  recovered,
+  'votersChanged',
+  'memberJoined',
+  'memberDead',
+  'memberLeft',
+  'drainBegun',
+  'drainUndone',
+  'drainDone',
+]);
 
 /**
  * What the log said of the cluster itself, kept when the log is gone: who came and went, who votes, recoveries. The

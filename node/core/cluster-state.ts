@@ -2,6 +2,7 @@ import { Sessions } from '../../consensus/sessions.ts';
 import type { Decision } from '../../strategies/strategy.ts';
 import type { Result } from './applied.ts';
 import { Audit } from './audit.ts';
+import type { Drain } from './drain.ts';
 import type { NodeId, Profile } from './message.ts';
 import { limits } from './settings.ts';
 
@@ -14,6 +15,8 @@ export interface Member {
   membership: 'alive' | 'dead' | 'left';
   /** Log index of the last change of `membership` or `boot`. */
   since: number;
+  /** It is to have nothing any more. */
+  drain?: Drain | undefined;
 }
 
 /** Agent → host node, its epoch and its holders. */
@@ -110,6 +113,11 @@ export class ClusterState {
 
   isAlive(node: NodeId): boolean {
     return this.members.get(node)?.membership === 'alive';
+  }
+
+  /** It takes nothing new. */
+  isDraining(node: NodeId): boolean {
+    return this.members.get(node)?.drain !== undefined;
   }
 
   /** The session of a living start of a node: the log index at which it became a member, which never comes again. */

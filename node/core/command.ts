@@ -1,6 +1,7 @@
 import { type Entry, entryKinds } from '../../consensus/entry.ts';
 import type { Serial } from '../../consensus/sessions.ts';
 import type { Decision } from '../../strategies/strategy.ts';
+import type { DrainCommand } from './drain.ts';
 import { type ErrorBody, errors } from './errors.ts';
 import { decodeKvCommand, encodeKvCommand, isKvCommand, type KvCommand } from './kv-command.ts';
 import type { NodeId, Profile } from './message.ts';
@@ -45,6 +46,7 @@ export type Command = { atMs: number; by?: Serial } & (
   | { kind: 'agentActive'; agent: string; epoch: number }
   | { kind: 'agentDelete'; agent: string }
   | { kind: 'agentGone'; agent: string; index: number }
+  | DrainCommand
   | KvCommand
   /**
    * Written by `conclave recover` into the log of a stopped node: a new cluster goes on from here, made of the survivors,

@@ -27,6 +27,8 @@ const unfit = 0.3;
 const fit = 0.7;
 const unfitForMs = 5_000;
 const handOverPauseMs = 60_000;
+/** Between two tries of a leader that drains. */
+const makeWayPauseMs = 1_000;
 
 /** From 0, should lead only if nobody else does, to 1. The worst of what is known counts. */
 export function fitness({ cpu, loopDelayMs, reach }: Condition): number {
@@ -62,7 +64,9 @@ export class Fitness {
     const { self, nowMs } = this.#context;
     const { raft } = this.#decisions;
     const own = this.#of(self, this.#reach());
-    raft.setPriority(own);
+    const isDraining = this.#decisions.state.isDraining(self);
+    raft.setPriority(isDraining ? 0 : own);
+    if (raft.role === 'leader' && isDraining) return this.#makeWay();
     if (raft.role !== 'leader' || own >= unfit) {
       this.#unfitSinceMs = undefined;
       return;
@@ -73,6 +77,15 @@ export class Fitness {
     if (heir === undefined) return;
     this.#handedOverMs = nowMs;
     raft.transferLeadership(heir, nowMs);
+  }
+
+  /** A leader that drains hands over to whoever can lead at all. */
+  #makeWay(): void {
+    const { nowMs } = this.#context;
+    const heir = nowMs - this.#handedOverMs >= makeWayPauseMs ? this.#heir(0) : undefined;
+    if (heir === undefined) return;
+    this.#handedOverMs = nowMs;
+    this.#decisions.raft.transferLeadership(heir, nowMs);
   }
 
   /** Of others only their load is known; that they answer shows that they are connected. */
@@ -89,16 +102,16 @@ export class Fitness {
   }
 
   /** The fittest voter that has nearly everything. */
-  #heir(): NodeId | undefined {
+  #heir(fitMin = fit): NodeId | undefined {
     const { raft, state } = this.#decisions;
     const { self, settings, nowMs } = this.#context;
     let best: { node: NodeId; fitness: number } | undefined;
     for (const node of raft.configuration().voters) {
       const progress = raft.progress().get(node);
-      if (node === self || progress === undefined || !state.isAlive(node)) continue;
+      if (node === self || progress === undefined || !state.isAlive(node) || state.isDraining(node)) continue;
       const answers = progress.state === 'replicate' && nowMs - progress.lastAckMs < settings.probeIntervalMs;
       const candidate = { node, fitness: this.#of(node, 1) };
-      if (answers && candidate.fitness >= fit && candidate.fitness > (best?.fitness ?? 0)) best = candidate;
+      if (answers && candidate.fitness >= fitMin && candidate.fitness > (best?.fitness ?? -1)) best = candidate;
     }
     return best?.node;
   }

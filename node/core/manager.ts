@@ -5,14 +5,23 @@ import type { AgentRecord, Member } from './cluster-state.ts';
 import type { Context } from './context.ts';
 import type { Decisions } from './decisions.ts';
 import type { Detector } from './detector.ts';
+import { Drains } from './drains.ts';
 import { Endings } from './endings.ts';
 import { type ConclaveError, errors } from './errors.ts';
 import type { Holder } from './holder.ts';
 import type { LoadBoard } from './load-board.ts';
 import type { NodeId } from './message.ts';
-import { brief, candidatesFor, chooseHolders, decide, type Wanted } from './placement.ts';
+import { brief, candidatesFor, chooseHolders, decide, drainingKept, type Wanted } from './placement.ts';
 import { majorityOf } from './replication.ts';
 import { VoterChanges } from './voter-changes.ts';
+
+interface Need {
+  reason: string;
+  /** Only its holders change. */
+  stay: boolean;
+  /** It answers where it is, and is to go because its host drains. */
+  drains?: boolean;
+}
 
 interface Backoff {
   failures: number;
@@ -37,6 +46,7 @@ export class Manager {
   /** Of deleted agents. */
   readonly endings: Endings;
   readonly voters: VoterChanges;
+  readonly drains: Drains;
   /** Agents whose placement is proposed and not yet applied. */
   readonly #proposed = new Set<string>();
   readonly #deadProposed = new Set<NodeId>();
@@ -57,6 +67,7 @@ export class Manager {
     this.#detector = detector;
     this.#loads = loads;
     this.endings = new Endings(context, decisions, holder, (node) => this.#isOut(node));
+    this.drains = new Drains(context, decisions, loads);
     this.voters = new VoterChanges(context, decisions, detector, (node) => this.#deadForMs(node));
   }
 
@@ -70,6 +81,7 @@ export class Manager {
     this.#deadSinceMs.clear();
     this.endings.reset();
     this.voters.reset();
+    this.drains.reset();
     this.#ledSinceMs = undefined;
     this.#dirty = true;
   }
@@ -93,6 +105,7 @@ export class Manager {
     this.#noticeDeaths();
     this.voters.tick();
     this.#placeAgents();
+    this.drains.tick();
     this.endings.tick();
   }
 
@@ -187,11 +200,13 @@ export class Manager {
       for (const node of agent.placement?.holders ?? []) held.set(node, (held.get(node) ?? 0) + 1);
     }
     let turn = state.turn;
+    let moves = this.#movesUnderWay();
     for (const agent of state.agents.values()) {
       if (this.#proposed.size >= this.#context.settings.placementsInFlightMax) return;
       if (this.#proposed.has(agent.id)) continue;
-      const need = this.#whatIsNeeded(agent);
+      const need = this.#whatIsNeeded(agent, held);
       if (need === undefined) continue;
+      if (need.drains && moves >= this.#context.settings.drainMovesMax) continue;
       if (need.stay && agent.placement !== undefined) {
         this.#propose(agent, agent.placement.host, need.reason, agent.decision ?? emptyDecision(agent), held);
         continue;
@@ -201,10 +216,12 @@ export class Manager {
       );
       const decision = decide(agent, candidates, turn);
       if (decision.node === undefined) {
-        this.#leavePending(agent, decision);
+        // One that runs where it is not to stay goes on there meanwhile: `drain-progress.ts` says why.
+        if (!need.drains) this.#leavePending(agent, decision);
         continue;
       }
       turn += 1;
+      if (need.drains) moves += 1;
       const before = agent.placement?.host;
       if (before !== undefined) placedByHost.set(before, (placedByHost.get(before) ?? 1) - 1);
       placedByHost.set(decision.node, (placedByHost.get(decision.node) ?? 0) + 1);
@@ -212,8 +229,20 @@ export class Manager {
     }
   }
 
-  /** Why the agent needs a new decision; undefined when it does not. `stay`: only its holders change. */
-  #whatIsNeeded(agent: AgentRecord): { reason: string; stay: boolean } | undefined {
+  /** Agents on their way from nodes that drain, and not answering elsewhere yet. */
+  #movesUnderWay(): number {
+    const { state } = this.#decisions;
+    if (![...state.members.values()].some(({ drain }) => drain !== undefined)) return 0;
+    let count = 0;
+    for (const { id, placement, active } of state.agents.values()) {
+      if (active === undefined || !state.isDraining(active.host)) continue;
+      if (placement?.epoch !== active.epoch || this.#proposed.has(id)) count += 1;
+    }
+    return count;
+  }
+
+  /** Why the agent needs a new decision; undefined when it does not. */
+  #whatIsNeeded(agent: AgentRecord, held: ReadonlyMap<NodeId, number>): Need | undefined {
     const { nowMs, settings } = this.#context;
     const { state } = this.#decisions;
     const { placement } = agent;
@@ -238,12 +267,15 @@ export class Manager {
       return { reason: 'its recovery did not end in time', stay: false };
     }
     this.#recovering.delete(agent.id);
-    return this.#holdersNeeded(agent, placement.holders);
+    const lacking = this.#holdersNeeded(agent, placement.holders, held);
+    if (lacking !== undefined || host?.drain === undefined) return lacking;
+    return { reason: `its host ${host.profile.name} is drained`, stay: false, drains: true };
   }
 
-  #holdersNeeded(agent: AgentRecord, holders: readonly NodeId[]): { reason: string; stay: boolean } | undefined {
+  #holdersNeeded(agent: AgentRecord, holders: readonly NodeId[], held: ReadonlyMap<NodeId, number>): Need | undefined {
     const { settings } = this.#context;
-    const alive = this.#decisions.state.alive().length;
+    const { state } = this.#decisions;
+    const alive = state.alive().filter(({ node, drain }) => drain === undefined || holders.includes(node)).length;
     const lost = holders.filter((node) => !this.#decisions.state.isAlive(node));
     const lostForGood = lost.filter((node) => this.#deadForMs(node) >= settings.holderGraceMs);
     const living = holders.length - lost.length;
@@ -251,10 +283,17 @@ export class Manager {
     // With nobody to take its place a lost holder is let go only where that makes the majority smaller.
     const isBurden = majorityOf(holders.length - lostForGood.length) < majorityOf(holders.length);
     if (lostForGood.length > 0 && (isReplaceable || isBurden)) return { reason: 'a holder was lost', stay: true };
-    if (lost.length === 0 && holders.length < Math.min(agent.holdersWanted, alive)) {
-      return { reason: 'there are enough nodes for all its holders now', stay: true };
-    }
-    return undefined;
+    if (lost.length > 0) return undefined;
+    const host = agent.placement?.host ?? '';
+    const draining = holders.filter((node) => node !== host && state.isDraining(node));
+    if (draining.length === 0 && holders.length >= Math.min(agent.holdersWanted, alive)) return undefined;
+    const kept = drainingKept(holders.length - draining.length, draining.length, agent.holdersWanted);
+    if (alive <= holders.length && kept >= draining.length) return undefined;
+    const better = chooseHolders(state, agent, host, held);
+    if (better.length > holders.length) return { reason: 'there are enough nodes for all its holders now', stay: true };
+    // An agent that is to move takes its holders along then.
+    if (state.isDraining(host) || draining.every((node) => better.includes(node))) return undefined;
+    return { reason: 'a holder is drained', stay: true };
   }
 
   #leavePending(agent: AgentRecord, decision: Decision): void {

@@ -9,6 +9,7 @@ import { limits } from './settings.ts';
 
 const digestIntervalMs = 5_000;
 const startLengthMax = 64;
+const tellIntervalMs = 500;
 /** After sysexits.h: the data is not what it should be. */
 const exitCodeOutdated = 65;
 
@@ -23,9 +24,14 @@ export class Membership {
   readonly #peers: Peers;
   readonly #hosting: Hosting;
   readonly #cluster: () => string;
+  /** What the drain of this node waits for. */
+  readonly #waitsFor: () => readonly string[];
   #askedMs = Number.NEGATIVE_INFINITY;
   #digestMs = Number.NEGATIVE_INFINITY;
   #leavingSinceMs: number | undefined;
+  /** The log says that this start is to stop: since when it was a member then. */
+  #stoppingAs: number | undefined;
+  #told = { waitsFor: '', atMs: Number.NEGATIVE_INFINITY };
   #loads: LoadBoard | undefined;
   readonly #proposed = new Set<string>();
   readonly #turnedAway = new Set<NodeId>();
@@ -33,12 +39,19 @@ export class Membership {
   /** Declared dead by what was applied just now. */
   readonly #dead = new Set<NodeId>();
 
-  constructor(context: Context, decisions: Decisions, peers: Peers, hosting: Hosting, cluster: () => string) {
+  constructor(
+    context: Context,
+    decisions: Decisions,
+    peers: Peers,
+    hosting: Hosting,
+    of: { cluster: () => string; waitsFor: () => readonly string[] },
+  ) {
     this.#context = context;
     this.#decisions = decisions;
     this.#peers = peers;
     this.#hosting = hosting;
-    this.#cluster = cluster;
+    this.#cluster = of.cluster;
+    this.#waitsFor = of.waitsFor;
   }
 
   /** The log has this very start of the node as a living member. */
@@ -120,36 +133,79 @@ export class Membership {
 
   // ---- leaving ----
 
-  /** Says goodbye: the leadership and the agents go to others, then the process ends. */
+  /** It was asked to stop, and that was not undone. */
+  get isLeaving(): boolean {
+    return this.#leavingSinceMs !== undefined;
+  }
+
+  /** Says goodbye: the leadership, the agents and their states go to others, then the process ends. Asked again: at once. */
   leave(): void {
-    this.#leavingSinceMs ??= this.#context.nowMs;
+    if (this.#leavingSinceMs !== undefined)
+      return this.#exit('asked to stop a second time: it does not wait, and the others recover what it had');
+    this.#leavingSinceMs = this.#context.nowMs;
     this.#askedMs = Number.NEGATIVE_INFINITY;
     this.tick();
   }
 
   #goOnLeaving(): void {
-    const { self, nowMs, settings, out, boot } = this.#context;
-    const { state, raft, leader } = this.#decisions;
+    const { self, nowMs, settings, boot, out } = this.#context;
+    const { state, leader } = this.#decisions;
+    const member = state.members.get(self);
     const others = state.alive().filter(({ node }) => node !== self && this.#peers.isConnected(node));
-    const left = state.members.get(self)?.membership !== 'alive';
+    const left = member?.membership !== 'alive';
     if (others.length === 0) return this.#exit('nobody else is here');
     if (left && this.#hosting.size === 0 && leader !== self) return this.#exit('it left');
     if (nowMs - (this.#leavingSinceMs ?? nowMs) >= settings.leaveTimeoutMs)
       return this.#exit('it left, not waiting longer');
-    if (nowMs - this.#askedMs < settings.retryIntervalMs) return;
+    if (member?.drain?.stopping === true && others.every(({ drain }) => drain?.stopping === true))
+      return this.#exit('all others stop, too');
+    if (this.#isUndone()) return this.#stay();
+    this.#tellWhatItWaitsFor();
+    if (left || member.drain?.stopping === true || nowMs - this.#askedMs < settings.retryIntervalMs) return;
     this.#askedMs = nowMs;
-    if (leader === self) {
-      const { voters } = raft.configuration();
-      const heir = others.find(({ node }) => voters.includes(node));
-      if (heir !== undefined) raft.transferLeadership(heir.node, nowMs);
-    } else if (leader !== '' && !left) out.send(leader, { type: 'leave', body: { node: self, boot } });
+    const body = { node: self, boot };
+    if (leader === self) this.onLeave(self, body);
+    else if (leader !== '') out.send(leader, { type: 'leave', body });
   }
 
+  /** Who is admitted anew meanwhile asks anew; only a stop that the log had and has no more was undone. */
+  #isUndone(): boolean {
+    const member = this.#decisions.state.members.get(this.#context.self);
+    if (member?.membership !== 'alive') return false;
+    if (member.drain?.stopping === true) this.#stoppingAs = member.since;
+    return this.#stoppingAs === member.since && member.drain?.stopping !== true;
+  }
+
+  #stay(): void {
+    this.#leavingSinceMs = undefined;
+    this.#stoppingAs = undefined;
+    reportLocally(
+      this.#context,
+      'stopUndone',
+      `${this.#context.profile.name} is not to stop any more: an operator undid it`,
+    );
+  }
+
+  /** Whoever stops a process wants to know why it is still there. */
+  #tellWhatItWaitsFor(): void {
+    const { nowMs, profile } = this.#context;
+    if (nowMs - this.#told.atMs < tellIntervalMs) return;
+    const reasons = this.#waitsFor();
+    const waitsFor = reasons.join('; ');
+    if (waitsFor === '' || waitsFor === this.#told.waitsFor) return;
+    this.#told = { waitsFor, atMs: nowMs };
+    reportLocally(this.#context, 'stopWaits', `${profile.name} is to stop and waits for ${waitsFor}`, {
+      waitsFor: reasons,
+    });
+  }
+
+  /** A node was asked to stop: it is drained first, and leaves when that has come to its end. */
   onLeave(from: NodeId, { node, boot }: MessageOf<'leave'>): void {
     if (node !== from || !this.#decisions.isReady()) return;
     const member = this.#decisions.state.members.get(node);
-    if (member?.membership !== 'alive' || member.boot !== boot) return;
-    this.#proposeOnce(`leave/${node}/${boot}`, { kind: 'memberLeft', node, boot });
+    if (member?.membership !== 'alive' || member.boot !== boot || member.drain?.stopping === true) return;
+    const deadlineMs = this.#context.settings.stopDrainMs;
+    this.#proposeOnce(`leave/${node}/${boot}`, { kind: 'drainBegin', node, boot, deadlineMs });
   }
 
   #exit(reason: string): void {

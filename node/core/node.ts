@@ -95,7 +95,7 @@ export class Node {
     this.#fitness = new Fitness(context, this.#decisions, this.#loads, this.#peers);
     this.#holder = new Holder(context, restored, (agent, epoch) => state.isOver(agent, epoch));
     this.#manager = new Manager(context, this.#decisions, this.#detector, this.#loads, this.#holder);
-    this.#views = new Views(context.self, this.#decisions, this.#detector, this.#loads, this.#manager.voters);
+    this.#views = new Views(context.self, this.#decisions, this.#detector, this.#loads, this.#manager);
     this.#operator = new Operator(context, this.#decisions, this.#manager, this.#views);
     this.#hosting = new Hosting(context, state, this.#holder, {
       copied: (agent, epoch) => this.#tellLeader({ type: 'activate', body: { agent, epoch } }),
@@ -116,7 +116,10 @@ export class Node {
       views: this.#views,
       operator: this.#operator,
     });
-    this.#membership = new Membership(context, this.#decisions, this.#peers, this.#hosting, () => this.#cluster);
+    this.#membership = new Membership(context, this.#decisions, this.#peers, this.#hosting, {
+      cluster: () => this.#cluster,
+      waitsFor: () => this.#manager.drains.progress([context.self]).get(context.self)?.waitsFor ?? [],
+    });
     // What is committed it learns from a leader, whom it must reach first: those it was told to join through may be gone.
     for (const { node, profile } of [...state.members.values(), ...joinsIn(restored.log.entries)]) {
       this.#peers.learn(node, profile.addresses);
@@ -137,6 +140,7 @@ export class Node {
   readiness(): { ready: boolean; reason: string } {
     if (this.#cluster === '') return { ready: false, reason: 'it has not met a cluster yet' };
     if (!this.#membership.isMember()) return { ready: false, reason: 'the cluster has not admitted it yet' };
+    if (this.#membership.isLeaving) return { ready: false, reason: 'it was asked to stop' };
     if (!this.#decisions.hearsQuorum()) return { ready: false, reason: 'it hears no leader with a majority' };
     return { ready: true, reason: '' };
   }
@@ -170,6 +174,7 @@ export class Node {
     this.#detector.tick();
     this.#fitness.tick();
     this.#membership.tick();
+    this.#manager.drains.observe();
     this.#hosting.tick();
     this.#tasks.tick();
     this.#requests.tick();

@@ -52,6 +52,12 @@ const checks: { [T in OperationType]: (fields: Fields) => string | undefined } =
   },
   delete: (f) => (isId(f.agent) ? undefined : 'agent'),
   migrate: (f) => (!isId(f.agent) ? 'agent' : isId(f.target) ? undefined : 'target'),
+  drain: (f) => {
+    if (!isId(f.node)) return 'node';
+    const { drainDeadlineMsMax: max } = limits;
+    return f.deadlineMs === undefined || isCount(f.deadlineMs, max) ? undefined : `deadline: 1 to ${max} ms`;
+  },
+  undrain: (f) => (isId(f.node) ? undefined : 'node'),
   task: (f) => {
     if (!isId(f.agent)) return 'agent';
     if (!isId(f.task)) return 'task id';

@@ -1,4 +1,5 @@
 import type { Decision } from '../../strategies/strategy.ts';
+import type { DrainView } from './drain.ts';
 import type { ErrorBody } from './errors.ts';
 import type { NodeId } from './message.ts';
 
@@ -31,6 +32,9 @@ export type Operation =
     }
   | { type: 'delete'; agent: string }
   | { type: 'migrate'; agent: string; target: NodeId }
+  /** Moves everything away from a node. `deadlineMs`: when it is to be told that it takes too long. */
+  | { type: 'drain'; node: NodeId; deadlineMs?: number }
+  | { type: 'undrain'; node: NodeId }
   | { type: 'task'; agent: string; task: string; payload: Uint8Array; ttlMs: number }
   | { type: 'state'; agent: string; ttlMs: number }
   /** `ifIndex`: only if the key was last changed there, 0: only if it does not exist. */
@@ -68,6 +72,8 @@ export interface NodeView {
   leader: boolean;
   agents: number;
   agentsMax: number;
+  /** How far its drain has come; undefined when it does not drain. */
+  drain: DrainView | undefined;
   load: LoadView | undefined;
 }
 
@@ -126,6 +132,8 @@ export interface Results {
   deploy: { agents: AgentView[] };
   delete: { agent: string };
   migrate: { agent: AgentView };
+  drain: { node: NodeView };
+  undrain: { node: NodeView };
   /** `value`: the agent's result, JSON bytes. */
   task: { agent: string; task: string; value: Uint8Array };
   /** `state`: the agent's checkpoint, JSON bytes for agents without their own `checkpoint`. */

@@ -35,7 +35,7 @@ const refuse = (error: ConclaveError): Outcome => ({ ok: false, error: toErrorBo
 const unexplained = (view: AgentView): AgentView => ({ ...view, decision: undefined });
 
 /**
- * What is asked of the leader: deploy, delete, migrate, keys and values. Answers once the log holds the decision: that
+ * What is asked of the leader: deploy, delete, migrate, drain, keys and values. Answers once the log holds the decision: that
  * nothing is to be done, too, so that a copy of the command that is held up on its way can change nothing later.
  */
 export class Operator {
@@ -63,6 +63,7 @@ export class Operator {
     if (operation.type === 'deploy') this.#deploy(operation, by, done);
     else if (operation.type === 'delete') this.#delete(operation, by, done);
     else if (operation.type === 'migrate') this.#migrate(operation, by, done);
+    else if (operation.type === 'drain' || operation.type === 'undrain') this.#drain(operation, by, done);
     else if (isKvWrite(operation)) writeKv(this.#decisions, operation, by, done);
     else done(refuse(errors.internal({ reason: `${operation.type} is not for the leader` })));
   }
@@ -169,6 +170,22 @@ export class Operator {
     if (isThere) return conclude();
     const refused = this.#manager.migrate(agent, target, by, onResult);
     if (refused !== undefined) conclude(refused);
+  }
+
+  /** Answers at once: how far a drain has come is to be asked for. */
+  #drain(operation: OperationOf<'drain'> | OperationOf<'undrain'>, by: Serial, done: Done): void {
+    const { node } = operation;
+    const onResult = (result: Result): void => {
+      if (!result.ok) return done(result);
+      const view = this.#views.nodes().find(({ id }) => id === node);
+      done(view ? { ok: true, result: { node: view } } : refuse(errors.nodeUnknown({ node })));
+    };
+    const member = this.#state.members.get(node);
+    if (operation.type === 'drain') {
+      const draft = { kind: 'drainBegin' as const, node, boot: undefined, deadlineMs: operation.deadlineMs, by };
+      this.#decisions.propose(draft, onResult);
+    } else if (member !== undefined && member.drain === undefined) this.#conclude(undefined, by, onResult);
+    else this.#decisions.propose({ kind: 'drainUndo', node, by }, onResult);
   }
 
   #await(agents: string[], after: number, withinMs: number, done: () => void): void {

@@ -18,12 +18,12 @@ export function candidatesFor(
   placedByHost: ReadonlyMap<NodeId, number>,
 ): Candidate[] {
   const holders = agent.active?.holders ?? [];
-  return state.alive().map(({ node, profile }) => ({
+  return state.alive().map(({ node, profile, drain }) => ({
     node,
     name: profile.name,
     site: profile.site,
     capabilities: profile.capabilities,
-    draining: false,
+    draining: drain !== undefined,
     agents: (placedByHost.get(node) ?? 0) - (agent.placement?.host === node ? 1 : 0),
     agentsMax: profile.agentsMax,
     cpu: loads.of(node)?.cpu ?? 0,
@@ -53,7 +53,8 @@ export function brief(decision: Decision): Decision {
 
 /**
  * The nodes that keep the state: the host, then those that keep it already, then other sites first and those that keep
- * least. Fewer than wanted where the cluster is smaller.
+ * least. Fewer than wanted where the cluster is smaller. Of those that drain, only who keeps it already and has nobody to
+ * take its place.
  */
 export function chooseHolders(
   state: ClusterState,
@@ -65,7 +66,7 @@ export function chooseHolders(
   const before = new Set([...(agent.placement?.holders ?? []), ...(agent.active?.holders ?? [])]);
   const rest = state
     .alive()
-    .filter((member) => member.node !== host)
+    .filter((member) => member.node !== host && member.drain === undefined)
     .sort((a, b) => {
       const kept = Number(before.has(b.node)) - Number(before.has(a.node));
       const load = (held.get(a.node) ?? 0) - (held.get(b.node) ?? 0);
@@ -77,5 +78,17 @@ export function chooseHolders(
     const [next] = rest.splice(Math.max(0, at), 1);
     if (next !== undefined) holders.push(next.node);
   }
-  return holders;
+  const there = [...before].filter((node) => node !== host && state.isAlive(node) && state.isDraining(node));
+  return [...holders, ...there.slice(0, drainingKept(holders.length, there.length, agent.holdersWanted))];
+}
+
+/**
+ * How many holders that drain stay beside `rest` others, out of `there`: only while the others are a majority without
+ * them, and only where one more makes no larger majority. A state that would be left in one place only stays in three.
+ */
+export function drainingKept(rest: number, there: number, wanted: number): number {
+  const room = Math.max(0, Math.min(there, wanted - rest));
+  if (rest <= 1) return room >= 2 ? 2 : 0;
+  const kept = Math.min(room, rest - 1);
+  return (rest + kept) % 2 === 1 ? kept : Math.max(0, kept - 1);
 }

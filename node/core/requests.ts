@@ -36,7 +36,15 @@ interface Pending {
 const retried: readonly ErrorCode[] = ['notLeader', 'leaderUnknown', 'agentNotReady', 'notMember'];
 
 /** What changes the log, once for each serial; of the rest nothing is worse for being done twice, and a task has an id of its own. */
-const commands: ReadonlySet<Operation['type']> = new Set(['deploy', 'delete', 'migrate', 'kvPut', 'kvDelete']);
+const commands: ReadonlySet<Operation['type']> = new Set([
+  'deploy',
+  'delete',
+  'migrate',
+  'drain',
+  'undrain',
+  'kvPut',
+  'kvDelete',
+]);
 
 /**
  * What users ask, at whatever node: answered here when this node can, else passed on to the one that can, again and

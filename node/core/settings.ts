@@ -61,7 +61,11 @@ export interface Settings {
   /** Changes of a state that are kept as such, at most so many and of this size together, until its parts take them in. */
   stateChangesMax: number;
   stateChangesBytesMax: number;
-  /** A leaving node waits this long for its agents to have moved. */
+  /** Agents on their way from draining nodes at the same time. */
+  drainMovesMax: number;
+  /** The drain of a node that was asked to stop may take this long; then it leaves with what is left. */
+  stopDrainMs: number;
+  /** A node that was asked to stop ends after this long, whatever it still has. More than `stopDrainMs`. */
   leaveTimeoutMs: number;
 }
 
@@ -98,7 +102,9 @@ export const defaultSettings: Settings = {
   stateInlineBytes: 4 * 1024,
   stateChangesMax: 256,
   stateChangesBytesMax: 512 * 1024,
-  leaveTimeoutMs: 3_500,
+  drainMovesMax: 16,
+  stopDrainMs: 6_000,
+  leaveTimeoutMs: 7_500,
 };
 
 /** Bounds on what a node keeps; beyond them requests are refused, never memory used. */
@@ -107,6 +113,7 @@ export const limits = {
   membersMax: 1_000,
   /** Nodes that a decision tells of as chosen or possible, and as many that it rejected. */
   explainedMax: 16,
+  drainDeadlineMsMax: 7 * 24 * 3_600_000,
   /** Rare reports that the state keeps: who came and went, who votes, recoveries. */
   auditMax: 500,
   auditDetailsMax: 2_000,

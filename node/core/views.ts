@@ -4,7 +4,15 @@ import type { Detector } from './detector.ts';
 import type { LoadBoard } from './load-board.ts';
 import type { NodeId } from './message.ts';
 import type { AgentView, LeaderView, LoadView, NodeView, StatusView } from './operation.ts';
+import type { DrainView } from './drain.ts';
+import type { Drains } from './drains.ts';
 import type { VoterChanges } from './voter-changes.ts';
+
+/** What of the leader's work users see. */
+interface Managed {
+  voters: VoterChanges;
+  drains: Drains;
+}
 
 /** What users see, drawn from the log's state and from what this node observes. */
 export class Views {
@@ -13,9 +21,11 @@ export class Views {
   readonly #detector: Detector;
   readonly #loads: LoadBoard;
   readonly #voters: VoterChanges;
+  readonly #drains: Drains;
 
-  constructor(self: NodeId, decisions: Decisions, detector: Detector, loads: LoadBoard, voters: VoterChanges) {
-    this.#voters = voters;
+  constructor(self: NodeId, decisions: Decisions, detector: Detector, loads: LoadBoard, manager: Managed) {
+    this.#voters = manager.voters;
+    this.#drains = manager.drains;
     this.#self = self;
     this.#decisions = decisions;
     this.#detector = detector;
@@ -45,8 +55,10 @@ export class Views {
     const placed = this.#decisions.state.agentsByHost();
     const { voters } = this.#decisions.raft.configuration();
     const whyNot = this.#voters.whyNot();
-    return [...this.#decisions.state.members.values()]
-      .map((member) => this.#node(member, placed.get(member.node) ?? 0, voters, whyNot))
+    const members = [...this.#decisions.state.members.values()];
+    const drains = this.#drains.progress(members.filter(({ drain }) => drain !== undefined).map(({ node }) => node));
+    return members
+      .map((member) => this.#node(member, placed.get(member.node) ?? 0, voters, whyNot, drains.get(member.node)))
       .sort((a, b) => a.name.localeCompare(b.name, 'en', { numeric: true }) || (a.id < b.id ? -1 : 1));
   }
 
@@ -55,6 +67,7 @@ export class Views {
     agents: number,
     voters: readonly NodeId[],
     whyNot: ReturnType<VoterChanges['whyNot']>,
+    drain: DrainView | undefined,
   ): NodeView {
     const { node, profile, membership } = member;
     const reachable = node === this.#self || (membership === 'alive' && !this.#detector.isSuspect(node));
@@ -67,12 +80,13 @@ export class Views {
       capabilities: profile.capabilities,
       membership,
       reachable,
-      status: membership === 'left' ? 'left' : membership === 'alive' && reachable ? 'active' : 'inactive',
+      status: statusOf(membership, reachable, drain !== undefined),
       voter: voters.includes(node),
       voterReason: voters.includes(node) ? this.#whyVoter(node) : whyNot?.(node),
       leader: node === this.#decisions.leader,
       agents,
       agentsMax: profile.agentsMax,
+      drain,
       load: this.#load(node),
     };
   }
@@ -100,6 +114,12 @@ export class Views {
     const agent = this.#decisions.state.agents.get(id);
     return agent && agentView(this.#decisions.state, agent);
   }
+}
+
+function statusOf(membership: Member['membership'], reachable: boolean, isDraining: boolean): NodeView['status'] {
+  if (membership === 'left') return 'left';
+  if (membership !== 'alive' || !reachable) return 'inactive';
+  return isDraining ? 'draining' : 'active';
 }
 
 function agentView(state: ClusterState, agent: AgentRecord): AgentView {

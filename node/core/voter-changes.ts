@@ -109,7 +109,7 @@ export class VoterChanges {
     return { self, voters: raft.configuration().voters, members, calmMs: nowMs - (this.#changedMs ?? nowMs) };
   }
 
-  #candidate({ node, boot, profile, membership, since }: Member): VoterCandidate {
+  #candidate({ node, boot, profile, membership, since, drain }: Member): VoterCandidate {
     const { raft } = this.#decisions;
     const { self, nowMs } = this.#context;
     const progress = raft.progress().get(node);
@@ -122,6 +122,7 @@ export class VoterChanges {
       membership,
       since,
       suspect: this.#isSuspect(node),
+      draining: drain !== undefined,
       answers: node === self || nowMs - (progress?.lastAckMs ?? Number.NEGATIVE_INFINITY) < answeringMs,
       behind: matched > 0 ? raft.lastIndex - matched : undefined,
       stableMs: stable?.boot === boot ? nowMs - stable.sinceMs : 0,

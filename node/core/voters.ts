@@ -10,6 +10,8 @@ export interface VoterCandidate {
   /** Log index of the last change of its membership or start: of two, the lower one lives longer. */
   since: number;
   suspect: boolean;
+  /** It is to give its vote to another. */
+  draining: boolean;
   /** It answered the leader just now. */
   answers: boolean;
   /** Entries that its log lacks; undefined when the leader knows nothing of its log yet. */
@@ -73,6 +75,7 @@ export function nextVoterChange(picture: VoterPicture, rules: VoterRules): Voter
   }
   // With one voter down, every other change could be one too many.
   if (!voters.every((voter) => isWell(picture.members.get(voter)))) return undefined;
+  if (voters.some((voter) => picture.members.get(voter)?.draining)) return handOver(picture, rules);
   return voters.length > rules.votersMax ? removal(picture, rules) : swap(picture, rules);
 }
 
@@ -88,7 +91,8 @@ export function whyNoVoter(picture: VoterPicture, rules: VoterRules, node: NodeI
 }
 
 function whyUnfit(member: VoterCandidate, { voterSettleMs }: VoterRules): string | undefined {
-  const { suspect, behind, answers, stableMs } = member;
+  const { suspect, draining, behind, answers, stableMs } = member;
+  if (draining) return 'draining';
   if (suspect) return 'suspected to be down';
   if (behind === undefined) return 'has not shown its log yet';
   if (behind > behindMax) return `still catching up, ${behind} entries behind`;
@@ -162,6 +166,21 @@ function bestLearner(picture: VoterPicture, rules: VoterRules): VoterCandidate |
     .filter((member) => !picture.voters.includes(member.node) && member.membership === 'alive')
     .filter((member) => whyUnfit(member, rules) === undefined)
     .sort((a, b) => of(a) - of(b) || a.since - b.since || (a.node < b.node ? -1 : 1))[0];
+}
+
+/**
+ * A voter that drains goes where that makes the majority smaller, and before that another comes to take its place. With
+ * nobody to take it, it votes on. The leader itself makes way first.
+ */
+function handOver(picture: VoterPicture, rules: VoterRules): VoterChange | undefined {
+  const { voters, members, self } = picture;
+  const draining = voters.filter((voter) => members.get(voter)?.draining);
+  if (draining.length === voters.length) return undefined;
+  if (voters.length % 2 === 1 && voters.length <= rules.votersMax) {
+    return addition(picture, rules, `voter ${nameIn(picture, draining[0] ?? '')} is drained`);
+  }
+  const gone = draining.find((voter) => voter !== self);
+  return gone !== undefined && mayGo(picture, gone) ? { node: gone, votes: false, reason: 'it is drained' } : undefined;
 }
 
 /** One voter too many: of the site with the most voters, who lives shortest, then the highest id; never the leader. */

@@ -10,7 +10,7 @@ export interface Capacities {
   needs(agent: string): readonly string[];
 }
 
-/** No placement on a node that is dead, left, ineligible or full at that place in the log, and no such holders. */
+/** No placement on a node that is dead, left, draining, ineligible or full at that place in the log, and no such holders. */
 export class SoundPlacement implements Checker {
   readonly name = 'anytime-sound-placement';
   readonly #ledger: Ledger;
@@ -39,11 +39,18 @@ export class SoundPlacement implements Checker {
     if (new Set(holders).size !== holders.length) return `the holders are not distinct: ${holders.join(', ')}`;
     const lost = holders.find((holder) => membership(holder) !== 'alive');
     if (lost !== undefined) return `its holder ${lost} is ${membership(lost)}`;
+    const { before, active } = this.#ledger.agents.get(agent) ?? {};
+    const isDraining = (node: NodeId): boolean => this.#ledger.members.get(node)?.draining === true;
+    // Where it is already it may stay, and so may its state.
+    if (isDraining(host) && before?.host !== host) return 'the host is draining';
+    const there = [...(before?.holders ?? []), ...(active?.holders ?? [])];
+    const taken = holders.find((holder) => isDraining(holder) && !there.includes(holder));
+    if (taken !== undefined) return `its new holder ${taken} is draining`;
     const has = this.#capacities.capabilities(host);
     const missing = this.#capacities.needs(agent).filter((need) => !has.includes(need));
     if (missing.length > 0) return `the host lacks ${missing.join(', ')}`;
-    const there = [...this.#ledger.agents.values()].filter(({ placement }) => placement?.host === host).length;
+    const count = [...this.#ledger.agents.values()].filter(({ placement }) => placement?.host === host).length;
     const max = this.#capacities.agentsMax(host);
-    return there > max ? `the host has ${there} agents, at most ${max} are allowed` : undefined;
+    return count > max ? `the host has ${count} agents, at most ${max} are allowed` : undefined;
   }
 }

@@ -92,7 +92,8 @@ class Picture {
     if (view.leader === undefined || !this.nodes.includes(view.leader.id)) return `leader ${view.leader?.id} is away`;
     for (const node of this.nodes) {
       const seen = view.nodes.find(({ id }) => id === node);
-      if (seen?.status !== 'active') return `it sees ${node}, which runs, as ${seen?.status}`;
+      if (seen?.status !== 'active' && seen?.status !== 'draining')
+        return `it sees ${node}, which runs, as ${seen?.status}`;
     }
     for (const { id, membership } of view.nodes) {
       if (membership === 'alive' && !this.nodes.includes(id)) return `it sees ${id}, which is away, as alive`;

@@ -33,6 +33,22 @@ export const operatorFaults = {
       });
     },
   ),
+  evacuate: fault(
+    'operator',
+    'an operator drains a node, and sooner or later undoes it',
+    ({ world, operators, random, lastsMs, mend }) => {
+      const node = random.pick(world.nodes);
+      const deadlineMs = random.pick([undefined, 300, 2_000, 20_000]);
+      world.act('fault', node, `an operator drains it${deadlineMs === undefined ? '' : ` within ${deadlineMs} ms`}`);
+      operators.ask({ type: 'drain', node, ...(deadlineMs !== undefined && { deadlineMs }) });
+      // Also in the midst of it.
+      mend(random.pick([100, 1_000, 4_000 + lastsMs]), () => {
+        world.act('mend', node, 'an operator undoes its drain');
+        operators.ask({ type: 'undrain', node });
+      });
+    },
+    { everyMsMin: 6_000, everyMsMax: 25_000 },
+  ),
   scale: fault(
     'operator',
     'one more node joins',

@@ -88,6 +88,14 @@ export const catalog = {
   'held-frames-arrived-after-a-heal': 'Frames that a cut connection had held back arrived after it was mended.',
   'forgotten-connection-noticed': 'A node noticed that the other end had forgotten their connection.',
 
+  // drains
+  'drain-done': 'A node that an operator drained had nothing left that others need.',
+  'drain-undone-on-the-way': 'An operator undid a drain that was not done.',
+  'drain-overdue': 'A drain was not done when its deadline passed.',
+  'drain-outlived-a-restart': 'A node that an operator drains started again, and was drained as before.',
+  'left-with-nothing-left': 'A node that was asked to stop left when all that it had was elsewhere.',
+  'drained-voter-gave-its-vote': 'A living voter that drains votes no more.',
+
   // operators
   'command-passed-on-to-a-second-leader': 'A command was passed on to one leader, and then to another.',
   'command-ended-unknown': 'An operator was told that nobody knows whether a command took effect.',

@@ -1,6 +1,7 @@
 import type { MarkName } from './catalog.ts';
 import { deletionMarks } from './deletion.ts';
 import type { Detector } from './detector.ts';
+import { drainMarks } from './drains.ts';
 import { electionMarks } from './elections.ts';
 import { fencingMarks } from './fencing.ts';
 import { leaderMarks } from './leaders.ts';
@@ -31,4 +32,5 @@ export const detectors: { readonly [K in MarkName]: Detector } = {
   ...machineMarks,
   ...networkMarks,
   ...operationMarks,
+  ...drainMarks,
 };

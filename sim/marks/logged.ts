@@ -4,9 +4,13 @@ import type { NodeId } from '../../node/core/message.ts';
 export interface Logged {
   leaderElected: { leader: NodeId; term: number };
   votersChanged: { voters: readonly NodeId[]; learners: readonly NodeId[] };
-  memberJoined: { node: NodeId; boot: number };
+  memberJoined: { node: NodeId; boot: number; draining?: boolean };
   memberDead: { node: NodeId; boot: number; accusers: readonly NodeId[] };
   memberLeft: { node: NodeId; boot: number };
+  drainBegun: { node: NodeId; stopping: boolean };
+  drainUndone: { node: NodeId; wasStopping: boolean };
+  drainOverdue: { node: NodeId };
+  drainDone: { node: NodeId; kept: readonly string[] };
   /** Of a request that came a second time it names no agents. */
   agentsCreated: { agents?: readonly string[]; type?: string };
   agentPlaced: { agent: string; host: NodeId; epoch: number; holders: readonly NodeId[]; reason: string };

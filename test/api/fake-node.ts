@@ -3,6 +3,7 @@ import { SignJWT } from 'jose';
 import { ReportLog } from '../../node/api/report-log.ts';
 import { createServer, type ServerInit } from '../../node/api/server.ts';
 import { type ConclaveError, toErrorBody } from '../../node/core/errors.ts';
+import type { DrainView } from '../../node/core/drain.ts';
 import type {
   AgentView,
   LeaderView,
@@ -58,10 +59,16 @@ export function nodeView(number: number, changes: Partial<NodeView> = {}): NodeV
     leader: number === 1,
     agents: 1,
     agentsMax: 100,
+    drain: undefined,
     load: { cpu: 0.25, memoryBytes: 96 * 1024 * 1024, loopDelayMs: 1.5, tasksPerS: 10, queueDepth: 0 },
     ...changes,
   };
 }
+
+export const drainView = (changes: Partial<DrainView> = {}): DrainView => ({
+  ...{ stopping: false, deadlineMs: undefined, overdue: false, done: false, agents: 1, states: 2 },
+  ...{ waitsFor: ['agent counter: it is to be moved next'], kept: [], ...changes },
+});
 
 export function agentView(id: string, changes: Partial<AgentView> = {}): AgentView {
   return {
@@ -113,6 +120,10 @@ const defaults: Required<Answers> = {
   },
   delete: ({ agent }) => ({ agent }),
   migrate: ({ agent, target }) => ({ agent: agentView(agent, { host: target }) }),
+  drain: ({ node, deadlineMs }) => ({
+    node: nodeView(3, { id: node, status: 'draining', drain: drainView({ deadlineMs }) }),
+  }),
+  undrain: ({ node }) => ({ node: nodeView(3, { id: node }) }),
   task: ({ agent, task }) => ({ agent, task, value: new TextEncoder().encode('{"totalCount":3}') }),
   state: ({ agent }) => ({ agent, epoch: 12, sequence: 5, state: new TextEncoder().encode('{"totalCount":3}') }),
   kvPut: ({ key }) => ({ key, index: 43 }),

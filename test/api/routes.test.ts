@@ -69,6 +69,7 @@ describe('the routes', () => {
       leader: true,
       agents: 1,
       agents_max: 100,
+      drain: null,
       load: { cpu: 0.25, memory_bytes: 100663296, loop_delay_ms: 1.5, tasks_per_s: 10, queue_depth: 0 },
     });
     expect(body.agents[0]).toEqual({

@@ -21,6 +21,7 @@ function member(number: number, changes: Partial<VoterCandidate> = {}): VoterCan
     membership: 'alive',
     since: number,
     suspect: false,
+    draining: false,
     answers: true,
     behind: 0,
     stableMs: 60_000,

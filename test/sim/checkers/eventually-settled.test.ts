@@ -17,6 +17,7 @@ const nodeView = (id: string, parts: Partial<NodeView> = {}): NodeView => ({
   membership: 'alive',
   reachable: true,
   status: 'active',
+  drain: undefined,
   voter: true,
   voterReason: 'founder',
   leader: id === 'n1',
