@@ -17,7 +17,7 @@ export interface LedgerPlacement {
 export interface LedgerAgent {
   type: string;
   /** The decision before the latest. */
-  before: LedgerPlacement | undefined;
+  before?: LedgerPlacement | undefined;
   /** The latest decision. */
   placement: LedgerPlacement | undefined;
   /** The last epoch that the log called active. */

@@ -110,6 +110,34 @@ describe('the routes', () => {
     expect(unknown.json().error.code).toBe('nodeUnknown');
   });
 
+  it('drain a node, say how far that has come, and take it back', async () => {
+    const url = '/nodes/node-3/drain';
+    const begun = await send('POST', url, { deadline_ms: 60_000 });
+    expect([begun.statusCode, begun.json()]).toEqual([
+      200,
+      {
+        ...{ id: nodeView(3).id, name: 'node-3', status: 'draining' },
+        drain: {
+          ...{ stopping: false, deadline_ms: 60_000, overdue: false, done: false, agents: 1, states: 2 },
+          ...{ waits_for: ['agent counter: it is to be moved next'], kept: [] },
+        },
+      },
+    ]);
+    expect((await send('GET', url)).json()).toMatchObject({ name: 'node-3', drain: null });
+    expect((await send('POST', url, {})).statusCode).toBe(200);
+    expect((await send('DELETE', url)).json()).toMatchObject({ status: 'active', drain: null });
+    const done = node.asked.filter(({ type }) => type !== 'nodes');
+    const { id } = nodeView(3);
+    expect(done).toEqual([
+      { type: 'drain', node: id, deadlineMs: 60_000 },
+      { type: 'drain', node: id },
+      { type: 'undrain', node: id },
+    ]);
+    for (const wrong of [0, 1.5, 'soon', 1e12])
+      expect((await send('POST', url, { deadline_ms: wrong })).statusCode).toBe(400);
+    expect((await send('POST', '/nodes/node-9/drain', {})).json().error.code).toBe('nodeUnknown');
+  });
+
   it('mean the live node when a dead one had the same name, and ask back when two live ones have it', async () => {
     node.answers.nodes = () => [nodeView(1, { name: 'same', membership: 'dead' }), nodeView(2, { name: 'same' })];
     expect((await send('GET', '/nodes/same')).json().id).toBe(nodeView(2).id);

@@ -6,7 +6,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } 
 import { openHome } from '../../node/cli/home.ts';
 import { runCommandLine } from '../../node/cli/program.ts';
 import { errors } from '../../node/core/errors.ts';
-import { agentView, nodeView } from '../api/fake-node.ts';
+import { agentView, drainView, nodeView } from '../api/fake-node.ts';
 import { Printed, run, type Served, serve } from './run.ts';
 
 let served: Served;
@@ -74,6 +74,44 @@ describe('nodes, agents and agent', () => {
     const { out } = await conclave('agent', 'counter');
     expect(out).toMatch(/node-2: cpu 10 % \(score 0\.90\)/);
     expect(out).toMatch(/not node-3: it is draining/);
+  });
+});
+
+describe('drain', () => {
+  const draining = (changes: Parameters<typeof drainView>[0], status: 'draining' | 'active' = 'draining') => [
+    nodeView(3, { status, drain: status === 'draining' ? drainView(changes) : undefined }),
+  ];
+
+  it('begins one, and takes it back', async () => {
+    const begun = await conclave('drain', 'node-3', '--deadline', '60');
+    expect([begun.code, begun.out]).toEqual([
+      0,
+      expect.stringMatching(/node-3 is draining: 1 agents.*waits for agent counter/s),
+    ]);
+    const undone = await conclave('drain', 'node-3', '--undo');
+    expect([undone.code, undone.out]).toEqual([
+      0,
+      expect.stringMatching(/node-3 is not draining: it takes agents again/),
+    ]);
+    const { id } = nodeView(3);
+    expect(served.node.asked.filter(({ type }) => type !== 'nodes')).toEqual([
+      { type: 'drain', node: id, deadlineMs: 60_000 },
+      { type: 'undrain', node: id },
+    ]);
+  });
+
+  it('waits until it is done and tells meanwhile what for; ends with 1 when it is overdue or undone', async () => {
+    for (const [last, code, text] of [
+      [draining({ done: true, kept: ['its vote'] }), 0, /node-3 is drained: it may be switched off\.\s+keeps its vote/],
+      [draining({ overdue: true }), 1, /not drained in time; it waits for agent counter.*--undo/s],
+      [draining({}, 'active'), 1, /was undone meanwhile/],
+    ] as const) {
+      let polls = 0;
+      served.node.answers.nodes = () => (++polls < 3 ? draining({}) : [...last]);
+      const ended = await conclave('drain', 'node-3', '--wait');
+      expect([ended.code, ended.out + ended.err]).toEqual([code, expect.stringMatching(text)]);
+      expect(ended.err).toMatch(/waits for agent counter/);
+    }
   });
 });
 

@@ -317,3 +317,32 @@ describe('from any start', () => {
     });
   });
 });
+
+describe('a voter that drains', () => {
+  const drained = (count: number, ...which: number[]) => all(count, (n) => ({ draining: which.includes(n) }));
+
+  test('goes when another has taken its place, and is not chosen again', () => {
+    const first = picture(drained(6, 3), 5);
+    expect(nextVoterChange(first, rules)).toEqual({ node: 'n6', votes: true, reason: 'voter node-3 is drained' });
+    const second = { ...first, voters: [...first.voters, 'n6'] };
+    expect(nextVoterChange(second, rules)).toEqual({ node: 'n3', votes: false, reason: 'it is drained' });
+    const third = { ...first, voters: second.voters.filter((voter) => voter !== 'n3') };
+    expect(nextVoterChange(third, rules)).toBeUndefined();
+    expect(whyNoVoter({ ...third, voters: third.voters.slice(1) }, rules, 'n3')).toBe('draining');
+  });
+
+  test('votes on when nobody can take its place, unless the majority gets smaller without it', () => {
+    expect(nextVoterChange(picture(drained(3, 3), 3), rules)).toBeUndefined();
+    for (const count of [2, 4]) {
+      const change = { node: `n${count}`, votes: false, reason: 'it is drained' };
+      expect(nextVoterChange(picture(drained(count, count), count), rules)).toEqual(change);
+    }
+  });
+
+  test('waits while another voter does not answer, and as the leader until it leads no more', () => {
+    const members = drained(6, 3).map((one) => (one.node === 'n2' ? { ...one, answers: false } : one));
+    expect(nextVoterChange(picture(members, 5), rules)).toBeUndefined();
+    expect(nextVoterChange(picture(drained(6, 1), 6), rules)).toBeUndefined();
+    expect(nextVoterChange(picture(drained(2, 1, 2), 2), rules)).toBeUndefined();
+  });
+});

@@ -29,12 +29,12 @@ describe('the ledger of what the log decided', () => {
       report(10, 'somethingElse'),
     );
     expect([...ledger.members]).toEqual([
-      ['n1', { boot: 1, membership: 'dead' }],
-      ['n2', { boot: 1, membership: 'left' }],
+      ['n1', { boot: 1, membership: 'dead', draining: false }],
+      ['n2', { boot: 1, membership: 'left', draining: false }],
     ]);
     const old = { epoch: 4, host: 'n1', holders: ['n1', 'n2'] };
     const now = { epoch: 7, host: 'n2', holders: ['n2'] };
-    expect([...ledger.agents]).toEqual([['a', { type: 'counter', placement: now, active: old }]]);
+    expect([...ledger.agents]).toEqual([['a', { type: 'counter', before: old, placement: now, active: old }]]);
     expect(ledger.placement('a', 4)).toEqual(old);
     expect(ledger.placement('a', 5)).toBeUndefined();
     expect(ledger.index).toBe(10);
