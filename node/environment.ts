@@ -1,3 +1,5 @@
+import { isAbsolute } from 'node:path';
+import { interpreterPattern } from './core/type-capability.ts';
 import { toAnnouncedAddress, toJoinAddress, toListenAddress } from './peer-address.ts';
 
 const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
@@ -28,6 +30,8 @@ export interface Environment {
   capabilities: string[];
   agentsMax: number;
   typesDirectory: string | undefined;
+  /** Programs that may run `process` agents: name → absolute path. */
+  interpreters: Map<string, string>;
   onDamage: OnDamage;
   logLevel: LogLevel;
 }
@@ -58,6 +62,22 @@ const joined: AddressKind = {
   problem: 'neither host:port nor a multiaddr of a host and a TCP port',
   example: 'node-1:7000',
 };
+
+const interpretersMax = 16;
+
+/** Throws `EnvironmentError`. */
+function readInterpreters(parts: readonly string[]): Map<string, string> {
+  const wrong = (problem: string): EnvironmentError =>
+    new EnvironmentError('CONCLAVE_INTERPRETERS', problem, 'python3=/usr/bin/python3');
+  if (parts.length > interpretersMax) throw wrong(`has ${parts.length} programs, at most ${interpretersMax} are taken`);
+  return new Map(
+    parts.map((part): [string, string] => {
+      const [name = '', path = ''] = part.split(/=(.*)/s);
+      if (interpreterPattern.test(name) && isAbsolute(path)) return [name, path];
+      throw wrong(`has ${JSON.stringify(part)}, not a name and the absolute path of a program`);
+    }),
+  );
+}
 
 type Variables = Readonly<Record<string, string | undefined>>;
 
@@ -115,8 +135,9 @@ export function readEnvironment(variables: Variables): Environment {
     networkKeyFile: variables['CONCLAVE_NETWORK_KEY_FILE'],
     tokenPublicKeyFile: needed('CONCLAVE_TOKEN_PUBLIC_KEY_FILE', '/secrets/token-public.pem'),
     site: text('CONCLAVE_SITE', 'default'),
-    capabilities: list('CONCLAVE_CAPABILITIES').slice(0, 64),
+    capabilities: list('CONCLAVE_CAPABILITIES').slice(0, 64 - interpretersMax),
     agentsMax: whole('CONCLAVE_AGENTS_MAX', 1_000, 1, 100_000),
+    interpreters: readInterpreters(list('CONCLAVE_INTERPRETERS')),
     typesDirectory: variables['CONCLAVE_TYPES'],
     onDamage: oneOf('CONCLAVE_ON_DAMAGE', onDamages, 'rejoin'),
     logLevel: oneOf('CONCLAVE_LOG_LEVEL', logLevels, 'info'),

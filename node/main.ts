@@ -1,5 +1,5 @@
 import { randomInt, randomUUID } from 'node:crypto';
-import { readdir, readFile } from 'node:fs/promises';
+import { access, constants, readdir, readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { type Logger, pino } from 'pino';
 import { BearerCheck } from './api/bearer.ts';
@@ -9,10 +9,13 @@ import { kvChanged } from './core/kv-apply.ts';
 import { Node } from './core/node.ts';
 import { claimDataDirectory, DataDirectoryDamaged, DataDirectoryError } from './data-directory.ts';
 import { type Environment, EnvironmentError, readEnvironment } from './environment.ts';
+import { interpreterCapability } from './core/type-capability.ts';
+import { createAgentRunner } from './runtime/agent-runner.ts';
 import { IdentityDamaged } from './runtime/identity.ts';
 import { LiveHost } from './runtime/live-host.ts';
 import { LoadProbe } from './runtime/load-probe.ts';
 import { checkNetworkKey } from './runtime/network-key.ts';
+import { createProcessRunner } from './runtime/process-runner.ts';
 import { openDisk } from './runtime/quarantine.ts';
 import { storeExitCode } from './runtime/store-errors.ts';
 import { createTransport, ListenFailed } from './runtime/transport.ts';
@@ -79,6 +82,18 @@ async function readKey(file: string, { name, kind, example, check }: KeyKind): P
   return bytes;
 }
 
+/** Throws `EnvironmentError`. */
+async function checkInterpreters(interpreters: ReadonlyMap<string, string>): Promise<void> {
+  for (const [name, path] of interpreters) {
+    try {
+      await access(path, constants.X_OK);
+    } catch (error) {
+      const problem = `names a program that cannot be run (${(error as Error).message})`;
+      throw new EnvironmentError('CONCLAVE_INTERPRETERS', problem, `${name}=/usr/bin/${name}`);
+    }
+  }
+}
+
 /** What stands before a node can be made: its keys, its identity, its disk and its network. */
 async function openParts(environment: Environment) {
   const { dataDirectory, networkKeyFile, tokenPublicKeyFile, onDamage, join: joinAddresses } = environment;
@@ -98,17 +113,27 @@ type Parts = Awaited<ReturnType<typeof openParts>>;
 
 function createHost(environment: Environment, parts: Parts, reports: ReportLog, log: Logger, exit: Exit): LiveHost {
   const { transport, store, records, rejoin } = parts;
-  const { name, announce, site, capabilities, adminUrl: admin, agentsMax, join: addresses, expect } = environment;
+  const { name, announce, site, adminUrl: admin, agentsMax, join: addresses, expect, interpreters } = environment;
+  const capabilities = [...environment.capabilities, ...[...interpreters.keys()].map(interpreterCapability)];
+  const printed = (agent: string, line: string): void => log.info({ agent }, line);
   return new LiveHost({
     transport,
     store,
     createRunner: (events) =>
-      createWorkerRunner({
-        workerUrl: new URL('./worker.mjs', import.meta.url),
-        directory: join(environment.dataDirectory, 'types'),
-        events,
-        log: (agent, line) => log.info({ agent }, line),
-      }),
+      createAgentRunner(
+        createWorkerRunner({
+          workerUrl: new URL('./worker.mjs', import.meta.url),
+          directory: join(environment.dataDirectory, 'types'),
+          events,
+          log: printed,
+        }),
+        createProcessRunner({
+          directory: join(environment.dataDirectory, 'processes'),
+          interpreters,
+          events,
+          log: printed,
+        }),
+      ),
     createNode: (at) => {
       const reachable = announce.length > 0 ? announce : transport.addresses();
       return new Node({
@@ -151,6 +176,7 @@ async function run(environment: Environment, log: Logger): Promise<void> {
       `CONCLAVE_VOTERS is even: ${voters} voters bear no more losses than ${voters - 1}. Use an odd one.`,
     );
   }
+  await checkInterpreters(environment.interpreters);
   const parts = await openParts(environment);
   const { transport, rejoin, tokenPublicKeyPem, builtinTypes } = parts;
   const reports = new ReportLog();

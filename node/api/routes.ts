@@ -119,10 +119,21 @@ export function refuseAbove(bytesMax: number, bytes: number, what: string): void
   if (bytes > bytesMax) throw errors.bodyTooLarge({ what, bytesMax });
 }
 
+/** Throws `bodyMalformed` when what runs the source is not said, or said twice. */
+function interpreterIn({ runtime, interpreter, source }: DeployBody): string | undefined {
+  const isProcess = runtime === 'process';
+  if (!isProcess && interpreter === undefined) return undefined;
+  if (isProcess && interpreter !== undefined && source !== undefined) return interpreter;
+  throw errors.bodyMalformed({
+    reason: 'the runtime "process" needs both "interpreter" and "source", and no other runtime takes an "interpreter"',
+  });
+}
+
 function toDeploy(api: Api, request: FastifyRequest): Extract<Operation, { type: 'deploy' }> {
   const body = request.body as DeployBody;
   const source = body.source ?? api.builtinTypes.get(body.agent_type);
   if (source !== undefined) refuseAbove(limits.sourceBytesMax, Buffer.byteLength(source), '"source"');
+  const interpreter = interpreterIn(body);
   const key = idempotencyKey(request);
   const capabilities = new Set([...(body.capabilities ?? []), ...(body.required_capabilities ?? [])]);
   return {
@@ -130,6 +141,7 @@ function toDeploy(api: Api, request: FastifyRequest): Extract<Operation, { type:
     ...(key === undefined ? {} : { request: key }),
     agentType: body.agent_type,
     ...(source === undefined ? {} : { source }),
+    ...(interpreter === undefined ? {} : { interpreter }),
     ...(body.name === undefined ? {} : { name: body.name }),
     count: body.count,
     strategy: body.deployment_strategy,

@@ -1,6 +1,7 @@
 import { type Static, Type } from 'typebox';
 import { consistencies } from '../core/operation.ts';
 import { limits } from '../core/settings.ts';
+import { interpreterPattern } from '../core/type-capability.ts';
 
 /** Names of agents, types, tasks and nodes. */
 export const idPattern = '^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$';
@@ -26,6 +27,8 @@ export const DeployBody = Type.Object({
   required_capabilities: Type.Optional(Capabilities),
   holders: Type.Integer({ minimum: 1, maximum: limits.holdersMax, default: 3 }),
   source: Type.Optional(Type.String({ minLength: 1 })),
+  runtime: Type.Optional(Type.Enum(['worker', 'process'])),
+  interpreter: Type.Optional(Type.String({ pattern: interpreterPattern.source })),
 });
 export type DeployBody = Static<typeof DeployBody>;
 

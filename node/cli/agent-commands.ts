@@ -71,7 +71,7 @@ export function registerAgentCommands(program: Command, session: Session): void 
 function registerDeploy(program: Command, session: Session): void {
   program
     .command('deploy')
-    .argument('<folder-or-type>', 'a folder with an agent.ts, .js or .mjs in it, or a type that the cluster knows')
+    .argument('<folder-or-type>', 'a folder with an agent.ts, .js, .mjs or .py in it, or a type that the cluster knows')
     .description('place agents')
     .option('--count <n>', 'how many', whole(1, 1_000), 1)
     .option('--strategy <name>', 'how to choose nodes', 'least_loaded')
@@ -80,11 +80,11 @@ function registerDeploy(program: Command, session: Session): void {
     .option('--as <name>', 'name of the agent, or beginning of the names of several (default: the type)')
     .addHelpText(
       'after',
-      '\nExamples:\n  conclave deploy examples/trading --count 5\n  conclave deploy counter --as clicks --capability gpu',
+      '\nExamples:\n  conclave deploy examples/trading --count 5\n  conclave deploy examples/conversation\n  conclave deploy counter --as clicks --capability gpu',
     )
     .action((argument: string, options: DeployOptions) =>
       session.withClient(async (client, { json }) => {
-        const { type, source } = await readModule(argument);
+        const { type, source, interpreter } = await readModule(argument);
         const { count, strategy, capability, holders, as } = options;
         const answer = await client.post<{ agents: FullAgent[] }>('/agents/deploy', {
           agent_type: type,
@@ -92,6 +92,7 @@ function registerDeploy(program: Command, session: Session): void {
           count,
           holders,
           ...(source !== undefined && { source }),
+          ...(interpreter !== undefined && { runtime: 'process', interpreter }),
           ...(as !== undefined && { name: as }),
           ...(capability !== undefined && { capabilities: capability }),
         });

@@ -2,17 +2,20 @@ import { existsSync, statSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import type { PluginBuild } from 'esbuild';
 import { UsageError } from './command-error.ts';
+import { packPython, pythonFile } from './python-pack.ts';
 
 export interface Module {
   type: string;
   /** The module's text; none when the argument only names a type. */
   source: string | undefined;
+  /** Of a type that runs as a process. */
+  interpreter?: string;
 }
 
 /** An ES module, as nodes take it, or a script that leaves the same exports in a global, as the simulator does. */
 export type Format = 'esm' | 'iife';
 
-const files = ['agent.ts', 'agent.js', 'agent.mjs'];
+const files = ['agent.ts', 'agent.js', 'agent.mjs', pythonFile];
 const typePattern = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/;
 /** As much as a node takes. */
 const sourceBytesMax = 256 * 1024;
@@ -38,10 +41,15 @@ export async function readModule(argument: string, format: Format = 'esm'): Prom
   if (!typePattern.test(type)) {
     throw new UsageError(`"${type}" cannot name an agent type. Nothing was changed. Rename the folder.`);
   }
-  const source = await bundle(file);
+  const isPython = basename(file) === pythonFile;
+  if (isPython && format === 'iife') {
+    throw new UsageError(`${file} cannot run in the simulator: it takes JavaScript and TypeScript. Nothing was run.`);
+  }
+  const source = isPython ? await packPython(argument) : await bundle(file);
   if (Buffer.byteLength(source) > sourceBytesMax) {
     throw new UsageError(`The code of ${type} is larger than ${sourceBytesMax} bytes. Nothing was changed.`);
   }
+  if (isPython) return { type, source, interpreter: 'python3' };
   return { type, source: format === 'esm' ? source : await asScript(source, file) };
 }
 

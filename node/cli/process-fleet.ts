@@ -160,6 +160,7 @@ class ProcessFleet implements Fleet {
       'CONCLAVE_LOG_LEVEL',
       'CONCLAVE_VOTERS',
       'CONCLAVE_LEASE_READS',
+      'CONCLAVE_INTERPRETERS',
     ];
     const kept = inherited.map((name) => [name, process.env[name]]).filter(([, value]) => value !== undefined);
     const addressOf = (port: number): string => `/ip4/127.0.0.1/tcp/${port}`;

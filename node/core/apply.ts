@@ -1,5 +1,5 @@
 import { type Applied, done, refuse } from './applied.ts';
-import type { AgentRecord, ClusterState } from './cluster-state.ts';
+import type { AgentRecord, ClusterState, TypeRecord } from './cluster-state.ts';
 import type { Command, CommandKind, CommandOf } from './command.ts';
 import { drainAppliers, drainOfNextStart } from './drain-apply.ts';
 import { errors } from './errors.ts';
@@ -7,6 +7,7 @@ import { kvAppliers } from './kv-apply.ts';
 import type { NodeId } from './message.ts';
 import { majorityOf } from './replication.ts';
 import { limits } from './settings.ts';
+import { neededCapabilities } from './type-capability.ts';
 
 type Appliers = { [K in CommandKind]: (state: ClusterState, command: CommandOf<K>, index: number) => Applied };
 
@@ -83,20 +84,25 @@ const appliers: Appliers = {
       if (!state.types.has(command.agentType) && state.types.size >= limits.typesMax) {
         return refuse('the cluster has its most agent types');
       }
-      const known = state.types.get(command.agentType);
-      if (known?.source !== command.source) {
-        state.types.set(command.agentType, { type: command.agentType, source: command.source, defined: index });
+      const { agentType: type, source, interpreter } = command;
+      const known = state.types.get(type);
+      // Agents of the type may live where the other runtime is not.
+      if (known !== undefined && known.interpreter !== interpreter) return refuse(otherRuntime(known));
+      if (known?.source !== source) {
+        state.types.set(type, { type, source, ...(interpreter !== undefined && { interpreter }), defined: index });
       }
     } else if (!state.types.has(command.agentType)) {
       return { ok: false, error: errors.typeUnknown({ type: command.agentType }) };
     }
     const ids = command.name !== undefined ? [command.name] : freeNames(state, command.base, command.count);
+    const { interpreter } = state.types.get(command.agentType) ?? {};
+    const capabilities = neededCapabilities(command.capabilities, interpreter);
     for (const id of ids) {
       state.agents.set(id, {
         id,
         type: command.agentType,
         strategy: command.strategy,
-        capabilities: command.capabilities,
+        capabilities,
         holdersWanted: command.holders,
         created: index,
         placement: undefined,
@@ -222,6 +228,9 @@ function whyNot(
   if (command.holders.some((holder) => state.isDraining(holder) && isNew(holder))) return 'a new holder is draining';
   return undefined;
 }
+
+const otherRuntime = ({ type, interpreter }: TypeRecord): string =>
+  `the type ${type} is run by ${interpreter ?? 'worker threads'}; give code for another runtime another type`;
 
 function freeNames(state: ClusterState, base: string, count: number): string[] {
   const names: string[] = [];

@@ -49,6 +49,8 @@ export interface AgentRecord {
 export interface TypeRecord {
   type: string;
   source: string;
+  /** Runs the source as a process of its own; none: it is a module for a worker thread. */
+  interpreter?: string;
   /** Log index of its definition. */
   defined: number;
 }

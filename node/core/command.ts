@@ -23,6 +23,8 @@ export type Command = { atMs: number; by?: Serial } & (
       request: string | undefined;
       agentType: string;
       source: string | undefined;
+      /** As the operation has it; older logs have none. */
+      interpreter?: string | undefined;
       /** The exact name of a single agent; without it names are `<base>-<n>`. */
       name: string | undefined;
       base: string;

@@ -41,6 +41,7 @@ export type Effect =
       agentType: string;
       epoch: number;
       source: string;
+      interpreter?: string | undefined;
       state: Uint8Array | undefined;
     }
   | { type: 'stopAgent'; agent: string; epoch: number }

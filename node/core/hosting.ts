@@ -63,15 +63,16 @@ export class Hosting {
 
   #begin(agent: AgentRecord, before: Instance | undefined): void {
     const { placement, active } = agent;
-    const source = this.#state.types.get(agent.type)?.source;
-    if (placement === undefined || source === undefined) return;
+    const type = this.#state.types.get(agent.type);
+    if (placement === undefined || type === undefined) return;
     // What an earlier activation already settled is not sealed again: this start of the node knows nothing of it.
     if (active !== undefined && active.epoch >= placement.epoch) return;
     const tasks = before === undefined ? [] : this.#stop(before);
     const assignment = {
       agent: agent.id,
       agentType: agent.type,
-      source,
+      source: type.source,
+      interpreter: type.interpreter,
       epoch: placement.epoch,
       holders: placement.holders,
       previousHolders: active?.holders,

@@ -15,6 +15,7 @@ export interface Assignment {
   agent: string;
   agentType: string;
   source: string;
+  interpreter?: string | undefined;
   epoch: number;
   holders: NodeId[];
   /** Holders of the last active epoch, to be sealed; none for a new agent. */
@@ -145,10 +146,11 @@ export class Instance {
   }
 
   #startWorker(from: StateBytes | undefined): void {
-    const { agent, agentType, epoch, source } = this.assignment;
+    const { agent, agentType, epoch, source, interpreter } = this.assignment;
     if (this.#phase === 'sealing') this.#phase = 'starting';
     this.#workerReady = false;
-    this.#context.out.push({ type: 'startAgent', agent, agentType, epoch, source, state: from?.bytes() });
+    const state = from?.bytes();
+    this.#context.out.push({ type: 'startAgent', agent, agentType, epoch, source, interpreter, state });
   }
 
   onStarted(state: Uint8Array): void {

@@ -1,12 +1,15 @@
 import { type Consistency, consistencies, type Operation, type OperationType } from './operation.ts';
 import { decodeOperation } from './operation-codec.ts';
 import { limits } from './settings.ts';
+import { interpreterPattern } from './type-capability.ts';
 
 type Checked = { ok: true; operation: Operation } | { ok: false; reason: string };
 type Fields = Record<string, unknown>;
 
 const idPattern = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/;
 const isId = (value: unknown): boolean => typeof value === 'string' && idPattern.test(value);
+/** Never a path: each node's operator says which file stands behind a name. */
+const isInterpreter = (value: unknown): boolean => typeof value === 'string' && interpreterPattern.test(value);
 const isText = (value: unknown, lengthMax: number): boolean => typeof value === 'string' && value.length <= lengthMax;
 const isCount = (value: unknown, max: number): boolean =>
   Number.isInteger(value) && Number(value) >= 1 && Number(value) <= max;
@@ -41,6 +44,9 @@ const checks: { [T in OperationType]: (fields: Fields) => string | undefined } =
     if (f.request !== undefined && !isText(f.request, 256)) return 'request';
     if (f.source !== undefined && !isText(f.source, limits.sourceBytesMax))
       return `source: at most ${limits.sourceBytesMax} bytes`;
+    if (f.interpreter !== undefined && !(isInterpreter(f.interpreter) && f.source !== undefined)) {
+      return 'interpreter: the name of a program, beside the source that it runs';
+    }
     if (f.name !== undefined && !isId(f.name)) return 'name';
     if (!isCount(f.count, limits.deployCountMax)) return `count: 1 to ${limits.deployCountMax}`;
     if (!isText(f.strategy, 128)) return 'strategy';

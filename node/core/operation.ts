@@ -20,8 +20,10 @@ export type Operation =
       request?: string;
       /** Agent type; its code must be in `source` or known to the cluster. */
       agentType: string;
-      /** The type's module, one self-contained ES module; omitted when the cluster has the type. */
+      /** The type's code, one self-contained text; omitted when the cluster has the type. */
       source?: string;
+      /** Runs `source` as a process of its own; without it `source` is a module for a worker thread. */
+      interpreter?: string;
       /** Names: `name` alone for one agent, else `name-1`, `name-2`, …; the type's name when omitted. */
       name?: string;
       count: number;

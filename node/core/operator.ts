@@ -8,6 +8,7 @@ import { type ConclaveError, errors, toErrorBody } from './errors.ts';
 import { isKvWrite, writeKv } from './kv.ts';
 import type { Manager } from './manager.ts';
 import type { AgentView, Operation, Outcome } from './operation.ts';
+import { neededCapabilities } from './type-capability.ts';
 import type { Views } from './views.ts';
 
 type OperationOf<T extends Operation['type']> = Extract<Operation, { type: T }>;
@@ -84,13 +85,14 @@ export class Operator {
     };
     const refused = this.#whyNotDeploy(operation);
     if (refused !== undefined) return this.#conclude(refused, by, onResult);
-    const { agentType, source, name, count, strategy, capabilities, holders } = operation;
+    const { agentType, source, interpreter, name, count, strategy, capabilities, holders } = operation;
     const draft = {
       kind: 'agentsCreate' as const,
       by,
       request: operation.request,
       agentType,
       source,
+      interpreter,
       name: count === 1 ? name : undefined,
       base: name ?? agentType,
       count,
@@ -113,7 +115,10 @@ export class Operator {
       id: agent,
       type: agentType,
       strategy,
-      capabilities,
+      capabilities: neededCapabilities(
+        capabilities,
+        operation.interpreter ?? this.#state.types.get(agentType)?.interpreter,
+      ),
       holdersWanted: holders,
     });
     if (decision.node === undefined)

@@ -12,7 +12,7 @@ import {
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
-const ownName = /^[0-9a-f]{64}\.mjs(\.new)?$/;
+const ownName = /^[0-9a-f]{64}\.(mjs|code)(\.new)?$/;
 
 /**
  * Agent modules as files, each named after the SHA-256 of its text, so that a thread can import it. Keeps the most
@@ -21,18 +21,25 @@ const ownName = /^[0-9a-f]{64}\.mjs(\.new)?$/;
 export class ModuleFiles {
   readonly #directory: string;
   readonly #filesMax: number;
+  readonly #extension: 'mjs' | 'code';
 
   /** Makes the directory, readable by its owner alone; throws what the file system throws. */
-  constructor(directory: string, filesMax: number) {
+  constructor(directory: string, filesMax: number, extension: 'mjs' | 'code' = 'mjs') {
     this.#directory = directory;
     this.#filesMax = filesMax;
+    this.#extension = extension;
     mkdirSync(directory, { recursive: true, mode: 0o700 });
   }
 
-  /** The URL of the module with this text, written if it is not there in full. Throws what the file system throws. */
+  /** The URL of the module with this text, as `fileOf` has its file. */
   urlOf(source: string): string {
+    return pathToFileURL(this.fileOf(source)).href;
+  }
+
+  /** The file with this text, written if it is not there in full. Throws what the file system throws. */
+  fileOf(source: string): string {
     const bytes = Buffer.from(source);
-    const file = join(this.#directory, `${createHash('sha256').update(bytes).digest('hex')}.mjs`);
+    const file = join(this.#directory, `${createHash('sha256').update(bytes).digest('hex')}.${this.#extension}`);
     if (this.#holds(file, bytes)) {
       const now = new Date();
       utimesSync(file, now, now);
@@ -41,7 +48,7 @@ export class ModuleFiles {
       writeFileSync(`${file}.new`, bytes, { mode: 0o600 });
       renameSync(`${file}.new`, file);
     }
-    return pathToFileURL(file).href;
+    return file;
   }
 
   /** A power cut can leave a file short: the name alone proves nothing. */

@@ -50,6 +50,8 @@ export interface Runner {
     agentType: string;
     epoch: number;
     source: string;
+    /** Runs the source as a process of its own; none: it is a module for a worker thread. */
+    interpreter?: string | undefined;
     state: Uint8Array | undefined;
   }): void;
   run(agent: string, epoch: number, task: string, payload: Uint8Array): void;

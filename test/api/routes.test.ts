@@ -217,6 +217,26 @@ describe('deploy', () => {
     expect(node.asked).toMatchObject([{ source: 'export default { builtin: true };' }, { source: 'mine' }]);
   });
 
+  it('takes the program that runs the code of a process, and refuses what cannot be run', async () => {
+    const body = { agent_type: 'talk', runtime: 'process', interpreter: 'python3', source: 'run()' };
+    expect((await send('POST', '/agents/deploy', body)).statusCode).toBe(201);
+    expect(node.asked).toMatchObject([{ type: 'deploy', interpreter: 'python3', source: 'run()' }]);
+    const wrong = [
+      { ...body, runtime: 'worker' },
+      { ...body, runtime: undefined },
+      { ...body, interpreter: undefined },
+      { ...body, source: undefined },
+      { ...body, runtime: 'container' },
+      { ...body, interpreter: '/bin/sh' },
+      { ...body, interpreter: '../sh' },
+    ];
+    for (const one of wrong) {
+      const answer = await send('POST', '/agents/deploy', one);
+      expect([answer.statusCode, answer.json().error.code]).toEqual([400, 'bodyMalformed']);
+    }
+    expect(node.asked).toHaveLength(1);
+  });
+
   it('answers an unknown strategy with the known ones', async () => {
     node.answers.deploy = ({ strategy }) => errors.strategyUnknown({ strategy, known: ['round_robin'] });
     const answer = await send('POST', '/agents/deploy', { agent_type: 'x', deployment_strategy: 'best' });

@@ -1,0 +1,77 @@
+import { toBytes } from '../core/text.ts';
+import type { AgentContext } from './agent.ts';
+import { asLinePart, jsonBytes, parseLine } from './json-line.ts';
+
+/** JSON-RPC 2.0, one message per line: the node asks, the agent answers. docs/agents.md describes it for authors. */
+export const protocolVersion = 1;
+
+/** How an agent gives its state: as a JSON value, or as base64 of bytes of its own. */
+export type StateForm = 'json' | 'base64';
+
+export type Answer = { id: number; ok: true; result: unknown } | { id: number; ok: false; message: string };
+
+const messageLengthMax = 2_000;
+
+const request = (id: number, method: string, params: string): string =>
+  `{"jsonrpc":"2.0","id":${id},"method":"${method}","params":${params}}`;
+
+export const describeLine = (id: number): string => request(id, 'describe', `{"protocol":${protocolVersion}}`);
+export const pingLine = (id: number): string => request(id, 'ping', '{}');
+
+/** `state`: as the form has it, for `init` none. Throws `SyntaxError` when it is not of that form. */
+export function startLine(id: number, context: AgentContext, form: StateForm, state: Uint8Array | undefined): string {
+  const about = JSON.stringify(context);
+  if (state === undefined) return request(id, 'init', `{"context":${about}}`);
+  return request(id, 'restore', `{"context":${about},"state":${stateIn(form, state)}}`);
+}
+
+/** Throws `SyntaxError` when the task is not JSON. */
+export const handleLine = (id: number, payload: Uint8Array): string =>
+  request(id, 'handle', `{"task":${asLinePart(payload)}}`);
+
+function stateIn(form: StateForm, state: Uint8Array): string {
+  return form === 'json' ? asLinePart(state) : `"${Buffer.from(state).toString('base64')}"`;
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** What an agent's line says; undefined when it is no answer. */
+export function readAnswer(line: string): Answer | undefined {
+  let said: unknown;
+  try {
+    said = parseLine(line);
+  } catch {
+    return undefined;
+  }
+  if (!isObject(said) || said['jsonrpc'] !== '2.0') return undefined;
+  const { id, result, error } = said;
+  if (typeof id !== 'number' || 'method' in said || 'result' in said === 'error' in said) return undefined;
+  if (!('error' in said)) return { id, ok: true, result };
+  if (!isObject(error) || typeof error['message'] !== 'string') return undefined;
+  return { id, ok: false, message: error['message'].slice(0, messageLengthMax) };
+}
+
+/** The form that an answer to `describe` gives; undefined when it is none that this node knows. */
+export function readDescription(result: unknown): StateForm | undefined {
+  if (!isObject(result) || result['protocol'] !== protocolVersion) return undefined;
+  const { state } = result;
+  return state === 'json' || state === 'base64' ? state : undefined;
+}
+
+/** The state in an answer, as bytes to keep; undefined when there is none of that form. */
+export function readState(form: StateForm, result: unknown): Uint8Array | undefined {
+  if (!isObject(result) || !('state' in result)) return undefined;
+  const { state } = result;
+  if (form === 'json') return jsonBytes(state);
+  if (typeof state !== 'string') return undefined;
+  const bytes = Buffer.from(state, 'base64');
+  return bytes.toString('base64') === state ? new Uint8Array(bytes) : undefined;
+}
+
+/** The result in an answer to `handle`; null when the agent gave none. */
+export function readResult(result: unknown): Uint8Array {
+  return jsonBytes((isObject(result) ? result['result'] : undefined) ?? null);
+}
+
+export const reasonBytes = (reason: string): Uint8Array => toBytes(JSON.stringify({ reason }));

@@ -1,0 +1,197 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { createProcessRunner } from '../../node/runtime/process-runner.ts';
+import { createWorkerRunner } from '../../node/runtime/worker-runner.ts';
+import { processCounter } from './process-agents.ts';
+import { bytes, RunnerStage } from './runner-stage.ts';
+
+interface Limits {
+  memoryMb?: number;
+  startTimeoutMs?: number;
+  taskTimeoutMs?: number;
+  tasksWaitingMax?: number;
+  lineLengthMax?: number;
+  linesPerSMax?: number;
+}
+
+interface Kit {
+  create(directory: string, limits: Limits): RunnerStage;
+  interpreter?: string;
+  /** A counter that does what its task says: `add`, `throw`, `exit`, `spin`, `wait`, `memory`, `print`, `large`. */
+  counter: string;
+  /** Code that cannot start. */
+  broken: string;
+  /** Code that never comes to an end of its start. */
+  slow: string;
+}
+
+const workerCounter = `
+export default {
+  init: (context) => ({ count: 0, name: context.agent, type: context.type, epoch: context.epoch }),
+  async handle(state, task) {
+    state.count += task.add ?? 0;
+    if (task.throw) throw new Error(task.throw);
+    if (task.exit !== undefined) process.exit(task.exit);
+    if (task.spin) for (;;) {}
+    if (task.wait) await new Promise(() => {});
+    if (task.memory) for (const all = []; ; ) all.push(Buffer.alloc(1e6, 1)), Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
+    if (task.print) process.stderr.write(task.print);
+    if (task.large) return { state, result: 'x'.repeat(task.large) };
+    return { state, result: state.count };
+  },
+};`;
+
+const kits: Record<string, Kit> = {
+  worker: {
+    counter: workerCounter,
+    broken: 'throw new Error("no desk")',
+    slow: 'for (;;) {}',
+    create: (directory, { memoryMb, ...limits }) =>
+      new RunnerStage((events, log) =>
+        createWorkerRunner({
+          ...{ workerUrl: new URL('../../node/runtime/worker.ts', import.meta.url), directory, events, log },
+          limits: { sparesMax: 0, ...limits, ...(memoryMb !== undefined && { externalMbMax: memoryMb }) },
+        }),
+      ),
+  },
+  process: {
+    interpreter: 'node',
+    counter: processCounter,
+    broken: 'throw new Error("no desk")',
+    slow: 'for (;;) {}',
+    create: (directory, { memoryMb, ...limits }) =>
+      new RunnerStage((events, log) =>
+        createProcessRunner({
+          ...{ directory, events, log, interpreters: new Map([['node', process.execPath]]) },
+          limits: { ...limits, ...(memoryMb !== undefined && { memoryMbMax: memoryMb }) },
+        }),
+      ),
+  },
+};
+
+describe.each(Object.entries(kits))('the runtime %s', (_, { create, interpreter, counter, broken, slow }) => {
+  let directory: string;
+  let stage: RunnerStage;
+  const begin = (limits: Limits = {}): void => {
+    stage = create(directory, limits);
+  };
+  const start = (agent: string, epoch = 1, source = counter, state?: Uint8Array) => {
+    stage.runner.start({ agent, agentType: 'counter', epoch, source, interpreter, state });
+    return stage.first('started', (one) => one.agent === agent && one.epoch === epoch);
+  };
+
+  beforeEach(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'runtime-'));
+    begin();
+  });
+
+  afterEach(async () => {
+    await stage.runner.stopAll();
+    await rm(directory, { recursive: true, force: true });
+  });
+
+  test('starts an agent from nothing, tells it who it is, and gives each result with the state that it led to', async () => {
+    expect(await start('a', 7)).toMatchObject({ state: '{"count":0,"name":"a","type":"counter","epoch":7}' });
+    expect(await stage.run('a', 't1', { add: 2 }, 7)).toMatchObject({ ok: true, value: 2 });
+    const second = await stage.run('a', 't2', { add: 3 }, 7);
+    expect(second).toMatchObject({ ok: true, value: 5 });
+    expect(JSON.parse(second.state)).toMatchObject({ count: 5 });
+  });
+
+  test('starts an agent from a state', async () => {
+    expect(await start('a', 2, counter, bytes({ count: 40 }))).toMatchObject({ state: '{"count":40}' });
+    expect(await stage.run('a', 't', { add: 2 }, 2)).toMatchObject({ value: 42 });
+  });
+
+  test('runs tasks one after the other in their order, those given before the start among them', async () => {
+    stage.runner.start({ agent: 'a', agentType: 'counter', epoch: 1, source: counter, interpreter, state: undefined });
+    for (let at = 1; at <= 20; at++) stage.runner.run('a', 1, `t${at}`, bytes({ add: at }));
+    await stage.first('ran', (one) => one.task === 't20');
+    const ran = stage.happened.filter((one) => one.kind === 'ran');
+    expect(ran.map((one) => one.task)).toEqual(Array.from({ length: 20 }, (_none, at) => `t${at + 1}`));
+    expect(ran.at(-1)?.value).toBe(210);
+  });
+
+  test('leaves the state as it was before a task that the agent refused after half of its work', async () => {
+    const { state } = await start('a');
+    const refused = await stage.run('a', 't1', { add: 5, throw: 'not today' });
+    expect(refused).toMatchObject({ ok: false, value: { reason: 'not today' }, state });
+    expect(await stage.run('a', 't2', { add: 1 })).toMatchObject({ ok: true, value: 1 });
+  });
+
+  test('refuses a task that is not JSON, and goes on', async () => {
+    await start('a');
+    stage.runner.run('a', 1, 't', Buffer.from('{'));
+    expect(await stage.first('ran')).toMatchObject({ ok: false, value: { reason: expect.stringMatching(/JSON/) } });
+    expect(await stage.run('a', 't2', { add: 1 })).toMatchObject({ ok: true, value: 1 });
+  });
+
+  test('hands on a result of a megabyte, for the node to refuse', async () => {
+    await start('a');
+    const { value } = await stage.run('a', 't', { large: 1_000_000 });
+    expect(value).toHaveLength(1_000_000);
+  });
+
+  test('says why code cannot start, and when it takes longer than it may', async () => {
+    stage.runner.start({ agent: 'a', agentType: 'bad', epoch: 1, source: broken, interpreter, state: undefined });
+    expect((await stage.failure('a')).reason).not.toBe('');
+    await stage.runner.stopAll();
+    begin({ startTimeoutMs: 400 });
+    stage.runner.start({ agent: 'b', agentType: 'bad', epoch: 1, source: slow, interpreter, state: undefined });
+    expect((await stage.failure('b')).reason).toMatch(/did not start within 400 ms/);
+  });
+
+  test('says that a state cannot be restored', async () => {
+    stage.runner.start({ agent: 'a', agentType: 'c', epoch: 1, source: counter, interpreter, state: Buffer.from('{') });
+    expect((await stage.failure('a')).reason).toMatch(/cannot be restored/);
+  });
+
+  test.each([
+    ['spins', { spin: true }, /did not answer task t within 2000 ms/],
+    ['waits for what never comes', { wait: true }, /did not answer task t within 2000 ms/],
+    ['ends', { exit: 3 }, /ended with code 3/],
+    ['needs too much memory', { memory: true }, /more than the 128 MB/],
+  ])('bears an agent that %s, and starts it again', async (_name, payload, why) => {
+    begin({ taskTimeoutMs: 'memory' in payload ? 15_000 : 2_000, memoryMb: 128 });
+    await Promise.all([start('good'), start('bad')]);
+    stage.runner.run('bad', 1, 't', bytes(payload));
+    expect((await stage.failure('bad')).reason).toMatch(why);
+    expect(await stage.run('good', 't', { add: 1 })).toMatchObject({ ok: true, value: 1 });
+    stage.runner.run('bad', 1, 'late', bytes({ add: 1 }));
+    await start('bad', 2);
+    expect(await stage.run('bad', 't', { add: 1 }, 2)).toMatchObject({ ok: true, value: 1 });
+    expect(stage.happened.filter((one) => one.kind === 'failed')).toHaveLength(1);
+  });
+
+  test('passes on what agents print, in whole lines, cut and counted', async () => {
+    begin({ lineLengthMax: 10, linesPerSMax: 3 });
+    await start('a');
+    await stage.run('a', 't1', { print: 'one\nhal' });
+    await stage.run('a', 't2', { print: `f\n${'x'.repeat(50)}\nfour\nfive\n` });
+    stage.runner.run('a', 1, 't3', bytes({ exit: 0 }));
+    await stage.first('printed', (one) => one.line.startsWith('(2 lines'));
+    const lines = stage.happened.flatMap((one) => (one.kind === 'printed' ? [one.line] : []));
+    expect(lines.slice(0, 3)).toEqual(['one', 'half', 'x'.repeat(10)]);
+  });
+
+  test('lets only so many tasks wait', async () => {
+    begin({ tasksWaitingMax: 3 });
+    await start('a');
+    for (let at = 0; at < 6; at++) stage.runner.run('a', 1, `t${at}`, bytes({ wait: true }));
+    expect((await stage.failure('a')).reason).toMatch(/more than 3 tasks wait/);
+  });
+
+  test('runs two epochs beside each other, and is silent about one that was stopped', async () => {
+    await start('a', 1);
+    await start('a', 2);
+    await stage.run('a', 't', { add: 10 }, 2);
+    stage.runner.run('a', 1, 'never', bytes({ spin: true }));
+    stage.runner.stop('a', 1);
+    stage.runner.run('a', 1, 'after', bytes({ add: 1 }));
+    expect(await stage.run('a', 'next', { add: 1 }, 2)).toMatchObject({ value: 11 });
+    await stage.runner.stopAll();
+    expect(stage.happened.map(({ kind }) => kind)).toEqual(['started', 'started', 'ran', 'ran']);
+  });
+});

@@ -1,0 +1,51 @@
+/** Agents for the `process` runtime that Node itself runs: so they run wherever the tests do. */
+
+const talk = `
+const { createInterface } = require('node:readline');
+const say = (message) => process.stdout.write(JSON.stringify({ jsonrpc: '2.0', ...message }) + '\\n');
+const serve = (form, methods) => createInterface({ input: process.stdin }).on('line', async (line) => {
+  const { id, method, params } = JSON.parse(line);
+  try {
+    if (method === 'describe') say({ id, result: { protocol: 1, state: form } });
+    else if (method === 'ping') say({ id, result: {} });
+    else say({ id, result: await methods[method](params) });
+  } catch (error) {
+    say({ id, error: { code: 1, message: String(error?.message ?? error) } });
+  }
+});`;
+
+/** A counter that does what its task says, the bad things too. */
+export const processCounter = `${talk}
+let state;
+serve('json', {
+  init({ context }) { state = { count: 0, name: context.agent, type: context.type, epoch: context.epoch }; return { state }; },
+  restore(params) { state = params.state; return { state }; },
+  async handle({ task }) {
+    state.count += task.add ?? 0;
+    if (task.throw) throw new Error(task.throw);
+    if (task.exit !== undefined) process.exit(task.exit);
+    if (task.spin) for (;;) {}
+    if (task.wait) await new Promise(() => {});
+    if (task.memory) for (const all = []; ; ) all.push(Buffer.alloc(1e6, 1)), Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
+    if (task.print) process.stderr.write(task.print);
+    if (task.raw) process.stdout.write(task.raw);
+    if (task.large) return { state, result: 'x'.repeat(task.large) };
+    if (task.environment) return { state, result: process.env };
+    if (task.child) return { state, result: require('node:child_process').spawn('sleep', ['1000'], { stdio: 'ignore' }).pid };
+    if (task.deaf) setTimeout(() => { for (;;) {} }, 50);
+    return { state, result: state.count };
+  },
+});`;
+
+/** Keeps its state as bytes of its own. */
+export const processBytes = `${talk}
+let n;
+const kept = () => Buffer.from([n]).toString('base64');
+serve('base64', {
+  init() { n = 1; return { state: kept() }; },
+  restore({ state }) { n = Buffer.from(state, 'base64')[0]; return { state }; },
+  handle({ task }) { n += task; if (task < 0) throw new Error('no'); return { state: kept() }; },
+});`;
+
+/** Reads nothing, obeys no signal and does not end. */
+export const processStubborn = `process.on('SIGTERM', () => {}); setInterval(() => {}, 1000);`;

@@ -1,0 +1,65 @@
+import type { Runner, RunnerEvents } from '../../node/runtime/ports.ts';
+
+export type Happened =
+  | { kind: 'started'; agent: string; epoch: number; state: string }
+  | { kind: 'ran'; agent: string; epoch: number; task: string; ok: boolean; value: unknown; state: string }
+  | { kind: 'failed'; agent: string; epoch: number; reason: string }
+  | { kind: 'printed'; agent: string; line: string };
+
+const deadlineMs = 15_000;
+const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString('utf8');
+export const bytes = (value: unknown): Uint8Array => Buffer.from(JSON.stringify(value));
+
+/** A runner, and what it told, in order. */
+export class RunnerStage {
+  readonly runner: Runner;
+  readonly happened: Happened[] = [];
+  readonly #looks = new Set<() => void>();
+
+  constructor(create: (events: RunnerEvents, log: (agent: string, line: string) => void) => Runner) {
+    const add = (one: Happened): void => {
+      this.happened.push(one);
+      for (const look of this.#looks) look();
+    };
+    this.runner = create(
+      {
+        started: (agent, epoch, state) => add({ kind: 'started', agent, epoch, state: text(state) }),
+        ran: (agent, epoch, task, ok, value, state) =>
+          add({ kind: 'ran', agent, epoch, task, ok, value: JSON.parse(text(value)), state: text(state) }),
+        failed: (agent, epoch, reason) => add({ kind: 'failed', agent, epoch, reason }),
+      },
+      (agent, line) => add({ kind: 'printed', agent, line }),
+    );
+  }
+
+  /** The first that happened, or will within the deadline, of which this is true. */
+  first<K extends Happened['kind']>(
+    kind: K,
+    is: (one: Extract<Happened, { kind: K }>) => boolean = () => true,
+  ): Promise<Extract<Happened, { kind: K }>> {
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(
+        () => reject(new Error(`no such "${kind}" in ${JSON.stringify(this.happened)}`)),
+        deadlineMs,
+      );
+      const look = (): void => {
+        const found = this.happened.find((one) => one.kind === kind && is(one as never));
+        if (found === undefined) return;
+        clearTimeout(timer);
+        this.#looks.delete(look);
+        resolve(found as never);
+      };
+      this.#looks.add(look);
+      look();
+    });
+  }
+
+  run(agent: string, task: string, payload: unknown, epoch = 1): Promise<Extract<Happened, { kind: 'ran' }>> {
+    this.runner.run(agent, epoch, task, bytes(payload));
+    return this.first('ran', (one) => one.agent === agent && one.task === task && one.epoch === epoch);
+  }
+
+  failure(agent: string): Promise<Extract<Happened, { kind: 'failed' }>> {
+    return this.first('failed', (one) => one.agent === agent);
+  }
+}
