@@ -47,7 +47,7 @@ describe('the environment of a node', () => {
     const message = problemWith({ [name]: value });
     expect(message).toMatch(problem);
     expect(message).toMatch(new RegExp(`^${name} .*Nothing was started\\. Set it, for example: ${name}=\\S+$`));
-    const example = message.slice(message.indexOf('=') + 1);
+    const example = message.slice(message.lastIndexOf(`${name}=`) + name.length + 1);
     expect(problemWith({ [name]: example })).toBe('');
   });
 
