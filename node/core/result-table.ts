@@ -16,6 +16,9 @@ export interface Displaced {
  */
 export class ResultTable {
   readonly #byTask = new Map<string, TaskResult>();
+  /** The same ones, oldest first, from `#head` on: reading the newest costs the same however many are known. */
+  #ordered: TaskResult[] = [];
+  #head = 0;
   /** Those that have a value, oldest first. */
   readonly #valued = new Map<string, TaskResult>();
   #bytes = 0;
@@ -33,21 +36,35 @@ export class ResultTable {
     const displaced: Displaced = { removed: [], stripped: [] };
     if (this.#byTask.has(result.task)) return displaced;
     this.#byTask.set(result.task, result);
+    this.#ordered.push(result);
     this.#keepValue(result);
-    for (const oldest of this.#byTask.values()) {
-      if (this.#byTask.size <= limits.resultsMax) break;
-      this.#byTask.delete(oldest.task);
-      this.#dropValue(oldest.task);
-      displaced.removed.push(oldest);
-    }
+    while (this.#byTask.size > limits.resultsMax) displaced.removed.push(this.#removeOldest());
     for (const oldest of this.#valued.values()) {
       if (this.#bytes <= limits.resultsBytesMax) break;
       this.#dropValue(oldest.task);
       const stripped = { ...oldest, value: new Uint8Array(0), valueDropped: true };
       this.#byTask.set(oldest.task, stripped);
+      this.#ordered[this.#head + this.#placeOf(oldest.sequence)] = stripped;
       displaced.stripped.push(stripped);
     }
     return displaced;
+  }
+
+  #removeOldest(): TaskResult {
+    const oldest = this.#ordered[this.#head] as TaskResult;
+    this.#head += 1;
+    if (this.#head > limits.resultsMax) {
+      this.#ordered = this.#ordered.slice(this.#head);
+      this.#head = 0;
+    }
+    this.#byTask.delete(oldest.task);
+    this.#dropValue(oldest.task);
+    return oldest;
+  }
+
+  /** How many are older: sequences follow each other without a gap. */
+  #placeOf(sequence: number): number {
+    return sequence - (this.#ordered[this.#head] as TaskResult).sequence;
   }
 
   #keepValue(result: TaskResult): void {
@@ -63,13 +80,13 @@ export class ResultTable {
 
   /** Oldest first. */
   all(): TaskResult[] {
-    return [...this.#byTask.values()];
+    return this.#ordered.slice(this.#head);
   }
 
   /** The results after a sequence; undefined when some of them are dropped already. */
   after(sequence: number): TaskResult[] | undefined {
-    const [oldest] = this.#byTask.values();
+    const oldest = this.#ordered[this.#head];
     if (oldest === undefined || oldest.sequence > sequence + 1) return undefined;
-    return this.all().slice(sequence + 1 - oldest.sequence);
+    return this.#ordered.slice(this.#head + this.#placeOf(sequence + 1));
   }
 }
