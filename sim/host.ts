@@ -1,4 +1,4 @@
-import type { Effect, EffectOf, Write } from '../node/core/effect.ts';
+import { type Effect, type EffectOf, type Write, passesWrites } from '../node/core/effect.ts';
 import type { Event } from '../node/core/event.ts';
 import type { Message, NodeId, Profile } from '../node/core/message.ts';
 import type { Instant, NodeInit } from '../node/core/node.ts';
@@ -239,10 +239,10 @@ export class Host {
     const at = this.#instant();
     const effects = node.handleAll?.(all, at) ?? all.flatMap((event) => node.handle(event, at));
     for (const effect of effects) {
-      if (effect.type === 'wakeAt') this.#wakeAt(effect.atMs);
-      else if ((effect.type === 'send' || effect.type === 'reply') && effect.urgent) this.#run(effect);
-      else this.#ordered.push(effect);
       if (effect.type === 'runTask') events.decided(this.id, effect);
+      if (effect.type === 'wakeAt') this.#wakeAt(effect.atMs);
+      else if (passesWrites(effect)) this.#run(effect);
+      else this.#ordered.push(effect);
     }
     this.#pump();
   }

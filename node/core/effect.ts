@@ -20,8 +20,8 @@ export interface Report {
 
 /**
  * What the node wants from the world. A host runs the effects of one `handle` in order, and those of successive calls
- * one after the other; a `persist` holds back everything behind it until it is durable, except `wakeAt` and what is
- * marked `urgent`, which promise nothing that this node's disk must back.
+ * one after the other; a `persist` holds back everything behind it until it is durable, except `wakeAt`, `runTask` and
+ * what is marked `urgent`, which promise nothing that this node's disk must back.
  */
 export type Effect =
   /** One atomic batch, synced to disk. The host feeds `persisted` with the id before it goes on. */
@@ -45,8 +45,9 @@ export type Effect =
       state: Uint8Array | undefined;
     }
   | { type: 'stopAgent'; agent: string; epoch: number }
+  /** For an agent that has started. Passes writes: what it leads to is answered only when it is on a majority of disks, and the next task goes on from it meanwhile. */
   | { type: 'runTask'; agent: string; epoch: number; task: string; payload: Uint8Array }
-  /** `urgent`: what it says is committed, so it is on a majority of disks, whatever this one is still to write. */
+  /** `urgent`: what it says is committed, or kept by a majority of holders, whatever this disk is still to write. */
   | { type: 'reply'; request: string; outcome: Outcome; urgent?: boolean }
   | { type: 'report'; report: Report }
   /** Wake no later than this; replaces the wish before. */
@@ -56,3 +57,9 @@ export type Effect =
 
 export type EffectType = Effect['type'];
 export type EffectOf<T extends EffectType> = Extract<Effect, { type: T }>;
+
+/** Whether a host runs it at once, whatever is being written. */
+export function passesWrites(effect: Effect): boolean {
+  if (effect.type === 'send' || effect.type === 'reply') return effect.urgent === true;
+  return effect.type === 'runTask';
+}

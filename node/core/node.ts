@@ -240,7 +240,8 @@ export class Node {
       if (reason !== undefined) {
         this.#context.out.reply(request, { ok: false, error: toErrorBody(errors.bodyMalformed({ reason })) });
       } else {
-        const urgent = isKv(operation);
+        // A task's outcome is on a majority of disks, or promises nothing.
+        const urgent = isKv(operation) || operation.type === 'task';
         this.#requests.ask(operation, (outcome) =>
           this.#context.out.reply(request, this.#beforeMeeting(outcome), urgent),
         );

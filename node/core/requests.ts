@@ -246,7 +246,7 @@ export class Requests {
 
   onForward(from: NodeId, { request, operation, session, serial, lowest }: MessageOf<'forward'>): void {
     const checked = checkOperation(operation);
-    const isUrgent = checked.ok && isKv(checked.operation);
+    const isUrgent = checked.ok && (isKv(checked.operation) || checked.operation.type === 'task');
     const reply = (outcome: Outcome): void => {
       const body = encodeOutcome(outcome);
       if (checked.ok && body.byteLength > limits.answerBytesMax) return reply(tooLargeToTell(checked.operation));

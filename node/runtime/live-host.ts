@@ -1,4 +1,4 @@
-import type { Effect, EffectOf, Report, Write } from '../core/effect.ts';
+import { type Effect, type EffectOf, passesWrites, type Report, type Write } from '../core/effect.ts';
 import { errors, toErrorBody } from '../core/errors.ts';
 import type { Event } from '../core/event.ts';
 import type { NodeId, Topic } from '../core/message.ts';
@@ -55,7 +55,7 @@ export class LiveHost {
     this.#runner = init.createRunner({
       started: (agent, epoch, state) => this.dispatch({ type: 'agentStarted', agent, epoch, state }),
       ran: (agent, epoch, task, ok, value, state) =>
-        this.dispatch({ type: 'taskRan', agent, epoch, task, ok, value, state }),
+        this.#gather({ type: 'taskRan', agent, epoch, task, ok, value, state }),
       failed: (agent, epoch, reason) => this.dispatch({ type: 'agentFailed', agent, epoch, reason }),
     });
   }
@@ -86,8 +86,8 @@ export class LiveHost {
   }
 
   /**
-   * Hands the node an event together with all that come in the same turn of the event loop: many requests make one
-   * batch for the disk and one message to each follower.
+   * Hands the node an event together with all that come in the same turn of the event loop: many requests, or results of
+   * many agents, make one batch for the disk.
    */
   #gather(event: Event): void {
     if (this.#stopped) return;
@@ -152,7 +152,7 @@ export class LiveHost {
   /** What promises nothing that a disk must back happens now; the rest takes its place in the order. */
   #take(effect: Effect): void {
     if (effect.type === 'wakeAt') this.#wakeAt(effect.atMs);
-    else if ((effect.type === 'send' || effect.type === 'reply') && effect.urgent) this.#run(effect);
+    else if (passesWrites(effect)) this.#run(effect);
     else if (this.#ordered.length < orderedMax) this.#ordered.push(effect);
     else
       this.#exit(

@@ -29,14 +29,15 @@ class PromptTransport implements Transport {
   async stop(): Promise<void> {}
 }
 
-const runner: Runner = { start() {}, run() {}, stop() {}, stopAll: async () => {} };
-
 /** A host whose node answers each kind of event with a fixed row of effects. */
 async function hosting(rows: Partial<Record<Event['type'], Effect[]>>) {
   const transport = new PromptTransport();
   const seen: Event[] = [];
   const written: number[] = [];
   const exits: number[] = [];
+  const begun: string[] = [];
+  const run: Runner['run'] = (_agent, _epoch, task) => void begun.push(task);
+  const runner: Runner = { start() {}, run, stop() {}, stopAll: async () => {} };
   let letWrite = (): void => {};
   const store: Store = {
     load: async () => new Map(),
@@ -63,7 +64,7 @@ async function hosting(rows: Partial<Record<Event['type'], Effect[]>>) {
     log() {},
   });
   await host.start();
-  return { host, transport, seen, written, exits, finishWrite: () => letWrite() };
+  return { host, transport, seen, written, exits, begun, finishWrite: () => letWrite() };
 }
 
 const persist = (id: number): Effect => ({ type: 'persist', id, writes: [{ key: `k${id}`, value: undefined }] });
@@ -83,6 +84,14 @@ describe('the live host', () => {
     finishWrite();
     await vi.waitFor(() => expect(transport.done).toEqual(['a', 'b', 'c', 'd']));
     expect(seen.flatMap((event) => (event.type === 'persisted' ? [event.id] : []))).toEqual([1, 2]);
+  });
+
+  test('begins a task while a write is on its way, and nothing that is bound to the write', async () => {
+    const task: Effect = { type: 'runTask', agent: 'a', epoch: 1, task: 't1', payload: new Uint8Array() };
+    const { host, transport, begun } = await hosting({ connected: [persist(1), mark('a'), task] });
+    host.dispatch({ type: 'connected', node: 'n2' });
+    expect(begun).toEqual(['t1']);
+    expect(transport.done).toEqual([]);
   });
 
   test('ends when a write does not, before what waits behind it takes all memory', async () => {

@@ -22,8 +22,10 @@ describe('agents of a world', () => {
 
   test('an instance starts from its checkpoint and runs its tasks one after the other', () => {
     const { world, seen } = scriptedWorld(
-      (event, _at, init) =>
-        event.type === 'wake' && init.id === 'n1' ? [start, run('t1', '5'), run('t2', '"fail"'), run('t3', '1')] : [],
+      (event, _at, init) => {
+        if (event.type === 'agentStarted') return [run('t1', '5'), run('t2', '"fail"'), run('t3', '1')];
+        return event.type === 'wake' && init.id === 'n1' ? [start] : [];
+      },
       { programs: { add } },
     );
     world.run(500);
@@ -77,7 +79,10 @@ describe('agents of a world', () => {
       },
     };
     const { world, seen } = scriptedWorld(
-      (event, _at, init) => (event.type === 'wake' && init.id === 'n1' ? [start, run('t1', '1'), run('t2', '1')] : []),
+      (event, _at, init) => {
+        if (event.type === 'agentStarted') return [run('t1', '1'), run('t2', '1')];
+        return event.type === 'wake' && init.id === 'n1' ? [start] : [];
+      },
       { programs: { add: { start: () => broken } } },
     );
     world.run(500);
