@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import type { ConclaveError } from '../../node/core/errors.ts';
 import { errors, toErrorBody } from '../../node/core/errors.ts';
 import type { Operation, Outcome } from '../../node/core/operation.ts';
+import { encodeOperation } from '../../node/core/operation-codec.ts';
 import { Requests } from '../../node/core/requests.ts';
 import { defaultSettings } from '../../node/core/settings.ts';
 
@@ -46,4 +47,27 @@ test('one for which there was no room in a later try may have taken effect by an
   expect(door.codes).toEqual(['outcomeUnknown']);
   expect(door.serials.length).toBeGreaterThan(1);
   expect(new Set(door.serials)).toEqual(new Set([1]));
+});
+
+test('the outcome of a task that another node passed on does not wait for this disk, that of a command does', () => {
+  const sent: string[] = [];
+  const out = {
+    send: (to: string) => void sent.push(`behind writes to ${to}`),
+    sendUrgent: (to: string) => void sent.push(`at once to ${to}`),
+  };
+  const refuse = (...[, , done]: [unknown, unknown, (outcome: Outcome) => void]): void =>
+    done({ ok: false, error: toErrorBody(full) });
+  const parts = {
+    context: { self: 'n1', boot: 1, nowMs: 0, settings: defaultSettings, out },
+    decisions: { mayLead: () => true, leader: 'n1', state: { agents: new Map([['a', {}]]) } },
+    tasks: { ask: refuse },
+    operator: { perform: refuse },
+  };
+  const requests = new Requests(parts as unknown as ConstructorParameters<typeof Requests>[0]);
+  const task: Operation = { type: 'task', agent: 'a', task: 't', payload: new Uint8Array(), ttlMs: 1_000 };
+  const passOn = (operation: Operation, serial: number): void =>
+    requests.onForward('n2', { request: 'r', operation: encodeOperation(operation), session: '7', serial, lowest: 0 });
+  passOn(task, 0);
+  passOn(remove, 1);
+  expect(sent).toEqual(['at once to n2', 'behind writes to n2']);
 });
