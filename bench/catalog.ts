@@ -8,7 +8,7 @@ import { leaderFailover } from './figures/leader_failover_ms.ts';
 import { migrationPause } from './figures/migration_pause_ms.ts';
 import { raftCutoff, raftFailover } from './figures/raft_failover_vs_etcd.ts';
 import { raftRestart } from './figures/raft_restart_ms.ts';
-import { raftReads64, raftWriteLatency, raftWrites256, raftWrites64 } from './figures/raft_vs_etcd.ts';
+import { raftReads64, raftWriteLatency, raftWrites64, raftWrites256 } from './figures/raft_vs_etcd.ts';
 import { simCluster, simCluster100, simConsensus, simSeeds } from './figures/sim_speed.ts';
 import { up5 } from './figures/up5_ms.ts';
 

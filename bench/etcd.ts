@@ -5,8 +5,8 @@ import { delimiter, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { freePort } from '../docker/host-port.ts';
 import { Client } from './client.ts';
-import { firstWrite } from './first-write.ts';
 import type { Bench } from './figure.ts';
+import { firstWrite } from './first-write.ts';
 import { median, rounded } from './sample.ts';
 
 const repetitions = 10;

@@ -1,4 +1,4 @@
-import { type Effect, type EffectOf, type Write, passesWrites } from '../node/core/effect.ts';
+import { type Effect, type EffectOf, passesWrites, type Write } from '../node/core/effect.ts';
 import type { Event } from '../node/core/event.ts';
 import type { Message, NodeId, Profile } from '../node/core/message.ts';
 import type { Instant, NodeInit } from '../node/core/node.ts';

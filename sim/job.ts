@@ -1,11 +1,11 @@
 import { agentModule } from './agent-module.ts';
+import { Footprints, lineOfPlan } from './comparison.ts';
 import { consensusDetectors } from './consensus/marks.ts';
 import { runConsensusPlan } from './consensus/run.ts';
 import { ConsensusSimulation } from './consensus/simulation.ts';
-import { Footprints, lineOfPlan } from './comparison.ts';
-import type { Plan } from './plan.ts';
 import { ScenarioMistake } from './failure.ts';
 import { Marks } from './marks/marks.ts';
+import type { Plan } from './plan.ts';
 import type { Program } from './program.ts';
 import { Recorder } from './recorder.ts';
 import type { Recording } from './recording.ts';

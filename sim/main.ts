@@ -8,9 +8,9 @@ import type { Plan } from './plan.ts';
 import { Pool, workerMark } from './pool.ts';
 import { serve } from './worker.ts';
 
+export { drawConsensusPlan } from './consensus/plan.ts';
 /** What whoever runs simulations needs: the command line, the benchmarks. The built program is one file, dist/sim.mjs. */
 export { ambientKinds, faultKinds, faultNames, faults } from './faults/catalog.ts';
-export { drawConsensusPlan } from './consensus/plan.ts';
 export { drawPlan, faultsMinutesDefault, nodesMax } from './plan.ts';
 export { PoolClosed } from './pool.ts';
 export { ReplayRefused, readReplay, replayText } from './replay.ts';

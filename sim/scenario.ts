@@ -1,12 +1,12 @@
 import type { NodeId } from '../node/core/message.ts';
 import type { AgentView, Operation, Outcome, Results } from '../node/core/operation.ts';
+import type { Observer } from './checkers/checker.ts';
 import { Violation } from './checkers/checker.ts';
 import { awaitSettled } from './checkers/eventually-settled.ts';
 import type { DiskTrouble } from './disk.ts';
 import { ScenarioMistake } from './failure.ts';
 import type { GuestSettings } from './guests.ts';
 import type { Plan } from './plan.ts';
-import type { Observer } from './checkers/checker.ts';
 import type { Program } from './program.ts';
 import type { Cut } from './reach.ts';
 import { Simulation, settleWithinMs } from './simulation.ts';

@@ -1,5 +1,5 @@
 import { parentPort } from 'node:worker_threads';
-import { type Done, type Job, perform, type Progress } from './job.ts';
+import { type Done, type Job, type Progress, perform } from './job.ts';
 
 /** What a worker says: how far it is, and then what came of the job, or that the program failed. */
 export type FromWorker =

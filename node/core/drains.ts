@@ -1,9 +1,9 @@
 import type { Member } from './cluster-state.ts';
+import type { Draft } from './command.ts';
 import type { Context } from './context.ts';
 import type { Decisions } from './decisions.ts';
-import type { Draft } from './command.ts';
-import { drainsProgress } from './drain-progress.ts';
 import type { DrainView } from './drain.ts';
+import { drainsProgress } from './drain-progress.ts';
 import type { LoadBoard } from './load-board.ts';
 import type { NodeId } from './message.ts';
 

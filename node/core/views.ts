@@ -1,11 +1,11 @@
 import type { AgentRecord, ClusterState, Member } from './cluster-state.ts';
 import type { Decisions } from './decisions.ts';
 import type { Detector } from './detector.ts';
+import type { DrainView } from './drain.ts';
+import type { Drains } from './drains.ts';
 import type { LoadBoard } from './load-board.ts';
 import type { NodeId } from './message.ts';
 import type { AgentView, LeaderView, LoadView, NodeView, StatusView } from './operation.ts';
-import type { DrainView } from './drain.ts';
-import type { Drains } from './drains.ts';
 import type { VoterChanges } from './voter-changes.ts';
 
 /** What of the leader's work users see. */

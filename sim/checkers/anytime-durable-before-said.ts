@@ -1,6 +1,6 @@
 import type { Write } from '../../node/core/effect.ts';
-import type { Message, MessageOf, NodeId } from '../../node/core/message.ts';
 import { snapshotIndexIn } from '../../node/core/log-records.ts';
+import type { Message, MessageOf, NodeId } from '../../node/core/message.ts';
 import { keys } from '../../node/core/records.ts';
 import { fromBytes } from '../../node/core/text.ts';
 import type { HolderRecord } from '../../node/core/wire/messages.ts';

@@ -1,6 +1,6 @@
 import type { EffectOf, Write } from '../../node/core/effect.ts';
-import type { Message, NodeId } from '../../node/core/message.ts';
 import { snapshotIndexIn } from '../../node/core/log-records.ts';
+import type { Message, NodeId } from '../../node/core/message.ts';
 import { keys } from '../../node/core/records.ts';
 import { toJson } from '../../node/core/text.ts';
 import { hashBytes } from '../trace.ts';

@@ -3,10 +3,10 @@ import type { Event } from '../../node/core/event.ts';
 import type { Message, NodeId } from '../../node/core/message.ts';
 import type { Observer } from '../checkers/checker.ts';
 import type { World } from '../world.ts';
-import type { Hooks } from './hooks.ts';
 import type { Detector } from './detector.ts';
 import { detectors } from './detectors.ts';
 import type { Hits } from './hits.ts';
+import type { Hooks } from './hooks.ts';
 import { Scene } from './scene.ts';
 import { Table } from './table.ts';
 

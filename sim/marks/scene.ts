@@ -1,7 +1,7 @@
 import type { Entry } from '../../consensus/entry.ts';
 import type { Write } from '../../node/core/effect.ts';
-import type { MessageOf, NodeId } from '../../node/core/message.ts';
 import { snapshotIndexIn } from '../../node/core/log-records.ts';
+import type { MessageOf, NodeId } from '../../node/core/message.ts';
 import { keys } from '../../node/core/records.ts';
 import { Entry as EntryCodec } from '../../node/core/wire/messages.ts';
 import { Ledger } from '../ledger.ts';

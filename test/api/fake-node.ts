@@ -2,8 +2,8 @@ import { generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { SignJWT } from 'jose';
 import { ReportLog } from '../../node/api/report-log.ts';
 import { createServer, type ServerInit } from '../../node/api/server.ts';
-import { type ConclaveError, toErrorBody } from '../../node/core/errors.ts';
 import type { DrainView } from '../../node/core/drain.ts';
+import { type ConclaveError, toErrorBody } from '../../node/core/errors.ts';
 import type {
   AgentView,
   LeaderView,

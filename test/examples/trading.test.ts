@@ -5,8 +5,8 @@ import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { describe, expect, test } from 'vitest';
 import trading, { type Book } from '../../examples/trading/agent.ts';
-import { stateAfter } from '../state-after.ts';
 import { createWorkerRunner } from '../../node/runtime/worker-runner.ts';
+import { stateAfter } from '../state-after.ts';
 import { differences, expectedStatistics, readTicks, type Tick } from './reference.ts';
 
 const context = { agent: 'trading-1', type: 'trading', epoch: 1 };

@@ -1,4 +1,5 @@
 import type { Runner, RunnerEvents } from '../../node/runtime/ports.ts';
+import { stateAfter } from '../state-after.ts';
 
 export type Happened =
   | { kind: 'started'; agent: string; epoch: number; state: string }
@@ -21,15 +22,29 @@ export class RunnerStage {
       this.happened.push(one);
       for (const look of this.#looks) look();
     };
+    /** Of each agent, as its runner last told; what it began with, if that was given. */
+    const states = new Map<string, Uint8Array>();
     this.runner = create(
       {
-        started: (agent, epoch, state) => add({ kind: 'started', agent, epoch, state: text(state) }),
-        ran: (agent, epoch, task, ok, value, state) =>
-          add({ kind: 'ran', agent, epoch, task, ok, value: JSON.parse(text(value)), state: text(state) }),
+        started: (agent, epoch, state) => {
+          if (!states.has(agent)) states.set(agent, state);
+          add({ kind: 'started', agent, epoch, state: text(state) });
+        },
+        ran: (agent, epoch, task, ok, value, update) => {
+          const state = stateAfter(states.get(agent) ?? new Uint8Array(0), update);
+          states.set(agent, state);
+          add({ kind: 'ran', agent, epoch, task, ok, value: JSON.parse(text(value)), state: text(state) });
+        },
         failed: (agent, epoch, reason) => add({ kind: 'failed', agent, epoch, reason }),
       },
       (agent, line) => add({ kind: 'printed', agent, line }),
     );
+    const start = this.runner.start.bind(this.runner);
+    this.runner.start = (order) => {
+      if (order.state === undefined) states.delete(order.agent);
+      else states.set(order.agent, order.state);
+      start(order);
+    };
   }
 
   /** The first that happened, or will within the deadline, of which this is true. */

@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Runner } from '../../node/runtime/ports.ts';
-import { stateAfter } from '../state-after.ts';
 import { createWorkerRunner, type WorkerLimits } from '../../node/runtime/worker-runner.ts';
+import { stateAfter } from '../state-after.ts';
 
 type Happened =
   | { kind: 'started'; agent: string; epoch: number; state: string }

@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { transform } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Runner, RunnerEvents } from '../../node/runtime/ports.ts';
-import { stateAfter } from '../state-after.ts';
 import { createWorkerRunner } from '../../node/runtime/worker-runner.ts';
 import { agentModule } from '../../sim/agent-module.ts';
+import { stateAfter } from '../state-after.ts';
 
 /** What a host tells of an instance: its first state, the answer to each task, and why it was lost. */
 type Told = { started: string } | { ok: boolean; value: string; state: string } | { failed: string };

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Effect } from '../../node/core/effect.ts';
-import { jsonProgram } from './json-program.ts';
 import { stateAfter } from '../state-after.ts';
+import { jsonProgram } from './json-program.ts';
 import { scriptedWorld, typesAt } from './scripted-node.ts';
 
 const bytes = (text: string) => new TextEncoder().encode(text);
