@@ -1,4 +1,4 @@
-import { requestEntriesMax } from './message.ts';
+import { childrenMax, requestEntriesMax } from './message.ts';
 
 /** Times in ms, sizes in bytes of entry data. */
 export interface RaftOptions {
@@ -102,6 +102,9 @@ export function completeOptions(given: Partial<RaftOptions> = {}): RaftOptions {
   if (!(options.fastElectionRetryMs > 0)) throw new RangeError('fastElectionRetryMs must be above 0');
   if (options.entriesPerMessageMax > requestEntriesMax) {
     throw new RangeError(`entriesPerMessageMax must be at most ${requestEntriesMax}: receivers refuse more`);
+  }
+  if (options.directLearnersMin > childrenMax) {
+    throw new RangeError(`directLearnersMin must be at most ${childrenMax}: relays refuse more`);
   }
   return options;
 }

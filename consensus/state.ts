@@ -77,6 +77,11 @@ export class State {
     this.#hardState = { term, vote };
     this.log = new Log(init.entries, term, init.base ?? noBase);
     this.snapshot = init.snapshot;
+    if (this.snapshot === undefined && this.log.base.index > 0) {
+      throw new Error(
+        `The stored log begins behind ${this.log.base.index} without a snapshot. Let this node join anew.`,
+      );
+    }
     if (init.snapshot === undefined) this.configurations.appended(init.entries);
     else this.#beginBehind(init.snapshot);
   }

@@ -1,7 +1,7 @@
 import { readdir, stat } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { labels } from '../../docker/container.ts';
 import { connectEngine, type Engine } from '../../docker/engine.ts';
 import type { FleetNode } from '../../docker/fleet.ts';
@@ -75,8 +75,15 @@ describe.skipIf(engine === undefined)('a fleet of containers (needs a Docker eng
     expect(nodes.map(({ admin, state }) => [admin, state])).toEqual(
       [0, 1, 2].map((offset) => [`http://127.0.0.1:${portFirst + offset}`, 'running']),
     );
-    const status = await askAny([node('node-3')], await signToken(home));
-    expect(status?.nodes.filter((each) => each.reachable)).toHaveLength(3);
+    const token = await signToken(home);
+    // The one that started last may not have looked up all the others yet.
+    await vi.waitFor(
+      async () => {
+        const status = await askAny([node('node-3')], token);
+        expect(status?.nodes.filter((each) => each.reachable)).toHaveLength(3);
+      },
+      { timeout: 20_000, interval: 200 },
+    );
   });
 
   it('gives containers no rights, and nothing secret that inspect would show', async () => {
