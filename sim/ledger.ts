@@ -20,6 +20,8 @@ export interface LedgerAgent {
   before?: LedgerPlacement | undefined;
   /** The latest decision. */
   placement: LedgerPlacement | undefined;
+  /** Since that decision the log said that no node can take it: its host gave it up, or is gone. */
+  waits?: boolean | undefined;
   /** The last epoch that the log called active. */
   active: LedgerPlacement | undefined;
 }
@@ -115,6 +117,11 @@ export class Ledger implements Observer {
       if (record === undefined) return;
       record.before = record.placement;
       record.placement = placement;
+      record.waits = undefined;
+    },
+    agentPending: ({ agent }) => {
+      const record = this.agents.get(agent);
+      if (record !== undefined) record.waits = true;
     },
     agentActive: ({ agent, epoch }) => {
       const record = this.agents.get(agent);

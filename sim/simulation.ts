@@ -199,8 +199,9 @@ export class Simulation {
   #isEligible(agent: string, nodes: ReadonlySet<NodeId>): boolean {
     const needs = this.operators.needs(agent);
     return [...nodes].some((node) => {
-      if (this.ledger.members.get(node)?.draining && this.ledger.agents.get(agent)?.placement?.host !== node)
-        return false;
+      // A draining node keeps an agent that nobody else can take for as long as it runs there, and takes none.
+      const record = this.ledger.agents.get(agent);
+      if (this.ledger.members.get(node)?.draining && (record?.placement?.host !== node || record.waits)) return false;
       const { capabilities, agentsMax } = this.world.host(node).profile;
       return needs.every((need) => capabilities.includes(need)) && this.ledger.othersOn(node, agent) < agentsMax;
     });

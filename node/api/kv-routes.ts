@@ -1,5 +1,4 @@
 import type { FastifyRequest } from 'fastify';
-import { errors } from '../core/errors.ts';
 import { limits } from '../core/settings.ts';
 import { perform, type Route, read, refuseAbove } from './routes.ts';
 import { KvListQuery, KvWriteQuery, ReadQuery } from './schemas.ts';
@@ -10,15 +9,7 @@ const indexHeader = 'conclave-index';
 const bytes = 'application/octet-stream';
 const nothing = new Uint8Array(0);
 
-/** Said where it would be passed over in silence: a write that is sent again may take effect again. */
-function refuseIdempotencyKey({ headers }: FastifyRequest): void {
-  if (headers['idempotency-key'] === undefined) return;
-  const reason = 'the header "idempotency-key" is for deploys and tasks; a write of a key is made once by "if-index"';
-  throw errors.bodyMalformed({ reason });
-}
-
 function conditionOf(request: FastifyRequest): { ifIndex?: number } {
-  refuseIdempotencyKey(request);
   const { 'if-index': ifIndex } = request.query as KvWriteQuery;
   return ifIndex === undefined ? {} : { ifIndex: Number(ifIndex) };
 }

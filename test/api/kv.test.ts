@@ -99,14 +99,6 @@ describe('what is refused', () => {
     expect((await send('PUT', '/a', Buffer.alloc(limits.kvValueBytesMax))).statusCode).toBe(200);
   });
 
-  it('is a key for sending again, which would not be heeded', async () => {
-    for (const method of ['PUT', 'DELETE'] as const) {
-      const answer = await send(method, '/a', method === 'PUT' ? 'x' : undefined, { 'idempotency-key': 'k1' });
-      expect([method, answer.statusCode, answer.json().error.code]).toEqual([method, 400, 'bodyMalformed']);
-    }
-    expect(node.asked).toEqual([]);
-  });
-
   it('is everything without a token', async () => {
     for (const { method, url } of kvRoutes) {
       const answer = await server.inject({ method: method as 'GET', url: url.replace('*', 'a') });

@@ -112,6 +112,11 @@ export const placement: readonly Mutant[] = [
     room,
     what: 'What an agent needs of its host is looked at when it is deployed, and not kept: it is placed where that is not.',
     file: 'node/core/apply.ts',
-    edits: [{ from: 'capabilities: command.capabilities,', to: 'capabilities: [],' }],
+    edits: [
+      {
+        from: 'const capabilities = neededCapabilities(command.capabilities, interpreter);',
+        to: 'const capabilities = neededCapabilities([], interpreter);',
+      },
+    ],
   },
 ];
