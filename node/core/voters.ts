@@ -115,14 +115,17 @@ export function chooseFounders(founder: NodeId, siteOf: ReadonlyMap<NodeId, stri
 }
 
 /**
- * Voters that are dead for so long that they are to be replaced, in the order of the configuration. One that others can
- * reach and that does not answer the leader, its disk hanging or a link cut, is as good as dead to the majority.
+ * Voters that are dead for so long that they are to be replaced, the one first that died first: it is the least likely to
+ * come back, and to let go of one that does could cost the majority. One that others can reach and that does not answer the
+ * leader, its disk hanging or a link cut, is as good as dead to the majority.
  */
 function lostVoters({ self, voters, members }: VoterPicture, { voterGraceMs }: VoterRules): NodeId[] {
-  return voters.filter((node) => {
-    const member = members.get(node);
-    return node !== self && member !== undefined && Math.max(member.deadMs, member.silentMs) >= voterGraceMs;
-  });
+  const isDead = ({ membership }: VoterCandidate): boolean => membership !== 'alive';
+  return voters
+    .flatMap((node) => members.get(node) ?? [])
+    .filter(({ node, deadMs, silentMs }) => node !== self && Math.max(deadMs, silentMs) >= voterGraceMs)
+    .sort((a, b) => Number(isDead(b)) - Number(isDead(a)) || (isDead(a) ? a.since - b.since : b.silentMs - a.silentMs))
+    .map(({ node }) => node);
 }
 
 function howLost(member: VoterCandidate | undefined): string {

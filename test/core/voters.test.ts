@@ -88,6 +88,14 @@ describe('a learner is made a voter', () => {
     expect(nextVoterChange(picture(patient, 5), rules)).toBeUndefined();
   });
 
+  test('or, with nobody to take a place, the voter goes that died first: another may come back', () => {
+    const died = (since: number) => ({ ...dead, since });
+    const members = all(5, (n) => (n === 3 ? died(40) : n === 5 ? died(20) : {}));
+    expect(nextVoterChange(picture(members, 5), rules)).toMatchObject({ node: 'n5', votes: false });
+    const silent = all(5, (n) => (n === 3 ? { answers: false, silentMs: 9_000 } : n === 5 ? died(20) : {}));
+    expect(nextVoterChange(picture(silent, 5), rules)).toMatchObject({ node: 'n5', votes: false });
+  });
+
   test('before the dead voter goes whose place it takes', () => {
     const members = all(6, (n) => (n === 3 ? dead : {}));
     const first = picture(members, 5);
