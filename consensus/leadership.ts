@@ -218,14 +218,10 @@ export class Leadership {
     if (successor !== undefined) this.#state.sendEarly(successor, { type: 'transferLeadership', body: { term } });
   }
 
-  /** It may take over: it answered lately, and its connection has not closed since. */
+  /** It may take over: it answered lately. */
   #answers(voter: string): boolean {
     const { nowMs, options } = this.#state;
-    const { lastAckMs, lostMs } = this.replication.progress.get(voter) ?? {
-      lastAckMs: Number.NEGATIVE_INFINITY,
-      lostMs: 0,
-    };
-    return nowMs - lastAckMs < options.electionTimeoutMsMin && lastAckMs >= lostMs;
+    return this.replication.progress.get(voter)?.answeredWithin(options.electionTimeoutMsMin, nowMs) ?? false;
   }
 
   #lapsesAtMs(): number {

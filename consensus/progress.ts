@@ -81,6 +81,11 @@ export class Progress implements ProgressView {
     return this.#heartbeats() < this.#limits.heartbeatsInFlightMax / 2;
   }
 
+  /** It answered what was sent no longer ago than that, and its connection has not closed since. */
+  answeredWithin(ms: number, nowMs: number): boolean {
+    return nowMs - this.lastAckMs < ms && this.lastAckMs >= this.lostMs;
+  }
+
   /** Takes note of a request. While streaming, what was sent counts as taken until the follower says otherwise. */
   sent(flight: Flight): void {
     if (!carries(flight)) this.#makeRoomForHeartbeat();

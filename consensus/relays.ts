@@ -78,9 +78,9 @@ export class Relays {
     return progress !== undefined && progress.relay === undefined && this.#isWell(progress);
   }
 
-  #isWell({ state, lastAckMs }: Progress): boolean {
+  #isWell(progress: Progress): boolean {
     const { nowMs, options } = this.#state;
-    return state === 'replicate' && nowMs - lastAckMs < options.electionTimeoutMsMin / 2;
+    return progress.state === 'replicate' && progress.answeredWithin(options.electionTimeoutMsMin / 2, nowMs);
   }
 
   #takeBack(): void {

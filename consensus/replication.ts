@@ -188,10 +188,9 @@ export class Replication {
     return nextIndex <= this.#state.log.base.index;
   }
 
-  /** Lately, and since its connection closed. */
-  #answers({ lastAckMs, lostMs }: Progress): boolean {
+  #answers(progress: Progress): boolean {
     const { nowMs, options } = this.#state;
-    return nowMs - lastAckMs < options.electionTimeoutMsMax && lastAckMs >= lostMs;
+    return progress.answeredWithin(options.electionTimeoutMsMax, nowMs);
   }
 
   #sendChunks(to: string, transfer: SnapshotTransfer): void {
