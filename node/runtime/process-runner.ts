@@ -17,6 +17,7 @@ import {
   startLine,
 } from './process-protocol.ts';
 import { ProcessTable, type Usage, usageBySession } from './process-table.ts';
+import { newInstance, type RunnerInstance, RunnerInstances } from './runner-instances.ts';
 
 export interface ProcessLimits {
   /** Resident, of the process and its children together; measured now and then. */
@@ -67,38 +68,29 @@ export interface ProcessRunnerInit {
 
 type Asked = 'describe' | 'start' | 'handle' | 'goBack' | 'ping';
 
-interface Instance {
-  agent: string;
+interface Instance extends RunnerInstance {
   agentType: string;
-  epoch: number;
   process: AgentProcess | undefined;
-  timer: NodeJS.Timeout | undefined;
   form: StateForm;
   /** The last checkpoint; none before the first. */
   state: Uint8Array | undefined;
-  started: boolean;
   /** The last question, and what it was while there is no answer. */
   asked: number;
   pending: Asked | undefined;
-  running: string | undefined;
   /** Why the running task is refused, while the state before it is being restored. */
   refusal: string;
-  waiting: { task: string; payload: Uint8Array }[];
   /** Processor time when what is running began; none: not measured yet. */
   cpuMsBefore: number | undefined;
   restMs: number;
 }
 
 const sweepIntervalMs = 250;
-const reasonLengthMax = 2_000;
 const mb = 1024 * 1024;
 /**
  * The system's own limit stands above the measured one, for what grows faster than is measured: by as much as engines
  * such as V8 reserve without using it.
  */
 const reservedMb = 1_024;
-
-const keyOf = (agent: string, epoch: number): string => `${agent}/${epoch}`;
 
 /**
  * Makes a runner of `process` agents and ends what an earlier start of this node left running. Throws what the file system
@@ -118,7 +110,7 @@ class ProcessRunner implements Runner {
   readonly #files: ModuleFiles;
   readonly #table: ProcessTable;
   readonly #scratch: string;
-  readonly #instances = new Map<string, Instance>();
+  readonly #instances: RunnerInstances<Instance>;
   readonly #ending = new Set<Promise<void>>();
   #sweepTimer: NodeJS.Timeout | undefined;
   #sweeping = false;
@@ -132,49 +124,46 @@ class ProcessRunner implements Runner {
     this.#scratch = join(init.directory, 'scratch');
     rmSync(this.#scratch, { recursive: true, force: true });
     mkdirSync(this.#scratch, { recursive: true, mode: 0o700 });
+    this.#instances = new RunnerInstances({
+      tasksWaitingMax: this.#limits.tasksWaitingMax,
+      release: (instance, why) => this.#release(instance, why),
+      failed: init.events.failed,
+    });
   }
 
   start({ agent, agentType, epoch, source, interpreter = '', state }: Parameters<Runner['start']>[0]): void {
     if (this.#stopped) return;
     this.stop(agent, epoch);
     const instance: Instance = {
-      ...{ agent, agentType, epoch, state, process: undefined, timer: undefined, form: 'json', started: false },
-      ...{ asked: 0, pending: undefined, running: undefined, refusal: '', waiting: [], cpuMsBefore: 0, restMs: 0 },
+      ...newInstance(agent, epoch),
+      ...{ agentType, state, process: undefined, form: 'json', asked: 0, pending: undefined },
+      ...{ refusal: '', cpuMsBefore: 0, restMs: 0 },
     };
-    this.#instances.set(keyOf(agent, epoch), instance);
+    this.#instances.add(instance);
     try {
       instance.process = this.#launch(instance, interpreter, source);
     } catch (error) {
-      // Later, as all other answers: the caller is in the middle of its own work.
-      setImmediate(() => this.#fail(instance, `it cannot be started: ${(error as Error).message}`));
+      this.#instances.failSoon(instance, `it cannot be started: ${(error as Error).message}`);
       return;
     }
     this.#ask(instance, 'describe', describeLine);
-    this.#expectWithin(instance, this.#limits.startTimeoutMs, 'it did not start');
+    this.#instances.expectWithin(instance, this.#limits.startTimeoutMs, 'it did not start');
     this.#sweepTimer ??= setInterval(() => void this.#sweep(), sweepIntervalMs).unref();
   }
 
-  /** A task for an instance that is gone is dropped: its end was told or asked for, and whoever knows runs it again. */
   run(agent: string, epoch: number, task: string, payload: Uint8Array): void {
-    const instance = this.#instances.get(keyOf(agent, epoch));
-    if (instance === undefined) return;
-    if (instance.waiting.length >= this.#limits.tasksWaitingMax) {
-      setImmediate(() => this.#fail(instance, `more than ${this.#limits.tasksWaitingMax} tasks wait for it`));
-      return;
-    }
-    instance.waiting.push({ task, payload: new Uint8Array(payload) });
-    this.#runNext(instance);
+    const instance = this.#instances.queue(agent, epoch, task, payload);
+    if (instance !== undefined) this.#runNext(instance);
   }
 
   stop(agent: string, epoch: number): void {
-    const instance = this.#instances.get(keyOf(agent, epoch));
-    if (instance !== undefined) this.#end(instance, 'asked');
+    this.#instances.stop(agent, epoch);
   }
 
   async stopAll(): Promise<void> {
     this.#stopped = true;
     clearInterval(this.#sweepTimer);
-    for (const instance of this.#instances.values()) this.#end(instance, 'asked');
+    this.#instances.stopAll();
     await Promise.all(this.#ending);
   }
 
@@ -195,7 +184,7 @@ class ProcessRunner implements Runner {
       graceMs,
       printed: { lineLengthMax, linesPerSMax, write: (line) => log?.(instance.agent, line) },
       onLine: (line) => this.#onLine(instance, line),
-      onBroken: (reason) => this.#fail(instance, reason),
+      onBroken: (reason) => this.#instances.fail(instance, reason),
     });
   }
 
@@ -207,10 +196,8 @@ class ProcessRunner implements Runner {
   }
 
   #runNext(instance: Instance): void {
-    if (!instance.started || instance.running !== undefined || instance.pending !== undefined) return;
-    const next = instance.waiting.shift();
+    const next = instance.pending === undefined ? this.#instances.next(instance) : undefined;
     if (next === undefined) return;
-    instance.running = next.task;
     instance.cpuMsBefore = undefined;
     try {
       this.#ask(instance, 'handle', (id) => handleLine(id, next.payload));
@@ -220,13 +207,7 @@ class ProcessRunner implements Runner {
       );
       return;
     }
-    this.#expectWithin(instance, this.#limits.taskTimeoutMs, `it did not answer task ${next.task}`);
-  }
-
-  #expectWithin(instance: Instance, withinMs: number, otherwise: string): void {
-    clearTimeout(instance.timer);
-    instance.timer = setTimeout(() => this.#fail(instance, `${otherwise} within ${withinMs} ms`), withinMs);
-    instance.timer.unref();
+    this.#instances.expectWithin(instance, this.#limits.taskTimeoutMs, `it did not answer task ${next.task}`);
   }
 
   /** What comes from the process is an agent's to say, so its form is checked: an agent must not fail the node. */
@@ -234,29 +215,31 @@ class ProcessRunner implements Runner {
     const answer = readAnswer(line);
     const { pending } = instance;
     if (answer === undefined || pending === undefined || answer.id !== instance.asked) {
-      this.#fail(instance, `it said what nobody asked for: ${line.slice(0, 100)}`);
+      this.#instances.fail(instance, `it said what nobody asked for: ${line.slice(0, 100)}`);
       return;
     }
     instance.pending = undefined;
     try {
       this.#answers[pending](instance, answer);
     } catch (error) {
-      this.#fail(instance, `what it said cannot be kept: ${(error as Error).message}`);
+      this.#instances.fail(instance, `what it said cannot be kept: ${(error as Error).message}`);
     }
   }
 
   readonly #answers: { [A in Asked]: (instance: Instance, answer: Answer) => void } = {
     describe: (instance, answer) => {
       const form = answer.ok ? readDescription(answer.result) : undefined;
-      if (form === undefined) return this.#fail(instance, 'it does not describe itself as this protocol asks for');
+      if (form === undefined)
+        return this.#instances.fail(instance, 'it does not describe itself as this protocol asks for');
       instance.form = form;
       this.#restore(instance, 'start');
     },
     start: (instance, answer) => {
       const step = instance.state === undefined ? 'init failed' : 'its state cannot be restored';
-      if (!answer.ok) return this.#fail(instance, `${step}: ${answer.message}`);
+      if (!answer.ok) return this.#instances.fail(instance, `${step}: ${answer.message}`);
       const state = readState(instance.form, answer.result);
-      if (state === undefined) return this.#fail(instance, `${step}: the answer has no state as ${instance.form}`);
+      if (state === undefined)
+        return this.#instances.fail(instance, `${step}: the answer has no state as ${instance.form}`);
       clearTimeout(instance.timer);
       instance.state = state;
       instance.started = true;
@@ -276,7 +259,7 @@ class ProcessRunner implements Runner {
     },
     goBack: (instance, answer) => {
       if (answer.ok) return this.#finish(instance, false, reasonBytes(instance.refusal));
-      this.#fail(instance, `the state before a refused task cannot be restored: ${answer.message}`);
+      this.#instances.fail(instance, `the state before a refused task cannot be restored: ${answer.message}`);
     },
     ping: (instance) => {
       clearTimeout(instance.timer);
@@ -289,13 +272,13 @@ class ProcessRunner implements Runner {
     try {
       this.#ask(instance, what, (id) => startLine(id, { agent, type, epoch }, form, state));
     } catch (error) {
-      this.#fail(instance, `its state cannot be restored: ${(error as Error).message}`);
+      this.#instances.fail(instance, `its state cannot be restored: ${(error as Error).message}`);
     }
   }
 
   #finish(instance: Instance, ok: boolean, value: Uint8Array): void {
     const { agent, epoch, running, state } = instance;
-    if (this.#instances.get(keyOf(agent, epoch)) !== instance || running === undefined || state === undefined) return;
+    if (!this.#instances.has(instance) || running === undefined || state === undefined) return;
     clearTimeout(instance.timer);
     instance.running = undefined;
     instance.restMs = 0;
@@ -303,18 +286,8 @@ class ProcessRunner implements Runner {
     this.#runNext(instance);
   }
 
-  #fail(instance: Instance, reason: string): void {
-    if (this.#instances.get(keyOf(instance.agent, instance.epoch)) !== instance) return;
-    this.#end(instance, 'killed');
-    this.#init.events.failed(instance.agent, instance.epoch, reason.slice(0, reasonLengthMax));
-  }
-
-  #end(instance: Instance, how: 'asked' | 'killed'): void {
-    clearTimeout(instance.timer);
-    this.#instances.delete(keyOf(instance.agent, instance.epoch));
-    instance.started = false;
-    instance.waiting = [];
-    const ended = instance.process?.end(how);
+  #release({ process }: Instance, why: 'asked' | 'failed'): void {
+    const ended = process?.end(why === 'asked' ? 'asked' : 'killed');
     if (ended === undefined) return;
     this.#ending.add(ended);
     void ended.then(() => this.#ending.delete(ended));
@@ -323,11 +296,11 @@ class ProcessRunner implements Runner {
   // ---- what they use, and whether they still answer ----
 
   async #sweep(): Promise<void> {
-    if (this.#sweeping || this.#instances.size === 0) return;
+    if (this.#sweeping || this.#instances.all.length === 0) return;
     this.#sweeping = true;
     try {
       const usage = await usageBySession();
-      for (const instance of [...this.#instances.values()]) {
+      for (const instance of this.#instances.all) {
         const used = usage.get(instance.process?.pid ?? 0);
         if (used !== undefined) this.#judge(instance, used);
         this.#ping(instance);
@@ -340,7 +313,7 @@ class ProcessRunner implements Runner {
   #judge(instance: Instance, { residentBytes, cpuMs }: Usage): void {
     const { memoryMbMax, cpuMsMax } = this.#limits;
     if (residentBytes > memoryMbMax * mb) {
-      this.#fail(instance, `it needs more than the ${memoryMbMax} MB of memory that an agent has`);
+      this.#instances.fail(instance, `it needs more than the ${memoryMbMax} MB of memory that an agent has`);
       return;
     }
     const busy = !instance.started || instance.running !== undefined;
@@ -348,7 +321,7 @@ class ProcessRunner implements Runner {
     instance.cpuMsBefore ??= cpuMs;
     if (cpuMs - instance.cpuMsBefore <= cpuMsMax) return;
     const during = instance.running === undefined ? 'its start' : `task ${instance.running}`;
-    this.#fail(instance, `${during} took more than ${cpuMsMax} ms of processor time`);
+    this.#instances.fail(instance, `${during} took more than ${cpuMsMax} ms of processor time`);
   }
 
   #ping(instance: Instance): void {
@@ -357,6 +330,6 @@ class ProcessRunner implements Runner {
     if (instance.restMs < this.#limits.pingIntervalMs) return;
     instance.restMs = 0;
     this.#ask(instance, 'ping', pingLine);
-    this.#expectWithin(instance, this.#limits.pingTimeoutMs, 'at rest it did not answer');
+    this.#instances.expectWithin(instance, this.#limits.pingTimeoutMs, 'at rest it did not answer');
   }
 }

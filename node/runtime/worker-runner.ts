@@ -4,6 +4,7 @@ import { AgentThreads, type AgentThreadsLimits } from './agent-threads.ts';
 import { ModuleFiles } from './module-files.ts';
 import type { Runner, RunnerEvents } from './ports.ts';
 import { PrintedLines } from './printed-lines.ts';
+import { newInstance, type RunnerInstance, RunnerInstances } from './runner-instances.ts';
 import type { FromWorker, ToWorker } from './worker.ts';
 
 export interface WorkerLimits extends AgentThreadsLimits {
@@ -44,25 +45,16 @@ export interface WorkerRunnerInit {
   log?: (agent: string, line: string) => void;
 }
 
-interface Instance {
-  agent: string;
-  epoch: number;
+interface Instance extends RunnerInstance {
   /** None when it could not be made; the instance is about to fail then. */
   worker: Worker | undefined;
-  timer: NodeJS.Timeout | undefined;
-  started: boolean;
-  running: string | undefined;
-  waiting: { task: string; payload: Uint8Array }[];
   measuring: boolean;
 }
 
 const memoryIntervalMs = 250;
 /** An instance at rest is measured only every so many times. */
 const memoryRestTurns = 8;
-const reasonLengthMax = 2_000;
 const mb = 1024 * 1024;
-
-const keyOf = (agent: string, epoch: number): string => `${agent}/${epoch}`;
 
 /** Makes a runner of `worker` agents. Throws what the file system throws when the directory cannot be made. */
 export function createWorkerRunner(init: WorkerRunnerInit): Runner {
@@ -77,7 +69,7 @@ class WorkerRunner implements Runner {
   readonly #init: WorkerRunnerInit;
   readonly #limits: WorkerLimits;
   readonly #modules: ModuleFiles;
-  readonly #instances = new Map<string, Instance>();
+  readonly #instances: RunnerInstances<Instance>;
   readonly #threads: AgentThreads;
   #memoryTimer: NodeJS.Timeout | undefined;
   #memoryTurn = 0;
@@ -88,22 +80,18 @@ class WorkerRunner implements Runner {
     this.#limits = { ...defaultWorkerLimits, ...init.limits };
     this.#modules = new ModuleFiles(init.directory, this.#limits.modulesMax);
     this.#threads = new AgentThreads(init.workerUrl, this.#limits);
+    this.#instances = new RunnerInstances({
+      tasksWaitingMax: this.#limits.tasksWaitingMax,
+      release: ({ worker }) => worker && this.#threads.end(worker),
+      failed: init.events.failed,
+    });
   }
 
   start({ agent, agentType, epoch, source, state }: Parameters<Runner['start']>[0]): void {
     if (this.#stopped) return;
     this.stop(agent, epoch);
-    const instance: Instance = {
-      agent,
-      epoch,
-      worker: undefined,
-      timer: undefined,
-      started: false,
-      running: undefined,
-      waiting: [],
-      measuring: false,
-    };
-    this.#instances.set(keyOf(agent, epoch), instance);
+    const instance: Instance = { ...newInstance(agent, epoch), worker: undefined, measuring: false };
+    this.#instances.add(instance);
     try {
       const moduleUrl = this.#modules.urlOf(source);
       instance.worker = this.#threads.take();
@@ -111,57 +99,40 @@ class WorkerRunner implements Runner {
       const context = { agent, type: agentType, epoch };
       this.#say(instance, { type: 'start', moduleUrl, context, state: state && ownBytes(state) });
     } catch (error) {
-      // Later, as all other answers: the caller is in the middle of its own work.
-      setImmediate(() => this.#fail(instance, `it cannot be started: ${reasonOf(error)}`));
+      this.#instances.failSoon(instance, `it cannot be started: ${reasonOf(error)}`);
       return;
     }
-    this.#expectWithin(instance, this.#limits.startTimeoutMs, 'it did not start');
+    this.#instances.expectWithin(instance, this.#limits.startTimeoutMs, 'it did not start');
     this.#watchMemory();
   }
 
-  /** A task for an instance that is gone is dropped: its end was told or asked for, and whoever knows runs it again. */
   run(agent: string, epoch: number, task: string, payload: Uint8Array): void {
-    const instance = this.#instances.get(keyOf(agent, epoch));
-    if (instance === undefined) return;
-    if (instance.waiting.length >= this.#limits.tasksWaitingMax) {
-      setImmediate(() => this.#fail(instance, `more than ${this.#limits.tasksWaitingMax} tasks wait for it`));
-      return;
-    }
-    instance.waiting.push({ task, payload: ownBytes(payload) });
-    this.#runNext(instance);
+    const instance = this.#instances.queue(agent, epoch, task, payload);
+    if (instance !== undefined) this.#runNext(instance);
   }
 
   stop(agent: string, epoch: number): void {
-    const instance = this.#instances.get(keyOf(agent, epoch));
-    if (instance !== undefined) this.#end(instance);
+    this.#instances.stop(agent, epoch);
   }
 
   async stopAll(): Promise<void> {
     this.#stopped = true;
     clearInterval(this.#memoryTimer);
-    for (const instance of this.#instances.values()) this.#end(instance);
+    this.#instances.stopAll();
     await this.#threads.endAll();
   }
 
   // ---- an instance ----
 
   #runNext(instance: Instance): void {
-    if (!instance.started || instance.running !== undefined) return;
-    const next = instance.waiting.shift();
+    const next = this.#instances.next(instance);
     if (next === undefined) return;
-    instance.running = next.task;
     this.#say(instance, { type: 'run', ...next });
-    this.#expectWithin(instance, this.#limits.taskTimeoutMs, `it did not answer task ${next.task}`);
+    this.#instances.expectWithin(instance, this.#limits.taskTimeoutMs, `it did not answer task ${next.task}`);
   }
 
   #say(instance: Instance, message: ToWorker): void {
     instance.worker?.postMessage(message);
-  }
-
-  #expectWithin(instance: Instance, withinMs: number, otherwise: string): void {
-    clearTimeout(instance.timer);
-    instance.timer = setTimeout(() => this.#fail(instance, `${otherwise} within ${withinMs} ms`), withinMs);
-    instance.timer.unref();
   }
 
   /** What comes from the thread is an agent's to say, so its form is checked: an agent must not fail the node. */
@@ -169,7 +140,7 @@ class WorkerRunner implements Runner {
     const { agent, epoch, started, running } = instance;
     const message = checkedMessage(said);
     if (message?.type === 'failed') {
-      this.#fail(instance, message.reason);
+      this.#instances.fail(instance, message.reason);
     } else if (message?.type === 'started' && !started) {
       clearTimeout(instance.timer);
       instance.started = true;
@@ -182,31 +153,17 @@ class WorkerRunner implements Runner {
       this.#init.events.ran(agent, epoch, message.task, message.ok, message.value, message.change);
       this.#runNext(instance);
     } else {
-      this.#fail(instance, 'its thread said something that nobody asked for');
+      this.#instances.fail(instance, 'its thread said something that nobody asked for');
     }
-  }
-
-  #fail(instance: Instance, reason: string): void {
-    if (this.#instances.get(keyOf(instance.agent, instance.epoch)) !== instance) return;
-    this.#end(instance);
-    this.#init.events.failed(instance.agent, instance.epoch, reason.slice(0, reasonLengthMax));
-  }
-
-  #end(instance: Instance): void {
-    clearTimeout(instance.timer);
-    this.#instances.delete(keyOf(instance.agent, instance.epoch));
-    instance.started = false;
-    instance.waiting = [];
-    if (instance.worker !== undefined) this.#threads.end(instance.worker);
   }
 
   // ---- threads ----
 
   #listen(instance: Instance, worker: Worker): void {
     worker.on('message', (said: unknown) => this.#onMessage(instance, said));
-    worker.on('messageerror', () => this.#fail(instance, 'its thread said something that cannot be read'));
-    worker.on('error', (error: unknown) => this.#fail(instance, this.#whyThreadEnded(error)));
-    worker.on('exit', (code) => this.#fail(instance, `its thread ended with code ${code}`));
+    worker.on('messageerror', () => this.#instances.fail(instance, 'its thread said something that cannot be read'));
+    worker.on('error', (error: unknown) => this.#instances.fail(instance, this.#whyThreadEnded(error)));
+    worker.on('exit', (code) => this.#instances.fail(instance, `its thread ended with code ${code}`));
     const { log } = this.#init;
     for (const stream of [worker.stdout, worker.stderr]) {
       const lines = new PrintedLines({ ...this.#limits, write: (line) => log?.(instance.agent, line) });
@@ -229,7 +186,7 @@ class WorkerRunner implements Runner {
     if (this.#memoryTimer !== undefined) return;
     this.#memoryTimer = setInterval(() => {
       this.#memoryTurn = (this.#memoryTurn + 1) % memoryRestTurns;
-      for (const instance of this.#instances.values()) {
+      for (const instance of this.#instances.all) {
         const busy = !instance.started || instance.running !== undefined;
         if (busy || this.#memoryTurn === 0) void this.#measure(instance);
       }
@@ -243,7 +200,10 @@ class WorkerRunner implements Runner {
     try {
       const { external_memory: externalBytes } = await instance.worker.getHeapStatistics();
       if (externalBytes <= this.#limits.externalMbMax * mb) return;
-      this.#fail(instance, `it needs more than the ${this.#limits.externalMbMax} MB of buffers that an agent has`);
+      this.#instances.fail(
+        instance,
+        `it needs more than the ${this.#limits.externalMbMax} MB of buffers that an agent has`,
+      );
     } catch {
       // The thread has ended, which its own events tell; or this version of Node cannot measure it.
     } finally {

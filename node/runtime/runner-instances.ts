@@ -1,0 +1,112 @@
+import type { RunnerEvents } from './ports.ts';
+
+/** One instance of an agent, as every runner has it; what it runs in is the runner's own. */
+export interface RunnerInstance {
+  agent: string;
+  epoch: number;
+  started: boolean;
+  /** The task that it is at. */
+  running: string | undefined;
+  waiting: { task: string; payload: Uint8Array }[];
+  /** When it has to have answered. */
+  timer: NodeJS.Timeout | undefined;
+}
+
+export interface RunnerInstancesInit<I extends RunnerInstance> {
+  /** Tasks that wait at one instance. */
+  tasksWaitingMax: number;
+  /** Ends what an instance runs in: because it was asked for, or because it failed. */
+  release(instance: I, why: 'asked' | 'failed'): void;
+  failed: RunnerEvents['failed'];
+}
+
+/** An instance that has not started. */
+export const newInstance = (agent: string, epoch: number): RunnerInstance => ({
+  ...{ agent, epoch, started: false, running: undefined, waiting: [], timer: undefined },
+});
+
+const reasonLengthMax = 2_000;
+
+const keyOf = (agent: string, epoch: number): string => `${agent}/${epoch}`;
+
+/** The instances of a runner: their tasks in order, the time that each answer has, and how they end. */
+export class RunnerInstances<I extends RunnerInstance> {
+  readonly #init: RunnerInstancesInit<I>;
+  readonly #byKey = new Map<string, I>();
+
+  constructor(init: RunnerInstancesInit<I>) {
+    this.#init = init;
+  }
+
+  get all(): I[] {
+    return [...this.#byKey.values()];
+  }
+
+  /** It has neither ended nor failed. */
+  has(instance: I): boolean {
+    return this.#byKey.get(keyOf(instance.agent, instance.epoch)) === instance;
+  }
+
+  add(instance: I): void {
+    this.#byKey.set(keyOf(instance.agent, instance.epoch), instance);
+  }
+
+  /**
+   * Has a task wait at its instance, and returns that. A task for an instance that is gone is dropped: its end was told or
+   * asked for, and whoever knows runs it again.
+   */
+  queue(agent: string, epoch: number, task: string, payload: Uint8Array): I | undefined {
+    const instance = this.#byKey.get(keyOf(agent, epoch));
+    if (instance === undefined) return undefined;
+    const { tasksWaitingMax } = this.#init;
+    if (instance.waiting.length >= tasksWaitingMax) {
+      this.failSoon(instance, `more than ${tasksWaitingMax} tasks wait for it`);
+      return undefined;
+    }
+    // A copy: a view holds, and takes along, the whole buffer behind it.
+    instance.waiting.push({ task, payload: new Uint8Array(payload) });
+    return instance;
+  }
+
+  /** Takes the next task, which is the running one from here on. */
+  next(instance: I): { task: string; payload: Uint8Array } | undefined {
+    if (!instance.started || instance.running !== undefined) return undefined;
+    const next = instance.waiting.shift();
+    if (next !== undefined) instance.running = next.task;
+    return next;
+  }
+
+  expectWithin(instance: I, withinMs: number, otherwise: string): void {
+    clearTimeout(instance.timer);
+    instance.timer = setTimeout(() => this.fail(instance, `${otherwise} within ${withinMs} ms`), withinMs);
+    instance.timer.unref();
+  }
+
+  /** Later, as all other answers: the caller is in the middle of its own work. */
+  failSoon(instance: I, reason: string): void {
+    setImmediate(() => this.fail(instance, reason));
+  }
+
+  fail(instance: I, reason: string): void {
+    if (!this.has(instance)) return;
+    this.#end(instance, 'failed');
+    this.#init.failed(instance.agent, instance.epoch, reason.slice(0, reasonLengthMax));
+  }
+
+  stop(agent: string, epoch: number): void {
+    const instance = this.#byKey.get(keyOf(agent, epoch));
+    if (instance !== undefined) this.#end(instance, 'asked');
+  }
+
+  stopAll(): void {
+    for (const instance of this.all) this.#end(instance, 'asked');
+  }
+
+  #end(instance: I, why: 'asked' | 'failed'): void {
+    clearTimeout(instance.timer);
+    this.#byKey.delete(keyOf(instance.agent, instance.epoch));
+    instance.started = false;
+    instance.waiting = [];
+    this.#init.release(instance, why);
+  }
+}
