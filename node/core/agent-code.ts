@@ -1,5 +1,5 @@
 import { whyNotJson } from './plain-json.ts';
-import { fromBytes, toBytes } from './text.ts';
+import { fromBytes, reasonBytes, toBytes } from './text.ts';
 
 /** Where an agent's code runs, as the language there has it: a thread's own, or a place with prototypes of its own. */
 export interface Surroundings {
@@ -128,7 +128,7 @@ export class AgentCode {
       this.#events.failed(`the state before a refused task cannot be restored: ${this.#reasonOf(error)}`);
     const back = (state: unknown): void => {
       this.#state = state;
-      this.#events.ran(false, toBytes(JSON.stringify({ reason })), this.#kept);
+      this.#events.ran(false, reasonBytes(reason), this.#kept);
     };
     try {
       this.#then(this.#restored(this.#module, this.#kept), back, failed);

@@ -9,7 +9,7 @@ import type { StateBytes } from './state-bytes.ts';
 import type { StateChange, StateUpdate } from './state-change.ts';
 import { type StateRead, StateReads } from './state-reads.ts';
 import { type QueuedTask, TaskQueue } from './task-queue.ts';
-import { toBytes } from './text.ts';
+import { reasonBytes } from './text.ts';
 
 export interface Assignment {
   agent: string;
@@ -396,5 +396,3 @@ function whatIsTooLarge(value: Uint8Array, stateBytes: number): string | undefin
 }
 
 const keyOf = (task: QueuedTask): string => `${task.origin}/${task.task}`;
-
-const reasonBytes = (reason: string): Uint8Array => toBytes(JSON.stringify({ reason }));

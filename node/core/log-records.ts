@@ -1,5 +1,6 @@
 import type { Configuration } from '../../consensus/configuration.ts';
 import type { Entry, LogBase, Persist, Snapshot } from '../../consensus/raft.ts';
+import { joined } from './bytes.ts';
 import type { Write } from './effect.ts';
 import { keys, writeEntry, writeJson } from './records.ts';
 import { fromBytes, fromJson } from './text.ts';
@@ -88,24 +89,14 @@ export function readLog(records: ReadonlyMap<string, Uint8Array>): StoredLog {
   const stored = records.get(keys.snapshot);
   if (stored === undefined) return { hardState, entries, base: undefined, snapshot: undefined, snapshotParts: 0 };
   const { index, term, configuration, base, parts } = fromJson(fromBytes(stored)) as SnapshotRecord;
-  const data = joined(parts, (part) => records.get(keys.snapshotPart(part)));
+  const data = joined(snapshotParts(parts, (part) => records.get(keys.snapshotPart(part))));
   return { hardState, entries, base, snapshot: { index, term, configuration, data }, snapshotParts: parts };
 }
 
-function joined(parts: number, read: (part: number) => Uint8Array | undefined): Uint8Array {
-  const values: Uint8Array[] = [];
-  for (let part = 0; part < parts; part++) {
+function snapshotParts(count: number, read: (part: number) => Uint8Array | undefined): Uint8Array[] {
+  return Array.from({ length: count }, (_, part) => {
     const value = read(part);
-    if (value === undefined) {
-      throw new Error(`Part ${part} of the stored snapshot is missing. Nothing was changed. Let this node join anew.`);
-    }
-    values.push(value);
-  }
-  const data = new Uint8Array(values.reduce((sum, { byteLength }) => sum + byteLength, 0));
-  let at = 0;
-  for (const value of values) {
-    data.set(value, at);
-    at += value.byteLength;
-  }
-  return data;
+    if (value !== undefined) return value;
+    throw new Error(`Part ${part} of the stored snapshot is missing. Nothing was changed. Let this node join anew.`);
+  });
 }

@@ -1,3 +1,4 @@
+import { joined } from './bytes.ts';
 import type { StateChange } from './state-change.ts';
 
 /** One piece of a state. Nobody changes its bytes. */
@@ -115,14 +116,4 @@ function cut(bytes: Uint8Array, partBytesMax: number): StatePart[] {
     const from = Math.floor((bytes.byteLength * i) / count);
     return partOf(bytes.slice(from, Math.floor((bytes.byteLength * (i + 1)) / count)));
   });
-}
-
-function joined(pieces: readonly Uint8Array[]): Uint8Array {
-  const all = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.byteLength, 0));
-  let at = 0;
-  for (const piece of pieces) {
-    all.set(piece, at);
-    at += piece.byteLength;
-  }
-  return all;
 }

@@ -1,3 +1,4 @@
+import { joined } from './bytes.ts';
 import type { AgentRecord, ClusterState, Ending, KvRecord, Member, TypeRecord, Voter } from './cluster-state.ts';
 import type { Report } from './effect.ts';
 import type { NodeId } from './message.ts';
@@ -62,16 +63,6 @@ export function encodeState(state: ClusterState): Uint8Array {
   const length = new Uint8Array(lengthBytes);
   new DataView(length.buffer).setUint32(0, json.byteLength);
   return joined([length, json, ...agents, ...[...kv.values()].map(({ value }) => value)]);
-}
-
-function joined(parts: readonly Uint8Array[]): Uint8Array {
-  const bytes = new Uint8Array(parts.reduce((sum, { byteLength }) => sum + byteLength, 0));
-  let at = 0;
-  for (const part of parts) {
-    bytes.set(part, at);
-    at += part.byteLength;
-  }
-  return bytes;
 }
 
 /** Makes a state what `encodeState` was given. Throws on bytes that it did not make. */

@@ -5,6 +5,9 @@ const chunkBytes = 8_192;
 export const toBytes = (text: string): Uint8Array => encoder.encode(text);
 export const fromBytes = (bytes: Uint8Array): string => decoder.decode(bytes);
 
+/** Why a task was refused, in the form of a result. */
+export const reasonBytes = (reason: string): Uint8Array => toBytes(JSON.stringify({ reason }));
+
 function toBase64(bytes: Uint8Array): string {
   let binary = '';
   for (let at = 0; at < bytes.byteLength; at += chunkBytes) {

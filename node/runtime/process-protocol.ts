@@ -1,4 +1,3 @@
-import { toBytes } from '../core/text.ts';
 import type { AgentContext } from './agent.ts';
 import { asLinePart, jsonBytes, parseLine } from './json-line.ts';
 
@@ -73,5 +72,3 @@ export function readState(form: StateForm, result: unknown): Uint8Array | undefi
 export function readResult(result: unknown): Uint8Array {
   return jsonBytes((isObject(result) ? result['result'] : undefined) ?? null);
 }
-
-export const reasonBytes = (reason: string): Uint8Array => toBytes(JSON.stringify({ reason }));

@@ -1,5 +1,6 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { reasonBytes } from '../core/text.ts';
 import { AgentProcess } from './agent-process.ts';
 import { ModuleFiles } from './module-files.ts';
 import type { Runner, RunnerEvents } from './ports.ts';
@@ -12,7 +13,6 @@ import {
   readDescription,
   readResult,
   readState,
-  reasonBytes,
   type StateForm,
   startLine,
 } from './process-protocol.ts';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createProcessRunner } from '../../node/runtime/process-runner.ts';
 import { createWorkerRunner } from '../../node/runtime/worker-runner.ts';
-import { processCounter } from './process-agents.ts';
+import { deeds, processCounter } from './process-agents.ts';
 import { bytes, RunnerStage } from './runner-stage.ts';
 
 interface Limits {
@@ -30,15 +30,7 @@ interface Kit {
 const workerCounter = `
 export default {
   init: (context) => ({ count: 0, name: context.agent, type: context.type, epoch: context.epoch }),
-  async handle(state, task) {
-    state.count += task.add ?? 0;
-    if (task.throw) throw new Error(task.throw);
-    if (task.exit !== undefined) process.exit(task.exit);
-    if (task.spin) for (;;) {}
-    if (task.wait) await new Promise(() => {});
-    if (task.memory) for (const all = []; ; ) all.push(Buffer.alloc(1e6, 1)), Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
-    if (task.print) process.stderr.write(task.print);
-    if (task.large) return { state, result: 'x'.repeat(task.large) };
+  async handle(state, task) {${deeds}    if (task.large) return { state, result: 'x'.repeat(task.large) };
     return { state, result: state.count };
   },
 };`;

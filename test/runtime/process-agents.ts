@@ -14,21 +14,24 @@ const serve = (form, methods) => createInterface({ input: process.stdin }).on('l
   }
 });`;
 
+/** What a counter does to `state` when its `task` says so, the bad things too. */
+export const deeds = `
+  state.count += task.add ?? 0;
+  if (task.throw) throw new Error(task.throw);
+  if (task.exit !== undefined) process.exit(task.exit);
+  if (task.spin) for (;;) {}
+  if (task.wait) await new Promise(() => {});
+  if (task.memory) for (const all = []; ; ) all.push(Buffer.alloc(1e6, 1)), Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
+  if (task.print) process.stderr.write(task.print);
+`;
+
 /** A counter that does what its task says, the bad things too. */
 export const processCounter = `${talk}
 let state;
 serve('json', {
   init({ context }) { state = { count: 0, name: context.agent, type: context.type, epoch: context.epoch }; return { state }; },
   restore(params) { state = params.state; return { state }; },
-  async handle({ task }) {
-    state.count += task.add ?? 0;
-    if (task.throw) throw new Error(task.throw);
-    if (task.exit !== undefined) process.exit(task.exit);
-    if (task.spin) for (;;) {}
-    if (task.wait) await new Promise(() => {});
-    if (task.memory) for (const all = []; ; ) all.push(Buffer.alloc(1e6, 1)), Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
-    if (task.print) process.stderr.write(task.print);
-    if (task.raw) process.stdout.write(task.raw);
+  async handle({ task }) {${deeds}    if (task.raw) process.stdout.write(task.raw);
     if (task.large) return { state, result: 'x'.repeat(task.large) };
     if (task.environment) return { state, result: process.env };
     if (task.child) return { state, result: require('node:child_process').spawn('sleep', ['1000'], { stdio: 'ignore' }).pid };
