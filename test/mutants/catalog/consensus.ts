@@ -268,4 +268,18 @@ export const consensus: readonly Mutant[] = [
     alone: true,
     seedsMax: 1_000,
   },
+  {
+    name: 'old-refusal-answers-a-new-request',
+    room,
+    what: 'Who refuses a request of an earlier term names its round: where the same node leads again, that confirms a read of the present term.',
+    file: 'consensus/following.ts',
+    alone: true,
+    seedsMax: 1_000,
+    edits: [
+      {
+        from: 'conflictIndex: 0, conflictTerm: 0, round: 0 };',
+        to: 'conflictIndex: 0, conflictTerm: 0, round: request.round };',
+      },
+    ],
+  },
 ];
