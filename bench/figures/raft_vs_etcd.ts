@@ -5,7 +5,8 @@ import { type Loaded, load } from '../load/run.ts';
 import { raftAlone } from '../raft-alone.ts';
 import { median, rounded } from '../sample.ts';
 
-const repetitions = 5;
+/** The first client asks each of three nodes as often. */
+const repetitions = 6;
 const valueBytes = 200;
 const warmUpMs = 1_000;
 const measureMs = 3_000;
@@ -24,15 +25,18 @@ interface Side {
 const figureOf = (name: string, kind: Kind, ratioOf: (ours: Loaded, theirs: Loaded) => number): Figure =>
   besideEtcd(name, async (bench, cluster, etcd) => {
     const common = { ...kind, valueBytes, warmUpMs, measureMs };
-    const { nodes } = await cluster.settled();
+    const { nodes: all, leader } = await cluster.settled();
+    const nodes = [leader, ...all.filter((node) => node !== leader)];
+    const leads = await etcd.leader();
+    const members = [leads, ...etcd.members.filter((member) => member !== leads)];
     const ours: Side = {
       order: { ...common, system: 'conclave', urls: nodes.map(({ admin }) => admin), token: cluster.token },
       pids: nodes.map(({ handle }) => Number(handle)),
       results: [],
     };
     const theirs: Side = {
-      order: { ...common, system: 'etcd', urls: etcd.members.map(({ url }) => url), token: '' },
-      pids: etcd.members.map((member) => member.process?.pid ?? 0),
+      order: { ...common, system: 'etcd', urls: members.map(({ url }) => url), token: '' },
+      pids: members.map((member) => member.process?.pid ?? 0),
       results: [],
     };
     return compare(bench, ours, theirs, ratioOf);
@@ -50,7 +54,9 @@ async function compare(
   }
   const values: number[] = [];
   for (let i = 0; i < repetitions; i++) {
-    for (const side of [ours, theirs]) side.results.push(await load(bench, side.order, side.pids));
+    for (const { order, pids, results } of [ours, theirs]) {
+      results.push(await load(bench, { ...order, urls: turned(order.urls, i) }, pids));
+    }
     const [our, their] = [ours.results[i] as Loaded, theirs.results[i] as Loaded];
     values.push(ratioOf(our, their));
     bench.say(`${i + 1} of ${repetitions}: ${describe(our)}; etcd ${describe(their)}`);
@@ -59,6 +65,10 @@ async function compare(
     ours.order.operation === 'write' ? { raft_alone_per_s: rounded(raftAlone(ours.pids.length, valueBytes)) } : {};
   return { values, extra: { ...summary('ours', ours), ...summary('etcd', theirs), ...alone } };
 }
+
+/** The leaders are the first of both: in every pair a client alone asks the leaders of both, or a follower of both. */
+const turned = (urls: readonly string[], by: number): string[] =>
+  urls.map((_, i) => urls[(i + by) % urls.length] as string);
 
 const describe = ({ perSecond, p50Ms, cpuUsEach, cores }: Loaded): string =>
   `${perSecond.toFixed(0)}/s, p50 ${p50Ms.toFixed(2)} ms, ${cpuUsEach.toFixed(0)} µs of CPU each (${cores.toFixed(2)} cores)`;

@@ -136,13 +136,14 @@ export class Decisions {
       const { early, persist, late, installed, committed, reads, readsLost, more } = this.raft.takeOutput();
       const said = early.length + late.length + committed.length + reads.length + readsLost.length;
       if (said === 0 && persist === undefined && installed === undefined && !more) break;
-      for (const { to, message } of early) this.#context.out.sendUrgent(to, message);
       if (persist !== undefined) this.#persist(persist);
       for (const { to, message } of late) this.#context.out.send(to, message);
       if (installed !== undefined) this.#passOver(installed);
       for (const entry of committed) this.#apply(entry);
       for (const { id } of reads) this.#endRead(id, true);
       for (const id of readsLost) this.#endRead(id, false);
+      // Whoever waits for an answer hears first, then those who are told that more is committed.
+      for (const { to, message } of early) this.#context.out.sendUrgent(to, message);
       if (!more) this.#compactIfLong();
     }
     this.#noticeLeadership();
