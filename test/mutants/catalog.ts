@@ -25,6 +25,7 @@ const escaped: ReadonlySet<string> = new Set([
   'any-tail-kept-behind-a-snapshot',
   'relay-passes-on-what-may-be-taken-back',
   'old-command-passes-for-a-new-one',
+  'old-refusal-answers-a-new-request',
   'snapshot-names-proposed-members',
   'figure-eight',
   'leader-decides-before-its-first-entry',
