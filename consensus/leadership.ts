@@ -67,7 +67,7 @@ export class Leadership {
   deadlineMs(): number {
     const transferMs = this.#transfer?.deadlineMs ?? Number.POSITIVE_INFINITY;
     const heartbeatMs = this.replication.progress.size > 0 ? this.#heartbeatAtMs : Number.POSITIVE_INFINITY;
-    return Math.min(heartbeatMs, transferMs, this.#lapsesAtMs());
+    return Math.min(heartbeatMs, transferMs, this.replication.tellAtMs, this.#lapsesAtMs());
   }
 
   /** A majority answered requests that were sent at or after this moment. This node answers itself, at `nowMs`. */
@@ -208,6 +208,7 @@ export class Leadership {
   /** Its removal is committed: tells the others so, and the one with the most of the log to take over at once. */
   #resign(): void {
     this.#over = true;
+    this.replication.tellNow();
     this.replication.flush();
     const { configuration, term } = this.#state;
     const matchOf = (voter: string): number => this.replication.progress.get(voter)?.matchIndex ?? 0;

@@ -7,6 +7,8 @@ export interface RaftOptions {
   electionTimeoutMsMin: number;
   /** A voter without a leader stands for election within this; a leader without a majority gives up after it. */
   electionTimeoutMsMax: number;
+  /** That more is committed waits for so long for entries that say it along; 0: it is told at once. */
+  commitToldMsMax: number;
   /** Between the first tries of two voters whose connection to the leader closed at the same time. */
   fastElectionStaggerMs: number;
   /** Between the tries of one voter, while others have not yet noticed that the leader is gone. */
@@ -58,6 +60,7 @@ export const defaultOptions: Readonly<RaftOptions> = {
   heartbeatIntervalMs: 50,
   electionTimeoutMsMin: 600,
   electionTimeoutMsMax: 1200,
+  commitToldMsMax: 5,
   fastElectionStaggerMs: 40,
   fastElectionRetryMs: 10,
   fastElectionTriesMax: 20,

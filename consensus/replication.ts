@@ -9,6 +9,7 @@ export class Replication {
   readonly #state: State;
   readonly #progress = new Map<string, Progress>();
   readonly #leader: string;
+  #tellAtMs = Number.POSITIVE_INFINITY;
 
   /** `leader`: another node leads, and only what is committed is sent, in its name. */
   constructor(state: State, leader = '') {
@@ -68,8 +69,11 @@ export class Replication {
 
   /** Sends each follower what it lacks, within the limits of what may be on its way. */
   flush(): void {
-    const { commitIndex, options } = this.#state;
+    const { commitIndex, nowMs, options } = this.#state;
     const lastIndex = this.#lastIndex;
+    // Entries on their way say it, too. A relay has no clock, and hears of little else.
+    const isDue = nowMs >= this.#tellAtMs || this.#leader !== '' || options.commitToldMsMax === 0;
+    let untold = false;
     for (const [to, progress] of this.#progress) {
       if (progress.relay !== undefined) continue;
       this.#noticeLack(progress);
@@ -87,8 +91,22 @@ export class Replication {
         if (!progress.maySend || progress.nextIndex > lastIndex) break;
         this.#send(to, progress, progress.nextIndex - 1, this.#entriesFor(progress));
       }
-      if (progress.toldCommitIndex < Math.min(commitIndex, this.#agreedIndex(progress))) this.#tellCommit(to, progress);
+      if (progress.toldCommitIndex >= Math.min(commitIndex, this.#agreedIndex(progress))) continue;
+      if (isDue) this.#tellCommit(to, progress);
+      else untold = true;
     }
+    if (!untold) this.#tellAtMs = Number.POSITIVE_INFINITY;
+    else if (this.#tellAtMs === Number.POSITIVE_INFINITY) this.#tellAtMs = nowMs + options.commitToldMsMax;
+  }
+
+  /** When followers are told at the latest that more is committed; Infinity: they know. */
+  get tellAtMs(): number {
+    return this.#tellAtMs;
+  }
+
+  /** There will be no entries that say it along. */
+  tellNow(): void {
+    this.#tellAtMs = this.#state.nowMs;
   }
 
   /** To everybody, also to those who have not answered: a probe that may be lost is made again without its load. */

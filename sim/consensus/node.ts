@@ -68,8 +68,11 @@ export class ConsensusNode implements SimNode {
     if (isNew) this.#out.persist([writeJson(keys.hardState, hardState), ...entries.map(writeEntry)]);
     const { base, snapshot } = stored;
     if (snapshot !== undefined) this.#restore(snapshot);
-    const { snapshotChunkBytes, directLearnersMin } = settings;
-    const options: Partial<RaftOptions> = { snapshotChunkBytes, directLearnersMin };
+    const { snapshotChunkBytes, directLearnersMin, commitToldMsMax } = settings;
+    const options: Partial<RaftOptions> = {
+      ...{ snapshotChunkBytes, directLearnersMin },
+      ...(commitToldMsMax !== undefined && { commitToldMsMax }),
+    };
     this.#raft = new Raft({ id, hardState, entries, base, snapshot, options, random, nowMs: at.nowMs });
   }
 

@@ -7,6 +7,7 @@ export interface ConsensusSettings {
   keptEntries: number;
   snapshotChunkBytes: number;
   directLearnersMin: number;
+  commitToldMsMax?: number;
   sessions: SessionLimits;
 }
 
@@ -16,6 +17,7 @@ export function drawSettings(random: Random): ConsensusSettings {
     keptEntries: random.pick([0, 3, 20]),
     snapshotChunkBytes: random.pick([64, 200, 10_000]),
     directLearnersMin: random.pick([1, 2, 16]),
+    commitToldMsMax: random.pick([0, 5, 30]),
     sessions: { sessionsMax: random.pick([3, 100]), resultsMax: 4, idleEntriesMax: random.pick([30, 1_000_000]) },
   };
 }

@@ -6,7 +6,7 @@ const voters = ['a', 'b', 'c'];
 
 /** A leader of three whose first entry is committed; `at` is its time. */
 function ready(options?: Parameters<typeof single>[3]) {
-  const raft = single('a', logOf(voters, []), 1, options);
+  const raft = single('a', logOf(voters, []), 1, { commitToldMsMax: 0, ...options });
   const atMs = 1_300;
   const output = elect(raft, ['b', 'c'], atMs);
   raft.receive('b', success(output, 'b', raft.lastIndex), atMs);

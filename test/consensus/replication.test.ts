@@ -279,13 +279,39 @@ describe('a leader', () => {
     expect(raft.commitIndex).toBe(2);
   });
 
-  it('lets its followers know at once what is committed', () => {
-    const cluster = new Cluster(1, abc);
+  it.each([
+    [0, 8],
+    [5, 13],
+    [20, 28],
+  ])('lets its followers know within %d ms what is committed', (commitToldMsMax, withinMs) => {
+    const cluster = new Cluster(1, abc, { commitToldMsMax });
     const leader = cluster.leader();
     cluster.run(200);
     const beganMs = cluster.nowMs;
     cluster.commit('now', leader, abc);
-    expect(cluster.nowMs - beganMs).toBeLessThan(8);
+    expect(cluster.nowMs - beganMs).toBeLessThan(withinMs);
+  });
+
+  it('tells what is committed along with the next entries, if they come soon', () => {
+    const raft = single('a', logOf(abc, []), 1);
+    const began = elect(raft, ['b'], 1_300);
+    raft.receive('b', success(began, 'b', 2), 1_301);
+    expect(saidTo(settle(raft), 'b', 'appendRequest')).toEqual([]);
+    expect(raft.deadlineMs()).toBe(1_306);
+    raft.propose(Buffer.from('x'), 1_303);
+    expect(saidTo(settle(raft), 'b', 'appendRequest')).toMatchObject([{ commitIndex: 2, entries: [{ index: 3 }] }]);
+    expect(raft.deadlineMs()).toBe(1_350);
+    raft.receive('b', success(began, 'b', 2), 1_304);
+    settle(raft);
+  });
+
+  it('tells it alone when they do not, and at once when it goes', () => {
+    const raft = single('a', logOf(abc, []), 1);
+    const began = elect(raft, ['b'], 1_300);
+    raft.receive('b', success(began, 'b', 2), 1_301);
+    settle(raft);
+    raft.tick(1_306);
+    expect(saidTo(settle(raft), 'b', 'appendRequest')).toMatchObject([{ round: 0, commitIndex: 2, entries: [] }]);
   });
 
   it('hands out what is committed in order and in portions', () => {

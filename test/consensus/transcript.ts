@@ -1,4 +1,4 @@
-import { type Configuration, type Entry, entryKinds, Raft } from '../../consensus/raft.ts';
+import { type Configuration, type Entry, entryKinds, Raft, type RaftOptions } from '../../consensus/raft.ts';
 import type { Disk } from './disk.ts';
 import { membersText, Narrator } from './narrator.ts';
 import { type Letter, Stage } from './stage.ts';
@@ -72,7 +72,8 @@ export function play(story: string): string {
 
 class Player {
   readonly narrator = new Narrator();
-  #options = {};
+  /** Every message stands for itself. */
+  #options: Partial<RaftOptions> = { commitToldMsMax: 0 };
   // Nobody draws lots in a story: every timeout is the middle one.
   #stage: Stage | undefined;
   #founded: Entry[] = [];

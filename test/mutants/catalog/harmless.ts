@@ -5,12 +5,12 @@ export const harmless: readonly Mutant[] = [
   {
     name: 'commit-told-with-the-heartbeat',
     room: 'consensus',
-    what: 'Followers hear what is committed with the next heartbeat instead of at once: later, and not too late.',
+    what: 'Followers hear what is committed with the next heartbeat instead of some ms after it is: later, and not too late.',
     file: 'consensus/replication.ts',
     edits: [
       {
-        from: 'if (progress.toldCommitIndex < Math.min(commitIndex, this.#agreedIndex(progress))) this.#tellCommit(to, progress);',
-        to: 'if (progress.toldCommitIndex < 0) this.#tellCommit(to, progress);',
+        from: 'if (isDue) this.#tellCommit(to, progress);',
+        to: 'if (isDue) continue;',
       },
     ],
     harmless: true,
