@@ -69,5 +69,6 @@ function drainText({ name, status, drain }: DrainJson): string {
   if (drain.done) return `${name} is drained: it may be switched off.${kept}`;
   const late = drain.overdue ? ', longer than it should take' : '';
   const waits = drain.waits_for.map((what) => `\n  waits for ${what}`).join('');
-  return `${name} is draining${late}: ${drain.agents} agents and the states of ${drain.states} others are left.${waits}${kept}`;
+  const left = `agents that are left: ${drain.agents}, states of others: ${drain.states}`;
+  return `${name} is draining${late}; ${left}${waits}${kept}`;
 }
