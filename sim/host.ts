@@ -340,6 +340,8 @@ export class Host {
       startAgent: (effect) => this.#runner?.start(effect),
       stopAgent: ({ agent, epoch }) => this.#runner?.stop(agent, epoch),
       runTask: (effect) => this.#runner?.run(effect),
+      cancelTask: nothing,
+      progress: nothing,
       exit: ({ code, reason }) => this.#exit('exit', code, reason),
     };
   }

@@ -102,6 +102,10 @@ export class Trace {
       if (!isWhole) this.#mixNumber(state.offset);
       this.#mixInstance(event, isWhole ? state : state.inserted);
     },
+    taskProgress: (event) => {
+      this.#mixText(event.task);
+      this.#mixInstance(event, event.value);
+    },
     agentFailed: (event) => {
       this.#mixInstance(event, undefined);
       this.#mixText(event.reason);
@@ -123,6 +127,15 @@ export class Trace {
     runTask: (effect: EffectOf<'runTask'>) => {
       this.#mixText(effect.task);
       this.#mixInstance(effect, effect.payload);
+    },
+    cancelTask: (effect) => {
+      this.#mixText(effect.task);
+      this.#mixInstance(effect, undefined);
+    },
+    progress: ({ request, number, value }) => {
+      this.#mixText(request);
+      this.#mixWord(number);
+      this.#mixWord(hashBytes(value));
     },
     reply: ({ request, outcome }) => {
       this.#mixText(request);

@@ -47,6 +47,10 @@ export type Effect =
   | { type: 'stopAgent'; agent: string; epoch: number }
   /** For an agent that has started. Passes writes: what it leads to is answered only when it is on a majority of disks, and the next task goes on from it meanwhile. */
   | { type: 'runTask'; agent: string; epoch: number; task: string; payload: Uint8Array }
+  /** Asks the code to give up a task that runs; passes writes as it promises nothing. */
+  | { type: 'cancelTask'; agent: string; epoch: number; task: string }
+  /** What a request's task has to tell before it is done; passes writes, as it promises nothing. */
+  | { type: 'progress'; request: string; number: number; value: Uint8Array }
   /** `urgent`: what it says is committed, or kept by a majority of holders, whatever this disk is still to write. */
   | { type: 'reply'; request: string; outcome: Outcome; urgent?: boolean }
   | { type: 'report'; report: Report }
@@ -58,8 +62,10 @@ export type Effect =
 export type EffectType = Effect['type'];
 export type EffectOf<T extends EffectType> = Extract<Effect, { type: T }>;
 
+const promiseNothing: ReadonlySet<EffectType> = new Set(['runTask', 'cancelTask', 'progress']);
+
 /** Whether a host runs it at once, whatever is being written. */
 export function passesWrites(effect: Effect): boolean {
   if (effect.type === 'send' || effect.type === 'reply') return effect.urgent === true;
-  return effect.type === 'runTask';
+  return promiseNothing.has(effect.type);
 }

@@ -29,6 +29,8 @@ export type Event =
   | { type: 'stop' }
   | { type: 'agentStarted'; agent: string; epoch: number; state: Uint8Array }
   | { type: 'taskRan'; agent: string; epoch: number; task: string; ok: boolean; value: Uint8Array; state: StateUpdate }
+  /** What a running task has to tell before it is done, JSON. */
+  | { type: 'taskProgress'; agent: string; epoch: number; task: string; value: Uint8Array }
   /** The instance is gone: crash, hang, out of memory, or it could not start. */
   | { type: 'agentFailed'; agent: string; epoch: number; reason: string };
 

@@ -251,6 +251,7 @@ export class Node {
     stop: () => this.#membership.leave(),
     agentStarted: (event) => this.#hosting.onStarted(event),
     taskRan: (event) => this.#hosting.onRan(event),
+    taskProgress: () => {},
     agentFailed: (event) => this.#hosting.onFailed(event),
   };
 

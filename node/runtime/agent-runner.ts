@@ -15,6 +15,9 @@ export function createAgentRunner(workers: Runner, processes: Runner): Runner {
     run(agent, epoch, task, payload) {
       for (const runner of both) runner.run(agent, epoch, task, payload);
     },
+    cancel(agent, epoch, task) {
+      for (const runner of both) runner.cancel(agent, epoch, task);
+    },
     stop,
     async stopAll() {
       await Promise.all(both.map((runner) => runner.stopAll()));

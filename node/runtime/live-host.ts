@@ -22,6 +22,12 @@ export interface LiveHostInit {
   log(level: 'info' | 'warn' | 'error', text: string, details?: Record<string, unknown>): void;
 }
 
+interface Asked {
+  resolve(outcome: Outcome): void;
+  /** Told what a task says before it is done: JSON, numbered from 1 on; a task that begins anew begins there. */
+  progress: ((number: number, value: Uint8Array) => void) | undefined;
+}
+
 const batchWritesMax = 4_096;
 const askedMax = 20_000;
 /** Effects behind one write: more than all nodes together want within minutes. The disk hangs then, and nothing ends it. */
@@ -46,7 +52,7 @@ export class LiveHost {
   #inbox: Event[] = [];
   #gathering = false;
   #wakeTimer: NodeJS.Timeout | undefined;
-  readonly #asked = new Map<string, (outcome: Outcome) => void>();
+  readonly #asked = new Map<string, Asked>();
   #requests = 0;
   #invalid = 0;
 
@@ -56,6 +62,7 @@ export class LiveHost {
       started: (agent, epoch, state) => this.dispatch({ type: 'agentStarted', agent, epoch, state }),
       ran: (agent, epoch, task, ok, value, state) =>
         this.#gather({ type: 'taskRan', agent, epoch, task, ok, value, state }),
+      progress: (agent, epoch, task, value) => this.#gather({ type: 'taskProgress', agent, epoch, task, value }),
       failed: (agent, epoch, reason) => this.dispatch({ type: 'agentFailed', agent, epoch, reason }),
     });
   }
@@ -120,8 +127,8 @@ export class LiveHost {
     }
   }
 
-  /** Puts an operation to the node; resolves with its outcome, never rejects. */
-  ask(operation: Operation): Promise<Outcome> {
+  /** Puts an operation to the node; resolves with its outcome, never rejects. `progress`: see `Asked`. */
+  ask(operation: Operation, progress?: Asked['progress']): Promise<Outcome> {
     if (this.#stopped || this.#asked.size >= askedMax) {
       const error = this.#stopped
         ? errors.nodeEnding({})
@@ -131,7 +138,7 @@ export class LiveHost {
     this.#requests += 1;
     const request = `r${this.#requests}`;
     return new Promise((resolve) => {
-      this.#asked.set(request, resolve);
+      this.#asked.set(request, { resolve, progress });
       this.#gather({ type: 'request', request, operation });
     });
   }
@@ -139,7 +146,7 @@ export class LiveHost {
   async stop(): Promise<void> {
     this.#stopped = true;
     clearTimeout(this.#wakeTimer);
-    for (const resolve of this.#asked.values()) {
+    for (const { resolve } of this.#asked.values()) {
       resolve({ ok: false, error: toErrorBody(errors.outcomeUnknown({ what: 'request' })) });
     }
     this.#asked.clear();
@@ -226,10 +233,14 @@ export class LiveHost {
         return this.#runner.stop(effect.agent, effect.epoch);
       case 'runTask':
         return this.#runner.run(effect.agent, effect.epoch, effect.task, effect.payload);
+      case 'cancelTask':
+        return this.#runner.cancel(effect.agent, effect.epoch, effect.task);
+      case 'progress':
+        return this.#asked.get(effect.request)?.progress?.(effect.number, effect.value);
       case 'reply': {
-        const resolve = this.#asked.get(effect.request);
+        const asked = this.#asked.get(effect.request);
         this.#asked.delete(effect.request);
-        return resolve?.(effect.outcome);
+        return asked?.resolve(effect.outcome);
       }
       case 'report':
         return this.#init.onReport(effect.report);

@@ -40,6 +40,8 @@ export interface RunnerEvents {
   started(agent: string, epoch: number, state: Uint8Array): void;
   /** `state`: all of the checkpoint after the task, what it changed in the one before, or nothing where that was nothing. */
   ran(agent: string, epoch: number, task: string, ok: boolean, value: Uint8Array, state: StateUpdate): void;
+  /** `value`: what the running task has to tell before it is done, JSON. */
+  progress(agent: string, epoch: number, task: string, value: Uint8Array): void;
   failed(agent: string, epoch: number, reason: string): void;
 }
 
@@ -55,6 +57,8 @@ export interface Runner {
     state: Uint8Array | undefined;
   }): void;
   run(agent: string, epoch: number, task: string, payload: Uint8Array): void;
+  /** Asks the code to give up a task that runs. It still ends as every task does, and may have gone well. */
+  cancel(agent: string, epoch: number, task: string): void;
   stop(agent: string, epoch: number): void;
   stopAll(): Promise<void>;
 }

@@ -156,6 +156,8 @@ class ProcessRunner implements Runner {
     if (instance !== undefined) this.#runNext(instance);
   }
 
+  cancel(): void {}
+
   stop(agent: string, epoch: number): void {
     this.#instances.stop(agent, epoch);
   }

@@ -111,6 +111,8 @@ class WorkerRunner implements Runner {
     if (instance !== undefined) this.#runNext(instance);
   }
 
+  cancel(): void {}
+
   stop(agent: string, epoch: number): void {
     this.#instances.stop(agent, epoch);
   }

@@ -106,6 +106,7 @@ export class ConsensusNode implements SimNode {
     load: () => {},
     agentStarted: () => {},
     taskRan: () => {},
+    taskProgress: () => {},
     agentFailed: () => {},
   };
 

@@ -121,6 +121,7 @@ test('the trading agent as it is deployed, in its own thread and moved half-way,
           if (epoch === 1) kept = first;
           feed(epoch);
         },
+        progress() {},
         ran: (_, epoch, task, ok, value, update) => {
           kept = stateAfter(kept, update);
           if (!ok) return reject(new Error(`${task}: ${decoder.decode(value)}`));

@@ -4,6 +4,7 @@ import { stateAfter } from '../state-after.ts';
 export type Happened =
   | { kind: 'started'; agent: string; epoch: number; state: string }
   | { kind: 'ran'; agent: string; epoch: number; task: string; ok: boolean; value: unknown; state: string }
+  | { kind: 'progress'; agent: string; epoch: number; task: string; value: unknown }
   | { kind: 'failed'; agent: string; epoch: number; reason: string }
   | { kind: 'printed'; agent: string; line: string };
 
@@ -35,6 +36,8 @@ export class RunnerStage {
           states.set(agent, state);
           add({ kind: 'ran', agent, epoch, task, ok, value: JSON.parse(text(value)), state: text(state) });
         },
+        progress: (agent, epoch, task, value) =>
+          add({ kind: 'progress', agent, epoch, task, value: JSON.parse(text(value)) }),
         failed: (agent, epoch, reason) => add({ kind: 'failed', agent, epoch, reason }),
       },
       (agent, line) => add({ kind: 'printed', agent, line }),

@@ -68,6 +68,7 @@ function create(limits: Partial<WorkerLimits> = {}): void {
         states.set(agent, state);
         add({ kind: 'ran', agent, epoch, task, ok, value: JSON.parse(text(value)), state: text(state) });
       },
+      progress() {},
       failed: (agent, epoch, reason) => add({ kind: 'failed', agent, epoch, reason }),
     },
   });

@@ -142,6 +142,7 @@ describe('one contract, both hosts: an agent is told and tells the same in produ
       events: {
         started: (...told) => events.started(...told),
         ran: (...told) => events.ran(...told),
+        progress() {},
         failed: (...told) => events.failed(...told),
       },
     });
@@ -173,6 +174,7 @@ describe('one contract, both hosts: an agent is told and tells the same in produ
           told.push({ ok, value: decoder.decode(value), state: decoder.decode(kept) });
           next();
         },
+        progress() {},
         failed(_agent, _epoch, reason) {
           told.push({ failed: reason });
           resolve(told);
