@@ -116,7 +116,8 @@ const definitions = {
       'This node is not a member of a cluster yet. Nothing was changed. Wait for /health/ready or ask another node.',
   ),
   nodeEnding: define<Record<string, never>>(503, () => 'This node is ending. Nothing was changed. Ask another node.'),
-  backlogFull: define<{ what: string; max: number }>(
+  /** `retryAfterMs`: when there may be room, where that can be told. */
+  backlogFull: define<{ what: string; max: number; retryAfterMs?: number }>(
     429,
     (d) => `Too much is waiting: ${d.what}, at most ${d.max}. Nothing was changed. Send it again in a moment.`,
   ),
@@ -142,6 +143,30 @@ const definitions = {
     (d) =>
       `Agent "${d.agent}" refused task "${d.task}": ${d.reason}. Its state is unchanged. ` +
       'Correct the task and send it under a new id.',
+  ),
+  taskUnknown: define<{ agent: string; task: string }>(
+    404,
+    (d) =>
+      `Agent "${d.agent}" has no task "${d.task}" that waits, runs or is set aside. Nothing was changed. ` +
+      `"conclave tasks ${d.agent}" lists them.`,
+  ),
+  taskOver: define<{ agent: string; task: string }>(
+    409,
+    (d) =>
+      `Task "${d.task}" of agent "${d.agent}" is over and cannot be cancelled. Its result stands. ` +
+      'Send the task again under the same id to read it.',
+  ),
+  taskCancelled: define<{ agent: string; task: string }>(
+    409,
+    (d) =>
+      `Task "${d.task}" of agent "${d.agent}" was cancelled. It had no effect and will not be done under this id. ` +
+      'Send it under a new id if it is wanted after all.',
+  ),
+  taskSetAside: define<{ agent: string; task: string; tries: number; reason: string }>(
+    422,
+    (d) =>
+      `Task "${d.task}" ended what ran agent "${d.agent}" ${d.tries === 1 ? 'once more' : `${d.tries} times`} and is set aside: ${d.reason}. ` +
+      `The agent's state is unchanged, and it goes on. Mend its code, then "conclave tasks ${d.agent} --retry ${d.task}", or drop the task with --cancel.`,
   ),
   resultDropped: define<{ agent: string; task: string }>(
     410,

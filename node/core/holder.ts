@@ -167,6 +167,9 @@ export class Holder {
       for (const { sequence } of removed) writes.push({ key: keys.result(agent, sequence), value: undefined });
       for (const older of stripped) writes.push(writeResult(agent, older));
     }
+    for (const { sequence } of held.results.forgetBelow(message.resultsFrom)) {
+      writes.push({ key: keys.result(agent, sequence), value: undefined });
+    }
     return writes;
   }
 

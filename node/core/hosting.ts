@@ -123,6 +123,10 @@ export class Hosting {
     this.#in(agent, epoch)?.onRan(task, ok, value, state);
   }
 
+  onProgress({ agent, epoch, task, value }: EventOf<'taskProgress'>): void {
+    this.#in(agent, epoch)?.onProgress(task, value);
+  }
+
   onFailed({ agent, epoch, reason }: EventOf<'agentFailed'>): void {
     this.#in(agent, epoch)?.onFailed(reason);
   }

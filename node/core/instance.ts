@@ -1,14 +1,15 @@
 import { AgentState } from './agent-state.ts';
+import { AgentTasks, type Cancelled, type Step } from './agent-tasks.ts';
 import { type Context, reportLocally } from './context.ts';
 import type { Holder } from './holder.ts';
 import type { Checkpoint, MessageOf, NodeId, TaskResult } from './message.ts';
-import { majorityOf, Replication, type Step } from './replication.ts';
-import { ResultTable } from './result-table.ts';
+import type { AgentTasksView } from './operation.ts';
+import { majorityOf, Replication } from './replication.ts';
 import { limits } from './settings.ts';
 import type { StateBytes } from './state-bytes.ts';
 import type { StateChange, StateUpdate } from './state-change.ts';
 import { type StateRead, StateReads } from './state-reads.ts';
-import { type QueuedTask, TaskQueue } from './task-queue.ts';
+import type { QueuedTask } from './task-queue.ts';
 import { reasonBytes } from './text.ts';
 
 export interface Assignment {
@@ -28,21 +29,15 @@ export interface InstanceEvents {
   /** This node cannot run the agent: the leader should decide anew. */
   relinquish(agent: string, epoch: number, reason: string): void;
   answer(task: QueuedTask, answer: MessageOf<'taskAnswer'>): void;
+  progress(task: QueuedTask, progress: MessageOf<'taskProgress'>): void;
   /** Without a majority in reach a fenced agent acknowledges nothing. */
   mayAcknowledge(): boolean;
 }
 
 type Phase = 'sealing' | 'starting' | 'copying' | 'active' | 'ended';
 
-interface Waiting {
-  sequence: number;
-  task: QueuedTask;
-  result: TaskResult;
-}
-
 const restartsMax = 5;
 const unacknowledgedMax = 256;
-const reasonLengthMax = 1_000;
 
 /**
  * One agent on its host in one epoch: seals the previous holders, starts from the best state that they kept, copies it
@@ -54,9 +49,7 @@ export class Instance {
   readonly #context: Context;
   readonly #holder: Holder;
   readonly #events: InstanceEvents;
-  readonly #queue = new TaskQueue();
-  /** Asked and not yet answered: the same task asked again by the same node is answered once. */
-  readonly #asked = new Set<string>();
+  readonly #tasks: AgentTasks;
   readonly #replication: Replication;
   readonly #reads: StateReads;
   readonly #sealed = new Map<NodeId, Checkpoint | undefined>();
@@ -64,14 +57,11 @@ export class Instance {
   #copied = false;
   #sequence = 0;
   readonly #state: AgentState;
-  #results = new ResultTable();
   #workerReady = false;
-  #running: QueuedTask | undefined;
   /** Failures since the last task that went well. */
   #restarts = 0;
   /** Why this node cannot run the agent; said until another epoch begins. */
   #givenUp: string | undefined;
-  #waiting: Waiting[] = [];
   #retryMs = 0;
 
   constructor(context: Context, holder: Holder, assignment: Assignment, events: InstanceEvents) {
@@ -82,6 +72,15 @@ export class Instance {
     const { agent, epoch, holders } = assignment;
     this.#state = new AgentState(context.settings);
     this.#reads = new StateReads(context, holder, agent, epoch, holders);
+    this.#tasks = new AgentTasks(context, agent, {
+      isReady: () => this.#isReady(),
+      run: ({ task, payload }) => context.out.push({ type: 'runTask', agent, epoch, task, payload }),
+      cancel: ({ task }) => context.out.push({ type: 'cancelTask', agent, epoch, task }),
+      record: (step, change) => this.#record(step, change),
+      durableSequence: () => this.#replication.durableSequence(),
+      answer: (task, answer) => events.answer(task, answer),
+      progress: (task, number, value) => events.progress(task, { agent, task: task.task, number, value }),
+    });
     this.#replication = new Replication({
       context,
       holder,
@@ -90,22 +89,21 @@ export class Instance {
       holders,
       source: {
         newest: () => ({ sequence: this.#sequence, state: this.#state.now }),
-        all: () => this.#results.all(),
-        after: (sequence) => this.#stepAfter(sequence),
+        all: () => this.#tasks.results.all(),
+        from: () => this.#tasks.resultsFrom,
+        after: (sequence) => {
+          const results = sequence === this.#sequence ? [] : this.#tasks.results.after(sequence);
+          const changes = this.#state.changesAfter(sequence);
+          return results && changes && { results, changes };
+        },
       },
       onProgress: () => this.#onDurable(),
       onDeposed: () => this.depose(),
     });
   }
 
-  #stepAfter(sequence: number): Step | undefined {
-    const results = sequence === this.#sequence ? [] : this.#results.after(sequence);
-    const changes = this.#state.changesAfter(sequence);
-    return results && changes && { results, changes };
-  }
-
   get queueDepth(): number {
-    return this.#queue.length + (this.#running === undefined ? 0 : 1);
+    return this.#tasks.length;
   }
 
   begin(): void {
@@ -140,7 +138,7 @@ export class Instance {
       return;
     }
     this.#sequence = best.sequence;
-    this.#results = new ResultTable(best.results);
+    this.#tasks.restore(best.results);
     this.#state.begin(best.state, best.sequence);
     this.#startWorker(this.#state.now);
   }
@@ -160,14 +158,14 @@ export class Instance {
       this.#phase = 'copying';
       this.#replication.pump();
     }
-    this.#runNext();
+    this.#tasks.pump();
   }
 
   /** The log calls this epoch active: from here on it acknowledges. */
   onActive(): void {
     if (this.#phase !== 'copying') return;
     this.#phase = 'active';
-    this.#runNext();
+    this.#tasks.pump();
     this.#onDurable();
   }
 
@@ -175,74 +173,61 @@ export class Instance {
 
   submit(task: QueuedTask): void {
     if (this.#phase === 'ended') {
-      this.#refuse(task, 'agentNotReady');
+      this.#tasks.refuse(task, 'agentNotReady');
       return;
     }
-    if (this.#asked.has(keyOf(task))) return;
-    if (this.#asked.size >= limits.agentQueueMax) {
-      this.#refuse(task, 'backlogFull');
-      return;
-    }
-    this.#asked.add(keyOf(task));
-    const remembered = this.#results.get(task.task);
-    if (remembered !== undefined) this.#await(task, remembered);
-    else this.#queue.push(task);
-    this.#runNext();
+    this.#tasks.submit(task);
     this.acknowledge();
   }
 
-  #runNext(): void {
-    if (this.#phase !== 'active' || !this.#workerReady || this.#running !== undefined) return;
-    if (this.#sequence - this.#replication.durableSequence() > unacknowledgedMax) return;
-    for (let task = this.#queue.shift(); task !== undefined; task = this.#queue.shift()) {
-      if (task.deadlineMs <= this.#context.nowMs) {
-        this.#asked.delete(keyOf(task));
-        continue;
-      }
-      const remembered = this.#results.get(task.task);
-      if (remembered !== undefined) {
-        this.#await(task, remembered);
-        continue;
-      }
-      this.#running = task;
-      const { agent, epoch } = this.assignment;
-      this.#context.out.push({ type: 'runTask', agent, epoch, task: task.task, payload: task.payload });
-      return;
-    }
+  #isReady(): boolean {
+    if (this.#phase !== 'active' || !this.#workerReady) return false;
+    return this.#sequence - this.#replication.durableSequence() <= unacknowledgedMax;
   }
 
   onRan(task: string, ok: boolean, value: Uint8Array, update: StateUpdate): void {
-    const running = this.#running;
-    if (running?.task !== task) return;
+    if (!this.#tasks.isRunning(task)) return;
     const change = this.#state.changeIn(update, ok);
     if (change === 'wrong') {
       this.#fail('its runner reported a change of another state');
       return;
     }
-    this.#running = undefined;
     const problem = whatIsTooLarge(value, this.#state.lengthAfter(change));
     if (problem !== undefined) {
       // The instance went on from a state that cannot be kept: it starts again from the last one that can.
-      this.#record(running, false, reasonBytes(problem));
+      this.#workerReady = false;
+      this.#tasks.onRan(false, reasonBytes(problem));
       this.#restart();
       return;
     }
     if (ok) this.#restarts = 0;
-    this.#record(running, ok, value, change);
-    this.#runNext();
+    this.#tasks.onRan(ok, value, change);
+    this.#tasks.pump();
   }
 
-  #record(task: QueuedTask, ok: boolean, value: Uint8Array, change?: StateChange): void {
+  onProgress(task: string, value: Uint8Array): void {
+    if (value.byteLength <= limits.resultBytesMax) this.#tasks.onProgress(task, value);
+  }
+
+  #record(step: Step, change: StateChange | undefined): TaskResult {
     this.#sequence += 1;
     if (change !== undefined) this.#state.apply(this.#sequence, change);
-    const result = { task: task.task, sequence: this.#sequence, ok, value, valueDropped: false };
-    this.#results.add(result);
-    this.#await(task, result);
+    const result = { ...step, sequence: this.#sequence, valueDropped: false };
+    this.#tasks.results.add(result);
     this.#replication.pump();
+    return result;
   }
 
-  #await(task: QueuedTask, result: TaskResult): void {
-    this.#waiting.push({ sequence: result.sequence, task, result });
+  /** False: this is not the time for it, or not the place. */
+  cancel(task: string, done: (cancelled: Cancelled) => void): boolean {
+    if (this.#phase !== 'active') return false;
+    this.#tasks.cancel(task, done);
+    this.acknowledge();
+    return true;
+  }
+
+  tasks(): AgentTasksView {
+    return this.#tasks.view();
   }
 
   #onDurable(): void {
@@ -251,33 +236,15 @@ export class Instance {
       this.#events.copied(this.assignment.agent, this.assignment.epoch);
     }
     this.acknowledge();
-    this.#runNext();
+    this.#tasks.pump();
   }
 
   /** Answers every task whose effect a majority of holders keeps, if acknowledging is allowed now. */
   acknowledge(): void {
     if (this.#phase !== 'active' || !this.#events.mayAcknowledge()) return;
     const durable = this.#replication.durableSequence();
-    if (this.#waiting.length > 0) {
-      const still: Waiting[] = [];
-      for (const waiting of this.#waiting) {
-        if (waiting.sequence > durable) still.push(waiting);
-        else this.#answer(waiting.task, waiting.result);
-      }
-      this.#waiting = still;
-    }
+    this.#tasks.acknowledge(durable);
     this.#reads.answer(durable);
-  }
-
-  #answer(task: QueuedTask, { ok, value, valueDropped }: TaskResult): void {
-    const { agent } = this.assignment;
-    this.#asked.delete(keyOf(task));
-    this.#events.answer(task, { task: task.task, agent, ok, value, refusal: valueDropped ? 'resultDropped' : '' });
-  }
-
-  #refuse(task: QueuedTask, refusal: string): void {
-    const { agent } = this.assignment;
-    this.#events.answer(task, { task: task.task, agent, ok: false, value: new Uint8Array(0), refusal });
   }
 
   // ---- reads ----
@@ -307,13 +274,7 @@ export class Instance {
     const { agent, epoch } = this.assignment;
     reportLocally(this.#context, 'agentFailed', `${agent} failed: ${reason}`, { agent, epoch, reason });
     this.#workerReady = false;
-    const running = this.#running;
-    this.#running = undefined;
-    if (running !== undefined) {
-      running.attempts += 1;
-      if (running.attempts < limits.taskAttemptsMax) this.#queue.unshift(running);
-      else this.#record(running, false, reasonBytes(`it failed the agent ${running.attempts} times: ${reason}`));
-    }
+    this.#tasks.onFailed(reason);
     this.#restarts += 1;
     if (this.#restarts > restartsMax || this.#phase === 'starting') this.#giveUp(reason);
     else this.#startWorker(this.#state.now);
@@ -327,7 +288,7 @@ export class Instance {
   }
 
   #giveUp(reason: string): void {
-    this.#givenUp = reason.slice(0, reasonLengthMax);
+    this.#givenUp = reason.slice(0, limits.reasonLengthMax);
     this.#events.relinquish(this.assignment.agent, this.assignment.epoch, this.#givenUp);
   }
 
@@ -339,7 +300,7 @@ export class Instance {
 
   /** A holder is sealed at a higher epoch: another host takes over. Nothing more is acknowledged. */
   depose(): void {
-    for (const task of this.end()) this.#refuse(task, 'agentNotReady');
+    for (const task of this.end()) this.#tasks.refuse(task, 'agentNotReady');
   }
 
   /**
@@ -351,13 +312,8 @@ export class Instance {
     this.#phase = 'ended';
     const { agent, epoch } = this.assignment;
     this.#context.out.push({ type: 'stopAgent', agent, epoch });
-    const tasks = [...this.#waiting.map((waiting) => waiting.task), ...(this.#running ? [this.#running] : [])];
-    for (let task = this.#queue.shift(); task !== undefined; task = this.#queue.shift()) tasks.push(task);
-    this.#waiting = [];
-    this.#running = undefined;
     this.#reads.clear();
-    this.#asked.clear();
-    return tasks;
+    return this.#tasks.end();
   }
 
   tick(): void {
@@ -370,6 +326,7 @@ export class Instance {
     if (this.#phase === 'copying' && this.#copied) this.#events.copied(agent, epoch);
     if (this.#givenUp !== undefined) this.#events.relinquish(agent, epoch, this.#givenUp);
     this.#reads.retry(this.onConfirmed);
+    this.#tasks.tick(this.#sequence);
     this.acknowledge();
   }
 
@@ -394,5 +351,3 @@ function whatIsTooLarge(value: Uint8Array, stateBytes: number): string | undefin
   }
   return undefined;
 }
-
-const keyOf = (task: QueuedTask): string => `${task.origin}/${task.task}`;

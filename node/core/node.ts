@@ -19,7 +19,7 @@ import { Manager } from './manager.ts';
 import { Membership } from './membership.ts';
 import type { Message, MessageOf, MessageType, NodeId } from './message.ts';
 import type { Instant, NodeInit } from './node-init.ts';
-import type { LeaderView, Outcome } from './operation.ts';
+import type { LeaderView } from './operation.ts';
 import { whatIsWrong } from './operation-check.ts';
 import { Operator } from './operator.ts';
 import { Outbox } from './outbox.ts';
@@ -34,6 +34,7 @@ import { Views } from './views.ts';
 export type { Instant, NodeInit } from './node-init.ts';
 
 type EventHandlers = { [K in EventType]: (event: EventOf<K>) => void };
+type Said = Exclude<MessageType, 'hello' | RaftMessageType>;
 type MessageHandlers = { [K in MessageType]: (from: NodeId, body: MessageOf<K>) => void };
 
 /** Said before, and in order to, belong to the same cluster. */
@@ -100,11 +101,12 @@ export class Node {
     this.#hosting = new Hosting(context, state, this.#holder, {
       copied: (agent, epoch) => this.#tellLeader({ type: 'activate', body: { agent, epoch } }),
       relinquish: (agent, epoch, reason) => this.#tellLeader({ type: 'relinquish', body: { agent, epoch, reason } }),
-      answer: (task, body) => this.#answerTask(task.origin, body),
+      answer: ({ origin }, body) => this.#sayTo(origin, { type: 'taskAnswer', body }),
+      progress: ({ origin }, body) => this.#sayTo(origin, { type: 'taskProgress', body }),
       mayAcknowledge: () => this.#decisions.hearsQuorum(),
     });
     this.#tasks = new Tasks(context, state, this.#peers, {
-      submitHere: (agent, task, payload, ttlMs) => this.#submit(context.self, agent, task, payload, ttlMs),
+      submitHere: (ask) => this.#submit(context.self, ask),
       answered: () => this.#loads.countTask(),
     });
     this.#requests = new Requests({
@@ -242,8 +244,11 @@ export class Node {
       } else {
         // A task's outcome is on a majority of disks, or promises nothing.
         const urgent = isKv(operation) || operation.type === 'task';
-        this.#requests.ask(operation, (outcome) =>
-          this.#context.out.reply(request, this.#beforeMeeting(outcome), urgent),
+        const { out } = this.#context;
+        this.#requests.ask(
+          operation,
+          (outcome) => out.reply(request, outcome, urgent),
+          (number, value) => out.push({ type: 'progress', request, number, value }),
         );
       }
     },
@@ -251,15 +256,9 @@ export class Node {
     stop: () => this.#membership.leave(),
     agentStarted: (event) => this.#hosting.onStarted(event),
     taskRan: (event) => this.#hosting.onRan(event),
-    taskProgress: () => {},
+    taskProgress: (event) => this.#hosting.onProgress(event),
     agentFailed: (event) => this.#hosting.onFailed(event),
   };
-
-  /** Of a node that knows no cluster nothing was ever on its way to a leader: the outcome is known. */
-  #beforeMeeting(outcome: Outcome): Outcome {
-    if (this.#cluster !== '' || outcome.ok || outcome.error.code !== 'leaderUnknown') return outcome;
-    return { ok: false, error: toErrorBody(errors.notMember({})) };
-  }
 
   // ---- messages ----
 
@@ -283,7 +282,7 @@ export class Node {
     else if (this.#cluster !== '' && cluster === '') this.#peers.introduce(from);
   }
 
-  readonly #onMessageOf: Omit<MessageHandlers, 'hello' | RaftMessageType> = {
+  readonly #onMessageOf: Pick<MessageHandlers, Said> = {
     foundAsk: (from, body) => this.#cluster === '' && this.#founding.onAsk(from, body),
     foundPledge: (from, body) => this.#cluster === '' && this.#founding.onPledge(from, body),
     foundRelease: (from, body) => this.#cluster === '' && this.#founding.onRelease(from, body),
@@ -312,8 +311,9 @@ export class Node {
     confirmed: (from, body) => this.#hosting.get(body.agent)?.onConfirmed(from, body),
     activate: (from, { agent, epoch }) => this.#manager.onCopied(from, agent, epoch),
     relinquish: (from, { agent, epoch, reason }) => this.#manager.onRelinquish(from, agent, epoch, reason),
-    taskAsk: (from, { task, agent, payload, ttlMs }) => this.#submit(from, agent, task, payload.slice(), ttlMs),
+    taskAsk: (from, ask) => this.#submit(from, { ...ask, payload: ask.payload.slice() }),
     taskAnswer: (from, body) => this.#tasks.onAnswer(from, body),
+    taskProgress: (from, body) => this.#tasks.onProgress(from, body),
     forward: (from, body) => this.#requests.onForward(from, body),
     answer: (from, body) => this.#requests.onAnswer(from, body),
   };
@@ -380,20 +380,17 @@ export class Node {
   }
 
   #tellLeader(message: Extract<Message, { type: 'activate' | 'relinquish' }>): void {
-    const { self, out } = this.#context;
     const { leader } = this.#decisions;
-    if (leader === self)
-      (this.#onMessageOf[message.type] as (from: NodeId, body: Message['body']) => void)(self, message.body);
-    else if (leader !== '') out.sendUrgent(leader, message);
+    if (leader !== '') this.#sayTo(leader, message);
   }
 
-  #submit(origin: NodeId, agent: string, task: string, payload: Uint8Array, ttlMs: number): void {
-    const deadlineMs = this.#context.nowMs + ttlMs;
-    this.#hosting.submit(agent, { task, payload, deadlineMs, origin, attempts: 0 });
+  /** To another node, or to this one. */
+  #sayTo(node: NodeId, message: Extract<Message, { type: Said }>): void {
+    if (node !== this.#context.self) this.#context.out.sendUrgent(node, message);
+    else (this.#onMessageOf[message.type] as (from: NodeId, body: Message['body']) => void)(node, message.body);
   }
 
-  #answerTask(origin: NodeId, body: MessageOf<'taskAnswer'>): void {
-    if (origin === this.#context.self) this.#tasks.onAnswer(origin, body);
-    else this.#context.out.sendUrgent(origin, { type: 'taskAnswer', body });
+  #submit(origin: NodeId, { agent, ttlMs, ...ask }: MessageOf<'taskAsk'>): void {
+    this.#hosting.submit(agent, { ...ask, origin, deadlineMs: this.#context.nowMs + ttlMs });
   }
 }

@@ -13,6 +13,9 @@ const isInterpreter = (value: unknown): boolean => typeof value === 'string' && 
 const isText = (value: unknown, lengthMax: number): boolean => typeof value === 'string' && value.length <= lengthMax;
 const isCount = (value: unknown, max: number): boolean =>
   Number.isInteger(value) && Number(value) >= 1 && Number(value) <= max;
+const isPriority = (value: unknown): boolean =>
+  Number.isInteger(value) && Number(value) >= 0 && Number(value) <= limits.taskPriorityMax;
+const isFlag = (value: unknown): boolean => value === undefined || typeof value === 'boolean';
 const isTtl = (value: unknown): boolean => isCount(value, limits.taskTtlMsMax);
 
 const kvKeyPattern = /^[A-Za-z0-9_][A-Za-z0-9._:-]*(?:\/[A-Za-z0-9_][A-Za-z0-9._:-]*)*$/;
@@ -31,6 +34,11 @@ const checkKvWrite = (f: Fields): string | undefined => {
 
 function checkConsistency(f: Fields): string | undefined {
   return f.consistency === undefined || isConsistency(f.consistency) ? undefined : 'consistency';
+}
+
+function checkRead(f: Fields): string | undefined {
+  if (!isId(f.agent)) return 'agent';
+  return isTtl(f.ttlMs) ? undefined : 'ttl';
 }
 
 /** Each says which field is wrong, or nothing. */
@@ -70,7 +78,10 @@ const checks: { [T in OperationType]: (fields: Fields) => string | undefined } =
     if (!isTtl(f.ttlMs)) return `ttl: 1 to ${limits.taskTtlMsMax} ms`;
     const { payload } = f;
     const fits = payload instanceof Uint8Array && payload.byteLength <= limits.payloadBytesMax;
-    return fits ? undefined : `payload: at most ${limits.payloadBytesMax} bytes`;
+    if (!fits) return `payload: at most ${limits.payloadBytesMax} bytes`;
+    if (f.priority !== undefined && !isPriority(f.priority)) return `priority: 0 to ${limits.taskPriorityMax}`;
+    if (f.key !== undefined && !isId(f.key)) return 'key';
+    return isFlag(f.retry) && isFlag(f.progress) ? undefined : 'retry and progress: true or false';
   },
   kvPut: (f) => {
     const { value } = f;
@@ -84,7 +95,9 @@ const checks: { [T in OperationType]: (fields: Fields) => string | undefined } =
     if (f.after !== undefined && !isText(f.after, limits.kvKeyLengthMax)) return 'cursor';
     return isConsistency(f.consistency) ? undefined : 'consistency';
   },
-  state: (f) => (!isId(f.agent) ? 'agent' : isTtl(f.ttlMs) ? undefined : 'ttl'),
+  state: checkRead,
+  tasks: checkRead,
+  taskCancel: (f) => (isId(f.task) ? checkRead(f) : 'task id'),
 };
 
 /** What is wrong with an operation, whoever asks for it; undefined when nothing is. */

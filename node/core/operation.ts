@@ -37,7 +37,11 @@ export type Operation =
   /** Moves everything away from a node. `deadlineMs`: when it is to be told that it takes too long. */
   | { type: 'drain'; node: NodeId; deadlineMs?: number }
   | { type: 'undrain'; node: NodeId }
-  | { type: 'task'; agent: string; task: string; payload: Uint8Array; ttlMs: number }
+  | TaskOperation
+  /** What an agent has to do, and what it has set aside. */
+  | { type: 'tasks'; agent: string; ttlMs: number }
+  /** Ends a task without an effect: one that waits, one that is set aside, or one that runs, if its code lets it. */
+  | { type: 'taskCancel'; agent: string; task: string; ttlMs: number }
   | { type: 'state'; agent: string; ttlMs: number }
   /** `ifIndex`: only if the key was last changed there, 0: only if it does not exist. */
   | { type: 'kvPut'; key: string; value: Uint8Array; ifIndex?: number }
@@ -45,6 +49,22 @@ export type Operation =
   | { type: 'kvGet'; key: string; consistency: Consistency }
   /** The keys that begin with `prefix`, from behind the key `after`. */
   | { type: 'kvList'; prefix: string; after?: string; consistency: Consistency };
+
+export interface TaskOperation {
+  type: 'task';
+  agent: string;
+  task: string;
+  payload: Uint8Array;
+  ttlMs: number;
+  /** 0 to 9, higher first; 5 when omitted. */
+  priority?: number;
+  /** Tasks of one key that came in by one node are done one after the other, in their order. */
+  key?: string;
+  /** The task was set aside and is to be tried once more, with the payload that was kept. */
+  retry?: boolean;
+  /** What the task says before it is done is wanted, too. */
+  progress?: boolean;
+}
 
 /**
  * `linearizable`: shows every write that was answered before the read was asked. `leader`: what the leader has, which
@@ -106,6 +126,15 @@ export interface AgentView {
   reason: string;
 }
 
+export interface AgentTasksView {
+  running: { task: string; forMs: number } | undefined;
+  /** How many wait, and the first of them. */
+  waiting: number;
+  first: { task: string; priority: number; key: string }[];
+  setAside: { task: string; tries: number; reason: string; bytes: number }[];
+  meanTaskMs: number;
+}
+
 export interface LeaderView {
   id: NodeId;
   name: string;
@@ -138,6 +167,9 @@ export interface Results {
   undrain: { node: NodeView };
   /** `value`: the agent's result, JSON bytes. */
   task: { agent: string; task: string; value: Uint8Array };
+  tasks: { agent: string } & AgentTasksView;
+  /** `was`: what it was when it was cancelled, perhaps by an earlier try of the same request. */
+  taskCancel: { agent: string; task: string; was: 'waiting' | 'running' | 'setAside' | 'cancelled' };
   /** `state`: the agent's checkpoint, JSON bytes for agents without their own `checkpoint`. */
   state: { agent: string; epoch: number; sequence: number; state: Uint8Array };
   /** `index`: log index of the change. */

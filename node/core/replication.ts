@@ -18,6 +18,8 @@ export interface Source {
   newest(): { sequence: number; state: StateBytes };
   /** All remembered results. */
   all(): TaskResult[];
+  /** Results of steps below this one are no longer kept. */
+  from(): number;
   /** The changes and results after a sequence; undefined when they are no longer all remembered, or are too much. */
   after(sequence: number): Step | undefined;
 }
@@ -94,6 +96,7 @@ export class Replication {
       state: step === undefined ? state.bytes() : nothing,
       changes: step?.changes ?? [],
       results: step?.results ?? this.#source.all(),
+      resultsFrom: this.#source.from(),
       checksum: state.checksum,
     };
     progress.inFlight = { sequence, sentMs: this.#context.nowMs };

@@ -1,4 +1,5 @@
 import type { Serial } from '../../consensus/sessions.ts';
+import type { Cancelled } from './agent-tasks.ts';
 import type { Context } from './context.ts';
 import type { Decisions } from './decisions.ts';
 import { type ConclaveError, type ErrorCode, errors, toErrorBody } from './errors.ts';
@@ -17,11 +18,13 @@ import type { Tasks } from './tasks.ts';
 import type { Views } from './views.ts';
 
 type Done = (outcome: Outcome) => void;
+type OnProgress = (number: number, value: Uint8Array) => void;
 
 interface Pending {
   id: string;
   operation: Operation;
   done: Done;
+  progress: OnProgress | undefined;
   deadlineMs: number;
   ttlMs: number;
   /** Of a command that was given to a leader: the same for every try. */
@@ -84,7 +87,8 @@ export class Requests {
     this.#operator = init.operator;
   }
 
-  ask(operation: Operation, done: Done): void {
+  /** `progress` hears what a task says before it is done, unless it had to be passed on. */
+  ask(operation: Operation, done: Done, progress?: OnProgress): void {
     if (this.#pending.size >= limits.forwardsPendingMax) {
       const max = limits.forwardsPendingMax;
       done({ ok: false, error: toErrorBody(errors.backlogFull({ what: 'requests at this node', max })) });
@@ -94,7 +98,7 @@ export class Requests {
     const id = `${this.#context.self.slice(-8)}-${this.#context.boot}-${this.#count}`;
     const ttlMs = 'ttlMs' in operation ? operation.ttlMs : this.#context.settings.operationTimeoutMs;
     const pending: Pending = {
-      ...{ id, operation, done, ttlMs, deadlineMs: this.#context.nowMs + ttlMs },
+      ...{ id, operation, done, progress, ttlMs, deadlineMs: this.#context.nowMs + ttlMs },
       ...{ by: undefined, sentTo: undefined, sentMs: 0, tries: 0 },
     };
     this.#pending.set(id, pending);
@@ -114,7 +118,8 @@ export class Requests {
     pending.tries += 1;
     const operation = this.#forThisTry(pending);
     if (target === self) {
-      this.#perform({ request: pending.id, operation, by }, (outcome) => this.#onOutcome(pending, outcome));
+      const { id: request, progress } = pending;
+      this.#perform({ request, operation, by, progress }, (outcome) => this.#onOutcome(pending, outcome));
       return;
     }
     const { session, serial, lowest } = by ?? { session: '', serial: 0, lowest: 0 };
@@ -167,7 +172,9 @@ export class Requests {
         const isInReach = host === undefined || host === self || this.#peers.isConnected(host);
         return agent !== undefined && isInReach ? self : leader;
       }
-      case 'state': {
+      case 'state':
+      case 'tasks':
+      case 'taskCancel': {
         const agent = this.#decisions.state.agents.get(operation.agent);
         return agent === undefined ? leader : agent.placement?.host;
       }
@@ -177,7 +184,7 @@ export class Requests {
   }
 
   /** Does it here, or says why not. */
-  #perform({ request, operation, by }: Asked, done: Done): void {
+  #perform({ request, operation, by, progress }: Asked, done: Done): void {
     const consistency = consistencyOf(operation);
     if (isQuery(operation) && consistency !== 'leader' && consistency !== 'linearizable') {
       const isThere = operation.type !== 'agent' || this.#decisions.state.agents.has(operation.agent);
@@ -187,9 +194,11 @@ export class Requests {
     switch (operation.type) {
       case 'task':
         if (!this.#decisions.state.agents.has(operation.agent)) return this.#unknownAgent(operation.agent, done);
-        return this.#tasks.ask(request, operation, done);
+        return this.#tasks.ask(request, operation, { done, progress });
       case 'state':
-        return this.#readState(operation.agent, done);
+      case 'tasks':
+      case 'taskCancel':
+        return this.#askHost(operation, done);
       default:
         return this.#lead(operation, by, done);
     }
@@ -222,10 +231,24 @@ export class Requests {
     });
   }
 
-  #readState(agent: string, done: Done): void {
+  /** What the agent's host alone can do. */
+  #askHost(operation: Extract<Operation, { type: 'state' | 'tasks' | 'taskCancel' }>, done: Done): void {
+    const { agent } = operation;
     if (!this.#decisions.state.agents.has(agent)) return this.#unknownAgent(agent, done);
-    const began = this.#hosting.get(agent)?.read((state) => done({ ok: true, result: { agent, ...state } }));
-    if (began !== true) done({ ok: false, error: toErrorBody(errors.agentNotReady({ agent })) });
+    const instance = this.#hosting.get(agent);
+    let began = instance !== undefined;
+    if (operation.type === 'tasks' && instance !== undefined)
+      done({ ok: true, result: { agent, ...instance.tasks() } });
+    if (operation.type === 'state') {
+      began = instance?.read((state) => done({ ok: true, result: { agent, ...state } })) ?? false;
+    }
+    if (operation.type === 'taskCancel') {
+      const { task } = operation;
+      const answer = (cancelled: Cancelled): void =>
+        done(cancelled.ok ? { ok: true, result: { agent, task, was: cancelled.was } } : refusal(cancelled.error));
+      began = instance?.cancel(task, answer) ?? false;
+    }
+    if (!began) done(refusal(errors.agentNotReady({ agent })));
   }
 
   #onOutcome(pending: Pending, outcome: Outcome): void {
@@ -292,11 +315,14 @@ export class Requests {
   /** What was never given to anybody has failed, and so has a read; of the rest the outcome is unknown. */
   #whyNotInTime(pending: Pending): ConclaveError {
     const { operation, tries } = pending;
+    // Of a node that knows no cluster nothing was ever on its way to a leader.
+    if (tries === 0 && this.#context.out.cluster === '') return errors.notMember({});
     const isCommand = commands.has(operation.type);
     if (tries === 0 && isCommand && this.#decisions.leader !== '' && !this.#isMember()) return errors.notMember({});
     // A leader that does not answer, or that no majority confirms, is none to whoever reads.
     if (tries === 0 || isQuery(operation)) return errors.leaderUnknown({});
-    if (operation.type === 'state') return errors.agentNotReady({ agent: operation.agent });
+    if (operation.type === 'state' || operation.type === 'tasks')
+      return errors.agentNotReady({ agent: operation.agent });
     return unknown(pending);
   }
 
@@ -311,6 +337,7 @@ interface Asked {
   request: string;
   operation: Operation;
   by: Serial | undefined;
+  progress?: OnProgress | undefined;
 }
 
 const refusal = (error: ConclaveError): Outcome => ({ ok: false, error: toErrorBody(error) });

@@ -127,11 +127,18 @@ export const limits = {
   /** Of their results, the latest of this size together are kept, too. */
   resultsBytesMax: 1024 * 1024,
   resultBytesMax: 64 * 1024,
+  /** Results are kept at most for so long, as far as their host knows: longer than any task may wait. */
+  resultsAgeMsMax: 3_600_000,
+  /** Tasks of an agent that are set aside, and the bytes of them together; beyond them the oldest is let go. */
+  asideMax: 64,
+  asideBytesMax: 1024 * 1024,
+  reasonLengthMax: 1_000,
   payloadBytesMax: 256 * 1024,
   agentQueueMax: 1_000,
   tasksPendingMax: 10_000,
   taskTtlMsMax: 600_000,
   taskAttemptsMax: 3,
+  taskPriorityMax: 9,
   forwardsPendingMax: 4_096,
   /** Of an answer that travels between nodes: with what is around it, it fits a frame. */
   answerBytesMax: 3 * 1024 * 1024,

@@ -1,36 +1,45 @@
 import type { ClusterState } from './cluster-state.ts';
 import type { Context } from './context.ts';
-import { type ConclaveError, type ErrorCode, errors, toErrorBody } from './errors.ts';
+import { type ConclaveError, errors, toErrorBody } from './errors.ts';
 import type { MessageOf, NodeId } from './message.ts';
-import type { Outcome } from './operation.ts';
+import type { Outcome, TaskOperation } from './operation.ts';
 import type { Peers } from './peers.ts';
 import { limits } from './settings.ts';
 import { fromBytes } from './text.ts';
 
 export interface TaskEvents {
   /** Gives the task to this node's own instance of the agent. */
-  submitHere(agent: string, task: string, payload: Uint8Array, ttlMs: number): void;
+  submitHere(ask: MessageOf<'taskAsk'>): void;
   answered(): void;
+}
+
+/** Whoever asked for a task. */
+export interface Asker {
+  done(outcome: Outcome<'task'>): void;
+  /** Told what the task says before it is done, from 1 on; a task that begins anew begins there. */
+  progress?: ((number: number, value: Uint8Array) => void) | undefined;
 }
 
 /** Requests that wait for one and the same task. */
 const askersMax = 16;
+export const taskPriorityDefault = 5;
 
 interface Pending {
   agent: string;
   task: string;
-  payload: Uint8Array;
+  ask: Omit<MessageOf<'taskAsk'>, 'ttlMs'>;
   ttlMs: number;
   deadlineMs: number;
-  /** Whoever asked, by request: each is called once. */
-  done: Map<string, (outcome: Outcome<'task'>) => void>;
+  /** By request: each is called once. */
+  askers: Map<string, Asker>;
   sentTo: NodeId | undefined;
   sentMs: number;
 }
 
 /**
  * Tasks that came in by this node: finds the agent's host, sends the task there, and sends it again when the host
- * changed, refused for now, or said nothing. That is safe because a task takes effect once, by its id.
+ * changed, refused for now, or said nothing. That is safe because a task takes effect once, by its id. A task with a key
+ * stays here until the earlier ones of its key are answered: on its way none can overtake another.
  */
 export class Tasks {
   readonly #context: Context;
@@ -38,6 +47,10 @@ export class Tasks {
   readonly #peers: Peers;
   readonly #events: TaskEvents;
   readonly #pending = new Map<string, Pending>();
+  /** How many there are of each agent: one that is slow leaves room for the others. */
+  readonly #ofAgent = new Map<string, number>();
+  /** Of each key of an agent, the tasks in the order in which they came. */
+  readonly #keyed = new Map<string, Pending[]>();
 
   constructor(context: Context, state: ClusterState, peers: Peers, events: TaskEvents) {
     this.#context = context;
@@ -47,74 +60,114 @@ export class Tasks {
   }
 
   /** `request` names who asks: asked again by the same one, it is the same question. */
-  ask(
-    request: string,
-    operation: { agent: string; task: string; payload: Uint8Array; ttlMs: number },
-    done: (outcome: Outcome<'task'>) => void,
-  ): void {
-    const { agent, task, payload, ttlMs } = operation;
-    const key = `${agent}/${task}`;
-    const known = this.#pending.get(key);
-    if (known !== undefined && (known.done.size < askersMax || known.done.has(request))) {
-      known.done.set(request, done);
+  ask(request: string, operation: TaskOperation, asker: Asker): void {
+    const { agent, task, ttlMs } = operation;
+    const id = `${agent}/${task}`;
+    const known = this.#pending.get(id);
+    if (known !== undefined && (known.askers.size < askersMax || known.askers.has(request))) {
+      known.askers.set(request, asker);
       return;
     }
-    if (known !== undefined) {
-      done(refusal(errors.backlogFull({ what: `requests for task "${task}"`, max: askersMax })));
+    const full =
+      known === undefined ? this.#whatIsFull(agent) : { what: `requests for task "${task}"`, max: askersMax };
+    if (full !== undefined) {
+      asker.done(refusal(errors.backlogFull(full)));
       return;
     }
-    if (this.#pending.size >= limits.tasksPendingMax) {
-      done(refusal(errors.backlogFull({ what: 'tasks at this node', max: limits.tasksPendingMax })));
-      return;
-    }
-    const deadlineMs = this.#context.nowMs + ttlMs;
-    const asked = new Map([[request, done]]);
-    const pending = { agent, task, payload, ttlMs, deadlineMs, done: asked, sentTo: undefined, sentMs: 0 };
-    this.#pending.set(key, pending);
+    const pending = this.#add(id, operation, this.#context.nowMs + ttlMs);
+    pending.askers.set(request, asker);
     this.#dispatch(pending);
+  }
+
+  #whatIsFull(agent: string): { what: string; max: number } | undefined {
+    if ((this.#ofAgent.get(agent) ?? 0) >= limits.agentQueueMax) {
+      return { what: `tasks of agent ${agent} at this node`, max: limits.agentQueueMax };
+    }
+    if (this.#pending.size < limits.tasksPendingMax) return undefined;
+    return { what: 'tasks at this node', max: limits.tasksPendingMax };
+  }
+
+  #add(id: string, operation: TaskOperation, deadlineMs: number): Pending {
+    const { agent, task, payload, ttlMs, priority = taskPriorityDefault, key = '' } = operation;
+    const { retry = false, progress = false } = operation;
+    const ask = { agent, task, payload, priority, key, retry, progress };
+    const pending = { agent, task, ask, ttlMs, deadlineMs, askers: new Map(), sentTo: undefined, sentMs: 0 };
+    this.#pending.set(id, pending);
+    this.#ofAgent.set(agent, (this.#ofAgent.get(agent) ?? 0) + 1);
+    if (key !== '') {
+      const before = this.#keyed.get(`${agent}/${key}`);
+      if (before === undefined) this.#keyed.set(`${agent}/${key}`, [pending]);
+      else before.push(pending);
+    }
+    return pending;
   }
 
   #dispatch(pending: Pending): void {
     const { nowMs, self, out } = this.#context;
-    const host = this.#state.agents.get(pending.agent)?.placement?.host;
-    if (host === undefined) return;
-    const ttlMs = Math.max(1, Math.floor(pending.deadlineMs - nowMs));
-    if (host === self) {
-      this.#events.submitHere(pending.agent, pending.task, pending.payload, ttlMs);
-    } else {
-      if (!this.#peers.isConnected(host)) return;
-      const body = { task: pending.task, agent: pending.agent, payload: pending.payload, ttlMs };
-      out.sendUrgent(host, { type: 'taskAsk', body });
-    }
+    const { agent, ask, deadlineMs } = pending;
+    if (ask.key !== '' && this.#keyed.get(`${agent}/${ask.key}`)?.[0] !== pending) return;
+    const host = this.#state.agents.get(agent)?.placement?.host;
+    if (host === undefined || (host !== self && !this.#peers.isConnected(host))) return;
+    const body = { ...ask, ttlMs: Math.max(1, Math.floor(deadlineMs - nowMs)) };
+    if (host === self) this.#events.submitHere(body);
+    else out.sendUrgent(host, { type: 'taskAsk', body });
     pending.sentTo = host;
     pending.sentMs = nowMs;
   }
 
   onAnswer(from: NodeId, answer: MessageOf<'taskAnswer'>): void {
-    const pending = this.#pending.get(`${answer.agent}/${answer.task}`);
+    const { agent, task, refusal: code } = answer;
+    const pending = this.#pending.get(`${agent}/${task}`);
     if (pending === undefined) return;
-    if (answer.refusal === '') {
-      this.#settle(pending, outcomeOf(answer));
+    const over = outcomeOf(answer);
+    if (over !== undefined) {
+      this.#settle(pending, over);
       return;
     }
     if (pending.sentTo !== from) return;
-    if (answer.refusal === 'backlogFull') {
-      const what = `tasks of agent ${pending.agent}`;
-      this.#settle(pending, refusal(errors.backlogFull({ what, max: limits.agentQueueMax })));
-    } else if (answer.refusal === 'agentUnknown') {
-      this.#settle(pending, refusal(errors.agentUnknown({ agent: pending.agent })));
-    } else if (answer.refusal === 'resultDropped') {
-      this.#settle(pending, refusal(errors.resultDropped({ agent: pending.agent, task: pending.task })));
+    if (code === 'backlogFull') {
+      const { retryAfterMs } = answer;
+      const full = { what: `tasks of agent ${agent}`, max: limits.agentQueueMax };
+      this.#settle(
+        pending,
+        refusal(errors.backlogFull({ ...full, ...(retryAfterMs !== undefined && { retryAfterMs }) })),
+      );
+    } else if (code === 'agentUnknown') {
+      this.#settle(pending, refusal(errors.agentUnknown({ agent })));
+    } else if (code === 'taskUnknown') {
+      this.#settle(pending, refusal(errors.taskUnknown({ agent, task })));
     } else {
       // Not there, or not yet: the retry of the tick, or the next decision, finds it.
       pending.sentTo = undefined;
     }
   }
 
+  onProgress(from: NodeId, { agent, task, number, value }: MessageOf<'taskProgress'>): void {
+    const pending = this.#pending.get(`${agent}/${task}`);
+    if (pending?.sentTo !== from) return;
+    for (const { progress } of pending.askers.values()) progress?.(number, value.slice());
+  }
+
   #settle(pending: Pending, outcome: Outcome<'task'>): void {
-    this.#pending.delete(`${pending.agent}/${pending.task}`);
+    const { agent, task, ask } = pending;
+    this.#pending.delete(`${agent}/${task}`);
+    const left = (this.#ofAgent.get(agent) ?? 0) - 1;
+    if (left > 0) this.#ofAgent.set(agent, left);
+    else this.#ofAgent.delete(agent);
     this.#events.answered();
-    for (const done of pending.done.values()) done(outcome);
+    for (const { done } of pending.askers.values()) done(outcome);
+    if (ask.key !== '') this.#release(pending, `${agent}/${ask.key}`);
+  }
+
+  #release(pending: Pending, key: string): void {
+    const left = (this.#keyed.get(key) ?? []).filter((other) => other !== pending);
+    const [next] = left;
+    if (next === undefined) {
+      this.#keyed.delete(key);
+    } else {
+      this.#keyed.set(key, left);
+      if (next.sentTo === undefined) this.#dispatch(next);
+    }
   }
 
   /** The agent was placed, became active, or was deleted. */
@@ -146,17 +199,28 @@ function refusal(error: ConclaveError): { ok: false; error: ReturnType<typeof to
   return { ok: false, error: toErrorBody(error) };
 }
 
-function outcomeOf({ agent, task, ok, value }: MessageOf<'taskAnswer'>): Outcome<'task'> {
-  if (ok) return { ok: true, result: { agent, task, value: value.slice() } };
-  return refusal(errors.taskFailed({ agent, task, reason: reasonOf(value) }));
-}
-
-function reasonOf(value: Uint8Array): string {
-  try {
-    return String((JSON.parse(fromBytes(value)) as { reason?: unknown }).reason);
-  } catch {
-    return 'no reason given';
+/** What became of a task, whoever says so; undefined when this was no more than a word about now. */
+function outcomeOf({ agent, task, ok, value, refusal: code }: MessageOf<'taskAnswer'>): Outcome<'task'> | undefined {
+  switch (code) {
+    case '':
+      if (ok) return { ok: true, result: { agent, task, value: value.slice() } };
+      return refusal(errors.taskFailed({ agent, task, reason: whyIn(value).reason }));
+    case 'resultDropped':
+      return refusal(errors.resultDropped({ agent, task }));
+    case 'taskCancelled':
+      return refusal(errors.taskCancelled({ agent, task }));
+    case 'taskSetAside':
+      return refusal(errors.taskSetAside({ agent, task, ...whyIn(value) }));
+    default:
+      return undefined;
   }
 }
 
-export type { ErrorCode };
+function whyIn(value: Uint8Array): { reason: string; tries: number } {
+  try {
+    const { reason, tries } = JSON.parse(fromBytes(value)) as { reason?: unknown; tries?: unknown };
+    return { reason: String(reason), tries: Number(tries ?? 0) };
+  } catch {
+    return { reason: 'no reason given', tries: 0 };
+  }
+}

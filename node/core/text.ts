@@ -6,7 +6,8 @@ export const toBytes = (text: string): Uint8Array => encoder.encode(text);
 export const fromBytes = (bytes: Uint8Array): string => decoder.decode(bytes);
 
 /** Why a task was refused, in the form of a result. */
-export const reasonBytes = (reason: string): Uint8Array => toBytes(JSON.stringify({ reason }));
+export const reasonBytes = (reason: string, more: object = {}): Uint8Array =>
+  toBytes(JSON.stringify({ reason, ...more }));
 
 function toBase64(bytes: Uint8Array): string {
   let binary = '';

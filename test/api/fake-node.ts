@@ -119,6 +119,15 @@ const defaults: Required<Answers> = {
     };
   },
   delete: ({ agent }) => ({ agent }),
+  tasks: ({ agent }) => ({
+    agent,
+    running: { task: 'now', forMs: 12 },
+    waiting: 1,
+    first: [{ task: 'later', priority: 5, key: '' }],
+    setAside: [{ task: 'poison', tries: 3, reason: 'its thread ended with code 1', bytes: 17 }],
+    meanTaskMs: 1.5,
+  }),
+  taskCancel: ({ agent, task }) => ({ agent, task, was: 'waiting' }),
   migrate: ({ agent, target }) => ({ agent: agentView(agent, { host: target }) }),
   drain: ({ node, deadlineMs }) => ({
     node: nodeView(3, { id: node, status: 'draining', drain: drainView({ deadlineMs }) }),

@@ -21,6 +21,7 @@ describe('the wire codec', () => {
         state: bytes('{}'),
         changes: [{ previousLength: 2, offset: 1, removed: 0, inserted: bytes('"a":1') }],
         checksum: 7,
+        resultsFrom: 2,
         results: [{ task: 't1', sequence: 3, ok: true, value: bytes('1'), valueDropped: false }],
       },
     };
@@ -43,9 +44,10 @@ describe('the wire codec', () => {
 
   test('refuses a frame above the cap before it decodes it, and makes none', () => {
     expect(() => decode(new Uint8Array(frameBytesMax + 1))).toThrow(/at most/);
+    const taskAsk = { task: 't', agent: 'a', ttlMs: 1, priority: 5, key: '', retry: false, progress: false };
     const large: Message = {
       type: 'taskAsk',
-      body: { task: 't', agent: 'a', payload: new Uint8Array(frameBytesMax), ttlMs: 1 },
+      body: { ...taskAsk, payload: new Uint8Array(frameBytesMax) },
     };
     expect(() => encode('', large)).toThrow(/was not sent/);
   });

@@ -49,14 +49,14 @@ function onDisk(records = new Map<string, Uint8Array>(), settings: Partial<Setti
 
 const whole = (sequence: number, state: string, epoch = 1): Replicate => ({
   ...{ agent: 'a', epoch, sequence, previousSequence: 0, full: true, state: bytes(state), changes: [], results: [] },
-  checksum: checksumOf(bytes(state)),
+  ...{ checksum: checksumOf(bytes(state)), resultsFrom: 0 },
 });
 
 function step(sequence: number, before: string, after: string, epoch = 1): Replicate {
   const change = changeBetween(bytes(before), bytes(after));
   return {
     ...{ agent: 'a', epoch, sequence, previousSequence: sequence - 1, full: false, state: bytes(''), results: [] },
-    ...{ changes: change === undefined ? [] : [change], checksum: checksumOf(bytes(after)) },
+    ...{ changes: change === undefined ? [] : [change], checksum: checksumOf(bytes(after)), resultsFrom: 0 },
   };
 }
 

@@ -35,6 +35,7 @@ function recovering() {
       changes: [],
       results: [],
       checksum: 0,
+      resultsFrom: 0,
     },
     () => {},
   );
@@ -42,6 +43,7 @@ function recovering() {
     copied: () => {},
     relinquish: () => {},
     answer: () => {},
+    progress: () => {},
     mayAcknowledge: () => true,
   };
   const assignment = { agent: 'a', agentType: 't', source: '', epoch: 5, holders: ['n1'], previousHolders: ['n1'] };

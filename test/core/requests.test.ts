@@ -5,6 +5,7 @@ import type { Operation, Outcome } from '../../node/core/operation.ts';
 import { encodeOperation } from '../../node/core/operation-codec.ts';
 import { Requests } from '../../node/core/requests.ts';
 import { defaultSettings } from '../../node/core/settings.ts';
+import type { Asker } from '../../node/core/tasks.ts';
 
 const remove: Operation = { type: 'delete', agent: 'x' };
 
@@ -55,13 +56,12 @@ test('the outcome of a task that another node passed on does not wait for this d
     send: (to: string) => void sent.push(`behind writes to ${to}`),
     sendUrgent: (to: string) => void sent.push(`at once to ${to}`),
   };
-  const refuse = (...[, , done]: [unknown, unknown, (outcome: Outcome) => void]): void =>
-    done({ ok: false, error: toErrorBody(full) });
+  const refused: Outcome = { ok: false, error: toErrorBody(full) };
   const parts = {
     context: { self: 'n1', boot: 1, nowMs: 0, settings: defaultSettings, out },
     decisions: { mayLead: () => true, leader: 'n1', state: { agents: new Map([['a', {}]]) } },
-    tasks: { ask: refuse },
-    operator: { perform: refuse },
+    tasks: { ask: (_request: string, _task: Operation, asker: Asker) => asker.done(refused as Outcome<'task'>) },
+    operator: { perform: (_command: Operation, _by: unknown, done: (outcome: Outcome) => void) => done(refused) },
   };
   const requests = new Requests(parts as unknown as ConstructorParameters<typeof Requests>[0]);
   const task: Operation = { type: 'task', agent: 'a', task: 't', payload: new Uint8Array(), ttlMs: 1_000 };

@@ -22,11 +22,11 @@ export const messaging: readonly Mutant[] = [
     name: 'queued-twice-runs-twice',
     room,
     what: 'A task that waits in the queue twice runs twice: whether it is done already is looked at when it comes, not when it runs.',
-    file: 'node/core/instance.ts',
+    file: 'node/core/agent-tasks.ts',
     edits: [
       {
-        from: 'const remembered = this.#results.get(task.task);\n      if (remembered !== undefined) {',
-        to: 'const remembered = this.#results.get(task.task);\n      if (remembered !== undefined && task.attempts > 0) {',
+        from: 'if (known !== undefined && this.#isAnswered(task, known)) {',
+        to: 'if (known !== undefined && task.retry) {',
       },
     ],
   },
@@ -34,7 +34,7 @@ export const messaging: readonly Mutant[] = [
     name: 'deadline-overlooked',
     room,
     what: 'A task whose deadline has passed while it waited is run all the same.',
-    file: 'node/core/instance.ts',
+    file: 'node/core/agent-tasks.ts',
     edits: [
       {
         from: 'if (task.deadlineMs <= this.#context.nowMs) {',
@@ -49,8 +49,8 @@ export const messaging: readonly Mutant[] = [
     file: 'node/core/tasks.ts',
     edits: [
       {
-        from: 'pending.sentTo = undefined;\n    }\n  }\n\n  #settle',
-        to: 'const { agent, task } = pending;\n      this.#settle(pending, refusal(errors.taskFailed({ agent, task, reason: answer.refusal })));\n    }\n  }\n\n  #settle',
+        from: 'pending.sentTo = undefined;\n    }\n  }\n\n  onProgress',
+        to: 'this.#settle(pending, refusal(errors.taskFailed({ agent, task, reason: code })));\n    }\n  }\n\n  onProgress',
       },
     ],
   },

@@ -11,8 +11,8 @@ export const reconciliation: readonly Mutant[] = [
     file: 'node/core/instance.ts',
     edits: [
       {
-        from: "this.#context.out.push({ type: 'stopAgent', agent, epoch });\n    const tasks",
-        to: 'this.#replication.durableSequence();\n    const tasks',
+        from: "this.#context.out.push({ type: 'stopAgent', agent, epoch });\n    this.#reads.clear",
+        to: 'this.#replication.durableSequence();\n    this.#reads.clear',
       },
     ],
   },

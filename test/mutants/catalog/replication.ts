@@ -94,8 +94,8 @@ export const replication: readonly Mutant[] = [
     file: 'node/core/instance.ts',
     edits: [
       {
-        from: "if (this.#phase !== 'active' || !this.#workerReady ||",
-        to: "if ((this.#phase !== 'active' && this.#phase !== 'copying') || !this.#workerReady ||",
+        from: "if (this.#phase !== 'active' || !this.#workerReady)",
+        to: "if ((this.#phase !== 'active' && this.#phase !== 'copying') || !this.#workerReady)",
       },
       {
         from: "if (this.#phase !== 'active' || !this.#events.mayAcknowledge()) return;",
@@ -108,7 +108,7 @@ export const replication: readonly Mutant[] = [
     room,
     what: 'A new host does not take over the results: a task that is sent again takes effect twice.',
     file: 'node/core/instance.ts',
-    edits: [{ from: 'this.#results = new ResultTable(best.results);', to: 'this.#results = new ResultTable();' }],
+    edits: [{ from: 'this.#tasks.restore(best.results);', to: 'this.#tasks.restore([]);' }],
   },
   {
     name: 'full-copy-without-results',

@@ -57,7 +57,16 @@ const bodies = {
   appendReply: { term: 1, success: true, matchIndex: 0, conflictIndex: 0, conflictTerm: 0, round: 1 },
   sealed: { agent: 'a', epoch: 1, granted: true, sealedEpoch: 1 },
   replicated: { agent: 'a', epoch: 1, sequence: 1, accepted: true, needsFull: false, sealedEpoch: 1 },
-  taskAsk: { task: 't', agent: 'a', payload: bytes('{}'), ttlMs: 1_000 },
+  taskAsk: {
+    task: 't',
+    agent: 'a',
+    payload: bytes('{}'),
+    ttlMs: 1_000,
+    priority: 5,
+    key: '',
+    retry: false,
+    progress: false,
+  },
   taskAnswer: { task: 't', agent: 'a', ok: true, value: bytes('1'), refusal: '' },
   probe: { sequence: 1 },
 } satisfies { [K in MessageType]?: MessageOf<K> };

@@ -1,0 +1,372 @@
+import { type Context, reportLocally } from './context.ts';
+import { type ConclaveError, errors } from './errors.ts';
+import type { MessageOf, TaskResult } from './message.ts';
+import type { AgentTasksView, Results } from './operation.ts';
+import { ResultAges } from './result-ages.ts';
+import { isOver, ResultTable } from './result-table.ts';
+import { limits } from './settings.ts';
+import type { StateChange } from './state-change.ts';
+import { type QueuedTask, TaskQueue } from './task-queue.ts';
+import { reasonBytes } from './text.ts';
+
+/** A step of the replicated state before it has its sequence. */
+export type Step = Omit<TaskResult, 'sequence' | 'valueDropped'>;
+
+/** What an agent's tasks need of the instance that does them. */
+export interface AgentTaskEvents {
+  /** Whether a task can be begun now. */
+  isReady(): boolean;
+  run(task: QueuedTask): void;
+  cancel(task: QueuedTask): void;
+  /** Makes it the next step of the replicated state, with what it changed there. */
+  record(step: Step, change: StateChange | undefined): TaskResult;
+  /** Through which step a majority of the holders has all. */
+  durableSequence(): number;
+  answer(task: QueuedTask, answer: MessageOf<'taskAnswer'>): void;
+  progress(task: QueuedTask, number: number, value: Uint8Array): void;
+}
+
+/** How the wish to cancel a task ended. */
+export type Cancelled = { ok: true; was: Results['taskCancel']['was'] } | { ok: false; error: ConclaveError };
+type CancelDone = (cancelled: Cancelled) => void;
+
+interface Waiting {
+  sequence: number;
+  /** Told once a majority has the step. */
+  done: () => void;
+  /** The task whose answer it is; it goes on to the next host when this one ends. */
+  task: QueuedTask | undefined;
+}
+
+const nothing = new Uint8Array(0);
+/** So many tasks are begun with care after an instance took over: what ended the one before may come again. */
+const carefulTasks = 16;
+const cancelsMax = 64;
+const listedMax = 100;
+/** Share of the newest task in the mean time of one. */
+const newestShare = 0.1;
+const retryAfterMsMin = 100;
+const retryAfterMsMax = 60_000;
+
+/**
+ * The tasks of one agent at its host, from their arrival to their answer. Each takes effect once, by its id. Once an
+ * instance has ended in the middle of a task, tasks are begun with care: that one was begun is made durable first, so
+ * that a task which ends instance after instance, or host after host, is found out and set aside.
+ */
+export class AgentTasks {
+  readonly #context: Context;
+  readonly #agent: string;
+  readonly #events: AgentTaskEvents;
+  readonly #queue = new TaskQueue();
+  /** Asked and not yet answered, by who asked: the same task asked again by the same node is answered once. */
+  readonly #asked = new Map<string, QueuedTask>();
+  #results = new ResultTable();
+  #ages: ResultAges;
+  #running: { task: QueuedTask; sinceMs: number; tries: number; said: number } | undefined;
+  /** That it is begun is not durable yet. */
+  #held: { task: QueuedTask; sequence: number; tries: number } | undefined;
+  #waiting: Waiting[] = [];
+  #cancels: CancelDone[] = [];
+  #careful = 0;
+  #meanTaskMs = 0;
+
+  constructor(context: Context, agent: string, events: AgentTaskEvents) {
+    this.#context = context;
+    this.#agent = agent;
+    this.#events = events;
+    this.#ages = new ResultAges(limits.resultsAgeMsMax);
+  }
+
+  get results(): ResultTable {
+    return this.#results;
+  }
+
+  /** Below this step results are too old to be kept. */
+  get resultsFrom(): number {
+    return this.#ages.keptFrom;
+  }
+
+  get length(): number {
+    return this.#queue.length + (this.#running === undefined ? 0 : 1) + (this.#held === undefined ? 0 : 1);
+  }
+
+  /** Goes on from what the holders kept. How the instance before ended nobody knows. */
+  restore(results: readonly TaskResult[]): void {
+    this.#results = new ResultTable(results);
+    this.#careful = carefulTasks;
+  }
+
+  // ---- from arrival to begin ----
+
+  submit(task: QueuedTask): void {
+    const key = keyOf(task);
+    if (this.#asked.has(key)) return;
+    if (this.#asked.size >= limits.agentQueueMax) {
+      this.refuse(task, 'backlogFull', this.#retryAfterMs());
+      return;
+    }
+    const known = this.#results.get(task.task);
+    const payload = task.retry ? known?.aside?.payload : task.payload;
+    if (payload === undefined && (known === undefined || !isOver(known))) {
+      this.refuse(task, 'taskUnknown');
+      return;
+    }
+    const asked = payload === undefined ? task : { ...task, payload };
+    this.#asked.set(key, asked);
+    if (known !== undefined && this.#isAnswered(asked, known)) this.#await(asked, known);
+    else this.#queue.push(asked);
+    this.pump();
+  }
+
+  /** Whether the task's answer stands already. */
+  #isAnswered(task: QueuedTask, known: TaskResult): boolean {
+    return isOver(known) || (known.aside !== undefined && !task.retry);
+  }
+
+  /** Time in which half of what waits should be done. */
+  #retryAfterMs(): number {
+    const ms = Math.round((this.length / 2) * this.#meanTaskMs);
+    return Math.min(retryAfterMsMax, Math.max(retryAfterMsMin, ms));
+  }
+
+  /** Begins the next task when one can be. */
+  pump(): void {
+    if (!this.#events.isReady() || this.#running !== undefined) return;
+    if (this.#held !== undefined && !this.#beginHeld(this.#held)) return;
+    for (let task = this.#queue.take(); task !== undefined; task = this.#queue.take()) {
+      if (this.#begin(task)) return;
+      this.#queue.done(task);
+    }
+  }
+
+  /** Whether it is on its way now; else it is over, or needs no answer any more. */
+  #begin(task: QueuedTask): boolean {
+    if (task.deadlineMs <= this.#context.nowMs) {
+      this.#asked.delete(keyOf(task));
+      return false;
+    }
+    const known = this.#results.get(task.task);
+    if (known !== undefined && this.#isAnswered(task, known)) {
+      this.#await(task, known);
+      return false;
+    }
+    const tries = known?.tries ?? 0;
+    if (task.retry || (this.#careful === 0 && known === undefined)) {
+      this.#run(task, 0);
+      return true;
+    }
+    if (tries >= limits.taskAttemptsMax) {
+      this.#setAside(task, tries, 'each time what ran it ended before it was done');
+      return false;
+    }
+    this.#hold(task, tries + 1);
+    return true;
+  }
+
+  #hold(task: QueuedTask, tries: number): void {
+    const { sequence } = this.#events.record({ task: task.task, ok: false, value: nothing, tries }, undefined);
+    this.#held = { task, sequence, tries };
+  }
+
+  /** Whether nothing is held any more and the next task may be looked for. */
+  #beginHeld({ task, sequence, tries }: { task: QueuedTask; sequence: number; tries: number }): boolean {
+    if (sequence > this.#events.durableSequence()) return false;
+    this.#held = undefined;
+    if (task.deadlineMs > this.#context.nowMs) {
+      this.#run(task, tries);
+      return false;
+    }
+    // It was not begun after all.
+    this.#events.record({ task: task.task, ok: false, value: nothing, tries: tries - 1 }, undefined);
+    this.#asked.delete(keyOf(task));
+    this.#queue.done(task);
+    return true;
+  }
+
+  #run(task: QueuedTask, tries: number): void {
+    this.#running = { task, sinceMs: this.#context.nowMs, tries, said: 0 };
+    this.#events.run(task);
+  }
+
+  // ---- from begin to end ----
+
+  isRunning(task: string): boolean {
+    return this.#running?.task.task === task;
+  }
+
+  /** The running task is done, or was refused; what it changed becomes part of the state with its result. */
+  onRan(ok: boolean, value: Uint8Array, change?: StateChange): void {
+    const running = this.#running;
+    if (running === undefined) return;
+    const tookMs = this.#context.nowMs - running.sinceMs;
+    this.#meanTaskMs += (tookMs - this.#meanTaskMs) * (this.#meanTaskMs === 0 ? 1 : newestShare);
+    this.#careful = Math.max(0, this.#careful - 1);
+    const cancelled = !ok && this.#cancels.length > 0;
+    this.#end(running.task, { task: running.task.task, ok, value, ...(cancelled && { cancelled }) }, change);
+  }
+
+  /** What ran the task is gone, and the task with it: it is tried again, unless that has happened too often. */
+  onFailed(reason: string): void {
+    const running = this.#running;
+    if (running === undefined) return;
+    const { task } = running;
+    const id = task.task;
+    // A careful begin counted this try already.
+    const tries = running.tries === 0 ? (this.#results.get(id)?.tries ?? 0) + 1 : running.tries;
+    if (this.#cancels.length > 0) {
+      this.#end(task, { task: id, ok: false, value: reasonBytes(reason), cancelled: true });
+    } else if (task.retry || tries >= limits.taskAttemptsMax) {
+      this.#running = undefined;
+      this.#setAside(task, task.retry ? 1 : tries, reason);
+      this.#queue.done(task);
+    } else {
+      this.#running = undefined;
+      if (running.tries === 0) this.#events.record({ task: id, ok: false, value: nothing, tries }, undefined);
+      this.#queue.putBack(task);
+    }
+  }
+
+  #end(task: QueuedTask, step: Step, change?: StateChange): void {
+    this.#running = undefined;
+    const result = this.#events.record(step, change);
+    this.#await(task, result);
+    this.#queue.done(task);
+    const cancels = this.#cancels;
+    this.#cancels = [];
+    const error = errors.taskOver({ agent: this.#agent, task: task.task });
+    const cancelled: Cancelled = result.cancelled === true ? { ok: true, was: 'running' } : { ok: false, error };
+    for (const done of cancels) this.#afterStep(result.sequence, () => done(cancelled));
+  }
+
+  #setAside(task: QueuedTask, tries: number, reason: string): void {
+    const { key, priority, payload } = task;
+    const aside = { payload, key, priority, tries, reason: reason.slice(0, limits.reasonLengthMax) };
+    const result = this.#events.record({ task: task.task, ok: false, value: nothing, aside }, undefined);
+    this.#await(task, result);
+    const text = `task ${task.task} of ${this.#agent} is set aside after ${tries} tries: ${aside.reason}`;
+    reportLocally(this.#context, 'taskSetAside', text, { agent: this.#agent, task: task.task, tries, reason });
+  }
+
+  /** What the running task says before it is done: told to those who asked for that. */
+  onProgress(id: string, value: Uint8Array): void {
+    const running = this.#running;
+    if (running?.task.task !== id) return;
+    running.said += 1;
+    for (const task of this.#asked.values()) {
+      if (task.task === id && task.progress) this.#events.progress(task, running.said, value);
+    }
+  }
+
+  // ---- answers ----
+
+  #await(task: QueuedTask, result: TaskResult): void {
+    this.#waiting.push({ sequence: result.sequence, done: () => this.#answer(task, result), task });
+  }
+
+  #afterStep(sequence: number, done: () => void): void {
+    this.#waiting.push({ sequence, done, task: undefined });
+  }
+
+  /** Answers all that a majority of the holders keeps. */
+  acknowledge(durableSequence: number): void {
+    const waiting = this.#waiting;
+    if (waiting.length === 0) return;
+    this.#waiting = [];
+    for (const one of waiting) {
+      if (one.sequence <= durableSequence) one.done();
+      else this.#waiting.push(one);
+    }
+  }
+
+  #answer(task: QueuedTask, { ok, value, valueDropped, cancelled, aside }: TaskResult): void {
+    this.#asked.delete(keyOf(task));
+    let refusal = valueDropped ? 'resultDropped' : '';
+    if (cancelled === true) refusal = 'taskCancelled';
+    if (aside !== undefined) refusal = 'taskSetAside';
+    const told = aside === undefined ? value : reasonBytes(aside.reason, { tries: aside.tries });
+    this.#events.answer(task, { task: task.task, agent: this.#agent, ok: ok && refusal === '', value: told, refusal });
+  }
+
+  refuse(task: QueuedTask, refusal: string, retryAfterMs = 0): void {
+    const answer = { task: task.task, agent: this.#agent, ok: false, value: nothing, refusal };
+    this.#events.answer(task, { ...answer, ...(retryAfterMs > 0 && { retryAfterMs }) });
+  }
+
+  // ---- operators ----
+
+  /** Ends a task without an effect: one that waits, one that is set aside, and one that runs if its code lets it. */
+  cancel(id: string, done: CancelDone): void {
+    const known = this.#results.get(id);
+    if (known !== undefined && isOver(known)) {
+      const over: Cancelled = { ok: false, error: errors.taskOver({ agent: this.#agent, task: id }) };
+      this.#afterStep(known.sequence, () => done(known.cancelled === true ? { ok: true, was: 'cancelled' } : over));
+    } else if (this.#running?.task.task === id) {
+      if (this.#cancels.length >= cancelsMax) {
+        return done({
+          ok: false,
+          error: errors.backlogFull({ what: `requests to cancel task "${id}"`, max: cancelsMax }),
+        });
+      }
+      this.#cancels.push(done);
+      this.#events.cancel(this.#running.task);
+    } else this.#cancelWaiting(id, known?.aside !== undefined, done);
+  }
+
+  #cancelWaiting(id: string, isAside: boolean, done: CancelDone): void {
+    const waiting = this.#queue.remove(id);
+    if (this.#held?.task.task === id) {
+      waiting.push(this.#held.task);
+      this.#queue.done(this.#held.task);
+      this.#held = undefined;
+    }
+    if (waiting.length === 0 && !isAside) {
+      return done({ ok: false, error: errors.taskUnknown({ agent: this.#agent, task: id }) });
+    }
+    const step = { task: id, ok: false, value: reasonBytes('it was cancelled'), cancelled: true };
+    const result = this.#events.record(step, undefined);
+    for (const task of waiting) this.#await(task, result);
+    this.#afterStep(result.sequence, () => done({ ok: true, was: isAside ? 'setAside' : 'waiting' }));
+    this.pump();
+  }
+
+  view(): AgentTasksView {
+    const { nowMs } = this.#context;
+    const running = this.#running;
+    const waiting = [...(this.#held === undefined ? [] : [this.#held.task]), ...this.#queue.all()];
+    return {
+      running: running && { task: running.task.task, forMs: Math.round(nowMs - running.sinceMs) },
+      waiting: waiting.length,
+      first: waiting.slice(0, listedMax).map(({ task, priority, key }) => ({ task, priority, key })),
+      setAside: this.#results.aside().map(({ task, aside }) => ({
+        task,
+        tries: aside?.tries ?? 0,
+        reason: aside?.reason ?? '',
+        bytes: aside?.payload.byteLength ?? 0,
+      })),
+      meanTaskMs: Math.round(this.#meanTaskMs * 100) / 100,
+    };
+  }
+
+  // ---- time and end ----
+
+  tick(newestSequence: number): void {
+    this.#ages.note(this.#context.nowMs, newestSequence);
+    this.#results.forgetBelow(this.#ages.keptFrom);
+  }
+
+  /** Gives up all that was not answered, for whoever runs the agent next. */
+  end(): QueuedTask[] {
+    const begun = [this.#running?.task, this.#held?.task];
+    const tasks = [...this.#waiting.map(({ task }) => task), ...begun, ...this.#queue.all()];
+    const error = errors.agentNotReady({ agent: this.#agent });
+    for (const done of this.#cancels) done({ ok: false, error });
+    this.#cancels = [];
+    this.#waiting = [];
+    this.#running = undefined;
+    this.#held = undefined;
+    this.#asked.clear();
+    return tasks.filter((task) => task !== undefined);
+  }
+}
+
+const keyOf = (task: QueuedTask): string => `${task.origin}/${task.task}`;
