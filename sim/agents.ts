@@ -31,6 +31,8 @@ interface Instance {
   waiting: { task: string; payload: Uint8Array }[];
   /** The task that it is busy with. */
   task: string | undefined;
+  /** Counts its tasks: what was planned for one that was given up does not happen. */
+  turn: number;
   hangs: boolean;
   /** Its tasks take this many times as long. */
   slowness: number;
@@ -45,6 +47,7 @@ export interface Process {
   wallMs(): number;
 }
 
+const givenUp = new TextEncoder().encode('{"reason":"it was given up on the way"}');
 const waitingMax = 10_000;
 const keyOf = (agent: string, epoch: number): string => `${agent}#${epoch}`;
 
@@ -80,6 +83,7 @@ export class SimRunner {
       told: new Uint8Array(0),
       waiting: [],
       task: undefined,
+      turn: 0,
       hangs: false,
       slowness: 1,
     };
@@ -107,6 +111,21 @@ export class SimRunner {
     if (instance.waiting.length >= waitingMax) return this.fail(agent, epoch, 'too many tasks are waiting');
     instance.waiting.push({ task, payload: payload.slice() });
     this.#runNext(instance);
+  }
+
+  /** Some code lets itself be stopped in the middle of a task, some does not. */
+  cancel(agent: string, epoch: number, task: string): void {
+    const instance = this.#instances.get(keyOf(agent, epoch));
+    if (instance?.task !== task || instance.running === undefined || instance.hangs) return;
+    if (!this.#random.chance(0.7)) return;
+    this.#endTask(instance);
+    this.#process.feed({ type: 'taskRan', agent, epoch, task, ok: false, value: givenUp, state: undefined });
+    this.#runNext(instance);
+  }
+
+  #endTask(instance: Instance): void {
+    instance.task = undefined;
+    instance.turn += 1;
   }
 
   stop(agent: string, epoch: number): void {
@@ -140,17 +159,19 @@ export class SimRunner {
     if (next === undefined) return;
     instance.task = next.task;
     const { runMsMin, runMsMax, taskTimeoutMs } = this.#settings;
+    const { turn } = instance;
     const tookMs = this.#random.between(runMsMin, runMsMax) * instance.slowness;
     this.#process.later(Math.min(tookMs, taskTimeoutMs), () => {
-      if (instance.hangs || tookMs >= taskTimeoutMs) this.#timeOut(instance, next.task, taskTimeoutMs - tookMs);
+      if (instance.turn !== turn) return;
+      if (instance.hangs || tookMs >= taskTimeoutMs) this.#timeOut(instance, next.task, taskTimeoutMs - tookMs, turn);
       else this.#answer(instance, next);
     });
   }
 
-  #timeOut(instance: Instance, task: string, afterMs: number): void {
+  #timeOut(instance: Instance, task: string, afterMs: number, turn: number): void {
     this.#process.later(Math.max(0, afterMs), () => {
       const { agent, epoch } = instance;
-      if (this.#instances.get(keyOf(agent, epoch)) !== instance) return;
+      if (this.#instances.get(keyOf(agent, epoch)) !== instance || instance.turn !== turn) return;
       this.fail(agent, epoch, `it did not answer task ${task} within ${this.#settings.taskTimeoutMs} ms`);
     });
   }
@@ -158,7 +179,7 @@ export class SimRunner {
   #answer(instance: Instance, { task, payload }: { task: string; payload: Uint8Array }): void {
     const { agent, epoch, running } = instance;
     if (this.#instances.get(keyOf(agent, epoch)) !== instance || running === undefined) return;
-    instance.task = undefined;
+    this.#endTask(instance);
     const answer = attempt((): Answer => running.handle(payload));
     if (!answer.ok) return this.fail(agent, epoch, answer.reason);
     const { ok, value, state } = answer.value;

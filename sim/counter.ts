@@ -30,7 +30,8 @@ class CounterInstance implements Running {
   }
 
   handle(payload: Uint8Array): Answer {
-    const { serial } = JSON.parse(decoder.decode(payload)) as { serial: unknown };
+    const { serial, poison } = JSON.parse(decoder.decode(payload)) as { serial: unknown; poison?: boolean };
+    if (poison === true) throw new Error('it cannot take this');
     if (typeof serial !== 'number') {
       return { ok: false, value: encoder.encode('{"reason":"serial must be a number"}'), state: this.state };
     }

@@ -115,11 +115,11 @@ export class Guests {
   /** Asks at one node after the other until there is an outcome. */
   #ask(operation: Operation, done: (outcome: Outcome, tries: number) => void, tries = 1): void {
     let over = false;
-    const again = (): void => {
+    const again = (more: object = {}): void => {
       if (over) return;
       over = true;
       const delayMs = this.#random.between(30, 250);
-      this.#world.timeline.after(delayMs, () => this.#ask(operation, done, tries + 1));
+      this.#world.timeline.after(delayMs, () => this.#ask({ ...operation, ...more }, done, tries + 1));
     };
     const there = (this.doors ?? this.#world.nodes).filter((node) => this.#world.host(node).state !== 'off');
     if (there.length === 0) return again();
@@ -127,9 +127,11 @@ export class Guests {
     this.#world.request(this.#random.pick(there), operation, ({ outcome }) => {
       if (over) return;
       if (outcome === undefined || (!outcome.ok && retried.has(outcome.error.code))) return again();
+      // Its hosts died for other reasons.
+      if (!outcome.ok && outcome.error.code === 'taskSetAside') return again({ retry: true });
       over = true;
       done(outcome, tries);
     });
-    this.#world.timeline.after(patienceMs, again);
+    this.#world.timeline.after(patienceMs, () => again());
   }
 }

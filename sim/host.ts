@@ -324,8 +324,7 @@ export class Host {
   }
 
   #effects(): Execute {
-    const { network } = this.#parts;
-    const { id } = this;
+    const { id, network } = this.#parts;
     const nothing = (): void => {};
     return {
       persist: nothing,
@@ -340,8 +339,8 @@ export class Host {
       startAgent: (effect) => this.#runner?.start(effect),
       stopAgent: ({ agent, epoch }) => this.#runner?.stop(agent, epoch),
       runTask: (effect) => this.#runner?.run(effect),
-      cancelTask: nothing,
       progress: nothing,
+      cancelTask: ({ agent, epoch, task }) => this.#runner?.cancel(agent, epoch, task),
       exit: ({ code, reason }) => this.#exit('exit', code, reason),
     };
   }

@@ -138,6 +138,9 @@ function drawWorkload(random: Random): Partial<WorkloadSettings> {
     ttlMs: random.pick([500, 3_000, 10_000]),
     thinkMsMin: 50,
     thinkMsMax: random.pick([200, 600]),
+    burstChance: random.pick([0, 0.1, 0.3]),
+    poisonChance: random.pick([0, 0, 0.01, 0.05]),
+    cancelChance: random.pick([0, 0.05, 0.2]),
   };
 }
 

@@ -21,6 +21,12 @@ export interface WorkloadSettings {
   strategy: string;
   /** How often a client reads the state of an agent instead of sending a task. */
   readChance: number;
+  /** How often it sends several tasks of one key at once. */
+  burstChance: number;
+  /** How often a task ends whatever runs it. */
+  poisonChance: number;
+  /** How often a client tries to cancel what it has just sent. */
+  cancelChance: number;
 }
 
 export const defaultWorkload: WorkloadSettings = {
@@ -34,6 +40,9 @@ export const defaultWorkload: WorkloadSettings = {
   holders: 3,
   strategy: 'round_robin',
   readChance: 0.1,
+  burstChance: 0,
+  poisonChance: 0,
+  cancelChance: 0,
 };
 
 /** What a client asks of an agent, and what it is told. */
@@ -67,6 +76,28 @@ const decoder = new TextDecoder();
 interface Client {
   name: string;
   random: Random;
+}
+
+/** A task that a client keeps sending until it knows what became of it. */
+interface SentTask {
+  client: Client;
+  agent: string;
+  serial: number;
+  key: string;
+  priority: number;
+  /** Where the first try goes in; any node when undefined. */
+  door: NodeId | undefined;
+  isPoison: boolean;
+  isCancelled: boolean;
+  /** It was set aside: from here on an operator asks for one more try each time. */
+  isAside: boolean;
+  tries: number;
+}
+
+function operationOf({ agent, serial, key, priority, isPoison, isAside }: SentTask, ttlMs: number): Operation {
+  const payload = encoder.encode(JSON.stringify({ serial, ...(isPoison && { poison: true }) }));
+  const operation = { type: 'task' as const, agent, task: `task-${serial}`, payload, ttlMs, priority };
+  return { ...operation, ...(key !== '' && { key }), ...(isAside && { retry: true }) };
 }
 
 /** Clients that send serial-numbered increments to counter agents, and keep on until each has its answer. */
@@ -196,16 +227,20 @@ export class Workload {
 
   /** One more task for each of these agents: the clients may all be waiting for others. */
   poke(agents: readonly string[]): void {
-    for (const agent of agents) this.#task({ name: 'prober', random: this.#random }, agent, () => {});
+    for (const agent of agents) {
+      const client = { name: 'prober', random: this.#random };
+      this.#send(this.#newTask(client, agent, { isPoison: false, isCancelled: false }), () => {});
+    }
   }
 
   #next(client: Client): void {
     if (this.#stopping) return;
-    const { thinkMsMin, thinkMsMax, readChance } = this.#settings;
+    const { thinkMsMin, thinkMsMax, readChance, burstChance } = this.#settings;
     const then = (): void =>
       this.#world.timeline.after(client.random.between(thinkMsMin, thinkMsMax), () => this.#next(client));
     const agent = client.random.pick(this.agents);
     if (client.random.chance(readChance)) this.#read(client, agent, then);
+    else if (client.random.chance(burstChance)) this.#burst(client, agent, then);
     else this.#task(client, agent, then);
   }
 
@@ -232,47 +267,109 @@ export class Workload {
   }
 
   #task(client: Client, agent: string, then: () => void): void {
-    const serial = ++this.#serial;
+    this.#send(this.#newTask(client, agent), then);
+  }
+
+  #newTask(client: Client, agent: string, more: Partial<SentTask> = {}): SentTask {
+    const { poisonChance, cancelChance } = this.#settings;
+    const isPoison = client.random.chance(poisonChance);
+    return {
+      ...{ client, agent, serial: ++this.#serial, key: '', priority: client.random.below(10), door: undefined },
+      ...{ isPoison, isCancelled: client.random.chance(cancelChance), isAside: false, tries: 0, ...more },
+    };
+  }
+
+  /**
+   * Several tasks of one key at once, by one door: those that were answered at the first try took effect in their order,
+   * whatever their priorities.
+   */
+  #burst(client: Client, agent: string, then: () => void): void {
+    const door = this.#anyNode(client.random);
+    const key = `${client.name}-${++this.#serial}`;
+    const length = client.random.pick([2, 3, 4]);
+    const sent = Array.from({ length }, () => this.#newTask(client, agent, { key, door, isPoison: false }));
+    const totals: number[] = [];
+    let left = length;
+    for (const [place, task] of sent.entries()) {
+      this.#send(task, (total) => {
+        if (total !== undefined && task.tries === 1) totals[place] = total;
+        left -= 1;
+        if (left > 0) return;
+        const inOrder = totals.filter((each) => each !== undefined);
+        if (inOrder.some((each, i) => i > 0 && each < (inOrder[i - 1] as number))) {
+          throw new Violation(
+            'anytime-key-in-order',
+            `${agent} did the tasks of ${key} as totals ${inOrder.join(', ')}`,
+          );
+        }
+        then();
+      });
+    }
+  }
+
+  #send(sent: SentTask, then: (total: number | undefined) => void): void {
+    const { client, agent, serial, isCancelled } = sent;
     const firstMs = this.#world.nowMs;
     this.#outstanding.set(serial, agent);
     this.#oracle.asked(agent, serial);
     const id = this.#log?.called(agent, client.name, { type: 'task', serial }, firstMs) ?? 0;
-    this.#attempt(client, agent, serial, (total) => {
+    this.#attempt(sent, (total) => {
       this.#outstanding.delete(serial);
       const output: ClientOutput = total === undefined ? { type: 'failed' } : { type: 'task', total };
       this.#log?.returned(id, output, this.#world.nowMs);
       this.slowestMs = Math.max(this.slowestMs, this.#world.nowMs - firstMs);
-      then();
+      then(total);
+    });
+    if (isCancelled) this.#world.timeline.after(client.random.between(0, 300), () => this.#cancel(sent));
+  }
+
+  /** Asks once, by any door: whether it came to anything, the task's own answer says. */
+  #cancel({ client, agent, serial }: SentTask): void {
+    const node = this.#anyNode(client.random);
+    if (node === undefined) return;
+    const { ttlMs } = this.#settings;
+    this.#world.request(node, { type: 'taskCancel', agent, task: `task-${serial}`, ttlMs }, ({ outcome }) => {
+      if (outcome?.ok === true) this.#oracle.refused(agent, serial);
     });
   }
 
-  /** Sends a task, again and again under its id. `done` is told the total, or nothing when the agent refused it. */
-  #attempt(client: Client, agent: string, serial: number, done: (total: number | undefined) => void): void {
+  /** Sends a task, again and again under its id. `done` is told the total, or nothing when it had no effect and never will. */
+  #attempt(sent: SentTask, done: (total: number | undefined) => void): void {
+    const { client, agent, serial, isPoison, isCancelled } = sent;
     const { ttlMs, retryMsMin, retryMsMax } = this.#settings;
-    const payload = encoder.encode(JSON.stringify({ serial }));
     let over = false;
     const again = (): void => {
       over = true;
-      this.#world.timeline.after(client.random.between(retryMsMin, retryMsMax), () =>
-        this.#attempt(client, agent, serial, done),
-      );
+      this.#world.timeline.after(client.random.between(retryMsMin, retryMsMax), () => this.#attempt(sent, done));
     };
-    const node = this.#anyNode(client.random);
+    const ended = (total: number | undefined): void => {
+      over = true;
+      if (total === undefined) this.#oracle.refused(agent, serial);
+      else this.#oracle.acknowledged(agent, serial, total);
+      done(total);
+    };
+    const node = (sent.tries === 0 ? sent.door : undefined) ?? this.#anyNode(client.random);
     if (node === undefined) return again();
-    this.#world.request(node, { type: 'task', agent, task: `task-${serial}`, payload, ttlMs }, ({ outcome }: Asked) => {
+    sent.tries += 1;
+    this.#world.request(node, operationOf(sent, ttlMs), ({ outcome }: Asked) => {
       if (over) return;
       if (outcome?.ok === true) {
-        over = true;
-        const { value } = outcome.result as Results['task'];
-        const { total } = JSON.parse(decoder.decode(value)) as { total: number };
-        this.#oracle.acknowledged(agent, serial, total);
-        done(total);
-      } else if (outcome === undefined || retried.has(outcome.error.code)) again();
-      else if (outcome.error.code === 'taskFailed') {
-        over = true;
-        this.#oracle.refused(agent, serial);
-        done(undefined);
-      } else throw new Violation('workload', `task-${serial} of ${agent} at ${node}: ${outcome.error.message}`);
+        ended((JSON.parse(decoder.decode((outcome.result as Results['task']).value)) as { total: number }).total);
+        return;
+      }
+      const code = outcome?.error.code;
+      if (code === undefined || retried.has(code)) return again();
+      if (code === 'taskFailed' || (code === 'taskCancelled' && (isCancelled || isPoison))) return ended(undefined);
+      if (code !== 'taskSetAside') {
+        throw new Violation('workload', `task-${serial} of ${agent} at ${node}: ${outcome?.error.message}`);
+      }
+      // What is poison is left there, or dropped; of the rest its hosts died for other reasons.
+      if (!isPoison) {
+        sent.isAside = true;
+        return again();
+      }
+      if (client.random.chance(0.5)) this.#cancel(sent);
+      ended(undefined);
     });
     this.#world.timeline.after(ttlMs + silenceMs, () => {
       if (!over) again();

@@ -22,6 +22,8 @@ export interface AgentTaskEvents {
   record(step: Step, change: StateChange | undefined): TaskResult;
   /** Through which step a majority of the holders has all. */
   durableSequence(): number;
+  /** Calls it once a majority of the holders has confirmed that this is the agent's host. */
+  confirm(done: () => void): void;
   answer(task: QueuedTask, answer: MessageOf<'taskAnswer'>): void;
   progress(task: QueuedTask, number: number, value: Uint8Array): void;
 }
@@ -108,7 +110,8 @@ export class AgentTasks {
     const known = this.#results.get(task.task);
     const payload = task.retry ? known?.aside?.payload : task.payload;
     if (payload === undefined && (known === undefined || !isOver(known))) {
-      this.refuse(task, 'taskUnknown');
+      // A host that was replaced may not know of it.
+      this.#events.confirm(() => this.refuse(task, 'taskUnknown'));
       return;
     }
     const asked = payload === undefined ? task : { ...task, payload };
@@ -155,7 +158,7 @@ export class AgentTasks {
       this.#run(task, 0);
       return true;
     }
-    if (tries >= limits.taskAttemptsMax) {
+    if (tries >= limits.taskTriesMax) {
       this.#setAside(task, tries, 'each time what ran it ended before it was done');
       return false;
     }
@@ -211,11 +214,12 @@ export class AgentTasks {
     if (running === undefined) return;
     const { task } = running;
     const id = task.task;
+    task.failures = (task.failures ?? 0) + 1;
     // A careful begin counted this try already.
     const tries = running.tries === 0 ? (this.#results.get(id)?.tries ?? 0) + 1 : running.tries;
     if (this.#cancels.length > 0) {
       this.#end(task, { task: id, ok: false, value: reasonBytes(reason), cancelled: true });
-    } else if (task.retry || tries >= limits.taskAttemptsMax) {
+    } else if (task.retry || task.failures >= limits.taskFailuresMax) {
       this.#running = undefined;
       this.#setAside(task, task.retry ? 1 : tries, reason);
       this.#queue.done(task);
@@ -320,7 +324,8 @@ export class AgentTasks {
       this.#held = undefined;
     }
     if (waiting.length === 0 && !isAside) {
-      return done({ ok: false, error: errors.taskUnknown({ agent: this.#agent, task: id }) });
+      const error = errors.taskUnknown({ agent: this.#agent, task: id });
+      return this.#events.confirm(() => done({ ok: false, error }));
     }
     const step = { task: id, ok: false, value: reasonBytes('it was cancelled'), cancelled: true };
     const result = this.#events.record(step, undefined);

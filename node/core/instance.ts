@@ -78,6 +78,7 @@ export class Instance {
       cancel: ({ task }) => context.out.push({ type: 'cancelTask', agent, epoch, task }),
       record: (step, change) => this.#record(step, change),
       durableSequence: () => this.#replication.durableSequence(),
+      confirm: (done) => void this.read(done),
       answer: (task, answer) => events.answer(task, answer),
       progress: (task, number, value) => events.progress(task, { agent, task: task.task, number, value }),
     });

@@ -137,7 +137,10 @@ export const limits = {
   agentQueueMax: 1_000,
   tasksPendingMax: 10_000,
   taskTtlMsMax: 600_000,
-  taskAttemptsMax: 3,
+  /** A task whose runner ended so often at one host is set aside. */
+  taskFailuresMax: 3,
+  /** So is one that was begun so often without an end at whatever host: any of them may have died for another reason. */
+  taskTriesMax: 5,
   taskPriorityMax: 9,
   forwardsPendingMax: 4_096,
   /** Of an answer that travels between nodes: with what is around it, it fits a frame. */

@@ -16,6 +16,8 @@ export interface QueuedTask {
   retry: boolean;
   /** Whoever asked wants to hear what it says before it is done. */
   progress: boolean;
+  /** How often what ran it ended, as seen here. */
+  failures?: number;
 }
 
 interface Place {

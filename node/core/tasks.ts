@@ -105,6 +105,8 @@ export class Tasks {
   #dispatch(pending: Pending): void {
     const { nowMs, self, out } = this.#context;
     const { agent, ask, deadlineMs } = pending;
+    // The tick ends it. Behind another of its key it may have waited for all of its time.
+    if (nowMs >= deadlineMs) return;
     if (ask.key !== '' && this.#keyed.get(`${agent}/${ask.key}`)?.[0] !== pending) return;
     const host = this.#state.agents.get(agent)?.placement?.host;
     if (host === undefined || (host !== self && !this.#peers.isConnected(host))) return;

@@ -10,6 +10,17 @@ import { holderOf } from './written.ts';
 const holderPrefix = keys.holder('');
 const resultPrefix = keys.result('', 0).slice(0, 'result/'.length);
 
+/** What a step says of a task. */
+type Fate = 'begun' | 'over' | 'cancelled' | 'aside';
+/** What an answer says of it, by its refusal: of the rest nothing. */
+const fates: Readonly<Record<string, Fate>> = { '': 'over', taskCancelled: 'cancelled', taskSetAside: 'aside' };
+
+function fateOf({ tries, aside, cancelled }: TaskResult): Fate {
+  if (aside !== undefined) return 'aside';
+  if (tries !== undefined) return 'begun';
+  return cancelled === true ? 'cancelled' : 'over';
+}
+
 /**
  * An answer to a task leaves only from the host that the log named, and only when its result is on the disks of a
  * majority of the holders that the log named with it: so no older epoch acknowledges what a newer one does not know.
@@ -40,16 +51,17 @@ export class AcknowledgedByMajority implements Checker {
   }
 
   durable(node: NodeId, writes: readonly Write[]): void {
-    let results: { agent: string; task: string }[] = [];
+    let results: { agent: string; task: string; fate: Fate }[] = [];
     for (const { key, value } of writes) {
       if (value === undefined) continue;
       if (key.startsWith(resultPrefix)) {
         const agent = key.slice(resultPrefix.length, key.lastIndexOf('/'));
-        results.push({ agent, task: TaskResult.decode(value).task });
+        const result = TaskResult.decode(value);
+        results.push({ agent, task: result.task, fate: fateOf(result) });
       } else if (key.startsWith(holderPrefix) && results.length > 0) {
         // The record of a step stands behind its results, in the same batch.
         const { epoch } = holderOf(value);
-        for (const { agent, task } of results) this.#keep(`${agent} ${task}`, node, epoch);
+        for (const { agent, task, fate } of results) this.#keep(`${agent} ${task} ${fate}`, node, epoch);
         results = [];
       }
     }
@@ -65,24 +77,27 @@ export class AcknowledgedByMajority implements Checker {
 
   /** The host says it to the node that asked. */
   sent(node: NodeId, _cluster: string, message: Message): void {
-    if (message.type !== 'taskAnswer' || message.body.refusal !== '') return;
-    const { agent, task } = message.body;
+    if (message.type !== 'taskAnswer') return;
+    const { agent, task, refusal } = message.body;
+    const fate = fates[refusal];
+    if (fate === undefined) return;
     const hosted = [...(this.#hosted.get(`${node} ${agent}`) ?? [])];
     const named = hosted.some((epoch) => this.#ledger.placement(agent, epoch)?.host === node);
     if (!named)
       throw new Violation(this.name, `${node} answered ${task} of ${agent}, which the log does not place there`);
-    this.#judge(node, agent, task);
+    this.#judge(node, agent, task, fate);
   }
 
   /** A node says it to a client: the host itself, or whoever passed the task on. */
   answered(node: NodeId, _request: string, operation: Operation, outcome: Outcome): void {
+    if (operation.type === 'taskCancel' && outcome.ok) this.#judge(node, operation.agent, operation.task, 'cancelled');
     if (operation.type !== 'task') return;
-    if (!outcome.ok && outcome.error.code !== 'taskFailed') return;
-    this.#judge(node, operation.agent, operation.task);
+    const fate = outcome.ok || outcome.error.code === 'taskFailed' ? 'over' : fates[outcome.error.code];
+    if (fate !== undefined) this.#judge(node, operation.agent, operation.task, fate);
   }
 
-  #judge(node: NodeId, agent: string, task: string): void {
-    const kept = this.#kept.get(`${agent} ${task}`) ?? new Map<NodeId, Set<number>>();
+  #judge(node: NodeId, agent: string, task: string, fate: Fate): void {
+    const kept = this.#kept.get(`${agent} ${task} ${fate}`) ?? new Map<NodeId, Set<number>>();
     const epochs = new Set([...kept.values()].flatMap((each) => [...each]));
     const found: string[] = [];
     for (const epoch of epochs) {

@@ -72,6 +72,15 @@ export const catalog = {
   'answered-by-a-host-that-did-not-run-it': 'A host answered a task from the results that it took over with the state.',
   'task-begun-again-after-a-crash': 'A task was begun again by the same host because its agent had crashed.',
 
+  'try-made-durable-before-it-began': 'A host began a task when a majority knew that it was about to.',
+  'task-set-aside': 'A task that ended what ran it again and again was set aside.',
+  'task-set-aside-because-hosts-died': 'A task was set aside because host after host died with it.',
+  'set-aside-and-done-after-all': 'A task that had been set aside was done when an operator asked for one more try.',
+  'set-aside-and-dropped': 'An operator dropped a task that was set aside.',
+  'cancelled-while-it-waited': 'A task was cancelled while it waited.',
+  'cancelled-while-it-ran': 'A task was cancelled while it ran, and its code gave up.',
+  'cancelled-too-late': 'A task was over when somebody wanted to cancel it.',
+
   // agents that end
   'deleted-during-a-recovery': 'An agent was deleted while its placement was not active yet.',
   'gone-while-a-holder-was-down': 'A deleted agent was gone although one of its holders was off.',

@@ -1,4 +1,7 @@
 import type { NodeId } from '../../node/core/message.ts';
+import type { Results } from '../../node/core/operation.ts';
+import { limits } from '../../node/core/settings.ts';
+import { TaskResult } from '../../node/core/wire/messages.ts';
 import type { Detector } from './detector.ts';
 
 /** A task that ran waits for its holders, or for a majority, this long before it is acknowledged. */
@@ -29,6 +32,15 @@ const answered =
     };
   };
 
+/** A task was cancelled, and that is what it was then. */
+const cancelled =
+  (was: Results['taskCancel']['was']): Detector =>
+  (_scene, hit) => ({
+    answered(_node, _request, { type }, outcome) {
+      if (type === 'taskCancel' && outcome.ok && (outcome.result as Results['taskCancel']).was === was) hit();
+    },
+  });
+
 /** What becomes of tasks that are not simply run and answered. */
 export const taskMarks = {
   'acknowledged-long-after-it-ran': answered((run, node, nowMs) => run.node === node && nowMs - run.atMs > longMs),
@@ -45,4 +57,47 @@ export const taskMarks = {
       },
     };
   },
+  'try-made-durable-before-it-began': (_scene, hit) => {
+    const kept = new Set<string>();
+    return {
+      durable(node, writes) {
+        for (const { key, value } of writes) {
+          if (value === undefined || !key.startsWith('result/')) continue;
+          const { task, tries } = TaskResult.decode(value);
+          if (tries !== undefined) kept.add(`${node} ${task}`);
+        }
+      },
+      decided(node, { task }) {
+        if (kept.has(`${node} ${task}`)) hit();
+      },
+    };
+  },
+
+  'task-set-aside': (_scene, hit) => ({
+    reported: { taskSetAside: () => hit() },
+  }),
+
+  'task-set-aside-because-hosts-died': (_scene, hit) => ({
+    reported: {
+      taskSetAside(_node, { details }) {
+        if (details['tries'] === limits.taskTriesMax) hit();
+      },
+    },
+  }),
+
+  'set-aside-and-done-after-all': (_scene, hit) => ({
+    answered(_node, _request, operation, outcome) {
+      if (operation.type === 'task' && operation.retry === true && outcome.ok) hit();
+    },
+  }),
+
+  'set-aside-and-dropped': cancelled('setAside'),
+  'cancelled-while-it-waited': cancelled('waiting'),
+  'cancelled-while-it-ran': cancelled('running'),
+
+  'cancelled-too-late': (_scene, hit) => ({
+    answered(_node, _request, { type }, outcome) {
+      if (type === 'taskCancel' && !outcome.ok && outcome.error.code === 'taskOver') hit();
+    },
+  }),
 } satisfies Record<string, Detector>;

@@ -37,6 +37,7 @@ class Stage {
         return result;
       },
       durableSequence: () => this.durable,
+      confirm: (done) => done(),
       answer: (_task, answer) => void this.answers.push(answer),
       progress: ({ origin }, number, value) => void this.said.push([origin, number, text(value)]),
     });
@@ -119,14 +120,14 @@ describe('a task that ends what runs it', () => {
       stage.settle();
     }
     // The first one begins without care; of the next each counts one more.
-    expect(hosts).toBe(limits.taskAttemptsMax + 2);
+    expect(hosts).toBe(limits.taskTriesMax + 2);
     expect(stage.told).toEqual(['poison taskSetAside']);
   });
 
   test('is told as set aside when it is sent again, and by the next host, too', () => {
     const stage = new Stage();
     stage.submit('poison');
-    for (let i = 0; i < limits.taskAttemptsMax; i++) stage.fail();
+    for (let i = 0; i < limits.taskFailuresMax; i++) stage.fail();
     stage.submit('poison');
     stage.settle();
     expect(stage.told).toEqual(['poison taskSetAside', 'poison taskSetAside']);
@@ -140,7 +141,7 @@ describe('a task that ends what runs it', () => {
   test('stays set aside beyond all other results', () => {
     const stage = new Stage();
     stage.submit('poison');
-    for (let i = 0; i < limits.taskAttemptsMax; i++) stage.fail();
+    for (let i = 0; i < limits.taskFailuresMax; i++) stage.fail();
     for (let i = 0; i < limits.resultsMax + 10; i++) {
       stage.submit(`t${i}`);
       stage.done();
@@ -154,7 +155,7 @@ describe('a task that is set aside', () => {
   function withPoison(): Stage {
     const stage = new Stage();
     stage.submit('poison', { payload: toBytes('{"n":1}') });
-    for (let i = 0; i < limits.taskAttemptsMax; i++) stage.fail();
+    for (let i = 0; i < limits.taskFailuresMax; i++) stage.fail();
     stage.answers.length = 0;
     stage.begun.length = 0;
     return stage;
@@ -202,7 +203,7 @@ describe('a task that is set aside', () => {
     const stage = new Stage();
     for (let i = 0; i <= limits.asideMax; i++) {
       stage.submit(`p${i}`);
-      for (let tries = 0; tries < limits.taskAttemptsMax; tries++) stage.fail();
+      for (let tries = 0; tries < limits.taskFailuresMax; tries++) stage.fail();
     }
     expect(stage.tasks.view().setAside).toHaveLength(limits.asideMax);
     stage.answers.length = 0;
