@@ -192,7 +192,7 @@ async function run(environment: Environment, log: Logger): Promise<void> {
   };
   const host = createHost(environment, parts, reports, log, exit);
   const server = await createServer({
-    ask: (operation) => host.ask(operation),
+    ask: (operation, progress) => host.ask(operation, progress),
     reports,
     ready: () => {
       const { ready, reason } = host.node?.readiness() ?? { ready: false, reason: 'it is starting' };

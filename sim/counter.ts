@@ -11,7 +11,7 @@ const decoder = new TextDecoder();
 
 /** The agent that the simulator deploys of its own: its clients know what each answer and each state may be. */
 export const counter: Program = {
-  start: (_context: ProgramContext, state: Uint8Array | undefined): Running => new CounterInstance(state),
+  start: (context: ProgramContext, state: Uint8Array | undefined): Running => new CounterInstance(context, state),
 };
 
 /** One counter with its memory. */
@@ -20,7 +20,10 @@ class CounterInstance implements Running {
   readonly #counts = new Map<string, number>();
   state: Uint8Array;
 
-  constructor(state: Uint8Array | undefined) {
+  readonly #context: ProgramContext;
+
+  constructor(context: ProgramContext, state: Uint8Array | undefined) {
+    this.#context = context;
     if (state !== undefined) {
       const { total, counts } = JSON.parse(decoder.decode(state)) as CounterState;
       this.#total = total;
@@ -30,8 +33,8 @@ class CounterInstance implements Running {
   }
 
   handle(payload: Uint8Array): Answer {
-    const { serial, poison } = JSON.parse(decoder.decode(payload)) as { serial: unknown; poison?: boolean };
-    if (poison === true) throw new Error('it cannot take this');
+    const { serial, poison } = JSON.parse(decoder.decode(payload)) as { serial: unknown; poison?: number };
+    if (poison !== undefined && this.#context.random() < poison) throw new Error('it cannot take this');
     if (typeof serial !== 'number') {
       return { ok: false, value: encoder.encode('{"reason":"serial must be a number"}'), state: this.state };
     }

@@ -87,15 +87,16 @@ interface SentTask {
   priority: number;
   /** Where the first try goes in; any node when undefined. */
   door: NodeId | undefined;
-  isPoison: boolean;
+  /** How likely each try of it ends what runs it; 1: no try does not. */
+  poison: number;
   isCancelled: boolean;
   /** It was set aside: from here on an operator asks for one more try each time. */
   isAside: boolean;
   tries: number;
 }
 
-function operationOf({ agent, serial, key, priority, isPoison, isAside }: SentTask, ttlMs: number): Operation {
-  const payload = encoder.encode(JSON.stringify({ serial, ...(isPoison && { poison: true }) }));
+function operationOf({ agent, serial, key, priority, poison, isAside }: SentTask, ttlMs: number): Operation {
+  const payload = encoder.encode(JSON.stringify({ serial, ...(poison > 0 && { poison }) }));
   const operation = { type: 'task' as const, agent, task: `task-${serial}`, payload, ttlMs, priority };
   return { ...operation, ...(key !== '' && { key }), ...(isAside && { retry: true }) };
 }
@@ -229,7 +230,7 @@ export class Workload {
   poke(agents: readonly string[]): void {
     for (const agent of agents) {
       const client = { name: 'prober', random: this.#random };
-      this.#send(this.#newTask(client, agent, { isPoison: false, isCancelled: false }), () => {});
+      this.#send(this.#newTask(client, agent, { poison: 0, isCancelled: false }), () => {});
     }
   }
 
@@ -272,10 +273,10 @@ export class Workload {
 
   #newTask(client: Client, agent: string, more: Partial<SentTask> = {}): SentTask {
     const { poisonChance, cancelChance } = this.#settings;
-    const isPoison = client.random.chance(poisonChance);
+    const poison = client.random.chance(poisonChance) ? client.random.pick([0.8, 1]) : 0;
     return {
       ...{ client, agent, serial: ++this.#serial, key: '', priority: client.random.below(10), door: undefined },
-      ...{ isPoison, isCancelled: client.random.chance(cancelChance), isAside: false, tries: 0, ...more },
+      ...{ poison, isCancelled: client.random.chance(cancelChance), isAside: false, tries: 0, ...more },
     };
   }
 
@@ -287,7 +288,7 @@ export class Workload {
     const door = this.#anyNode(client.random);
     const key = `${client.name}-${++this.#serial}`;
     const length = client.random.pick([2, 3, 4]);
-    const sent = Array.from({ length }, () => this.#newTask(client, agent, { key, door, isPoison: false }));
+    const sent = Array.from({ length }, () => this.#newTask(client, agent, { key, door, poison: 0 }));
     const totals: number[] = [];
     let left = length;
     for (const [place, task] of sent.entries()) {
@@ -335,7 +336,7 @@ export class Workload {
 
   /** Sends a task, again and again under its id. `done` is told the total, or nothing when it had no effect and never will. */
   #attempt(sent: SentTask, done: (total: number | undefined) => void): void {
-    const { client, agent, serial, isPoison, isCancelled } = sent;
+    const { client, agent, serial, poison, isCancelled } = sent;
     const { ttlMs, retryMsMin, retryMsMax } = this.#settings;
     let over = false;
     const again = (): void => {
@@ -359,12 +360,12 @@ export class Workload {
       }
       const code = outcome?.error.code;
       if (code === undefined || retried.has(code)) return again();
-      if (code === 'taskFailed' || (code === 'taskCancelled' && (isCancelled || isPoison))) return ended(undefined);
+      if (code === 'taskFailed' || (code === 'taskCancelled' && (isCancelled || poison > 0))) return ended(undefined);
       if (code !== 'taskSetAside') {
         throw new Violation('workload', `task-${serial} of ${agent} at ${node}: ${outcome?.error.message}`);
       }
-      // What is poison is left there, or dropped; of the rest its hosts died for other reasons.
-      if (!isPoison) {
+      // What no try can do is left there, or dropped; of the rest its hosts died for other reasons, or for bad luck.
+      if (poison < 1) {
         sent.isAside = true;
         return again();
       }

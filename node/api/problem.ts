@@ -28,9 +28,13 @@ export function asProblem({ code, message, details }: ErrorBody): Problem {
   const status = statusOf(code) || 500;
   const headers: Record<string, string> = {};
   if (status === 401) headers['www-authenticate'] = `Bearer realm="conclave"${invalidToken(code)}`;
-  if (status === 429 || status === 503) headers['retry-after'] = '1';
+  if (status === 429 || status === 503) headers['retry-after'] = String(retryAfterS(details));
   return { status, headers, body: { error: { code, message, details: snakeKeys(details) } } };
 }
+
+/** Whole seconds, as the header has them: RFC 9110, section 10.2.3. */
+const retryAfterS = ({ retryAfterMs }: Record<string, unknown>): number =>
+  typeof retryAfterMs === 'number' ? Math.max(1, Math.ceil(retryAfterMs / 1_000)) : 1;
 
 /** RFC 6750, section 3.1: no error code when no token was sent. */
 const invalidToken = (code: string): string => (code === 'tokenInvalid' ? ', error="invalid_token"' : '');

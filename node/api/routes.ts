@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import type { FastifyReply, FastifyRequest, HTTPMethods } from 'fastify';
 import { ConclaveError, type ErrorBody, errors } from '../core/errors.ts';
 import type { NodeView, Operation, OperationType, Outcome, Results } from '../core/operation.ts';
@@ -15,15 +14,17 @@ import {
   MigrateBody,
   NodeParams,
   ReadQuery,
-  TaskBody,
 } from './schemas.ts';
-import { agentJson, nodeDrainJson, nodeJson, reportJson, stateText, statusJson, taskText } from './views.ts';
+import type { TaskStreams } from './task-stream.ts';
+import { agentJson, nodeDrainJson, nodeJson, reportJson, stateText, statusJson } from './views.ts';
 
 /** What the routes work with. */
 export interface Api {
-  ask(operation: Operation): Promise<Outcome>;
+  /** `progress` hears what a task says before it is done. */
+  ask(operation: Operation, progress?: (number: number, value: Uint8Array) => void): Promise<Outcome>;
   reports: ReportSource;
   events: EventStream;
+  taskStreams: TaskStreams;
   ready(): { ready: boolean; reason: string };
   builtinTypes: ReadonlyMap<string, string>;
   /** Headers that every answer carries. */
@@ -42,7 +43,7 @@ export interface Route {
   handle(api: Api, request: FastifyRequest, reply: FastifyReply): unknown;
 }
 
-const base = '/api/v1/cluster';
+export const base = '/api/v1/cluster';
 const stateTtlMs = 10_000;
 /** Characters at the end of a node's id that are enough to mean it. */
 const idPartMin = 6;
@@ -82,7 +83,7 @@ function consistencyIn(request: FastifyRequest): ReadQuery {
   return consistency === undefined ? {} : { consistency };
 }
 
-const agentOf = (request: FastifyRequest): string => (request.params as AgentParams).agent;
+export const agentOf = (request: FastifyRequest): string => (request.params as AgentParams).agent;
 
 /** The node of that id, that name, or with an id that ends so: a live one before a dead one of the same name. */
 export function findNode(nodes: readonly NodeView[], wanted: string): NodeView {
@@ -105,7 +106,7 @@ async function nodeIn(api: Api, request: FastifyRequest): Promise<string> {
 }
 
 /** The header `Idempotency-Key`, by which a request that is sent twice takes effect once. */
-function idempotencyKey(request: FastifyRequest): string | undefined {
+export function idempotencyKey(request: FastifyRequest): string | undefined {
   const key = request.headers['idempotency-key'];
   if (key === undefined) return undefined;
   if (typeof key === 'string' && new RegExp(idPattern).test(key)) return key;
@@ -259,19 +260,6 @@ export const routes: readonly Route[] = [
     params: AgentParams,
     handle: async (api, request) =>
       stateText(await perform(api, { type: 'state', agent: agentOf(request), ttlMs: stateTtlMs })),
-  },
-  {
-    method: 'POST',
-    url: `${base}/agents/:agent/tasks`,
-    params: AgentParams,
-    body: TaskBody,
-    async handle(api, request) {
-      const { id, payload, ttl_ms: ttlMs } = request.body as TaskBody;
-      const task = id ?? idempotencyKey(request) ?? randomUUID();
-      const bytes = new TextEncoder().encode(JSON.stringify(payload));
-      refuseAbove(limits.payloadBytesMax, bytes.byteLength, '"payload"');
-      return taskText(await perform(api, { type: 'task', agent: agentOf(request), task, payload: bytes, ttlMs }));
-    },
   },
   {
     method: 'POST',

@@ -1,6 +1,7 @@
 import { type Static, Type } from 'typebox';
 import { consistencies } from '../core/operation.ts';
 import { limits } from '../core/settings.ts';
+import { taskPriorityDefault } from '../core/tasks.ts';
 import { interpreterPattern } from '../core/type-capability.ts';
 
 /** Names of agents, types, tasks and nodes. */
@@ -32,12 +33,22 @@ export const DeployBody = Type.Object({
 });
 export type DeployBody = Static<typeof DeployBody>;
 
+const TtlMs = Type.Integer({ minimum: 1, maximum: limits.taskTtlMsMax, default: ttlMsDefault });
+
 export const TaskBody = Type.Object({
   id: Type.Optional(Id),
   payload: Type.Unknown(),
-  ttl_ms: Type.Integer({ minimum: 1, maximum: limits.taskTtlMsMax, default: ttlMsDefault }),
+  ttl_ms: TtlMs,
+  priority: Type.Integer({ minimum: 0, maximum: limits.taskPriorityMax, default: taskPriorityDefault }),
+  key: Type.Optional(Id),
 });
 export type TaskBody = Static<typeof TaskBody>;
+
+export const TaskParams = Type.Object({ agent: Id, task: Id });
+export type TaskParams = Static<typeof TaskParams>;
+
+export const RetryBody = Type.Object({ ttl_ms: TtlMs });
+export type RetryBody = Static<typeof RetryBody>;
 
 export const MigrateBody = Type.Object({ target: Type.String({ minLength: 1, maxLength: 128 }) });
 export type MigrateBody = Static<typeof MigrateBody>;

@@ -7,6 +7,8 @@ import { EventStream, type EventStreamLimits, eventStreamLimits } from './event-
 import { kvRoutes } from './kv-routes.ts';
 import { bodyBytesMax, type Problem, problemOf } from './problem.ts';
 import { type Api, type Route, routes } from './routes.ts';
+import { taskRoutes } from './task-routes.ts';
+import { type TaskStreamLimits, TaskStreams, taskStreamLimits } from './task-stream.ts';
 import { toSafeJson } from './views.ts';
 
 export interface ServerInit extends Pick<Api, 'ask' | 'reports' | 'ready'> {
@@ -21,6 +23,7 @@ export interface ServerInit extends Pick<Api, 'ask' | 'reports' | 'ready'> {
   /** Takes what an operator should know. Neither tokens nor bodies are in it. */
   log(text: string, details: Record<string, unknown>): void;
   eventStream?: Partial<EventStreamLimits>;
+  taskStreams?: Partial<TaskStreamLimits>;
 }
 
 /** Receiving a request takes no longer than this; its handling has a deadline of its own. */
@@ -45,7 +48,8 @@ export async function createServer(init: ServerInit): Promise<FastifyInstance> {
     };
   };
   const { ask, reports, ready, builtinTypes } = init;
-  const api: Api = { ask, reports, ready, builtinTypes, events, headers };
+  const taskStreams = new TaskStreams({ ...taskStreamLimits, ...init.taskStreams });
+  const api: Api = { ask, reports, ready, builtinTypes, events, taskStreams, headers };
   const server = Fastify({
     logger: false,
     bodyLimit: bodyBytesMax,
@@ -66,7 +70,10 @@ export async function createServer(init: ServerInit): Promise<FastifyInstance> {
     reply.headers(headers());
     done();
   });
-  server.addHook('preClose', async () => events.close());
+  server.addHook('preClose', async () => {
+    events.close();
+    taskStreams.close();
+  });
   server.setNotFoundHandler((request, reply) => {
     const { method, url } = request;
     send(reply, problemOf(errors.routeUnknown({ method, path: pathOf(url) })));
@@ -79,7 +86,7 @@ export async function createServer(init: ServerInit): Promise<FastifyInstance> {
     }
     send(reply, problem);
   });
-  for (const route of routes) register(server, route, api, bearer);
+  for (const route of [...routes, ...taskRoutes]) register(server, route, api, bearer);
   await server.register(async (raw) => {
     // Values are bytes, whatever their type is said to be.
     raw.removeAllContentTypeParsers();

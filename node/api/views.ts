@@ -101,6 +101,20 @@ export function taskText({ agent, task, value }: Results['task']): string {
   return withRaw(head, 'result', result.text);
 }
 
+/** What an agent wrote as JSON, or a JSON string of its base64. */
+export const jsonText = (value: Uint8Array): string => jsonOrBase64(value).text;
+
+export function agentTasksJson({ agent, running, waiting, first, setAside, meanTaskMs }: Results['tasks']) {
+  return {
+    agent,
+    running: running === undefined ? null : { task: running.task, for_ms: running.forMs },
+    waiting,
+    first,
+    set_aside: setAside,
+    mean_task_ms: meanTaskMs,
+  };
+}
+
 /** The answer to a request for an agent's state as JSON text; `encoding` says whether `state` is JSON or base64. */
 export function stateText({ agent, epoch, sequence, state }: Results['state']): string {
   const { encoding, text } = jsonOrBase64(state);

@@ -1,10 +1,10 @@
 import type { Command } from 'commander';
 import type { agentJson } from '../api/views.ts';
-import { UsageError } from './command-error.ts';
 import { readModule } from './deploy.ts';
 import { print } from './output.ts';
 import type { Session } from './session.ts';
 import { agentsTable, agentText } from './status.ts';
+import { registerTaskCommands } from './task-commands.ts';
 import { whole } from './whole-number.ts';
 
 type FullAgent = ReturnType<typeof agentJson>;
@@ -17,12 +17,12 @@ interface DeployOptions {
   as?: string;
 }
 
-const pathOf = (agent: string, rest = ''): string => `/agents/${encodeURIComponent(agent)}${rest}`;
+export const pathOf = (agent: string, rest = ''): string => `/agents/${encodeURIComponent(agent)}${rest}`;
 
 /** The commands that are about agents. */
 export function registerAgentCommands(program: Command, session: Session): void {
   registerDeploy(program, session);
-  registerTask(program, session);
+  registerTaskCommands(program, session);
   const { console } = session;
   program
     .command('agent')
@@ -99,32 +99,4 @@ function registerDeploy(program: Command, session: Session): void {
         print(session.console, json, answer, () => agentsTable(answer.agents));
       }),
     );
-}
-
-function registerTask(program: Command, session: Session): void {
-  program
-    .command('task')
-    .argument('<agent>')
-    .argument('<json>', 'the task; put -- before it when it begins with a dash')
-    .description('give an agent a task and print the result')
-    .option('--id <id>', 'the same id twice takes effect once (default: a new one)')
-    .option('--ttl-ms <ms>', 'give up after this long', whole(1, 600_000), 30_000)
-    .addHelpText('after', '\nExample:\n  conclave task counter \'{"add":1}\' --id order-17')
-    .action((agent: string, text: string, { id, ttlMs }: { id?: string; ttlMs: number }) =>
-      session.withClient(async (client, { json }) => {
-        const body = { payload: parseTask(text), ttl_ms: ttlMs, ...(id !== undefined && { id }) };
-        const answer = await client.post<{ result: unknown }>(pathOf(agent, '/tasks'), body, ttlMs);
-        print(session.console, json, answer, () => JSON.stringify(answer.result, null, 2));
-      }),
-    );
-}
-
-function parseTask(text: string): unknown {
-  try {
-    return JSON.parse(text) as unknown;
-  } catch (error) {
-    throw new UsageError(
-      `The task is not JSON: ${(error as Error).message}. Nothing was sent. Quote it for the shell.`,
-    );
-  }
 }

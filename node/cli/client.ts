@@ -5,7 +5,7 @@ import type { ErrorBody } from '../core/errors.ts';
 import { CallRefused, ClusterUnreachable, UsageError } from './command-error.ts';
 import { openFleet } from './fleet.ts';
 import { homeDirectory, openHome } from './home.ts';
-import { type HttpRequest, openRequest, probe, readBytes, readText } from './http-request.ts';
+import { type HttpRequest, openRequest, probe, readBytes, readServerEvents, readText } from './http-request.ts';
 import { signToken } from './token.ts';
 
 export interface ClientOptions {
@@ -39,7 +39,8 @@ const timesDefault: ClientTimes = {
 const answerGraceMs = 5_000;
 const apiBase = '/api/v1';
 const base = `${apiBase}/cluster`;
-const retriedStatus = new Set([502, 503]);
+/** 429: the node says when there may be room. */
+const retriedStatus = new Set([429, 502, 503]);
 const adminsMax = 100;
 
 /** An answer as it came. */
@@ -56,6 +57,8 @@ interface Call {
   body: unknown;
   /** The node may work on it this long, ms. */
   workMs: number;
+  /** The answer is wanted as a stream, and this is told what comes before its end. */
+  said?: (value: unknown) => void;
 }
 
 /**
@@ -105,6 +108,11 @@ export class Client {
   /** `workMs`: how long the node may need, when that is longer than trying goes on. */
   post<T>(path: string, body: unknown, workMs = 0): Promise<T> {
     return this.#json({ method: 'POST', path: base + path, body, workMs });
+  }
+
+  /** As `post`, and tells what the task says on its way. A node that is lost is replaced, and the task says it all again. */
+  follow<T>(path: string, body: unknown, workMs: number, said: (value: unknown) => void): Promise<T> {
+    return this.#json({ method: 'POST', path: base + path, body, workMs, said });
   }
 
   delete<T>(path: string): Promise<T> {
@@ -183,11 +191,11 @@ export class Client {
       } else lost = true;
       if (performance.now() >= deadlineMs) throw this.#inTheEnd(failure);
       this.#passOver();
-      await delay(pauseMs);
+      await delay(Math.min(pauseAfter(failure) ?? pauseMs, Math.max(0, deadlineMs - performance.now())));
     }
   }
 
-  async #try(admin: string, { method, path, body }: Call, key: string, withinMs: number): Promise<RawAnswer> {
+  async #try(admin: string, { method, path, body, said }: Call, key: string, withinMs: number): Promise<RawAnswer> {
     const headers: Record<string, string> = { ...this.#headers(), 'idempotency-key': key };
     const isBytes = body instanceof Uint8Array;
     if (body !== undefined) headers['content-type'] = isBytes ? 'application/octet-stream' : 'application/json';
@@ -198,7 +206,9 @@ export class Client {
         signal,
         ...(body !== undefined && { body: isBytes ? body : JSON.stringify(body) }),
       };
+      if (said !== undefined) headers['accept'] = 'text/event-stream';
       const answer = await openRequest(`${admin}${path}`, request);
+      if (said !== undefined && answer.statusCode === 200) return await lastOf(answer, said, admin);
       const bytes = await readBytes(answer);
       const status = answer.statusCode ?? 0;
       if (status < 200 || status > 299) throw refusalOf(status, bytes.toString('utf8'), admin);
@@ -266,6 +276,25 @@ export class Client {
 }
 
 const retriedCode = (error: CallRefused): boolean => retriedStatus.has(error.status);
+
+/** What a node that has no room says about when it may have some, ms. */
+function pauseAfter(failure: Error): number | undefined {
+  if (!(failure instanceof CallRefused) || failure.status !== 429) return undefined;
+  const { retry_after_ms: ms } = failure.body.details;
+  return typeof ms === 'number' ? ms : 1_000;
+}
+
+/** Reads events up to the one that is the answer. Throws `CallRefused` where that is an error, `Error` where none comes. */
+async function lastOf(answer: IncomingMessage, said: (value: unknown) => void, admin: string): Promise<RawAnswer> {
+  let last: { event: string; data: string } | undefined;
+  await readServerEvents(answer, ({ event = '', data }) => {
+    if (event === 'progress') said(JSON.parse(data));
+    else last = { event, data };
+  });
+  if (last === undefined) throw new Error('the answer broke off');
+  if (last.event !== 'result') throw refusalOf((JSON.parse(last.data) as { status: number }).status, last.data, admin);
+  return { headers: answer.headers, bytes: Buffer.from(last.data) };
+}
 
 /** The try whose answer was lost may have been what changed the key. */
 function uncertain({ body }: CallRefused): CallRefused {

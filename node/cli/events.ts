@@ -1,6 +1,6 @@
-import { createParser } from 'eventsource-parser';
 import type { reportJson } from '../api/views.ts';
 import type { Client } from './client.ts';
+import { readServerEvents } from './http-request.ts';
 import { colors } from './output.ts';
 import type { Console } from './up.ts';
 
@@ -29,17 +29,12 @@ export async function followEvents(
   await client.stream(
     '/events',
     resume,
-    async (answer) => {
-      const parser = createParser({
-        onEvent: ({ data }) => {
-          const report = JSON.parse(data) as ReportJson;
-          last = Math.max(last, report.index);
-          console.out.write(`${options.json ? data : eventLine(report)}\n`);
-        },
-      });
-      const decoder = new TextDecoder();
-      for await (const chunk of answer as AsyncIterable<Buffer>) parser.feed(decoder.decode(chunk, { stream: true }));
-    },
+    (answer) =>
+      readServerEvents(answer, ({ data }) => {
+        const report = JSON.parse(data) as ReportJson;
+        last = Math.max(last, report.index);
+        console.out.write(`${options.json ? data : eventLine(report)}\n`);
+      }),
     options.signal,
   );
 }

@@ -1,5 +1,6 @@
 import { type IncomingMessage, request as requestHttp } from 'node:http';
 import { request as requestHttps } from 'node:https';
+import { createParser, type EventSourceMessage } from 'eventsource-parser';
 
 /** A node of this machine or network accepts a connection in milliseconds; longer means that it is not there. */
 const connectTimeoutMs = 1_000;
@@ -46,6 +47,16 @@ export async function readBytes(answer: IncomingMessage): Promise<Buffer> {
 
 export async function readText(answer: IncomingMessage): Promise<string> {
   return (await readBytes(answer)).toString('utf8');
+}
+
+/** Calls `onEvent` for each server-sent event, until the answer ends. */
+export async function readServerEvents(
+  answer: IncomingMessage,
+  onEvent: (event: EventSourceMessage) => void,
+): Promise<void> {
+  const parser = createParser({ onEvent });
+  const decoder = new TextDecoder();
+  for await (const chunk of answer as AsyncIterable<Buffer>) parser.feed(decoder.decode(chunk, { stream: true }));
 }
 
 /** The status of `GET url`; throws when there is none within `timeoutMs`. */

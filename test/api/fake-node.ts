@@ -149,10 +149,15 @@ export class FakeNode {
   leader: LeaderView | undefined = leader;
   readiness = { ready: true, reason: '' };
   answers: Answers = {};
+  /** What every task says before it is done, JSON. */
+  says: string[] = [];
 
   serve(changes: Partial<ServerInit> = {}) {
     return createServer({
-      ask: (operation) => this.#answer(operation),
+      ask: (operation, progress) => {
+        for (const [i, said] of this.says.entries()) progress?.(i + 1, new TextEncoder().encode(said));
+        return this.#answer(operation);
+      },
       reports: this.reports,
       ready: () => this.readiness,
       leader: () => this.leader,

@@ -3,6 +3,7 @@ import type { FastifyInstance } from 'fastify';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { kvRoutes } from '../../node/api/kv-routes.ts';
 import { routes } from '../../node/api/routes.ts';
+import { taskRoutes } from '../../node/api/task-routes.ts';
 import { errors } from '../../node/core/errors.ts';
 import { agentView, FakeNode, leader, makeToken, nodeView } from './fake-node.ts';
 
@@ -33,7 +34,7 @@ describe('the routes', () => {
     const listed = [...docs.matchAll(/^### `(GET|POST|PUT|DELETE) ([^` ]+)`$/gm)].map(
       ([, method, url]) => `${method} ${url}`,
     );
-    const all = [...routes, ...kvRoutes];
+    const all = [...routes, ...taskRoutes, ...kvRoutes];
     expect(listed.toSorted()).toEqual(all.map(({ method, url }) => `${method} ${url}`).toSorted());
     for (const { method, url } of all) expect(server.hasRoute({ method, url })).toBe(true);
   });

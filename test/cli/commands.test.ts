@@ -86,7 +86,7 @@ describe('drain', () => {
     const begun = await conclave('drain', 'node-3', '--deadline', '60');
     expect([begun.code, begun.out]).toEqual([
       0,
-      expect.stringMatching(/node-3 is draining: 1 agents.*waits for agent counter/s),
+      expect.stringMatching(/node-3 is draining; agents that are left: 1, .*waits for agent counter/s),
     ]);
     const undone = await conclave('drain', 'node-3', '--undo');
     expect([undone.code, undone.out]).toEqual([
@@ -175,6 +175,30 @@ describe('task, state, migrate and delete', () => {
     expect(served.node.asked[0]).toMatchObject({ agent: 'counter', task: 't-1', ttlMs: 900 });
     const { json } = await conclave('task', 'counter', '1', '--id', 't-2', '--json');
     expect(json()).toEqual({ agent: 'counter', task: 't-2', result: { totalCount: 3 } });
+  });
+
+  it('print what a followed task says, and what an agent has to do', async () => {
+    served.node.says = ['{"done":1}', '2'];
+    const followed = await conclave('task', 'counter', '1', '--id', 't-1', '--follow', '--priority', '9', '--key', 'k');
+    expect([followed.code, followed.out]).toEqual([0, '{"done":1}\n2\n{\n  "totalCount": 3\n}\n']);
+    expect(served.node.asked[0]).toMatchObject({ priority: 9, key: 'k', progress: true });
+    served.node.answers.task = ({ agent, task }) =>
+      errors.taskSetAside({ agent, task, tries: 3, reason: 'it crashed' });
+    const failed = await conclave('task', 'counter', '1', '--id', 't-1', '--follow');
+    expect([failed.code, failed.err]).toEqual([1, expect.stringMatching(/^taskSetAside: .*--retry t-1/)]);
+    const { out } = await conclave('tasks', 'counter');
+    expect(out).toMatch(/now runs, for 12 ms so far; waiting: 1/);
+    expect(out).toMatch(/poison.*3.*17.*its thread ended with code 1/);
+  });
+
+  it('try a task again, cancel one, and not both', async () => {
+    expect((await conclave('tasks', 'counter', '--retry', 'poison')).out).toBe('{\n  "totalCount": 3\n}\n');
+    expect(served.node.asked[0]).toMatchObject({ type: 'task', task: 'poison', retry: true });
+    expect((await conclave('tasks', 'counter', '--cancel', 't-1')).out).toBe(
+      't-1 was cancelled before it began. It has no effect.\n',
+    );
+    const both = await conclave('tasks', 'counter', '--retry', 'a', '--cancel', 'b');
+    expect([both.code, both.err]).toEqual([2, expect.stringMatching(/Give one of/)]);
   });
 
   it('print the state, or its bytes in base64', async () => {

@@ -1,0 +1,73 @@
+import { randomUUID } from 'node:crypto';
+import type { FastifyRequest } from 'fastify';
+import { errors } from '../core/errors.ts';
+import type { TaskOperation } from '../core/operation.ts';
+import { whatIsWrong } from '../core/operation-check.ts';
+import { limits } from '../core/settings.ts';
+import { agentOf, base, idempotencyKey, perform, type Route, refuseAbove } from './routes.ts';
+import { AgentParams, RetryBody, TaskBody, TaskParams } from './schemas.ts';
+import { agentTasksJson, taskText } from './views.ts';
+
+const url = `${base}/agents/:agent/tasks`;
+/** What asks or tells about tasks is answered at once by a host that is there. */
+const shortTtlMs = 10_000;
+
+const taskOf = (request: FastifyRequest): string => (request.params as TaskParams).task;
+
+function toTask(request: FastifyRequest): TaskOperation {
+  const { id, payload, ttl_ms: ttlMs, priority, key } = request.body as TaskBody;
+  const task = id ?? idempotencyKey(request) ?? randomUUID();
+  const bytes = new TextEncoder().encode(JSON.stringify(payload));
+  refuseAbove(limits.payloadBytesMax, bytes.byteLength, '"payload"');
+  const operation = { type: 'task' as const, agent: agentOf(request), task, payload: bytes, ttlMs, priority };
+  return { ...operation, ...(key !== undefined && { key }) };
+}
+
+const wantsStream = ({ headers }: FastifyRequest): boolean => headers.accept?.includes('text/event-stream') === true;
+
+/** What is done with the tasks of an agent. */
+export const taskRoutes: readonly Route[] = [
+  {
+    method: 'POST',
+    url,
+    params: AgentParams,
+    body: TaskBody,
+    async handle(api, request, reply) {
+      const operation = toTask(request);
+      if (!wantsStream(request)) return taskText(await perform(api, operation));
+      const wrong = whatIsWrong(operation);
+      if (wrong !== undefined) throw errors.bodyMalformed({ reason: wrong });
+      api.taskStreams.admit();
+      reply.hijack();
+      await api.taskStreams.run(reply.raw, api.headers(), (progress) =>
+        api.ask({ ...operation, progress: true }, progress),
+      );
+      return undefined;
+    },
+  },
+  {
+    method: 'GET',
+    url,
+    params: AgentParams,
+    handle: async (api, request) =>
+      agentTasksJson(await perform(api, { type: 'tasks', agent: agentOf(request), ttlMs: shortTtlMs })),
+  },
+  {
+    method: 'POST',
+    url: `${url}/:task/retry`,
+    params: TaskParams,
+    body: RetryBody,
+    async handle(api, request) {
+      const { ttl_ms: ttlMs } = request.body as RetryBody;
+      const operation = { type: 'task' as const, agent: agentOf(request), task: taskOf(request), ttlMs, retry: true };
+      return taskText(await perform(api, { ...operation, payload: new Uint8Array(0) }));
+    },
+  },
+  {
+    method: 'DELETE',
+    url: `${url}/:task`,
+    params: TaskParams,
+    handle: async (api, request) =>
+      perform(api, { type: 'taskCancel', agent: agentOf(request), task: taskOf(request), ttlMs: shortTtlMs }),
+  },
+];

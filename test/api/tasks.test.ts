@@ -1,0 +1,129 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { errors } from '../../node/core/errors.ts';
+import { FakeNode, makeToken } from './fake-node.ts';
+
+let node: FakeNode;
+let server: Awaited<ReturnType<FakeNode['serve']>>;
+let token: string;
+
+beforeEach(async () => {
+  node = new FakeNode();
+  server = await node.serve();
+  token = await makeToken();
+});
+afterEach(() => server.close());
+
+const send = (method: 'GET' | 'POST' | 'DELETE', path: string, body?: object, headers: Record<string, string> = {}) =>
+  server.inject({
+    method,
+    url: `/api/v1/cluster${path}`,
+    headers: { authorization: `Bearer ${token}`, ...headers },
+    ...(body !== undefined && { payload: body }),
+  });
+
+describe('a task', () => {
+  it('is given with its priority and key, of which only the key may be missing from what the node is asked', async () => {
+    await send('POST', '/agents/a/tasks', { payload: 1, priority: 9, key: 'customer-4' });
+    await send('POST', '/agents/a/tasks', { payload: 1 });
+    expect(node.asked[0]).toMatchObject({ priority: 9, key: 'customer-4' });
+    expect(node.asked[1]).toMatchObject({ priority: 5 });
+    expect(node.asked[1]).not.toHaveProperty('key');
+  });
+
+  it.each([
+    ['a priority above 9', { priority: 10 }, /priority/],
+    ['a priority that is no whole number', { priority: 1.5 }, /priority/],
+    ['a priority as text', { priority: '5' }, /priority/],
+    ['an empty key', { key: '' }, /key/],
+    ['a key with a slash', { key: 'a/b' }, /key/],
+  ])('with %s is refused', async (_what, more, reason) => {
+    const answer = await send('POST', '/agents/a/tasks', { payload: 1, ...more });
+    expect([answer.statusCode, answer.json().error.message]).toEqual([400, expect.stringMatching(reason)]);
+    expect(node.asked).toEqual([]);
+  });
+
+  it('for which there is no room is told when there may be some, in whole seconds', async () => {
+    node.answers.task = () => errors.backlogFull({ what: 'tasks', max: 10, retryAfterMs: 2_300 });
+    const full = await send('POST', '/agents/a/tasks', { payload: 1 });
+    expect([full.statusCode, full.headers['retry-after']]).toEqual([429, '3']);
+    expect(full.json().error.details).toMatchObject({ retry_after_ms: 2_300 });
+  });
+
+  it('that is set aside, cancelled or over is told as such', async () => {
+    const about = { agent: 'a', task: 't' };
+    for (const [error, status] of [
+      [errors.taskSetAside({ ...about, tries: 3, reason: 'it crashed' }), 422],
+      [errors.taskCancelled(about), 409],
+      [errors.taskUnknown(about), 404],
+    ] as const) {
+      node.answers.task = () => error;
+      const answer = await send('POST', '/agents/a/tasks', { payload: 1, id: 't' });
+      expect([answer.statusCode, answer.json().error.code]).toEqual([status, error.code]);
+    }
+  });
+});
+
+describe('a task that is followed', () => {
+  const stream = { accept: 'text/event-stream' };
+
+  it('tells what it says, numbered, then its result, line breaks and all', async () => {
+    node.says = ['{"done":1}', '"half\\nway"'];
+    node.answers.task = ({ agent, task }) => ({ agent, task, value: new TextEncoder().encode('{\n"total": 3}') });
+    const answer = await send('POST', '/agents/a/tasks', { payload: 1, id: 't' }, stream);
+    expect(answer.headers['content-type']).toBe('text/event-stream; charset=utf-8');
+    expect(answer.headers['x-conclave-node']).toBeDefined();
+    expect(answer.payload).toBe(
+      ': conclave\n\n' +
+        'event: progress\nid: 1\ndata: {"done":1}\n\n' +
+        'event: progress\nid: 2\ndata: "half\\nway"\n\n' +
+        'event: result\ndata: {"agent":"a","task":"t","result":{\ndata: "total": 3}}\n\n',
+    );
+    expect(node.asked[0]).toMatchObject({ progress: true });
+  });
+
+  it('ends in an error with its status', async () => {
+    node.answers.task = () => errors.taskFailed({ agent: 'a', task: 't', reason: 'no' });
+    const { payload } = await send('POST', '/agents/a/tasks', { payload: 1 }, stream);
+    const last = JSON.parse(payload.split('event: error\ndata: ')[1] ?? '') as object;
+    expect(last).toMatchObject({ status: 422, error: { code: 'taskFailed' } });
+  });
+
+  it('is refused before the stream begins when it is malformed, or when too many are followed', async () => {
+    const malformed = await send('POST', '/agents/a/tasks', { payload: 1, priority: -1 }, stream);
+    expect(malformed.statusCode).toBe(400);
+    const full = await node.serve({ taskStreams: { streamsMax: 0 } });
+    const answer = await full.inject({
+      method: 'POST',
+      url: '/api/v1/cluster/agents/a/tasks',
+      headers: { authorization: `Bearer ${token}`, ...stream },
+      payload: { payload: 1 },
+    });
+    expect([answer.statusCode, answer.json().error.code]).toEqual([429, 'backlogFull']);
+    await full.close();
+  });
+});
+
+describe('the tasks of an agent', () => {
+  it('are what runs, what waits and what is set aside', async () => {
+    expect((await send('GET', '/agents/a/tasks')).json()).toEqual({
+      agent: 'a',
+      running: { task: 'now', for_ms: 12 },
+      waiting: 1,
+      first: [{ task: 'later', priority: 5, key: '' }],
+      set_aside: [{ task: 'poison', tries: 3, reason: 'its thread ended with code 1', bytes: 17 }],
+      mean_task_ms: 1.5,
+    });
+  });
+
+  it('that are set aside can be tried once more', async () => {
+    const answer = await send('POST', '/agents/a/tasks/poison/retry', { ttl_ms: 700 });
+    expect(answer.json()).toEqual({ agent: 'a', task: 'poison', result: { totalCount: 3 } });
+    expect(node.asked[0]).toMatchObject({ type: 'task', task: 'poison', retry: true, ttlMs: 700 });
+  });
+
+  it('can be cancelled', async () => {
+    expect((await send('DELETE', '/agents/a/tasks/t')).json()).toEqual({ agent: 'a', task: 't', was: 'waiting' });
+    node.answers.taskCancel = (about) => errors.taskOver(about);
+    expect((await send('DELETE', '/agents/a/tasks/t')).statusCode).toBe(409);
+  });
+});
