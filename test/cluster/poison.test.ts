@@ -1,0 +1,78 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { describe, expect, test } from 'vitest';
+import type { agentTasksJson } from '../../node/api/views.ts';
+import { limits } from '../../node/core/settings.ts';
+import { Testbed } from './testbed.ts';
+
+/** Counts what it is given. One task ends the whole process that it runs in, as a fault in native code would. */
+const source = `export default {
+  init: () => ({ total: 0 }),
+  handle(state, task) {
+    if (task.kill) process.kill(process.pid, 'SIGKILL');
+    state.total += task.add;
+    return { state, result: state.total };
+  },
+};`;
+
+type Answer = { status: number; body: { result?: number; error?: { code: string; details: Record<string, unknown> } } };
+
+/** Sends a task to whichever node answers, again and again under its id. */
+async function answerTo(testbed: Testbed, id: string, payload: object): Promise<Answer> {
+  let answer: Answer | undefined;
+  await testbed.until(`task ${id} is answered`, async () => {
+    for (const { admin } of testbed.nodes) {
+      try {
+        const body = { id, payload, ttl_ms: 3_000 };
+        const got = (await testbed.call(admin, '/agents/fragile/tasks', body)) as Answer;
+        if (![503, 504].includes(got.status)) {
+          answer = got;
+          return true;
+        }
+      } catch {
+        // This node has just been killed.
+      }
+    }
+    return false;
+  });
+  return answer as Answer;
+}
+
+describe('a task that kills the process of every host', () => {
+  test('is set aside after a few of them, and nothing else is lost', { timeout: 240_000 }, async () => {
+    await Testbed.with('processes', async (testbed) => {
+      await testbed.up(3);
+      const deploy = { agent_type: 'fragile', name: 'fragile', source };
+      const deployed = await testbed.call(testbed.nodes[0]?.admin ?? '', '/agents/deploy', deploy);
+      expect(deployed.status).toBe(201);
+      expect((await answerTo(testbed, 'before', { add: 1 })).body.result).toBe(1);
+
+      let deaths = 0;
+      let isOver = false;
+      /** Starts again what died, as a container engine would. */
+      const doctor = async (): Promise<void> => {
+        while (!isOver) {
+          for (const { name, state } of await testbed.fleet.list()) {
+            if (state === 'running') continue;
+            deaths += 1;
+            await testbed.fleet.start(name);
+          }
+          await delay(100);
+        }
+      };
+      const [poison] = await Promise.all([
+        answerTo(testbed, 'poison', { kill: true }).finally(() => {
+          isOver = true;
+        }),
+        doctor(),
+      ]);
+      expect([poison.status, poison.body.error?.code]).toEqual([422, 'taskSetAside']);
+      expect(deaths).toBeLessThanOrEqual(limits.taskTriesMax + 1);
+      expect(deaths).toBeGreaterThanOrEqual(limits.taskTriesMax);
+
+      expect((await answerTo(testbed, 'after', { add: 1 })).body.result).toBe(2);
+      const { admin } = testbed.nodes[0] as { admin: string };
+      const { body } = await testbed.call(admin, '/agents/fragile/tasks');
+      expect((body as ReturnType<typeof agentTasksJson>).set_aside).toMatchObject([{ task: 'poison' }]);
+    });
+  });
+});
