@@ -58,6 +58,8 @@ export class SimRunner {
   readonly #programs: ReadonlyMap<string, Program>;
   readonly #settings: RunnerSettings;
   readonly #instances = new Map<string, Instance>();
+  /** Counts starts: one that starts again does not meet the same luck. */
+  #starts = 0;
 
   constructor(process: Process, random: Random, programs: ReadonlyMap<string, Program>, settings: RunnerSettings) {
     this.#process = process;
@@ -91,7 +93,8 @@ export class SimRunner {
     const { startMsMin, startMsMax } = this.#settings;
     this.#process.later(this.#random.between(startMsMin, startMsMax), () => {
       if (this.#instances.get(key) !== instance) return;
-      const random = this.#random.fork(key);
+      this.#starts += 1;
+      const random = this.#random.fork(`${key} ${this.#starts}`);
       const { wallMs } = this.#process;
       const context = { agent, type: agentType, epoch, startedMs: wallMs(), wallMs, random: () => random.next() };
       const started = attempt(() => program.start(context, state?.slice()));

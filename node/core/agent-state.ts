@@ -1,29 +1,60 @@
+import { joined } from './bytes.ts';
 import { ChangeLog } from './change-log.ts';
+import { decodeMailbox, emptyMailbox, encodeMailbox, type Mailbox } from './mailbox.ts';
 import type { Settings } from './settings.ts';
 import { StateBytes } from './state-bytes.ts';
 import { changeBetween, fits, type StateChange, type StateUpdate } from './state-change.ts';
 
 type StateSettings = Pick<Settings, 'statePartBytes' | 'stateChangesMax' | 'stateChangesBytesMax'>;
 
-/** The state of an agent that runs here, and the changes that lately led to it. */
+/**
+ * The replicated state of an agent that runs here, and the changes that lately led to it: the agent's own checkpoint and,
+ * behind it, its mailbox. Holders keep both as one row of bytes, so that neither is ever without the other.
+ */
 export class AgentState {
   readonly #settings: StateSettings;
-  #now: StateBytes;
+  #all: StateBytes;
+  /** Of these the agent's own. */
+  #ownLength = 0;
+  #mailbox = emptyMailbox;
+  #mailboxBytes = encodeMailbox(emptyMailbox);
   #log: ChangeLog;
 
   constructor(settings: StateSettings) {
     this.#settings = settings;
-    this.#now = StateBytes.of(new Uint8Array(0), settings.statePartBytes);
+    this.#all = StateBytes.of(this.#mailboxBytes, settings.statePartBytes);
     this.#log = this.#logSince(0);
   }
 
-  get now(): StateBytes {
-    return this.#now;
+  /** What holders keep. */
+  get all(): StateBytes {
+    return this.#all;
   }
 
-  /** Begins with a state that others know, or nobody yet, as that of a sequence. */
-  begin(state: Uint8Array, sequence: number): void {
-    this.#now = StateBytes.of(state, this.#settings.statePartBytes);
+  /** The agent's own checkpoint, whenever it is asked for: what is here now does not change. */
+  own(): () => Uint8Array {
+    const [all, length] = [this.#all, this.#ownLength];
+    return () => all.bytes().subarray(0, length);
+  }
+
+  get mailbox(): Mailbox {
+    return this.#mailbox;
+  }
+
+  /** Begins with the first state of a new agent. */
+  begin(own: Uint8Array): void {
+    this.#ownLength = own.byteLength;
+    this.#all = StateBytes.of(joined([own, this.#mailboxBytes]), this.#settings.statePartBytes);
+    this.#log = this.#logSince(0);
+  }
+
+  /** Begins with what holders kept, as that of a sequence. Throws when it is no such thing. */
+  takeOver(all: Uint8Array, sequence: number): void {
+    const { length, mailbox } = decodeMailbox(all);
+    this.#ownLength = length;
+    this.#mailbox = mailbox;
+    this.#mailboxBytes = all.slice(length);
+    this.#all = StateBytes.of(all, this.#settings.statePartBytes);
     this.#log = this.#logSince(sequence);
   }
 
@@ -32,20 +63,35 @@ export class AgentState {
     return new ChangeLog(sequence, { changesMax: stateChangesMax, bytesMax: stateChangesBytesMax });
   }
 
-  /** What a runner's word comes to: a change of this state; `wrong` when it is one of another. Of a refused task: none. */
+  /** What a runner's word comes to: a change of the agent's own state; `wrong` when it is one of another. Of a refused task: none. */
   changeIn(update: StateUpdate, ok: boolean): StateChange | undefined | 'wrong' {
-    if (update instanceof Uint8Array) return ok ? changeBetween(this.#now.bytes(), update) : undefined;
+    if (update instanceof Uint8Array) return ok ? changeBetween(this.own()(), update) : undefined;
     if (update === undefined) return undefined;
-    return ok && fits(update, this.#now.length, Number.POSITIVE_INFINITY) ? update : 'wrong';
+    return ok && fits(update, this.#ownLength, Number.POSITIVE_INFINITY) ? update : 'wrong';
   }
 
+  /** Of the agent's own state. */
   lengthAfter(change: StateChange | undefined): number {
-    const { length } = this.#now;
-    return change === undefined ? length : length - change.removed + change.inserted.byteLength;
+    return this.#ownLength + (change === undefined ? 0 : change.inserted.byteLength - change.removed);
   }
 
-  apply(sequence: number, change: StateChange): void {
-    this.#now = this.#now.splice(change);
+  /** One step: a change of the agent's own state, of its mailbox, of both, or of neither. */
+  apply(sequence: number, change: StateChange | undefined, mailbox: Mailbox): void {
+    if (change !== undefined) {
+      this.#splice(sequence, change);
+      this.#ownLength = this.lengthAfter(change);
+    }
+    if (mailbox === this.#mailbox) return;
+    const bytes = encodeMailbox(mailbox);
+    const moved = changeBetween(this.#mailboxBytes, bytes);
+    this.#mailbox = mailbox;
+    this.#mailboxBytes = bytes;
+    if (moved !== undefined) this.#splice(sequence, { ...moved, offset: this.#ownLength + moved.offset });
+  }
+
+  #splice(sequence: number, part: StateChange): void {
+    const change = { ...part, previousLength: this.#all.length };
+    this.#all = this.#all.splice(change);
     this.#log.add(sequence, change);
   }
 

@@ -6,7 +6,7 @@ import { interpreterPattern } from './type-capability.ts';
 type Checked = { ok: true; operation: Operation } | { ok: false; reason: string };
 type Fields = Record<string, unknown>;
 
-const idPattern = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/;
+export const idPattern = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/;
 const isId = (value: unknown): boolean => typeof value === 'string' && idPattern.test(value);
 /** Never a path: each node's operator says which file stands behind a name. */
 const isInterpreter = (value: unknown): boolean => typeof value === 'string' && interpreterPattern.test(value);

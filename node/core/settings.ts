@@ -133,6 +133,12 @@ export const limits = {
   asideMax: 64,
   asideBytesMax: 1024 * 1024,
   reasonLengthMax: 1_000,
+  /** Tasks for other agents that one has under way, and its timers; of both together so many bytes. */
+  lettersMax: 256,
+  timersMax: 64,
+  mailboxBytesMax: 256 * 1024,
+  timerEveryMsMin: 100,
+  topicsOfAgentMax: 16,
   payloadBytesMax: 256 * 1024,
   agentQueueMax: 1_000,
   tasksPendingMax: 10_000,

@@ -1,0 +1,183 @@
+import type { AgentOutputs, Sending, TimerSetting } from './agent-outputs.ts';
+import type { Context } from './context.ts';
+import type { ErrorBody, ErrorCode } from './errors.ts';
+import { emptyMailbox, encodeMailbox, type Letter, type Mailbox, type Timer, whyTooMuch } from './mailbox.ts';
+import type { Outcome, TaskOperation } from './operation.ts';
+import { limits } from './settings.ts';
+import type { QueuedTask } from './task-queue.ts';
+import { taskPriorityDefault } from './tasks.ts';
+import { fromBytes, toBytes } from './text.ts';
+
+export interface MailEvents {
+  /** The agents that an address means now; none where there are none. */
+  resolve(to: Sending['to']): string[];
+  /** Gives a task to an agent, wherever it is. */
+  ask(operation: TaskOperation, done: (outcome: Outcome<'task'>) => void): void;
+  /** Gives a task to the agent itself. */
+  submit(task: QueuedTask): void;
+  mailbox(): Mailbox;
+  /** Makes a step of the agent's that is no task's, for what has settled. */
+  settle(): void;
+}
+
+/** What says for good what became of a task. Of anything else it is asked again. */
+const final: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'taskFailed',
+  'taskCancelled',
+  'taskSetAside',
+  'resultDropped',
+  'agentUnknown',
+  'bodyMalformed',
+]);
+const flyingMax = 16;
+const askTtlMs = 30_000;
+const none: ErrorBody = {
+  code: 'agentUnknown',
+  message: 'There was no agent at that address. Nothing was changed. Send it to one that is there.',
+  details: {},
+};
+
+/**
+ * What an agent has under way, on its host: letters go out once the step that they were sent with is durable, again and
+ * again under the same id until what became of them is known; timers fire as tasks to the agent itself. Both leave the
+ * mailbox in the step that settles them, so that a host that takes over knows what is left: each takes effect once.
+ */
+export class Mail {
+  readonly #context: Context;
+  readonly #agent: string;
+  /** Names the agent among all that ever have that name: the log index of its creation. */
+  readonly #created: number;
+  readonly #events: MailEvents;
+  readonly #flying = new Set<string>();
+  /** When each letter was first seen here, and when it may be tried again, ms. */
+  readonly #tries = new Map<string, { sinceMs: number; notBeforeMs: number }>();
+  /** Answers that are known and not yet taken out of the mailbox. */
+  readonly #answers = new Map<string, Outcome<'task'>>();
+
+  constructor(context: Context, agent: string, created: number, events: MailEvents) {
+    this.#context = context;
+    this.#agent = agent;
+    this.#created = created;
+    this.#events = events;
+  }
+
+  // ---- what a step does to the mailbox ----
+
+  /**
+   * The mailbox after a step: `over` is the task that ended with it, if one did, and `outputs` what that led to. A text
+   * says why there cannot be that much under way.
+   */
+  after(sequence: number, over: string, outputs: AgentOutputs): Mailbox | string {
+    const before = this.#events.mailbox();
+    const letters = before.letters.filter((letter) => !this.#isSettledBy(letter, over));
+    let timers = before.timers.flatMap((timer) => (timer.id === over ? this.#nextOf(timer) : [timer]));
+    for (const [i, setting] of outputs.timers.entries()) timers = this.#set(timers, setting, `${sequence}-${i}`);
+    for (const [i, sending] of outputs.send.entries()) letters.push(...this.#lettersOf(sending, sequence, i));
+    const same = letters.length === before.letters.length && timers.every((timer, i) => timer === before.timers[i]);
+    if (same && timers.length === before.timers.length && outputs.send.length === 0) return before;
+    const after = letters.length === 0 && timers.length === 0 ? emptyMailbox : { letters, timers };
+    if (outputs.send.length === 0 && outputs.timers.length === 0) return after;
+    return whyTooMuch(after, encodeMailbox(after).byteLength) ?? after;
+  }
+
+  /** One whose answer nobody wants is settled by any step; else by the step of the task that brought the answer. */
+  #isSettledBy({ id, reply }: Letter, over: string): boolean {
+    return reply === undefined ? this.#answers.has(id) : over === replyIdOf(id);
+  }
+
+  #nextOf(timer: Timer): Timer[] {
+    const { everyMs, atMs, id } = timer;
+    if (everyMs === undefined) return [];
+    // Those that were missed are left out: an agent that was away does not get them all at once.
+    const times = Math.max(1, Math.ceil((this.#context.wallMs - atMs) / everyMs));
+    const [base, count = '0'] = id.split('+');
+    return [{ ...timer, atMs: atMs + times * everyMs, id: `${base}+${Number(count) + 1}`.replaceAll('+', '.') }];
+  }
+
+  #set(timers: Timer[], setting: TimerSetting, place: string): Timer[] {
+    const others = timers.filter(({ name }) => name !== setting.name);
+    if ('cancel' in setting) return others;
+    const { name, afterMs = 0, atMs = Math.round(this.#context.wallMs + afterMs), everyMs, task } = setting;
+    const id = `t-${this.#created}-${place}`;
+    return [...others, { name, id, atMs, ...(everyMs !== undefined && { everyMs }), task }];
+  }
+
+  #lettersOf({ to, task, priority = taskPriorityDefault, key, reply }: Sending, sequence: number, place: number): Letter[] {
+    const found = this.#events.resolve(to);
+    // To nobody is answered, too.
+    const targets = found.length === 0 && reply !== undefined ? [''] : found;
+    return targets.map((target, i) => ({
+      ...{ id: `m-${this.#created}-${sequence}-${place}-${i}`, sequence, to: target, task, priority },
+      ...{ key: key ?? this.#agent, ...(reply !== undefined && { reply }) },
+    }));
+  }
+
+  // ---- on the way ----
+
+  /** Sends what is durable and not on its way, and fires what is due. */
+  pump(durableSequence: number): void {
+    const { letters, timers } = this.#events.mailbox();
+    for (const letter of letters) {
+      if (letter.sequence <= durableSequence && !this.#flying.has(letter.id)) this.#take(letter);
+    }
+    for (const timer of timers) if (timer.atMs <= this.#context.wallMs) this.#give(timer.id, timer.task);
+    if (letters.some(({ id, reply }) => reply === undefined && this.#answers.has(id))) this.#events.settle();
+    this.#forget(letters);
+  }
+
+  #take(letter: Letter): void {
+    const { id, to, reply } = letter;
+    const { nowMs } = this.#context;
+    const answer = this.#answers.get(id);
+    if (answer !== undefined) {
+      if (reply !== undefined) this.#give(replyIdOf(id), { reply, ...replyOf(answer) });
+      return;
+    }
+    let tries = this.#tries.get(id);
+    if (tries === undefined) this.#tries.set(id, (tries = { sinceMs: nowMs, notBeforeMs: nowMs }));
+    if (to === '') this.#answers.set(id, { ok: false, error: none });
+    else if (nowMs >= tries.notBeforeMs && this.#flying.size < flyingMax) this.#ask(letter, tries);
+  }
+
+  #ask({ id, to: agent, task, priority, key }: Letter, tries: { sinceMs: number; notBeforeMs: number }): void {
+    this.#flying.add(id);
+    const payload = toBytes(JSON.stringify(task));
+    this.#events.ask({ type: 'task', agent, task: id, payload, ttlMs: askTtlMs, priority, key }, (outcome) => {
+      if (!this.#flying.delete(id)) return;
+      const { nowMs, settings } = this.#context;
+      const isLate = nowMs - tries.sinceMs >= limits.taskTtlMsMax;
+      if (outcome.ok || final.has(outcome.error.code) || isLate) this.#answers.set(id, outcome);
+      else tries.notBeforeMs = nowMs + settings.retryIntervalMs;
+    });
+  }
+
+  /** A task for the agent itself; the queue knows it if it is there already. */
+  #give(task: string, content: unknown): void {
+    const { self, nowMs } = this.#context;
+    const base = { task, payload: toBytes(JSON.stringify(content)), origin: self, priority: taskPriorityDefault };
+    this.#events.submit({
+      ...base,
+      ...{ deadlineMs: nowMs + limits.taskTtlMsMax, key: '', retry: false, progress: false },
+    });
+  }
+
+  #forget(letters: readonly Letter[]): void {
+    if (this.#tries.size <= letters.length && this.#answers.size <= letters.length) return;
+    const there = new Set(letters.map(({ id }) => id));
+    for (const id of this.#tries.keys()) if (!there.has(id)) this.#tries.delete(id);
+    for (const id of this.#answers.keys()) if (!there.has(id)) this.#answers.delete(id);
+  }
+
+  /** Nothing more is sent, and no answer is waited for. */
+  end(): void {
+    this.#flying.clear();
+  }
+}
+
+const replyIdOf = (id: string): string => `${id}-r`;
+
+function replyOf(outcome: Outcome<'task'>): object {
+  if (!outcome.ok) return { ok: false, error: { code: outcome.error.code, message: outcome.error.message } };
+  const { value } = outcome.result as { value: Uint8Array };
+  return { ok: true, result: JSON.parse(fromBytes(value)) as unknown };
+}
