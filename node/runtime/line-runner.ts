@@ -94,6 +94,8 @@ export interface LineRunnerInit<C extends LineChannel> {
   look?(): Promise<void>;
   /** A task is about to run. */
   begins?(instance: LineInstance<C>): void;
+  /** When all have ended. Never rejects. */
+  close?(): Promise<void>;
 }
 
 const lookIntervalMs = 250;
@@ -173,6 +175,7 @@ export class LineRunner<C extends LineChannel> implements Runner {
     clearInterval(this.#lookTimer);
     this.#instances.stopAll();
     await Promise.all(this.#ending);
+    await this.#init.close?.();
   }
 
   #ask(instance: Instance<C>, what: Asked, line: (id: number) => string): void {
