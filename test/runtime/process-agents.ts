@@ -42,6 +42,7 @@ serve('json', {
     if (task.tellLate) setTimeout(() => tell(id, 'late'), 1);
     if (task.raw) process.stdout.write(task.raw);
     if (task.large) return { state, result: 'x'.repeat(task.large) };
+    if (task.run) return { state, result: await eval(task.run) };
     if (task.environment) return { state, result: process.env };
     if (task.child) return { state, result: require('node:child_process').spawn('sleep', ['1000'], { stdio: 'ignore' }).pid };
     if (task.deaf) setTimeout(() => { for (;;) {} }, 50);
