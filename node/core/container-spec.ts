@@ -12,7 +12,7 @@ export interface ContainerSpec {
 }
 
 /** As `docker run` takes it: a name with its registry, a tag, a digest; no longer than a capability can name. */
-export const imagePattern = /^(?=.{1,118}$)[a-z0-9]+(?:[._:/-]+[A-Za-z0-9]+)*(?:@sha256:[0-9a-f]{64})?$/;
+export const imagePattern = /^(?=.{1,118}$)[a-z0-9]+(?:(?:[./:]|_{1,2}|-+)[A-Za-z0-9]+)*(?:@sha256:[0-9a-f]{64})?$/;
 const wordsMax = 64;
 const commandLengthMax = 64 * 1024;
 const variablesMax = 32;

@@ -1,12 +1,12 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { createContainerRunner } from '../../node/runtime/container-runner.ts';
 import type { StartOrder } from '../../node/runtime/line-runner.ts';
 import { createProcessRunner } from '../../node/runtime/process-runner.ts';
 import { createWorkerRunner } from '../../node/runtime/worker-runner.ts';
-import { dockerAvailable } from '../docker-engine.ts';
+import { describeWithDocker } from '../docker-engine.ts';
 import { containerOf, engineSocket, nodeImage } from './container-image.ts';
 import { deeds, processCounter } from './process-agents.ts';
 import { bytes, RunnerStage } from './runner-stage.ts';
@@ -69,25 +69,8 @@ const kits: Record<string, Kit> = {
   },
 };
 
-/** Needs an engine and an image in it, so it is made where there are both. */
-const containerKit: Kit = {
-  counter: processCounter,
-  broken: 'throw new Error("no desk")',
-  slow: 'for (;;) {}',
-  code: (source, memoryMb) => ({ source: '', container: { ...containerOf(image, source), memoryMb } }),
-  create: (_directory, { memoryMb: _, ...limits }) =>
-    new RunnerStage((events, log) =>
-      createContainerRunner({
-        ...{ node: `contract-${process.pid}`, socketPath: engineSocket, images: [image], events, log, limits },
-      }),
-    ),
-};
-const isThere = await dockerAvailable();
-const image = isThere ? await nodeImage() : '';
-if (isThere) kits['container'] = containerKit;
-else test.skip('the runtime container (needs a Docker engine)', () => {});
-
-describe.each(Object.entries(kits))('the runtime %s', (_, { create, code, counter, broken, slow }) => {
+/** What every runtime keeps to. */
+function contract({ create, code, counter, broken, slow }: Kit): void {
   let directory: string;
   let stage: RunnerStage;
   let memoryMb = 256;
@@ -213,5 +196,35 @@ describe.each(Object.entries(kits))('the runtime %s', (_, { create, code, counte
     expect(await stage.run('a', 'next', { add: 1 }, 2)).toMatchObject({ value: 11 });
     await stage.runner.stopAll();
     expect(stage.happened.map(({ kind }) => kind)).toEqual(['started', 'started', 'ran', 'ran']);
+  });
+}
+
+describe.each(Object.entries(kits))('the runtime %s', (_, kit) => {
+  contract(kit);
+});
+
+describeWithDocker('the runtime container', () => {
+  let image = '';
+  /** A runner removes what it does not know of its node's. */
+  let nodes = 0;
+  beforeAll(async () => {
+    image = await nodeImage();
+  });
+  contract({
+    ...{ counter: processCounter, broken: 'throw new Error("no desk")', slow: 'for (;;) {}' },
+    code: (source, memoryMb) => ({ source: '', container: { ...containerOf(image, source), memoryMb } }),
+    create: (_directory, { memoryMb: _memoryMb, ...limits }) =>
+      new RunnerStage((events, log) =>
+        createContainerRunner({
+          ...{
+            node: `contract-${process.pid}-${++nodes}`,
+            socketPath: engineSocket,
+            images: [image],
+            events,
+            log,
+            limits,
+          },
+        }),
+      ),
   });
 });
