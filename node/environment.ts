@@ -1,4 +1,5 @@
 import { isAbsolute } from 'node:path';
+import { imagePattern } from './core/container-spec.ts';
 import { interpreterPattern } from './core/type-capability.ts';
 import { toAnnouncedAddress, toJoinAddress, toListenAddress } from './peer-address.ts';
 
@@ -32,6 +33,8 @@ export interface Environment {
   typesDirectory: string | undefined;
   /** Programs that may run `process` agents: name → absolute path. */
   interpreters: Map<string, string>;
+  /** Where agents may run as containers: the engine's socket, and the images that are allowed. */
+  containers: { socketPath: string; images: string[] } | undefined;
   onDamage: OnDamage;
   logLevel: LogLevel;
 }
@@ -63,6 +66,8 @@ const joined: AddressKind = {
   example: 'node-1:7000',
 };
 
+/** Of a node, all together. */
+const capabilitiesMax = 64;
 const interpretersMax = 16;
 
 /** Throws `EnvironmentError`. */
@@ -77,6 +82,24 @@ function readInterpreters(parts: readonly string[]): Map<string, string> {
       throw wrong(`has ${JSON.stringify(part)}, not a name and the absolute path of a program`);
     }),
   );
+}
+
+const imagesMax = 16;
+
+/** Throws `EnvironmentError`. */
+function readContainers(socketPath: string | undefined, images: string[]): Environment['containers'] {
+  const wrongImages = (problem: string): EnvironmentError =>
+    new EnvironmentError('CONCLAVE_CONTAINER_IMAGES', problem, 'conversation-agent:1');
+  if (socketPath === undefined && images.length === 0) return undefined;
+  if (socketPath === undefined || !isAbsolute(socketPath)) {
+    const problem = socketPath === undefined ? 'is missing beside CONCLAVE_CONTAINER_IMAGES' : 'is no absolute path';
+    throw new EnvironmentError('CONCLAVE_CONTAINERS', problem, '/var/run/docker.sock');
+  }
+  if (images.length === 0) throw wrongImages('is missing beside CONCLAVE_CONTAINERS');
+  if (images.length > imagesMax) throw wrongImages(`has ${images.length} images, at most ${imagesMax} are taken`);
+  const wrong = images.find((image) => !imagePattern.test(image));
+  if (wrong !== undefined) throw wrongImages(`has ${JSON.stringify(wrong)}, not the reference of an image`);
+  return { socketPath, images };
 }
 
 type Variables = Readonly<Record<string, string | undefined>>;
@@ -119,6 +142,8 @@ export function readEnvironment(variables: Variables): Environment {
   if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/.test(name)) {
     throw new EnvironmentError('CONCLAVE_NAME', `is "${name}", not letters, digits, dots and dashes`, 'node-1');
   }
+  const interpreters = readInterpreters(list('CONCLAVE_INTERPRETERS'));
+  const containers = readContainers(variables['CONCLAVE_CONTAINERS'], list('CONCLAVE_CONTAINER_IMAGES'));
   const adminPort = whole('CONCLAVE_ADMIN_PORT', 8000, 0, 65_535);
   return {
     dataDirectory: needed('CONCLAVE_DATA', '/data'),
@@ -135,9 +160,13 @@ export function readEnvironment(variables: Variables): Environment {
     networkKeyFile: variables['CONCLAVE_NETWORK_KEY_FILE'],
     tokenPublicKeyFile: needed('CONCLAVE_TOKEN_PUBLIC_KEY_FILE', '/secrets/token-public.pem'),
     site: text('CONCLAVE_SITE', 'default'),
-    capabilities: list('CONCLAVE_CAPABILITIES').slice(0, 64 - interpretersMax),
+    capabilities: list('CONCLAVE_CAPABILITIES').slice(
+      0,
+      capabilitiesMax - interpreters.size - (containers?.images.length ?? 0),
+    ),
     agentsMax: whole('CONCLAVE_AGENTS_MAX', 1_000, 1, 100_000),
-    interpreters: readInterpreters(list('CONCLAVE_INTERPRETERS')),
+    interpreters,
+    containers,
     typesDirectory: variables['CONCLAVE_TYPES'],
     onDamage: oneOf('CONCLAVE_ON_DAMAGE', onDamages, 'rejoin'),
     logLevel: oneOf('CONCLAVE_LOG_LEVEL', logLevels, 'info'),

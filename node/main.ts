@@ -7,14 +7,16 @@ import { ReportLog } from './api/report-log.ts';
 import { createServer } from './api/server.ts';
 import { kvChanged } from './core/kv-apply.ts';
 import { Node } from './core/node.ts';
-import { interpreterCapability } from './core/type-capability.ts';
+import { imageCapability, interpreterCapability } from './core/type-capability.ts';
 import { claimDataDirectory, DataDirectoryDamaged, DataDirectoryError } from './data-directory.ts';
 import { type Environment, EnvironmentError, readEnvironment } from './environment.ts';
 import { createAgentRunner } from './runtime/agent-runner.ts';
+import { createContainerRunner } from './runtime/container-runner.ts';
 import { IdentityDamaged } from './runtime/identity.ts';
 import { LiveHost } from './runtime/live-host.ts';
 import { LoadProbe } from './runtime/load-probe.ts';
 import { checkNetworkKey } from './runtime/network-key.ts';
+import type { Runner, RunnerEvents } from './runtime/ports.ts';
 import { createProcessRunner } from './runtime/process-runner.ts';
 import { openDisk } from './runtime/quarantine.ts';
 import { storeExitCode } from './runtime/store-errors.ts';
@@ -111,29 +113,32 @@ async function openParts(environment: Environment) {
 
 type Parts = Awaited<ReturnType<typeof openParts>>;
 
+function createRunner(environment: Environment, node: string, events: RunnerEvents, logger: Logger): Runner {
+  const { dataDirectory, interpreters, containers } = environment;
+  const printed = (agent: string, line: string): void => logger.info({ agent }, line);
+  const told = { events, log: printed };
+  const trouble = (reason: string): void =>
+    logger.warn({ reason }, 'containers of agents that are not needed may be left, and new ones cannot be started');
+  const workerUrl = new URL('./worker.mjs', import.meta.url);
+  return createAgentRunner({
+    workers: createWorkerRunner({ workerUrl, directory: join(dataDirectory, 'types'), ...told }),
+    processes: createProcessRunner({ directory: join(dataDirectory, 'processes'), interpreters, ...told }),
+    containers: containers && createContainerRunner({ node, ...containers, ...told, trouble }),
+    failed: events.failed,
+  });
+}
+
 function createHost(environment: Environment, parts: Parts, reports: ReportLog, log: Logger, exit: Exit): LiveHost {
   const { transport, store, records, rejoin } = parts;
-  const { name, announce, site, adminUrl: admin, agentsMax, join: addresses, expect, interpreters } = environment;
-  const capabilities = [...environment.capabilities, ...[...interpreters.keys()].map(interpreterCapability)];
-  const printed = (agent: string, line: string): void => log.info({ agent }, line);
+  const { name, announce, site, adminUrl: admin, agentsMax, join: addresses, expect } = environment;
+  const { interpreters, containers } = environment;
+  const programs = [...interpreters.keys()].map(interpreterCapability);
+  const images = (containers?.images ?? []).map(imageCapability);
+  const capabilities = [...environment.capabilities, ...programs, ...images];
   return new LiveHost({
     transport,
     store,
-    createRunner: (events) =>
-      createAgentRunner(
-        createWorkerRunner({
-          workerUrl: new URL('./worker.mjs', import.meta.url),
-          directory: join(environment.dataDirectory, 'types'),
-          events,
-          log: printed,
-        }),
-        createProcessRunner({
-          directory: join(environment.dataDirectory, 'processes'),
-          interpreters,
-          events,
-          log: printed,
-        }),
-      ),
+    createRunner: (events) => createRunner(environment, transport.self, events, log),
     createNode: (at) => {
       const reachable = announce.length > 0 ? announce : transport.addresses();
       return new Node({

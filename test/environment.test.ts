@@ -14,6 +14,10 @@ function problemWith(variables: Record<string, string>): string {
   return '';
 }
 
+/** What a setting makes no sense without. */
+const beside = (name: string): Record<string, string> =>
+  name === 'CONCLAVE_CONTAINERS' ? { CONCLAVE_CONTAINER_IMAGES: 'talk:1' } : {};
+
 const wrong: [string, string, RegExp][] = [
   ['CONCLAVE_LISTEN', 'nonsense', /has "nonsense", not a multiaddr of a host and a TCP port/],
   ['CONCLAVE_LISTEN', '/ip4/0.0.0.0/tcp/7000,/ip4/0.0.0.0/udp/7000', /has "\/ip4\/0\.0\.0\.0\/udp\/7000"/],
@@ -32,6 +36,8 @@ const wrong: [string, string, RegExp][] = [
   ['CONCLAVE_INTERPRETERS', 'python3', /has "python3", not a name and the absolute path/],
   ['CONCLAVE_INTERPRETERS', 'python3=bin/python3', /not a name and the absolute path/],
   ['CONCLAVE_INTERPRETERS', '../x=/bin/x', /not a name/],
+  ['CONCLAVE_CONTAINERS', 'docker.sock', /is no absolute path/],
+  ['CONCLAVE_CONTAINERS', '', /is no absolute path/],
   ['CONCLAVE_JOIN', 'host:notaport', /has "host:notaport", neither host:port nor a multiaddr/],
   ['CONCLAVE_JOIN', 'node-1,a:b:c', /has "a:b:c"/],
   ['CONCLAVE_JOIN', 'host:', /has "host:"/],
@@ -44,11 +50,34 @@ const wrong: [string, string, RegExp][] = [
 
 describe('the environment of a node', () => {
   test.each(wrong)('%s=%s is refused', (name, value, problem) => {
-    const message = problemWith({ [name]: value });
+    const message = problemWith({ ...beside(name), [name]: value });
     expect(message).toMatch(problem);
     expect(message).toMatch(new RegExp(`^${name} .*Nothing was started\\. Set it, for example: ${name}=\\S+$`));
     const example = message.slice(message.lastIndexOf(`${name}=`) + name.length + 1);
-    expect(problemWith({ [name]: example })).toBe('');
+    expect(problemWith({ ...beside(name), [name]: example })).toBe('');
+  });
+
+  test('allows containers by a socket and images together', () => {
+    const [socketPath, image] = ['/var/run/docker.sock', `a.example:5000/talk@sha256:${'0a'.repeat(32)}`];
+    const both = { CONCLAVE_CONTAINERS: socketPath, CONCLAVE_CONTAINER_IMAGES: `talk:1, ${image}` };
+    expect(readEnvironment({ ...needed, ...both }).containers).toEqual({ socketPath, images: ['talk:1', image] });
+    expect(readEnvironment(needed).containers).toBeUndefined();
+    expect(problemWith({ CONCLAVE_CONTAINERS: socketPath })).toMatch(/^CONCLAVE_CONTAINER_IMAGES is missing beside/);
+    expect(problemWith({ CONCLAVE_CONTAINER_IMAGES: 'talk:1' })).toMatch(/^CONCLAVE_CONTAINERS is missing beside/);
+    const many = Array.from({ length: 17 }, (_, at) => `talk:${at}`).join(',');
+    for (const images of [many, '../x', 'Talk', 'talk 1']) {
+      expect(problemWith({ ...both, CONCLAVE_CONTAINER_IMAGES: images })).toMatch(/^CONCLAVE_CONTAINER_IMAGES has /);
+    }
+  });
+
+  test('leaves room among the capabilities for what the node can run', () => {
+    const capabilities = Array.from({ length: 70 }, (_, at) => `c${at}`).join(',');
+    const runs = {
+      ...{ CONCLAVE_INTERPRETERS: 'python3=/usr/bin/python3', CONCLAVE_CONTAINERS: '/var/run/docker.sock' },
+      CONCLAVE_CONTAINER_IMAGES: 'talk:1,talk:2',
+    };
+    const read = readEnvironment({ ...needed, CONCLAVE_CAPABILITIES: capabilities, ...runs });
+    expect(read.capabilities).toHaveLength(61);
   });
 
   test('takes every level of the log', () => {

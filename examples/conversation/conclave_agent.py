@@ -3,7 +3,9 @@
 import base64
 import json
 import os
+import queue
 import sys
+import threading
 import traceback
 
 
@@ -17,6 +19,18 @@ class Agent:
         self.state = None
         # "agent", "type" and "epoch": a fencing token that outside systems can compare.
         self.context = {}
+        self._task = None
+        self._cancelled = None
+        self._write = lambda message: None
+
+    @property
+    def cancelled(self):
+        """Whether the task that runs is to be given up: a long one looks now and then, and raises an exception."""
+        return self._task is not None and self._cancelled == self._task
+
+    def progress(self, value):
+        """Tells whoever waits for the task what there is before it is done; at most 64 KiB, 100 times a second."""
+        self._write({"jsonrpc": "2.0", "method": "progress", "params": {"task": self._task, "value": value}})
 
     def init(self):
         """The state of a new agent. An exception means that the agent cannot start."""
@@ -41,19 +55,32 @@ def run(agent):
     # A print in the agent, or in what it imports, must not be taken for an answer.
     os.dup2(2, 1)
     sys.stdout = sys.stderr
-    for line in sys.stdin.buffer:
-        request = json.loads(line)
+
+    def write(message):
+        answers.write(json.dumps(message, allow_nan=False, separators=(",", ":")) + "\n")
+        answers.flush()
+
+    agent._write = write
+    requests = queue.Queue()
+    threading.Thread(target=_read, args=(agent, requests), daemon=True).start()
+    for request in iter(requests.get, None):
         answer = {"jsonrpc": "2.0", "id": request["id"]}
         try:
-            answer["result"] = _answer(agent, request["method"], request.get("params", {}))
-            text = json.dumps(answer, allow_nan=False, separators=(",", ":"))
+            write({**answer, "result": _answer(agent, request["method"], request.get("params", {}))})
         except Exception as error:
             traceback.print_exc()
-            answer.pop("result", None)
-            answer["error"] = {"code": -32000, "message": str(error) or type(error).__name__}
-            text = json.dumps(answer, separators=(",", ":"))
-        answers.write(text + "\n")
-        answers.flush()
+            write({**answer, "error": {"code": -32000, "message": str(error) or type(error).__name__}})
+
+
+def _read(agent, requests):
+    """Beside the agent, so that a task hears that it is cancelled while it runs. Only one request waits at a time."""
+    for line in sys.stdin.buffer:
+        request = json.loads(line)
+        if "id" in request:
+            requests.put(request)
+        elif request.get("method") == "cancel":
+            agent._cancelled = request["params"]["task"]
+    requests.put(None)
 
 
 def _answer(agent, method, params):
@@ -71,7 +98,11 @@ def _answer(agent, method, params):
         agent.state = agent.restore(base64.b64decode(kept) if agent.state_form == "base64" else kept)
         return {"state": params["state"]}
     if method == "handle":
-        result = agent.handle(params["task"])
+        agent._task = params["id"]
+        try:
+            result = agent.handle(params["task"])
+        finally:
+            agent._task = agent._cancelled = None
         return {"result": result, "state": _kept(agent)}
     raise ValueError("unknown method " + method)
 

@@ -1,8 +1,10 @@
 import type { FastifyReply, FastifyRequest, HTTPMethods } from 'fastify';
+import { readContainerSpec } from '../core/container-spec.ts';
 import { ConclaveError, type ErrorBody, errors } from '../core/errors.ts';
 import type { NodeView, Operation, OperationType, Outcome, Results } from '../core/operation.ts';
 import { whatIsWrong } from '../core/operation-check.ts';
 import { limits } from '../core/settings.ts';
+import { runtimeOf, type TypeRuntime } from '../core/type-capability.ts';
 import type { EventStream } from './event-stream.ts';
 import type { ReportSource } from './report-log.ts';
 import {
@@ -120,21 +122,31 @@ export function refuseAbove(bytesMax: number, bytes: number, what: string): void
   if (bytes > bytesMax) throw errors.bodyTooLarge({ what, bytesMax });
 }
 
-/** Throws `bodyMalformed` when what runs the source is not said, or said twice. */
-function interpreterIn({ runtime, interpreter, source }: DeployBody): string | undefined {
-  const isProcess = runtime === 'process';
-  if (!isProcess && interpreter === undefined) return undefined;
-  if (isProcess && interpreter !== undefined && source !== undefined) return interpreter;
+/** What runs the type's agents. Throws `bodyMalformed` when that is not said, said twice, or nothing that may be asked for. */
+function runtimeIn({ runtime, interpreter, source, container }: DeployBody): TypeRuntime {
+  const needs = { process: 'both "interpreter" and "source"', container: '"container" without "source"' };
+  const isProcess = interpreter !== undefined && source !== undefined && container === undefined;
+  const isContainer = container !== undefined && source === undefined && interpreter === undefined;
+  if (runtime === 'process' && isProcess) return { interpreter };
+  if (runtime === 'container' && isContainer) {
+    const spec = readContainerSpec(container);
+    if (typeof spec !== 'string') return { container: spec };
+    throw errors.bodyMalformed({ reason: `in "container": ${spec}` });
+  }
+  const isNamed = runtime === 'process' || runtime === 'container';
+  if (!isNamed && interpreter === undefined && container === undefined) return {};
+  const rule = isNamed ? `the runtime "${runtime}" needs ${needs[runtime]}` : 'no runtime is named for it';
   throw errors.bodyMalformed({
-    reason: 'the runtime "process" needs both "interpreter" and "source", and no other runtime takes an "interpreter"',
+    reason: `${rule}; only the runtime "process" takes an "interpreter", only "container" takes a "container"`,
   });
 }
 
 function toDeploy(api: Api, request: FastifyRequest): Extract<Operation, { type: 'deploy' }> {
   const body = request.body as DeployBody;
-  const source = body.source ?? api.builtinTypes.get(body.agent_type);
+  const runtime = runtimeIn(body);
+  const builtin = runtime.container === undefined ? api.builtinTypes.get(body.agent_type) : undefined;
+  const source = body.source ?? builtin;
   if (source !== undefined) refuseAbove(limits.sourceBytesMax, Buffer.byteLength(source), '"source"');
-  const interpreter = interpreterIn(body);
   const key = idempotencyKey(request);
   const capabilities = new Set([...(body.capabilities ?? []), ...(body.required_capabilities ?? [])]);
   return {
@@ -142,7 +154,7 @@ function toDeploy(api: Api, request: FastifyRequest): Extract<Operation, { type:
     ...(key === undefined ? {} : { request: key }),
     agentType: body.agent_type,
     ...(source === undefined ? {} : { source }),
-    ...(interpreter === undefined ? {} : { interpreter }),
+    ...runtimeOf(runtime),
     ...(body.name === undefined ? {} : { name: body.name }),
     count: body.count,
     strategy: body.deployment_strategy,

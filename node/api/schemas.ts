@@ -28,8 +28,10 @@ export const DeployBody = Type.Object({
   required_capabilities: Type.Optional(Capabilities),
   holders: Type.Integer({ minimum: 1, maximum: limits.holdersMax, default: 3 }),
   source: Type.Optional(Type.String({ minLength: 1 })),
-  runtime: Type.Optional(Type.Enum(['worker', 'process'])),
+  runtime: Type.Optional(Type.Enum(['worker', 'process', 'container'])),
   interpreter: Type.Optional(Type.String({ pattern: interpreterPattern.source })),
+  /** Read by `readContainerSpec`, which names the field that is wrong. */
+  container: Type.Optional(Type.Unknown()),
 });
 export type DeployBody = Static<typeof DeployBody>;
 

@@ -71,7 +71,10 @@ export function registerAgentCommands(program: Command, session: Session): void 
 function registerDeploy(program: Command, session: Session): void {
   program
     .command('deploy')
-    .argument('<folder-or-type>', 'a folder with an agent.ts, .js, .mjs or .py in it, or a type that the cluster knows')
+    .argument(
+      '<folder-or-type>',
+      'a folder with an agent.ts, .js, .mjs, .py or .json in it, or a type that the cluster knows',
+    )
     .description('place agents')
     .option('--count <n>', 'how many', whole(1, 1_000), 1)
     .option('--strategy <name>', 'how to choose nodes', 'least_loaded')
@@ -84,7 +87,7 @@ function registerDeploy(program: Command, session: Session): void {
     )
     .action((argument: string, options: DeployOptions) =>
       session.withClient(async (client, { json }) => {
-        const { type, source, interpreter } = await readModule(argument);
+        const { type, source, interpreter, container } = await readModule(argument);
         const { count, strategy, capability, holders, as } = options;
         const answer = await client.post<{ agents: FullAgent[] }>('/agents/deploy', {
           agent_type: type,
@@ -93,6 +96,7 @@ function registerDeploy(program: Command, session: Session): void {
           holders,
           ...(source !== undefined && { source }),
           ...(interpreter !== undefined && { runtime: 'process', interpreter }),
+          ...(container !== undefined && { runtime: 'container', container }),
           ...(as !== undefined && { name: as }),
           ...(capability !== undefined && { capabilities: capability }),
         });

@@ -1,4 +1,5 @@
 import { existsSync, statSync } from 'node:fs';
+import { readFile, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import type { PluginBuild } from 'esbuild';
 import { UsageError } from './command-error.ts';
@@ -10,12 +11,15 @@ export interface Module {
   source: string | undefined;
   /** Of a type that runs as a process. */
   interpreter?: string;
+  /** Of a type that runs as containers, as its manifest has it: the cluster checks it. */
+  container?: unknown;
 }
 
 /** An ES module, as nodes take it, or a script that leaves the same exports in a global, as the simulator does. */
 export type Format = 'esm' | 'iife';
 
-const files = ['agent.ts', 'agent.js', 'agent.mjs', pythonFile];
+const manifestFile = 'agent.json';
+const files = [manifestFile, 'agent.ts', 'agent.js', 'agent.mjs', pythonFile];
 const typePattern = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/;
 /** As much as a node takes. */
 const sourceBytesMax = 256 * 1024;
@@ -41,16 +45,37 @@ export async function readModule(argument: string, format: Format = 'esm'): Prom
   if (!typePattern.test(type)) {
     throw new UsageError(`"${type}" cannot name an agent type. Nothing was changed. Rename the folder.`);
   }
+  const isManifest = basename(file) === manifestFile;
   const isPython = basename(file) === pythonFile;
-  if (isPython && format === 'iife') {
+  if ((isPython || isManifest) && format === 'iife') {
     throw new UsageError(`${file} cannot run in the simulator: it takes JavaScript and TypeScript. Nothing was run.`);
   }
+  if (isManifest) return { type, source: undefined, container: await readManifest(file) };
   const source = isPython ? await packPython(argument) : await bundle(file);
   if (Buffer.byteLength(source) > sourceBytesMax) {
     throw new UsageError(`The code of ${type} is larger than ${sourceBytesMax} bytes. Nothing was changed.`);
   }
   if (isPython) return { type, source, interpreter: 'python3' };
   return { type, source: format === 'esm' ? source : await asScript(source, file) };
+}
+
+/** What a manifest says of its container. Throws `UsageError` when it is no manifest. */
+async function readManifest(file: string): Promise<unknown> {
+  const wrong = (problem: string): UsageError =>
+    new UsageError(`${file} ${problem}. Nothing was changed. Write {"container": {"image": "…"}} into it.`);
+  if ((await stat(file)).size > sourceBytesMax) throw wrong(`is larger than ${sourceBytesMax} bytes`);
+  let manifest: unknown;
+  try {
+    manifest = JSON.parse(await readFile(file, 'utf8'));
+  } catch (error) {
+    throw wrong(`is not JSON (${(error as Error).message})`);
+  }
+  const isObject = typeof manifest === 'object' && manifest !== null && !Array.isArray(manifest);
+  const { container, ...others } = (isObject ? manifest : {}) as Record<string, unknown>;
+  const [other] = Object.keys(others);
+  if (other !== undefined) throw wrong(`has "${other}", which no manifest has`);
+  if (container === undefined) throw wrong('has no "container"');
+  return container;
 }
 
 /** The typing helper of the package, for folders that are outside of it. */

@@ -161,6 +161,8 @@ class ProcessFleet implements Fleet {
       'CONCLAVE_VOTERS',
       'CONCLAVE_LEASE_READS',
       'CONCLAVE_INTERPRETERS',
+      'CONCLAVE_CONTAINERS',
+      'CONCLAVE_CONTAINER_IMAGES',
     ];
     const kept = inherited.map((name) => [name, process.env[name]]).filter(([, value]) => value !== undefined);
     const addressOf = (port: number): string => `/ip4/127.0.0.1/tcp/${port}`;

@@ -7,7 +7,7 @@ import { kvAppliers } from './kv-apply.ts';
 import type { NodeId } from './message.ts';
 import { majorityOf } from './replication.ts';
 import { limits } from './settings.ts';
-import { neededCapabilities } from './type-capability.ts';
+import { isSameCode, isSameRuntime, neededCapabilities, runtimeName, runtimeOf } from './type-capability.ts';
 
 type Appliers = { [K in CommandKind]: (state: ClusterState, command: CommandOf<K>, index: number) => Applied };
 
@@ -80,23 +80,21 @@ const appliers: Appliers = {
     if (command.name !== undefined && state.isNameTaken(command.name)) {
       return { ok: false, error: errors.agentExists({ agent: command.name }) };
     }
-    if (command.source !== undefined) {
+    if (command.source !== undefined || command.container !== undefined) {
       if (!state.types.has(command.agentType) && state.types.size >= limits.typesMax) {
         return refuse('the cluster has its most agent types');
       }
-      const { agentType: type, source, interpreter } = command;
+      const { agentType: type, source = '' } = command;
       const known = state.types.get(type);
       // Agents of the type may live where the other runtime is not.
-      if (known !== undefined && known.interpreter !== interpreter) return refuse(otherRuntime(known));
-      if (known?.source !== source) {
-        state.types.set(type, { type, source, ...(interpreter !== undefined && { interpreter }), defined: index });
-      }
+      if (known !== undefined && !isSameRuntime(known, command)) return refuse(otherRuntime(known));
+      const defined = { type, source, ...runtimeOf(command), defined: index };
+      if (known === undefined || !isSameCode(known, defined)) state.types.set(type, defined);
     } else if (!state.types.has(command.agentType)) {
       return { ok: false, error: errors.typeUnknown({ type: command.agentType }) };
     }
     const ids = command.name !== undefined ? [command.name] : freeNames(state, command.base, command.count);
-    const { interpreter } = state.types.get(command.agentType) ?? {};
-    const capabilities = neededCapabilities(command.capabilities, interpreter);
+    const capabilities = neededCapabilities(command.capabilities, state.types.get(command.agentType) ?? {});
     for (const id of ids) {
       state.agents.set(id, {
         id,
@@ -229,8 +227,8 @@ function whyNot(
   return undefined;
 }
 
-const otherRuntime = ({ type, interpreter }: TypeRecord): string =>
-  `the type ${type} is run by ${interpreter ?? 'worker threads'}; give code for another runtime another type`;
+const otherRuntime = (known: TypeRecord): string =>
+  `the type ${known.type} is run by ${runtimeName(known)}; give code for another runtime another type`;
 
 function freeNames(state: ClusterState, base: string, count: number): string[] {
   const names: string[] = [];

@@ -2,6 +2,7 @@ import { Sessions } from '../../consensus/sessions.ts';
 import type { Decision } from '../../strategies/strategy.ts';
 import type { Result } from './applied.ts';
 import { Audit } from './audit.ts';
+import type { ContainerSpec } from './container-spec.ts';
 import type { Drain } from './drain.ts';
 import type { NodeId, Profile } from './message.ts';
 import { limits } from './settings.ts';
@@ -49,8 +50,10 @@ export interface AgentRecord {
 export interface TypeRecord {
   type: string;
   source: string;
-  /** Runs the source as a process of its own; none: it is a module for a worker thread. */
+  /** Runs the source as a process of its own; without it, and without a container, it is a module for a worker thread. */
   interpreter?: string;
+  /** What is run in place of a source, which is empty then. */
+  container?: ContainerSpec;
   /** Log index of its definition. */
   defined: number;
 }

@@ -1,6 +1,7 @@
 import { type Entry, entryKinds } from '../../consensus/entry.ts';
 import type { Serial } from '../../consensus/sessions.ts';
 import type { Decision } from '../../strategies/strategy.ts';
+import type { ContainerSpec } from './container-spec.ts';
 import type { DrainCommand } from './drain.ts';
 import { type ErrorBody, errors } from './errors.ts';
 import { decodeKvCommand, encodeKvCommand, isKvCommand, type KvCommand } from './kv-command.ts';
@@ -25,6 +26,7 @@ export type Command = { atMs: number; by?: Serial } & (
       source: string | undefined;
       /** As the operation has it; older logs have none. */
       interpreter?: string | undefined;
+      container?: ContainerSpec | undefined;
       /** The exact name of a single agent; without it names are `<base>-<n>`. */
       name: string | undefined;
       base: string;

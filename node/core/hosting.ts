@@ -73,6 +73,7 @@ export class Hosting {
       agentType: agent.type,
       source: type.source,
       interpreter: type.interpreter,
+      container: type.container,
       epoch: placement.epoch,
       holders: placement.holders,
       previousHolders: active?.holders,

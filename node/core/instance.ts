@@ -11,12 +11,12 @@ import type { StateChange, StateUpdate } from './state-change.ts';
 import { type StateRead, StateReads } from './state-reads.ts';
 import type { QueuedTask } from './task-queue.ts';
 import { reasonBytes } from './text.ts';
+import type { TypeRuntime } from './type-capability.ts';
 
-export interface Assignment {
+export interface Assignment extends TypeRuntime {
   agent: string;
   agentType: string;
   source: string;
-  interpreter?: string | undefined;
   epoch: number;
   holders: NodeId[];
   /** Holders of the last active epoch, to be sealed; none for a new agent. */
@@ -145,11 +145,11 @@ export class Instance {
   }
 
   #startWorker(from: StateBytes | undefined): void {
-    const { agent, agentType, epoch, source, interpreter } = this.assignment;
+    const { agent, agentType, epoch, source, interpreter, container } = this.assignment;
     if (this.#phase === 'sealing') this.#phase = 'starting';
     this.#workerReady = false;
     const state = from?.bytes();
-    this.#context.out.push({ type: 'startAgent', agent, agentType, epoch, source, interpreter, state });
+    this.#context.out.push({ type: 'startAgent', agent, agentType, epoch, source, interpreter, container, state });
   }
 
   onStarted(state: Uint8Array): void {

@@ -1,3 +1,4 @@
+import { whatIsWrongWithContainer } from './container-spec.ts';
 import { type Consistency, consistencies, type Operation, type OperationType } from './operation.ts';
 import { decodeOperation } from './operation-codec.ts';
 import { limits } from './settings.ts';
@@ -41,6 +42,13 @@ function checkRead(f: Fields): string | undefined {
   return isTtl(f.ttlMs) ? undefined : 'ttl';
 }
 
+function whatIsWrongWithRun({ container, source, interpreter }: Fields): string | undefined {
+  if (container === undefined) return undefined;
+  if (source !== undefined || interpreter !== undefined) return 'container: in place of a source, not beside one';
+  const wrong = whatIsWrongWithContainer(container);
+  return wrong === undefined ? undefined : `container: ${wrong}`;
+}
+
 /** Each says which field is wrong, or nothing. */
 const checks: { [T in OperationType]: (fields: Fields) => string | undefined } = {
   status: checkConsistency,
@@ -55,6 +63,8 @@ const checks: { [T in OperationType]: (fields: Fields) => string | undefined } =
     if (f.interpreter !== undefined && !(isInterpreter(f.interpreter) && f.source !== undefined)) {
       return 'interpreter: the name of a program, beside the source that it runs';
     }
+    const container = whatIsWrongWithRun(f);
+    if (container !== undefined) return container;
     if (f.name !== undefined && !isId(f.name)) return 'name';
     if (!isCount(f.count, limits.deployCountMax)) return `count: 1 to ${limits.deployCountMax}`;
     if (!isText(f.strategy, 128)) return 'strategy';

@@ -1,4 +1,5 @@
 import type { Decision } from '../../strategies/strategy.ts';
+import type { ContainerSpec } from './container-spec.ts';
 import type { DrainView } from './drain.ts';
 import type { ErrorBody } from './errors.ts';
 import type { NodeId } from './message.ts';
@@ -24,6 +25,8 @@ export type Operation =
       source?: string;
       /** Runs `source` as a process of its own; without it `source` is a module for a worker thread. */
       interpreter?: string;
+      /** The type is run as containers; there is no `source` then. */
+      container?: ContainerSpec;
       /** Names: `name` alone for one agent, else `name-1`, `name-2`, …; the type's name when omitted. */
       name?: string;
       count: number;

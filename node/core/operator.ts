@@ -85,7 +85,7 @@ export class Operator {
     };
     const refused = this.#whyNotDeploy(operation);
     if (refused !== undefined) return this.#conclude(refused, by, onResult);
-    const { agentType, source, interpreter, name, count, strategy, capabilities, holders } = operation;
+    const { agentType, source, interpreter, container, name, count, strategy, capabilities, holders } = operation;
     const draft = {
       kind: 'agentsCreate' as const,
       by,
@@ -93,6 +93,7 @@ export class Operator {
       agentType,
       source,
       interpreter,
+      container,
       name: count === 1 ? name : undefined,
       base: name ?? agentType,
       count,
@@ -104,21 +105,19 @@ export class Operator {
   }
 
   #whyNotDeploy(operation: OperationOf<'deploy'>): ConclaveError | undefined {
-    const { agentType, source, name, count, strategy, capabilities, holders, request } = operation;
+    const { agentType, source, container, name, count, strategy, capabilities, holders, request } = operation;
     // Asked for again: the log knows what it made.
     if (request !== undefined && this.#state.requests.has(request)) return undefined;
     if (!strategies.has(strategy)) return errors.strategyUnknown({ strategy, known: [...strategies.keys()] });
-    if (source === undefined && !this.#state.types.has(agentType)) return errors.typeUnknown({ type: agentType });
+    const hasCode = source !== undefined || container !== undefined;
+    if (!hasCode && !this.#state.types.has(agentType)) return errors.typeUnknown({ type: agentType });
     if (count === 1 && name !== undefined && this.#state.isNameTaken(name)) return errors.agentExists({ agent: name });
     const agent = name ?? agentType;
     const decision = this.#manager.preview({
       id: agent,
       type: agentType,
       strategy,
-      capabilities: neededCapabilities(
-        capabilities,
-        operation.interpreter ?? this.#state.types.get(agentType)?.interpreter,
-      ),
+      capabilities: neededCapabilities(capabilities, hasCode ? operation : (this.#state.types.get(agentType) ?? {})),
       holdersWanted: holders,
     });
     if (decision.node === undefined)

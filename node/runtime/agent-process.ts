@@ -1,11 +1,10 @@
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { StringDecoder } from 'node:string_decoder';
-import { PrintedLines, type PrintedLinesInit } from './printed-lines.ts';
+import { AgentOutput, type AgentOutputInit } from './agent-output.ts';
 import { killSession, type ProcessTable, signalGroup } from './process-table.ts';
 
-export interface AgentProcessInit {
+export interface AgentProcessInit extends AgentOutputInit {
   interpreter: string;
   file: string;
   /** Where the process gets a directory of its own. */
@@ -13,22 +12,15 @@ export interface AgentProcessInit {
   table: ProcessTable;
   /** Bytes of data that the system gives it before it refuses more. */
   dataMbMax: number;
-  lineBytesMax: number;
   /** From SIGTERM to SIGKILL. */
   graceMs: number;
-  printed: PrintedLinesInit;
-  onLine(line: string): void;
-  /** Once, unless `end` came first: it said what cannot be a line, or it ended. */
-  onBroken(reason: string): void;
 }
 
 /** Part of util-linux; where it is missing, the end of its input and the next start of the node end an agent. */
 const setpriv = '/usr/bin/setpriv';
 const shell = '/bin/sh';
-const mb = 1024 * 1024;
 /** What a process printed last may come after its end. */
 const lastWordsMs = 100;
-const newline = 0x0a;
 
 /**
  * A program that talks in lines: its input and output for the protocol, its error stream for people. It leads a session of
@@ -39,14 +31,12 @@ export class AgentProcess {
   readonly #child: ChildProcessWithoutNullStreams;
   readonly #directory: string;
   readonly #exited: Promise<void>;
-  #parts: Buffer[] = [];
-  #partialBytes = 0;
-  #lastPrinted = '';
-  #over = false;
+  readonly #output: AgentOutput;
 
   /** Throws what the system throws when it has no more processes or files. */
   constructor(init: AgentProcessInit) {
     this.#init = init;
+    this.#output = new AgentOutput(init);
     this.#directory = mkdtempSync(join(init.scratch, 'agent-'));
     this.#child = this.#spawn();
     const child = this.#child;
@@ -54,7 +44,7 @@ export class AgentProcess {
       const gone = (reason: string): void => {
         resolve();
         this.#clear();
-        const told = (): void => this.#break(this.#lastPrinted === '' ? reason : `${reason}: ${this.#lastPrinted}`);
+        const told = (): void => this.#output.break(reason);
         child.once('close', told);
         setTimeout(told, lastWordsMs).unref();
       };
@@ -73,12 +63,12 @@ export class AgentProcess {
   }
 
   say(line: string): void {
-    if (!this.#over && this.#child.stdin.writable) this.#child.stdin.write(`${line}\n`);
+    if (!this.#output.over && this.#child.stdin.writable) this.#child.stdin.write(`${line}\n`);
   }
 
   /** Asks it to end, or ends it at once; nothing more is heard of it. Resolves when it has ended. */
   end(how: 'asked' | 'killed'): Promise<void> {
-    this.#over = true;
+    this.#output.close();
     const { pid, stdin } = this.#child;
     stdin.destroy();
     if (pid === undefined || this.#child.exitCode !== null || this.#child.signalCode !== null) return this.#exited;
@@ -120,42 +110,9 @@ export class AgentProcess {
     stdin.on('error', () => {});
     stdout.on('error', () => {});
     stderr.on('error', () => {});
-    stdout.on('data', (chunk: Buffer) => this.#take(chunk));
-    const { printed } = this.#init;
-    const write = (line: string): void => {
-      this.#lastPrinted = line;
-      printed.write(line);
-    };
-    const lines = new PrintedLines({ ...printed, write });
-    const decoder = new StringDecoder('utf8');
-    stderr.on('data', (chunk: Buffer) => lines.push(decoder.write(chunk), performance.now()));
-    stderr.once('end', () => lines.end(performance.now()));
-  }
-
-  #take(chunk: Buffer): void {
-    let from = 0;
-    for (let end = chunk.indexOf(newline); end !== -1 && !this.#over; end = chunk.indexOf(newline, from)) {
-      const line = Buffer.concat([...this.#parts, chunk.subarray(from, end)]);
-      this.#parts = [];
-      this.#partialBytes = 0;
-      from = end + 1;
-      if (line.byteLength > this.#init.lineBytesMax) this.#sayTooLong();
-      else this.#init.onLine(line.toString('utf8'));
-    }
-    if (this.#over) return;
-    this.#partialBytes += chunk.byteLength - from;
-    if (this.#partialBytes > this.#init.lineBytesMax) this.#sayTooLong();
-    else if (from < chunk.byteLength) this.#parts.push(chunk.subarray(from));
-  }
-
-  #sayTooLong(): void {
-    this.#break(`it said a line of more than ${Math.round(this.#init.lineBytesMax / mb)} MB`);
-  }
-
-  #break(reason: string): void {
-    if (this.#over) return;
-    this.#over = true;
-    this.#init.onBroken(reason);
+    stdout.on('data', (chunk: Buffer) => this.#output.take(chunk));
+    stderr.on('data', (chunk: Buffer) => this.#output.takeErrors(chunk));
+    stderr.once('end', () => this.#output.endErrors());
   }
 
   /** After the leader's end nothing of its session goes on. */

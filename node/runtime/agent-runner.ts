@@ -1,26 +1,37 @@
 import type { Runner } from './ports.ts';
 
-/** One runner made of two: what has an interpreter runs as a process, everything else in a thread. */
-export function createAgentRunner(workers: Runner, processes: Runner): Runner {
-  const both = [workers, processes];
+export interface AgentRunnerInit {
+  workers: Runner;
+  processes: Runner;
+  /** None where the operator allows no containers. */
+  containers: Runner | undefined;
+  failed(agent: string, epoch: number, reason: string): void;
+}
+
+/** One runner made of those that run what has an interpreter, what has a container, and everything else. */
+export function createAgentRunner({ workers, processes, containers, failed }: AgentRunnerInit): Runner {
+  const all = [workers, processes, ...(containers === undefined ? [] : [containers])];
   const stop = (agent: string, epoch: number): void => {
-    for (const runner of both) runner.stop(agent, epoch);
+    for (const runner of all) runner.stop(agent, epoch);
   };
   return {
     start(instance) {
-      stop(instance.agent, instance.epoch);
-      (instance.interpreter === undefined ? workers : processes).start(instance);
+      const { agent, epoch, interpreter, container } = instance;
+      stop(agent, epoch);
+      if (container === undefined) (interpreter === undefined ? workers : processes).start(instance);
+      else if (containers !== undefined) containers.start(instance);
+      else setImmediate(() => failed(agent, epoch, 'it cannot be started: this node runs no containers'));
     },
     // Only one of them knows the instance.
     run(agent, epoch, task, payload) {
-      for (const runner of both) runner.run(agent, epoch, task, payload);
+      for (const runner of all) runner.run(agent, epoch, task, payload);
     },
     cancel(agent, epoch, task) {
-      for (const runner of both) runner.cancel(agent, epoch, task);
+      for (const runner of all) runner.cancel(agent, epoch, task);
     },
     stop,
     async stopAll() {
-      await Promise.all(both.map((runner) => runner.stopAll()));
+      await Promise.all(all.map((runner) => runner.stopAll()));
     },
   };
 }

@@ -1,3 +1,4 @@
+import type { ContainerSpec } from '../core/container-spec.ts';
 import type { Write } from '../core/effect.ts';
 import type { NodeId, Topic } from '../core/message.ts';
 import type { StateUpdate } from '../core/state-change.ts';
@@ -54,6 +55,8 @@ export interface Runner {
     source: string;
     /** Runs the source as a process of its own; none: it is a module for a worker thread. */
     interpreter?: string | undefined;
+    /** Runs in place of a source. */
+    container?: ContainerSpec | undefined;
     state: Uint8Array | undefined;
   }): void;
   run(agent: string, epoch: number, task: string, payload: Uint8Array): void;

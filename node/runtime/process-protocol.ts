@@ -7,7 +7,14 @@ export const protocolVersion = 1;
 /** How an agent gives its state: as a JSON value, or as base64 of bytes of its own. */
 export type StateForm = 'json' | 'base64';
 
-export type Answer = { id: number; ok: true; result: unknown } | { id: number; ok: false; message: string };
+export type Answer = { kind: 'answer'; id: number } & ({ ok: true; result: unknown } | { ok: false; message: string });
+
+/** What a task tells before it is done. `value`: none when it cannot be kept. */
+export interface Progress {
+  kind: 'progress';
+  task: string;
+  value: Uint8Array | undefined;
+}
 
 const messageLengthMax = 2_000;
 
@@ -25,8 +32,12 @@ export function startLine(id: number, context: AgentContext, form: StateForm, st
 }
 
 /** Throws `SyntaxError` when the task is not JSON. */
-export const handleLine = (id: number, payload: Uint8Array): string =>
-  request(id, 'handle', `{"task":${asLinePart(payload)}}`);
+export const handleLine = (id: number, task: string, payload: Uint8Array): string =>
+  request(id, 'handle', `{"id":${JSON.stringify(task)},"task":${asLinePart(payload)}}`);
+
+/** A notification: there is no answer to it but the task's own. */
+export const cancelLine = (task: string): string =>
+  `{"jsonrpc":"2.0","method":"cancel","params":{"task":${JSON.stringify(task)}}}`;
 
 function stateIn(form: StateForm, state: Uint8Array): string {
   return form === 'json' ? asLinePart(state) : `"${Buffer.from(state).toString('base64')}"`;
@@ -35,8 +46,8 @@ function stateIn(form: StateForm, state: Uint8Array): string {
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** What an agent's line says; undefined when it is no answer. */
-export function readAnswer(line: string): Answer | undefined {
+/** What an agent's line says; undefined when it is neither an answer nor a notification of the protocol. */
+export function readSaid(line: string): Answer | Progress | undefined {
   let said: unknown;
   try {
     said = parseLine(line);
@@ -44,11 +55,24 @@ export function readAnswer(line: string): Answer | undefined {
     return undefined;
   }
   if (!isObject(said) || said['jsonrpc'] !== '2.0') return undefined;
+  if ('method' in said) return readProgress(said);
   const { id, result, error } = said;
-  if (typeof id !== 'number' || 'method' in said || 'result' in said === 'error' in said) return undefined;
-  if (!('error' in said)) return { id, ok: true, result };
+  if (typeof id !== 'number' || 'result' in said === 'error' in said) return undefined;
+  if (!('error' in said)) return { kind: 'answer', id, ok: true, result };
   if (!isObject(error) || typeof error['message'] !== 'string') return undefined;
-  return { id, ok: false, message: error['message'].slice(0, messageLengthMax) };
+  return { kind: 'answer', id, ok: false, message: error['message'].slice(0, messageLengthMax) };
+}
+
+function readProgress(said: Record<string, unknown>): Progress | undefined {
+  const { method, params } = said;
+  if (method !== 'progress' || 'id' in said || 'result' in said || 'error' in said) return undefined;
+  if (!isObject(params) || typeof params['task'] !== 'string' || !('value' in params)) return undefined;
+  const { task, value } = params as { task: string; value: unknown };
+  try {
+    return { kind: 'progress', task, value: jsonBytes(value) };
+  } catch {
+    return { kind: 'progress', task, value: undefined };
+  }
 }
 
 /** The form that an answer to `describe` gives; undefined when it is none that this node knows. */

@@ -238,6 +238,45 @@ describe('deploy', () => {
     expect(node.asked).toHaveLength(1);
   });
 
+  it('takes a container in place of code, and names the field of a hostile one', async () => {
+    const container = { image: 'talk:1', memory_mb: 64 };
+    const body = { agent_type: 'counter', runtime: 'container', container };
+    expect((await send('POST', '/agents/deploy', body)).statusCode).toBe(201);
+    const { asked } = node;
+    // The node has code for a type of that name, which is not meant.
+    expect(asked).toMatchObject([{ type: 'deploy', container: { image: 'talk:1', memoryMb: 64, cpus: 1, pids: 64 } }]);
+    expect(Object.keys(asked[0] ?? {})).not.toContain('source');
+    for (const [field, value] of [
+      ['privileged', true],
+      ['mounts', ['/:/host']],
+      ['network', 'host'],
+      ['cap_add', ['ALL']],
+      ['devices', []],
+      ['memory_mb', 1e9],
+      ['pids', -1],
+      ['env', { LD_PRELOAD: '/x' }],
+      ['image', '../x'],
+    ] as const) {
+      const answer = await send('POST', '/agents/deploy', { ...body, container: { ...container, [field]: value } });
+      expect([answer.statusCode, answer.json().error.code]).toEqual([400, 'bodyMalformed']);
+      expect(answer.json().error.message).toMatch(new RegExp(`in "container": ${field}: `));
+    }
+    const unclear = [
+      { ...body, runtime: undefined },
+      { ...body, runtime: 'worker' },
+      { ...body, runtime: 'process', interpreter: 'python3', source: 'x()' },
+      { ...body, source: 'x()' },
+      { ...body, interpreter: 'python3' },
+      { ...body, container: undefined },
+      { ...body, container: null },
+    ];
+    for (const one of unclear) {
+      const answer = await send('POST', '/agents/deploy', one);
+      expect([answer.statusCode, answer.json().error.code]).toEqual([400, 'bodyMalformed']);
+    }
+    expect(asked).toHaveLength(1);
+  });
+
   it('answers an unknown strategy with the known ones', async () => {
     node.answers.deploy = ({ strategy }) => errors.strategyUnknown({ strategy, known: ['round_robin'] });
     const answer = await send('POST', '/agents/deploy', { agent_type: 'x', deployment_strategy: 'best' });

@@ -148,6 +148,35 @@ describe('deploy', () => {
     ]);
   });
 
+  it("sends what a folder's manifest says of its container, and what the node says of a hostile one", async () => {
+    const folder = join(directory, 'boxed');
+    await mkdir(folder);
+    await writeFile(join(folder, 'agent.ts'), 'nothing that is looked at');
+    const write = (manifest: unknown) => writeFile(join(folder, 'agent.json'), JSON.stringify(manifest));
+    await write({ container: { image: 'boxed:1', cpus: 0.5 } });
+    expect((await conclave('deploy', folder)).code).toBe(0);
+    const [asked] = served.node.asked;
+    expect(asked).toMatchObject({ agentType: 'boxed', container: { image: 'boxed:1', cpus: 0.5, memoryMb: 256 } });
+    await write({ container: { image: 'boxed:1', privileged: true } });
+    const refused = await conclave('deploy', folder);
+    expect([refused.code, refused.err]).toEqual([
+      expect.any(Number),
+      expect.stringMatching(/privileged: no such field/),
+    ]);
+    expect(refused.code).not.toBe(0);
+    for (const [manifest, reason] of [
+      ['{', /is not JSON/],
+      ['{"image":"x"}', /has "image", which no manifest has/],
+      ['[]', /has no "container"/],
+      [`{"container":"${'x'.repeat(256 * 1024)}"}`, /is larger than 262144 bytes/],
+    ] as const) {
+      await writeFile(join(folder, 'agent.json'), manifest);
+      const { code, err } = await conclave('deploy', folder);
+      expect([code, err]).toEqual([2, expect.stringMatching(reason)]);
+    }
+    expect(served.node.asked).toHaveLength(1);
+  });
+
   it('says what is wrong with the folder, and sends nothing', async () => {
     const empty = join(directory, 'empty');
     const broken = join(directory, 'broken');
@@ -156,7 +185,7 @@ describe('deploy', () => {
     await writeFile(join(broken, 'agent.js'), 'export default {');
     await writeFile(join(large, 'agent.mjs'), `export default '${'x'.repeat(256 * 1024)}';`);
     for (const [argument, reason] of [
-      [empty, /has no agent\.ts/],
+      [empty, /has no agent\.json, agent\.ts/],
       [broken, /cannot be bundled/],
       [large, /larger than 262144 bytes/],
       ['./nowhere/at-all', /There is no folder/],

@@ -69,6 +69,29 @@ describe.skipIf(python === undefined)('the conversation agent, where there is py
     }
   });
 
+  test('brings a protocol whose tasks tell of their progress, and hear that they are cancelled', async () => {
+    const protocol = await readFile(join(folder, 'conclave_agent.py'), 'utf8');
+    const agent = `
+class Patient(Agent):
+    def init(self):
+        return 0
+    def handle(self, task):
+        self.progress({"seen": task})
+        while task == "wait" and not self.cancelled:
+            pass
+        if self.cancelled:
+            raise ValueError("given up")
+        return self.cancelled
+run(Patient())`;
+    const order = { agent: 'a', agentType: 'patient', epoch: 1, source: `${protocol}${agent}`, interpreter: 'python3' };
+    stage.runner.start({ ...order, state: undefined });
+    stage.runner.run('a', 1, 't1', Buffer.from('"wait"'));
+    expect(await stage.first('progress')).toMatchObject({ task: 't1', value: { seen: 'wait' } });
+    stage.runner.cancel('a', 1, 't1');
+    expect(await stage.first('ran')).toMatchObject({ ok: false, value: { reason: 'given up' } });
+    expect(await stage.run('a', 't2', 'go')).toMatchObject({ ok: true, value: false });
+  });
+
   test('has every file of its folder in its README', async () => {
     const text = await readFile(join(folder, 'README.md'), 'utf8');
     for (const file of ['agent.py', 'conclave_agent.py', 'conversation.py', 'fake_model.py']) {

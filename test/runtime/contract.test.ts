@@ -1,9 +1,13 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { createContainerRunner } from '../../node/runtime/container-runner.ts';
+import type { StartOrder } from '../../node/runtime/line-runner.ts';
 import { createProcessRunner } from '../../node/runtime/process-runner.ts';
 import { createWorkerRunner } from '../../node/runtime/worker-runner.ts';
+import { describeWithDocker } from '../docker-engine.ts';
+import { containerOf, engineSocket, nodeImage } from './container-image.ts';
 import { deeds, processCounter } from './process-agents.ts';
 import { bytes, RunnerStage } from './runner-stage.ts';
 
@@ -18,7 +22,8 @@ interface Limits {
 
 interface Kit {
   create(directory: string, limits: Limits): RunnerStage;
-  interpreter?: string;
+  /** How an order names code: by a source, or by what runs it. */
+  code(source: string, memoryMb: number): Pick<StartOrder, 'source' | 'interpreter' | 'container'>;
   /** A counter that does what its task says: `add`, `throw`, `exit`, `spin`, `wait`, `memory`, `print`, `large`. */
   counter: string;
   /** Code that cannot start. */
@@ -37,6 +42,7 @@ export default {
 
 const kits: Record<string, Kit> = {
   worker: {
+    code: (source) => ({ source }),
     counter: workerCounter,
     broken: 'throw new Error("no desk")',
     slow: 'for (;;) {}',
@@ -49,7 +55,7 @@ const kits: Record<string, Kit> = {
       ),
   },
   process: {
-    interpreter: 'node',
+    code: (source) => ({ source, interpreter: 'node' }),
     counter: processCounter,
     broken: 'throw new Error("no desk")',
     slow: 'for (;;) {}',
@@ -63,14 +69,19 @@ const kits: Record<string, Kit> = {
   },
 };
 
-describe.each(Object.entries(kits))('the runtime %s', (_, { create, interpreter, counter, broken, slow }) => {
+/** What every runtime keeps to. */
+function contract({ create, code, counter, broken, slow }: Kit): void {
   let directory: string;
   let stage: RunnerStage;
+  let memoryMb = 256;
   const begin = (limits: Limits = {}): void => {
+    memoryMb = limits.memoryMb ?? 256;
     stage = create(directory, limits);
   };
+  const order = (agent: string, epoch: number, source: string, state?: Uint8Array): void =>
+    stage.runner.start({ agent, agentType: 'counter', epoch, ...code(source, memoryMb), state });
   const start = (agent: string, epoch = 1, source = counter, state?: Uint8Array) => {
-    stage.runner.start({ agent, agentType: 'counter', epoch, source, interpreter, state });
+    order(agent, epoch, source, state);
     return stage.first('started', (one) => one.agent === agent && one.epoch === epoch);
   };
 
@@ -98,7 +109,7 @@ describe.each(Object.entries(kits))('the runtime %s', (_, { create, interpreter,
   });
 
   test('runs tasks one after the other in their order, those given before the start among them', async () => {
-    stage.runner.start({ agent: 'a', agentType: 'counter', epoch: 1, source: counter, interpreter, state: undefined });
+    order('a', 1, counter);
     for (let at = 1; at <= 20; at++) stage.runner.run('a', 1, `t${at}`, bytes({ add: at }));
     await stage.first('ran', (one) => one.task === 't20');
     const ran = stage.happened.filter((one) => one.kind === 'ran');
@@ -127,16 +138,16 @@ describe.each(Object.entries(kits))('the runtime %s', (_, { create, interpreter,
   });
 
   test('says why code cannot start, and when it takes longer than it may', async () => {
-    stage.runner.start({ agent: 'a', agentType: 'bad', epoch: 1, source: broken, interpreter, state: undefined });
+    order('a', 1, broken);
     expect((await stage.failure('a')).reason).not.toBe('');
     await stage.runner.stopAll();
     begin({ startTimeoutMs: 400 });
-    stage.runner.start({ agent: 'b', agentType: 'bad', epoch: 1, source: slow, interpreter, state: undefined });
+    order('b', 1, slow);
     expect((await stage.failure('b')).reason).toMatch(/did not start within 400 ms/);
   });
 
   test('says that a state cannot be restored', async () => {
-    stage.runner.start({ agent: 'a', agentType: 'c', epoch: 1, source: counter, interpreter, state: Buffer.from('{') });
+    order('a', 1, counter, Buffer.from('{'));
     expect((await stage.failure('a')).reason).toMatch(/cannot be restored/);
   });
 
@@ -185,5 +196,35 @@ describe.each(Object.entries(kits))('the runtime %s', (_, { create, interpreter,
     expect(await stage.run('a', 'next', { add: 1 }, 2)).toMatchObject({ value: 11 });
     await stage.runner.stopAll();
     expect(stage.happened.map(({ kind }) => kind)).toEqual(['started', 'started', 'ran', 'ran']);
+  });
+}
+
+describe.each(Object.entries(kits))('the runtime %s', (_, kit) => {
+  contract(kit);
+});
+
+describeWithDocker('the runtime container', () => {
+  let image = '';
+  /** A runner removes what it does not know of its node's. */
+  let nodes = 0;
+  beforeAll(async () => {
+    image = await nodeImage();
+  });
+  contract({
+    ...{ counter: processCounter, broken: 'throw new Error("no desk")', slow: 'for (;;) {}' },
+    code: (source, memoryMb) => ({ source: '', container: { ...containerOf(image, source), memoryMb } }),
+    create: (_directory, { memoryMb: _memoryMb, ...limits }) =>
+      new RunnerStage((events, log) =>
+        createContainerRunner({
+          ...{
+            node: `contract-${process.pid}-${++nodes}`,
+            socketPath: engineSocket,
+            images: [image],
+            events,
+            log,
+            limits,
+          },
+        }),
+      ),
   });
 });

@@ -3,10 +3,12 @@
 const talk = `
 const { createInterface } = require('node:readline');
 const say = (message) => process.stdout.write(JSON.stringify({ jsonrpc: '2.0', ...message }) + '\\n');
+const tell = (task, value) => process.stdout.write(JSON.stringify({ jsonrpc: '2.0', method: 'progress', params: { task, value } }) + '\\n');
 const serve = (form, methods) => createInterface({ input: process.stdin }).on('line', async (line) => {
   const { id, method, params } = JSON.parse(line);
   try {
-    if (method === 'describe') say({ id, result: { protocol: 1, state: form } });
+    if (id === undefined) methods[method]?.(params);
+    else if (method === 'describe') say({ id, result: { protocol: 1, state: form } });
     else if (method === 'ping') say({ id, result: {} });
     else say({ id, result: await methods[method](params) });
   } catch (error) {
@@ -28,11 +30,19 @@ export const deeds = `
 /** A counter that does what its task says, the bad things too. */
 export const processCounter = `${talk}
 let state;
+let giveUp = () => {};
 serve('json', {
   init({ context }) { state = { count: 0, name: context.agent, type: context.type, epoch: context.epoch }; return { state }; },
   restore(params) { state = params.state; return { state }; },
-  async handle({ task }) {${deeds}    if (task.raw) process.stdout.write(task.raw);
+  cancel({ task }) { giveUp(task); },
+  async handle({ id, task }) {${deeds}    for (const value of task.tell ?? []) tell(task.tellOf ?? id, value);
+    if (task.tellLarge) tell(id, 'x'.repeat(task.tellLarge));
+    if (task.tellTimes) for (let at = 1; at <= task.tellTimes; at++) tell(id, at);
+    if (task.untilCancelled) throw new Error('given up: ' + (await new Promise((resolve) => { giveUp = resolve; })));
+    if (task.tellLate) setTimeout(() => tell(id, 'late'), 1);
+    if (task.raw) process.stdout.write(task.raw);
     if (task.large) return { state, result: 'x'.repeat(task.large) };
+    if (task.run) return { state, result: await eval(task.run) };
     if (task.environment) return { state, result: process.env };
     if (task.child) return { state, result: require('node:child_process').spawn('sleep', ['1000'], { stdio: 'ignore' }).pid };
     if (task.deaf) setTimeout(() => { for (;;) {} }, 50);

@@ -114,8 +114,8 @@ export const placement: readonly Mutant[] = [
     file: 'node/core/apply.ts',
     edits: [
       {
-        from: 'const capabilities = neededCapabilities(command.capabilities, interpreter);',
-        to: 'const capabilities = neededCapabilities([], interpreter);',
+        from: 'const capabilities = neededCapabilities(command.capabilities, state.types.get(command.agentType) ?? {});',
+        to: 'const capabilities = neededCapabilities([], state.types.get(command.agentType) ?? {});',
       },
     ],
   },

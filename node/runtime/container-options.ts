@@ -1,0 +1,72 @@
+import type { ContainerSpec } from '../core/container-spec.ts';
+
+/** What marks a container as an agent's of a node of ours. */
+export const labels = {
+  agent: 'conclave.agent',
+  epoch: 'conclave.epoch',
+  node: 'conclave.node',
+  /** Tells apart what this start of the node made from what an earlier one left. */
+  instance: 'conclave.instance',
+} as const;
+
+/** Of a container's own processor time, as the kernel counts it. */
+const cpuPeriodUs = 100_000;
+const mb = 1024 * 1024;
+/** Nobody, on every Linux; belongs to no group that owns anything. */
+const user = '65534:65534';
+const temporaryMb = 16;
+const sharedMemoryMb = 8;
+const filesOpenMax = 256;
+
+/** Options for making an agent's container. A spec chooses limits; what keeps the host safe is the same for all. */
+export function containerOptions(
+  { image, command, memoryMb, cpus, pids, env = {} }: ContainerSpec,
+  marks: Readonly<Record<keyof typeof labels, string>>,
+): object {
+  const variables = { HOME: '/tmp', TMPDIR: '/tmp', ...env };
+  return {
+    Image: image,
+    // Both, or the image's own entry point would take the command as its arguments.
+    ...(command !== undefined && { Entrypoint: command, Cmd: [] }),
+    Env: Object.entries(variables).map(([name, value]) => `${name}=${value}`),
+    Labels: Object.fromEntries(
+      Object.entries(labels).map(([key, label]) => [label, marks[key as keyof typeof labels]]),
+    ),
+    User: user,
+    Hostname: 'agent',
+    Tty: false,
+    OpenStdin: true,
+    // Its input ends when the node that talks with it does.
+    StdinOnce: true,
+    AttachStdin: true,
+    AttachStdout: true,
+    AttachStderr: true,
+    // What an image has run to look after itself is no part of an agent.
+    Healthcheck: { Test: ['NONE'] },
+    HostConfig: {
+      NetworkMode: 'none',
+      IpcMode: 'private',
+      Privileged: false,
+      ReadonlyRootfs: true,
+      Tmpfs: { '/tmp': `rw,noexec,nosuid,nodev,size=${temporaryMb}m,mode=1777` },
+      ShmSize: sharedMemoryMb * mb,
+      CapDrop: ['ALL'],
+      SecurityOpt: ['no-new-privileges'],
+      PidsLimit: pids,
+      Memory: memoryMb * mb,
+      // Together with swap: so there is none.
+      MemorySwap: memoryMb * mb,
+      CpuPeriod: cpuPeriodUs,
+      CpuQuota: Math.round(cpus * cpuPeriodUs),
+      // Where memory is short on the machine, an agent goes before a node.
+      OomScoreAdj: 500,
+      Ulimits: [
+        { Name: 'nofile', Soft: filesOpenMax, Hard: filesOpenMax },
+        { Name: 'core', Soft: 0, Hard: 0 },
+      ],
+      LogConfig: { Type: 'none' },
+      RestartPolicy: { Name: 'no' },
+      AutoRemove: false,
+    },
+  };
+}

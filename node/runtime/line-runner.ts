@@ -1,0 +1,327 @@
+import { reasonBytes } from '../core/text.ts';
+import type { Runner, RunnerEvents } from './ports.ts';
+import {
+  type Answer,
+  cancelLine,
+  describeLine,
+  handleLine,
+  type Progress,
+  pingLine,
+  readDescription,
+  readResult,
+  readSaid,
+  readState,
+  type StateForm,
+  startLine,
+} from './process-protocol.ts';
+import { newInstance, type RunnerInstance, RunnerInstances } from './runner-instances.ts';
+
+/** What an agent runs in that speaks the protocol of lines: a process, or a container. */
+export interface LineChannel {
+  say(line: string): void;
+  /** Has it end; nothing more is heard of it. Resolves when it has ended, or nothing more can be done. Never rejects. */
+  end(how: 'asked' | 'killed'): Promise<void>;
+}
+
+export interface LineChannelEvents {
+  line(line: string): void;
+  /** Once, unless `end` came first: it said what cannot be a line, or it ended. */
+  broken(reason: string): void;
+}
+
+/** Of an agent's run, whatever it runs in. */
+export interface LineLimits {
+  startTimeoutMs: number;
+  taskTimeoutMs: number;
+  /** How often an instance at rest is asked whether it still answers, and how long it has for that. */
+  pingIntervalMs: number;
+  pingTimeoutMs: number;
+  tasksWaitingMax: number;
+  /** Bytes of a line that an agent says: a state and a result in it. */
+  lineBytesMax: number;
+  /** Characters of a line that an agent prints on its error stream. */
+  lineLengthMax: number;
+  linesPerSMax: number;
+  /** Bytes of what a task tells before it is done, and how often it may; more is dropped. */
+  progressBytesMax: number;
+  progressPerSMax: number;
+}
+
+export const defaultLineLimits: LineLimits = {
+  startTimeoutMs: 15_000,
+  taskTimeoutMs: 30_000,
+  pingIntervalMs: 5_000,
+  pingTimeoutMs: 5_000,
+  tasksWaitingMax: 256,
+  lineBytesMax: 4 * 1024 * 1024,
+  lineLengthMax: 2_000,
+  linesPerSMax: 100,
+  progressBytesMax: 64 * 1024,
+  progressPerSMax: 100,
+};
+
+type Asked = 'describe' | 'start' | 'handle' | 'goBack' | 'ping';
+export type StartOrder = Parameters<Runner['start']>[0];
+
+export interface LineInstance<C extends LineChannel> extends RunnerInstance {
+  readonly agentType: string;
+  readonly channel: C | undefined;
+}
+
+interface Instance<C extends LineChannel> extends LineInstance<C> {
+  channel: C | undefined;
+  form: StateForm;
+  /** The last checkpoint; none before the first. */
+  state: Uint8Array | undefined;
+  /** The last question, and what it was while there is no answer. */
+  asked: number;
+  pending: Asked | undefined;
+  /** Why the running task is refused, while the state before it is being restored. */
+  refusal: string;
+  restMs: number;
+  /** Waiting tasks that are to be given up as soon as they run. */
+  toCancel: Set<string>;
+  toldSinceMs: number;
+  told: number;
+}
+
+export interface LineRunnerInit<C extends LineChannel> {
+  limits: LineLimits;
+  events: RunnerEvents;
+  /** Throws when there is nothing that the agent can run in. */
+  open(order: StartOrder, events: LineChannelEvents): C;
+  /** Before its instances are asked whether they still answer: what else is to be seen to now and then. Never rejects. */
+  look?(): Promise<void>;
+  /** A task is about to run. */
+  begins?(instance: LineInstance<C>): void;
+  /** When all have ended. Never rejects. */
+  close?(): Promise<void>;
+}
+
+const lookIntervalMs = 250;
+const windowMs = 1_000;
+/** So many times what is passed on of what tasks tell is dropped in silence; who says more than that is ended. */
+const floodFactor = 50;
+
+/** Runs agents that speak JSON-RPC in lines: what they run in opens channels for them, all else is here. */
+export class LineRunner<C extends LineChannel> implements Runner {
+  readonly #init: LineRunnerInit<C>;
+  readonly #instances: RunnerInstances<Instance<C>>;
+  readonly #ending = new Set<Promise<void>>();
+  #lookTimer: NodeJS.Timeout | undefined;
+  #looking = false;
+  #stopped = false;
+
+  constructor(init: LineRunnerInit<C>) {
+    this.#init = init;
+    this.#instances = new RunnerInstances({
+      tasksWaitingMax: init.limits.tasksWaitingMax,
+      release: (instance, why) => this.#release(instance, why),
+      failed: init.events.failed,
+    });
+  }
+
+  get all(): readonly LineInstance<C>[] {
+    return this.#instances.all;
+  }
+
+  start(order: StartOrder): void {
+    if (this.#stopped) return;
+    const { agent, agentType, epoch, state } = order;
+    this.stop(agent, epoch);
+    const instance: Instance<C> = {
+      ...newInstance(agent, epoch),
+      ...{ agentType, state, channel: undefined, form: 'json', asked: 0, pending: undefined },
+      ...{ refusal: '', restMs: 0, toCancel: new Set(), toldSinceMs: Number.NEGATIVE_INFINITY, told: 0 },
+    };
+    this.#instances.add(instance);
+    try {
+      instance.channel = this.#init.open(order, {
+        line: (line) => this.#onLine(instance, line),
+        broken: (reason) => this.#instances.fail(instance, reason),
+      });
+    } catch (error) {
+      this.#instances.failSoon(instance, `it cannot be started: ${(error as Error).message}`);
+      return;
+    }
+    this.#ask(instance, 'describe', describeLine);
+    this.#instances.expectWithin(instance, this.#init.limits.startTimeoutMs, 'it did not start');
+    this.#lookTimer ??= setInterval(() => void this.#look(), lookIntervalMs).unref();
+  }
+
+  run(agent: string, epoch: number, task: string, payload: Uint8Array): void {
+    const instance = this.#instances.queue(agent, epoch, task, payload);
+    if (instance !== undefined) this.#runNext(instance);
+  }
+
+  cancel(agent: string, epoch: number, task: string): void {
+    const instance = this.#instances.all.find((one) => one.agent === agent && one.epoch === epoch);
+    if (instance === undefined) return;
+    if (instance.waiting.some((one) => one.task === task)) instance.toCancel.add(task);
+    else if (instance.running === task && instance.pending === 'handle') instance.channel?.say(cancelLine(task));
+  }
+
+  /** Ends an instance with a reason; nothing when it has ended. */
+  fail(instance: LineInstance<C>, reason: string): void {
+    this.#instances.fail(instance as Instance<C>, reason);
+  }
+
+  stop(agent: string, epoch: number): void {
+    this.#instances.stop(agent, epoch);
+  }
+
+  async stopAll(): Promise<void> {
+    this.#stopped = true;
+    clearInterval(this.#lookTimer);
+    this.#instances.stopAll();
+    await Promise.all(this.#ending);
+    await this.#init.close?.();
+  }
+
+  #ask(instance: Instance<C>, what: Asked, line: (id: number) => string): void {
+    const text = line(instance.asked + 1);
+    instance.asked += 1;
+    instance.pending = what;
+    instance.channel?.say(text);
+  }
+
+  #runNext(instance: Instance<C>): void {
+    const next = instance.pending === undefined ? this.#instances.next(instance) : undefined;
+    if (next === undefined) return;
+    this.#init.begins?.(instance);
+    const isCancelled = instance.toCancel.delete(next.task);
+    try {
+      this.#ask(instance, 'handle', (id) => handleLine(id, next.task, next.payload));
+    } catch (error) {
+      setImmediate(() =>
+        this.#finish(instance, false, reasonBytes(`the task is not JSON: ${(error as Error).message}`)),
+      );
+      return;
+    }
+    if (isCancelled) instance.channel?.say(cancelLine(next.task));
+    this.#instances.expectWithin(instance, this.#init.limits.taskTimeoutMs, `it did not answer task ${next.task}`);
+  }
+
+  /** What comes from the channel is an agent's to say, so its form is checked: an agent must not fail the node. */
+  #onLine(instance: Instance<C>, line: string): void {
+    const said = readSaid(line);
+    if (said?.kind === 'progress') return this.#onProgress(instance, said);
+    const { pending } = instance;
+    if (said === undefined || pending === undefined || said.id !== instance.asked) {
+      this.#instances.fail(instance, `it said what nobody asked for: ${line.slice(0, 100)}`);
+      return;
+    }
+    instance.pending = undefined;
+    try {
+      this.#answers[pending](instance, said);
+    } catch (error) {
+      this.#instances.fail(instance, `what it said cannot be kept: ${(error as Error).message}`);
+    }
+  }
+
+  /** What a task tells after its answer is late, no fault: it is dropped, as what is too large or too much. */
+  #onProgress(instance: Instance<C>, { task, value }: Progress): void {
+    const { progressBytesMax, progressPerSMax } = this.#init.limits;
+    const nowMs = performance.now();
+    if (nowMs - instance.toldSinceMs >= windowMs) {
+      instance.toldSinceMs = nowMs;
+      instance.told = 0;
+    }
+    instance.told += 1;
+    if (instance.told > progressPerSMax * floodFactor) {
+      const most = progressPerSMax * floodFactor;
+      this.#instances.fail(instance, `it told of its progress more than ${most} times within a second`);
+      return;
+    }
+    if (instance.told > progressPerSMax || value === undefined || value.byteLength > progressBytesMax) return;
+    if (instance.running !== task || instance.pending !== 'handle') return;
+    this.#init.events.progress(instance.agent, instance.epoch, task, value);
+  }
+
+  readonly #answers: { [A in Asked]: (instance: Instance<C>, answer: Answer) => void } = {
+    describe: (instance, answer) => {
+      const form = answer.ok ? readDescription(answer.result) : undefined;
+      if (form === undefined)
+        return this.#instances.fail(instance, 'it does not describe itself as this protocol asks for');
+      instance.form = form;
+      this.#restore(instance, 'start');
+    },
+    start: (instance, answer) => {
+      const step = instance.state === undefined ? 'init failed' : 'its state cannot be restored';
+      if (!answer.ok) return this.#instances.fail(instance, `${step}: ${answer.message}`);
+      const state = readState(instance.form, answer.result);
+      if (state === undefined)
+        return this.#instances.fail(instance, `${step}: the answer has no state as ${instance.form}`);
+      clearTimeout(instance.timer);
+      instance.state = state;
+      instance.started = true;
+      this.#init.events.started(instance.agent, instance.epoch, state);
+      this.#runNext(instance);
+    },
+    handle: (instance, answer) => {
+      const state = answer.ok ? readState(instance.form, answer.result) : undefined;
+      if (answer.ok && state !== undefined) {
+        instance.state = state;
+        this.#finish(instance, true, readResult(answer.result));
+        return;
+      }
+      // The task may have changed half of the state before it was refused.
+      instance.refusal = answer.ok ? `the answer has no state as ${instance.form}` : answer.message;
+      this.#restore(instance, 'goBack');
+    },
+    goBack: (instance, answer) => {
+      if (answer.ok) return this.#finish(instance, false, reasonBytes(instance.refusal));
+      this.#instances.fail(instance, `the state before a refused task cannot be restored: ${answer.message}`);
+    },
+    ping: (instance) => {
+      clearTimeout(instance.timer);
+      this.#runNext(instance);
+    },
+  };
+
+  #restore(instance: Instance<C>, what: 'start' | 'goBack'): void {
+    const { agent, agentType: type, epoch, form, state } = instance;
+    try {
+      this.#ask(instance, what, (id) => startLine(id, { agent, type, epoch }, form, state));
+    } catch (error) {
+      this.#instances.fail(instance, `its state cannot be restored: ${(error as Error).message}`);
+    }
+  }
+
+  #finish(instance: Instance<C>, ok: boolean, value: Uint8Array): void {
+    const { agent, epoch, running, state } = instance;
+    if (!this.#instances.has(instance) || running === undefined || state === undefined) return;
+    clearTimeout(instance.timer);
+    instance.running = undefined;
+    instance.restMs = 0;
+    this.#init.events.ran(agent, epoch, running, ok, value, state);
+    this.#runNext(instance);
+  }
+
+  #release({ channel }: Instance<C>, why: 'asked' | 'failed'): void {
+    const ended = channel?.end(why === 'asked' ? 'asked' : 'killed');
+    if (ended === undefined) return;
+    this.#ending.add(ended);
+    void ended.then(() => this.#ending.delete(ended));
+  }
+
+  async #look(): Promise<void> {
+    if (this.#looking || this.#instances.all.length === 0) return;
+    this.#looking = true;
+    try {
+      await this.#init.look?.();
+      for (const instance of this.#instances.all) this.#ping(instance);
+    } finally {
+      this.#looking = false;
+    }
+  }
+
+  #ping(instance: Instance<C>): void {
+    if (!instance.started || instance.running !== undefined || instance.pending !== undefined) return;
+    instance.restMs += lookIntervalMs;
+    if (instance.restMs < this.#init.limits.pingIntervalMs) return;
+    instance.restMs = 0;
+    this.#ask(instance, 'ping', pingLine);
+    this.#instances.expectWithin(instance, this.#init.limits.pingTimeoutMs, 'at rest it did not answer');
+  }
+}
