@@ -47,6 +47,10 @@ export class RunnerInstances<I extends RunnerInstance> {
     return this.#byKey.get(keyOf(instance.agent, instance.epoch)) === instance;
   }
 
+  get(agent: string, epoch: number): I | undefined {
+    return this.#byKey.get(keyOf(agent, epoch));
+  }
+
   add(instance: I): void {
     this.#byKey.set(keyOf(instance.agent, instance.epoch), instance);
   }

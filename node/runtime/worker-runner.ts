@@ -1,9 +1,11 @@
 import type { Worker } from 'node:worker_threads';
+import { progressBytesMax, progressPerSMax } from '../core/agent-code.ts';
 import type { StateChange } from '../core/state-change.ts';
 import { AgentThreads, type AgentThreadsLimits } from './agent-threads.ts';
 import { ModuleFiles } from './module-files.ts';
 import type { Runner, RunnerEvents } from './ports.ts';
 import { PrintedLines } from './printed-lines.ts';
+import { RateLimit } from './rate-limit.ts';
 import { newInstance, type RunnerInstance, RunnerInstances } from './runner-instances.ts';
 import type { FromWorker, ToWorker } from './worker.ts';
 
@@ -49,6 +51,7 @@ interface Instance extends RunnerInstance {
   /** None when it could not be made; the instance is about to fail then. */
   worker: Worker | undefined;
   measuring: boolean;
+  progressRate: RateLimit;
 }
 
 const memoryIntervalMs = 250;
@@ -90,7 +93,13 @@ class WorkerRunner implements Runner {
   start({ agent, agentType, epoch, source, state }: Parameters<Runner['start']>[0]): void {
     if (this.#stopped) return;
     this.stop(agent, epoch);
-    const instance: Instance = { ...newInstance(agent, epoch), worker: undefined, measuring: false };
+    const instance: Instance = {
+      ...newInstance(agent, epoch),
+      worker: undefined,
+      measuring: false,
+      // The two clocks do not tick together: some more than the thread lets through.
+      progressRate: new RateLimit(2 * progressPerSMax),
+    };
     this.#instances.add(instance);
     try {
       const moduleUrl = this.#modules.urlOf(source);
@@ -111,7 +120,10 @@ class WorkerRunner implements Runner {
     if (instance !== undefined) this.#runNext(instance);
   }
 
-  cancel(): void {}
+  cancel(agent: string, epoch: number, task: string): void {
+    const instance = this.#instances.get(agent, epoch);
+    if (instance?.running === task) this.#say(instance, { type: 'cancel', task });
+  }
 
   stop(agent: string, epoch: number): void {
     this.#instances.stop(agent, epoch);
@@ -154,9 +166,18 @@ class WorkerRunner implements Runner {
       instance.running = undefined;
       this.#init.events.ran(agent, epoch, message.task, message.ok, message.value, message.change);
       this.#runNext(instance);
+    } else if (message?.type === 'progress') {
+      this.#onProgress(instance, message.task, message.value);
     } else {
       this.#instances.fail(instance, 'its thread said something that nobody asked for');
     }
+  }
+
+  /** The thread keeps to the limits, unless the agent made it speak. */
+  #onProgress(instance: Instance, task: string, value: Uint8Array): void {
+    const { agent, epoch, running, progressRate } = instance;
+    const fits = task === running && value.byteLength <= progressBytesMax;
+    if (fits && progressRate.passes(performance.now())) this.#init.events.progress(agent, epoch, task, value);
   }
 
   // ---- threads ----
@@ -222,6 +243,7 @@ function checkedMessage(said: unknown): FromWorker | undefined {
   const { type, task, ok, value, state, change, reason } = message;
   if (type === 'failed' && typeof reason === 'string') return { type, reason };
   if (type === 'started' && isBytes(state)) return { type, state };
+  if (type === 'progress' && typeof task === 'string' && isBytes(value)) return { type, task, value };
   if (type !== 'ran' || typeof task !== 'string' || typeof ok !== 'boolean') return undefined;
   return isBytes(value) && isChange(change) ? { type, task, ok, value, change } : undefined;
 }

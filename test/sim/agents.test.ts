@@ -92,6 +92,29 @@ describe('agents of a world', () => {
     expect(typesAt(seen, 'n1')).not.toContain('taskRan');
   });
 
+  test('an instance hears of a cancelled task while it is at it, and what it tells comes before its answer', () => {
+    const heard: boolean[] = [];
+    const teller = {
+      state: bytes('0'),
+      handle(payload: Uint8Array, cancelled = false) {
+        heard.push(cancelled);
+        return { ok: true, value: payload, state: bytes('0'), progress: cancelled ? [] : [bytes('1'), bytes('2')] };
+      },
+    };
+    const cancel = (epoch: number, task: string): Effect => ({ type: 'cancelTask', agent: 'a', epoch, task });
+    const { world, seen } = scriptedWorld(
+      (event, _at, init) => {
+        if (event.type === 'agentStarted') return [run('t1', '0'), run('t2', '0'), cancel(4, 't1')];
+        if (event.type === 'taskRan') return event.task === 't1' ? [cancel(4, 't1'), cancel(3, 't2')] : [];
+        return event.type === 'wake' && init.id === 'n1' ? [start] : [];
+      },
+      { programs: { add: { start: () => teller } } },
+    );
+    world.run(500);
+    expect(heard).toEqual([true, false]);
+    expect(typesAt(seen, 'n1').slice(-4)).toEqual(['taskRan', 'taskProgress', 'taskProgress', 'taskRan']);
+  });
+
   test('an instance that hangs fails when its time for a task is over, a slow one answers late', () => {
     const { world, seen } = scriptedWorld(
       (event, _at, init) => {
