@@ -1,4 +1,5 @@
 import type { Write } from '../core/effect.ts';
+import type { Isolation } from '../core/isolation.ts';
 import type { NodeId, Topic } from '../core/message.ts';
 import type { StateUpdate } from '../core/state-change.ts';
 
@@ -42,7 +43,8 @@ export interface RunnerEvents {
   ran(agent: string, epoch: number, task: string, ok: boolean, value: Uint8Array, state: StateUpdate): void;
   /** `value`: what the running task has to tell before it is done, JSON. */
   progress(agent: string, epoch: number, task: string, value: Uint8Array): void;
-  failed(agent: string, epoch: number, reason: string): void;
+  /** `innocent`: it ended because of another agent with which it shared a thread, and its own code did nothing wrong. */
+  failed(agent: string, epoch: number, reason: string, innocent: boolean): void;
 }
 
 /** Runs agent instances, each apart from the node. One task at a time per instance; answers come as events. */
@@ -54,6 +56,8 @@ export interface Runner {
     source: string;
     /** Runs the source as a process of its own; none: it is a module for a worker thread. */
     interpreter?: string | undefined;
+    /** Whether a module may share a thread with others of its type; none: it has its own. */
+    isolation?: Isolation | undefined;
     state: Uint8Array | undefined;
   }): void;
   run(agent: string, epoch: number, task: string, payload: Uint8Array): void;
