@@ -142,6 +142,7 @@ function toDeploy(api: Api, request: FastifyRequest): Extract<Operation, { type:
     agentType: body.agent_type,
     ...(source === undefined ? {} : { source }),
     ...(interpreter === undefined ? {} : { interpreter }),
+    ...(body.isolation === undefined ? {} : { isolation: body.isolation }),
     ...(body.name === undefined ? {} : { name: body.name }),
     count: body.count,
     strategy: body.deployment_strategy,

@@ -1,4 +1,5 @@
 import { type Static, Type } from 'typebox';
+import { isolations } from '../core/isolation.ts';
 import { consistencies } from '../core/operation.ts';
 import { limits } from '../core/settings.ts';
 import { interpreterPattern } from '../core/type-capability.ts';
@@ -29,6 +30,7 @@ export const DeployBody = Type.Object({
   source: Type.Optional(Type.String({ minLength: 1 })),
   runtime: Type.Optional(Type.Enum(['worker', 'process'])),
   interpreter: Type.Optional(Type.String({ pattern: interpreterPattern.source })),
+  isolation: Type.Optional(Type.Enum([...isolations])),
 });
 export type DeployBody = Static<typeof DeployBody>;
 

@@ -1,11 +1,15 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import type { agentJson } from '../api/views.ts';
+import type { Isolation } from '../core/isolation.ts';
 import { UsageError } from './command-error.ts';
 import { readModule } from './deploy.ts';
 import { print } from './output.ts';
 import type { Session } from './session.ts';
 import { agentsTable, agentText } from './status.ts';
 import { whole } from './whole-number.ts';
+
+/** As the API takes them. */
+const isolations: Isolation[] = ['agent', 'type'];
 
 type FullAgent = ReturnType<typeof agentJson>;
 
@@ -15,6 +19,7 @@ interface DeployOptions {
   capability?: string[];
   holders: number;
   as?: string;
+  isolation?: Isolation;
 }
 
 const pathOf = (agent: string, rest = ''): string => `/agents/${encodeURIComponent(agent)}${rest}`;
@@ -78,6 +83,11 @@ function registerDeploy(program: Command, session: Session): void {
     .option('--capability <name...>', 'what a node must offer')
     .option('--holders <n>', 'nodes that keep the state', whole(1, 5), 3)
     .option('--as <name>', 'name of the agent, or beginning of the names of several (default: the type)')
+    .addOption(
+      new Option('--isolation <what>', 'what has a thread of its own: each agent, or only each type').choices(
+        isolations,
+      ),
+    )
     .addHelpText(
       'after',
       '\nExamples:\n  conclave deploy examples/trading --count 5\n  conclave deploy examples/conversation\n  conclave deploy counter --as clicks --capability gpu',
@@ -85,7 +95,7 @@ function registerDeploy(program: Command, session: Session): void {
     .action((argument: string, options: DeployOptions) =>
       session.withClient(async (client, { json }) => {
         const { type, source, interpreter } = await readModule(argument);
-        const { count, strategy, capability, holders, as } = options;
+        const { count, strategy, capability, holders, as, isolation } = options;
         const answer = await client.post<{ agents: FullAgent[] }>('/agents/deploy', {
           agent_type: type,
           deployment_strategy: strategy,
@@ -93,6 +103,7 @@ function registerDeploy(program: Command, session: Session): void {
           holders,
           ...(source !== undefined && { source }),
           ...(interpreter !== undefined && { runtime: 'process', interpreter }),
+          ...(isolation !== undefined && { isolation }),
           ...(as !== undefined && { name: as }),
           ...(capability !== undefined && { capabilities: capability }),
         });

@@ -50,6 +50,15 @@ const newestShare = 0.1;
 const retryAfterMsMin = 100;
 const retryAfterMsMax = 60_000;
 
+interface Running {
+  task: QueuedTask;
+  sinceMs: number;
+  /** As a careful begin recorded them, this one included; 0 of any other. */
+  tries: number;
+  /** Values that it told. */
+  said: number;
+}
+
 /**
  * The tasks of one agent at its host, from their arrival to their answer. Each takes effect once, by its id. Once an
  * instance has ended in the middle of a task, tasks are begun with care: that one was begun is made durable first, so
@@ -64,7 +73,7 @@ export class AgentTasks {
   readonly #asked = new Map<string, QueuedTask>();
   #results = new ResultTable();
   #ages: ResultAges;
-  #running: { task: QueuedTask; sinceMs: number; tries: number; said: number } | undefined;
+  #running: Running | undefined;
   /** That it is begun is not durable yet. */
   #held: { task: QueuedTask; sequence: number; tries: number } | undefined;
   #waiting: Waiting[] = [];
@@ -208,10 +217,17 @@ export class AgentTasks {
     this.#end(running.task, { task: running.task.task, ok, value, ...(cancelled && { cancelled }) }, change);
   }
 
-  /** What ran the task is gone, and the task with it: it is tried again, unless that has happened too often. */
-  onFailed(reason: string): void {
+  /**
+   * What ran the task is gone, and the task with it: it is tried again, unless that has happened too often. `innocent`: by
+   * no fault of the agent, so that it does not count.
+   */
+  onFailed(reason: string, innocent = false): void {
     const running = this.#running;
     if (running === undefined) return;
+    if (innocent && this.#cancels.length === 0) {
+      this.#putBack(running);
+      return;
+    }
     const { task } = running;
     const id = task.task;
     task.failures = (task.failures ?? 0) + 1;
@@ -228,6 +244,12 @@ export class AgentTasks {
       if (running.tries === 0) this.#events.record({ task: id, ok: false, value: nothing, tries }, undefined);
       this.#queue.putBack(task);
     }
+  }
+
+  #putBack({ task, tries }: Running): void {
+    this.#running = undefined;
+    if (tries > 0) this.#events.record({ task: task.task, ok: false, value: nothing, tries: tries - 1 }, undefined);
+    this.#queue.putBack(task);
   }
 
   #end(task: QueuedTask, step: Step, change?: StateChange): void {

@@ -80,20 +80,8 @@ const appliers: Appliers = {
     if (command.name !== undefined && state.isNameTaken(command.name)) {
       return { ok: false, error: errors.agentExists({ agent: command.name }) };
     }
-    if (command.source !== undefined) {
-      if (!state.types.has(command.agentType) && state.types.size >= limits.typesMax) {
-        return refuse('the cluster has its most agent types');
-      }
-      const { agentType: type, source, interpreter } = command;
-      const known = state.types.get(type);
-      // Agents of the type may live where the other runtime is not.
-      if (known !== undefined && known.interpreter !== interpreter) return refuse(otherRuntime(known));
-      if (known?.source !== source) {
-        state.types.set(type, { type, source, ...(interpreter !== undefined && { interpreter }), defined: index });
-      }
-    } else if (!state.types.has(command.agentType)) {
-      return { ok: false, error: errors.typeUnknown({ type: command.agentType }) };
-    }
+    const refused = defineType(state, command, index);
+    if (refused !== undefined) return refused;
     const ids = command.name !== undefined ? [command.name] : freeNames(state, command.base, command.count);
     const { interpreter } = state.types.get(command.agentType) ?? {};
     const capabilities = neededCapabilities(command.capabilities, interpreter);
@@ -226,6 +214,28 @@ function whyNot(
   const known = [...(present?.holders ?? []), ...(active?.holders ?? [])];
   const isNew = (holder: NodeId): boolean => !known.includes(holder);
   if (command.holders.some((holder) => state.isDraining(holder) && isNew(holder))) return 'a new holder is draining';
+  return undefined;
+}
+
+/** Takes up what the command says of its agents' type; returns why it cannot. */
+function defineType(state: ClusterState, command: CommandOf<'agentsCreate'>, index: number): Applied | undefined {
+  const { agentType: type, source = state.types.get(type)?.source, interpreter } = command;
+  const known = state.types.get(type);
+  if (source === undefined) return { ok: false, error: errors.typeUnknown({ type }) };
+  if (known === undefined && state.types.size >= limits.typesMax) return refuse('the cluster has its most agent types');
+  // Agents of the type may live where the other runtime is not.
+  if (known !== undefined && command.source !== undefined && known.interpreter !== interpreter) {
+    return refuse(otherRuntime(known));
+  }
+  const runBy = known === undefined ? interpreter : known.interpreter;
+  const isolation = command.isolation ?? known?.isolation;
+  if (runBy !== undefined && isolation !== undefined) return refuse(`the type ${type} has no threads to share`);
+  if (known?.source === source && known.isolation === isolation) return undefined;
+  state.types.set(type, {
+    ...{ type, source, defined: index },
+    ...(runBy !== undefined && { interpreter: runBy }),
+    ...(isolation !== undefined && { isolation }),
+  });
   return undefined;
 }
 

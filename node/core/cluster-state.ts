@@ -3,6 +3,7 @@ import type { Decision } from '../../strategies/strategy.ts';
 import type { Result } from './applied.ts';
 import { Audit } from './audit.ts';
 import type { Drain } from './drain.ts';
+import type { Isolation } from './isolation.ts';
 import type { NodeId, Profile } from './message.ts';
 import { limits } from './settings.ts';
 
@@ -51,6 +52,8 @@ export interface TypeRecord {
   source: string;
   /** Runs the source as a process of its own; none: it is a module for a worker thread. */
   interpreter?: string;
+  /** Whether its agents may share threads, if they run in threads; none: each has its own. */
+  isolation?: Isolation;
   /** Log index of its definition. */
   defined: number;
 }

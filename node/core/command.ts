@@ -3,6 +3,7 @@ import type { Serial } from '../../consensus/sessions.ts';
 import type { Decision } from '../../strategies/strategy.ts';
 import type { DrainCommand } from './drain.ts';
 import { type ErrorBody, errors } from './errors.ts';
+import type { Isolation } from './isolation.ts';
 import { decodeKvCommand, encodeKvCommand, isKvCommand, type KvCommand } from './kv-command.ts';
 import type { NodeId, Profile } from './message.ts';
 import { fromBytes, fromJson, toBytes, toJson } from './text.ts';
@@ -25,6 +26,8 @@ export type Command = { atMs: number; by?: Serial } & (
       source: string | undefined;
       /** As the operation has it; older logs have none. */
       interpreter?: string | undefined;
+      /** Likewise. */
+      isolation?: Isolation | undefined;
       /** The exact name of a single agent; without it names are `<base>-<n>`. */
       name: string | undefined;
       base: string;

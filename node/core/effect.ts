@@ -1,3 +1,4 @@
+import type { Isolation } from './isolation.ts';
 import type { Message, NodeId, Topic } from './message.ts';
 import type { Outcome } from './operation.ts';
 
@@ -42,6 +43,7 @@ export type Effect =
       epoch: number;
       source: string;
       interpreter?: string | undefined;
+      isolation?: Isolation | undefined;
       state: Uint8Array | undefined;
     }
   | { type: 'stopAgent'; agent: string; epoch: number }

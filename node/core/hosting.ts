@@ -73,6 +73,7 @@ export class Hosting {
       agentType: agent.type,
       source: type.source,
       interpreter: type.interpreter,
+      isolation: type.isolation,
       epoch: placement.epoch,
       holders: placement.holders,
       previousHolders: active?.holders,
@@ -127,8 +128,8 @@ export class Hosting {
     this.#in(agent, epoch)?.onProgress(task, value);
   }
 
-  onFailed({ agent, epoch, reason }: EventOf<'agentFailed'>): void {
-    this.#in(agent, epoch)?.onFailed(reason);
+  onFailed({ agent, epoch, reason, innocent }: EventOf<'agentFailed'>): void {
+    this.#in(agent, epoch)?.onFailed(reason, innocent);
   }
 
   #in(agent: string, epoch: number): Instance | undefined {

@@ -2,6 +2,7 @@ import { AgentState } from './agent-state.ts';
 import { AgentTasks, type Cancelled, type Step } from './agent-tasks.ts';
 import { type Context, reportLocally } from './context.ts';
 import type { Holder } from './holder.ts';
+import type { Isolation } from './isolation.ts';
 import type { Checkpoint, MessageOf, NodeId, TaskResult } from './message.ts';
 import type { AgentTasksView } from './operation.ts';
 import { majorityOf, Replication } from './replication.ts';
@@ -17,6 +18,7 @@ export interface Assignment {
   agentType: string;
   source: string;
   interpreter?: string | undefined;
+  isolation?: Isolation | undefined;
   epoch: number;
   holders: NodeId[];
   /** Holders of the last active epoch, to be sealed; none for a new agent. */
@@ -145,11 +147,11 @@ export class Instance {
   }
 
   #startWorker(from: StateBytes | undefined): void {
-    const { agent, agentType, epoch, source, interpreter } = this.assignment;
+    const { agent, agentType, epoch, source, interpreter, isolation } = this.assignment;
     if (this.#phase === 'sealing') this.#phase = 'starting';
     this.#workerReady = false;
     const state = from?.bytes();
-    this.#context.out.push({ type: 'startAgent', agent, agentType, epoch, source, interpreter, state });
+    this.#context.out.push({ type: 'startAgent', agent, agentType, epoch, source, interpreter, isolation, state });
   }
 
   onStarted(state: Uint8Array): void {
@@ -270,14 +272,14 @@ export class Instance {
   // ---- failure and end ----
 
   /** The running instance is gone; the agent goes on from its last state, here, unless it keeps failing. */
-  onFailed(reason: string): void {
+  onFailed(reason: string, innocent = false): void {
     if (this.#phase === 'ended') return;
     const { agent, epoch } = this.assignment;
     reportLocally(this.#context, 'agentFailed', `${agent} failed: ${reason}`, { agent, epoch, reason });
     this.#workerReady = false;
-    this.#tasks.onFailed(reason);
-    this.#restarts += 1;
-    if (this.#restarts > restartsMax || this.#phase === 'starting') this.#giveUp(reason);
+    this.#tasks.onFailed(reason, innocent);
+    if (!innocent) this.#restarts += 1;
+    if (!innocent && (this.#restarts > restartsMax || this.#phase === 'starting')) this.#giveUp(reason);
     else this.#startWorker(this.#state.now);
   }
 

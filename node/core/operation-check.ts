@@ -1,3 +1,4 @@
+import { type Isolation, isolations } from './isolation.ts';
 import { type Consistency, consistencies, type Operation, type OperationType } from './operation.ts';
 import { decodeOperation } from './operation-codec.ts';
 import { limits } from './settings.ts';
@@ -10,6 +11,7 @@ const idPattern = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/;
 const isId = (value: unknown): boolean => typeof value === 'string' && idPattern.test(value);
 /** Never a path: each node's operator says which file stands behind a name. */
 const isInterpreter = (value: unknown): boolean => typeof value === 'string' && interpreterPattern.test(value);
+const isIsolation = (value: unknown): boolean => isolations.includes(value as Isolation);
 const isText = (value: unknown, lengthMax: number): boolean => typeof value === 'string' && value.length <= lengthMax;
 const isCount = (value: unknown, max: number): boolean =>
   Number.isInteger(value) && Number(value) >= 1 && Number(value) <= max;
@@ -54,6 +56,9 @@ const checks: { [T in OperationType]: (fields: Fields) => string | undefined } =
       return `source: at most ${limits.sourceBytesMax} bytes`;
     if (f.interpreter !== undefined && !(isInterpreter(f.interpreter) && f.source !== undefined)) {
       return 'interpreter: the name of a program, beside the source that it runs';
+    }
+    if (f.isolation !== undefined && !(isIsolation(f.isolation) && f.interpreter === undefined)) {
+      return `isolation: ${isolations.join(' or ')}, of a module for worker threads`;
     }
     if (f.name !== undefined && !isId(f.name)) return 'name';
     if (!isCount(f.count, limits.deployCountMax)) return `count: 1 to ${limits.deployCountMax}`;

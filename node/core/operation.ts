@@ -1,6 +1,7 @@
 import type { Decision } from '../../strategies/strategy.ts';
 import type { DrainView } from './drain.ts';
 import type { ErrorBody } from './errors.ts';
+import type { Isolation } from './isolation.ts';
 import type { NodeId } from './message.ts';
 
 /**
@@ -24,6 +25,8 @@ export type Operation =
       source?: string;
       /** Runs `source` as a process of its own; without it `source` is a module for a worker thread. */
       interpreter?: string;
+      /** Whether the type's agents may share threads; as it was when omitted, and `agent` for a new type. */
+      isolation?: Isolation;
       /** Names: `name` alone for one agent, else `name-1`, `name-2`, …; the type's name when omitted. */
       name?: string;
       count: number;

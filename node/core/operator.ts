@@ -85,7 +85,7 @@ export class Operator {
     };
     const refused = this.#whyNotDeploy(operation);
     if (refused !== undefined) return this.#conclude(refused, by, onResult);
-    const { agentType, source, interpreter, name, count, strategy, capabilities, holders } = operation;
+    const { agentType, source, interpreter, isolation, name, count, strategy, capabilities, holders } = operation;
     const draft = {
       kind: 'agentsCreate' as const,
       by,
@@ -93,6 +93,7 @@ export class Operator {
       agentType,
       source,
       interpreter,
+      isolation,
       name: count === 1 ? name : undefined,
       base: name ?? agentType,
       count,

@@ -63,7 +63,8 @@ export class LiveHost {
       ran: (agent, epoch, task, ok, value, state) =>
         this.#gather({ type: 'taskRan', agent, epoch, task, ok, value, state }),
       progress: (agent, epoch, task, value) => this.#gather({ type: 'taskProgress', agent, epoch, task, value }),
-      failed: (agent, epoch, reason) => this.dispatch({ type: 'agentFailed', agent, epoch, reason }),
+      failed: (agent, epoch, reason, innocent) =>
+        this.dispatch({ type: 'agentFailed', agent, epoch, reason, innocent }),
     });
   }
 

@@ -237,6 +237,13 @@ describe('deploy', () => {
     expect(node.asked).toHaveLength(1);
   });
 
+  it('takes whether the agents of a type share threads', async () => {
+    await send('POST', '/agents/deploy', { agent_type: 'counter', isolation: 'type' });
+    expect(node.asked).toMatchObject([{ type: 'deploy', isolation: 'type' }]);
+    const wrong = await send('POST', '/agents/deploy', { agent_type: 'counter', isolation: 'none' });
+    expect([wrong.statusCode, wrong.json().error.code]).toEqual([400, 'bodyMalformed']);
+  });
+
   it('answers an unknown strategy with the known ones', async () => {
     node.answers.deploy = ({ strategy }) => errors.strategyUnknown({ strategy, known: ['round_robin'] });
     const answer = await send('POST', '/agents/deploy', { agent_type: 'x', deployment_strategy: 'best' });

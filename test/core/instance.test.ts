@@ -69,6 +69,28 @@ describe('an instance', () => {
     expect(settleDisk()).toEqual([]);
   });
 
+  test('is started again each time another agent broke it, and not so often when it was its own doing', () => {
+    const { instance, out, settleDisk } = recovering();
+    settleDisk();
+    instance.onStarted(new Uint8Array([1]));
+    out.take();
+    const types = (innocent: boolean) => {
+      instance.onFailed('its thread ended', innocent);
+      return out.take().map(({ type }) => type);
+    };
+    for (let at = 0; at < 20; at++) expect(types(true)).toContain('startAgent');
+    const own = Array.from({ length: 20 }, () => types(false).includes('startAgent'));
+    expect(own.slice(0, 5)).toEqual([true, true, true, true, true]);
+    expect(own.slice(5)).not.toContain(true);
+  });
+
+  test('that another broke while it started is started again', () => {
+    const { instance, out, settleDisk } = recovering();
+    settleDisk();
+    instance.onFailed('its thread ended', true);
+    expect(out.take().map(({ type }) => type)).toContain('startAgent');
+  });
+
   test('that was deposed is not started again by the news of its failure', () => {
     const { instance, out, settleDisk } = recovering();
     settleDisk();

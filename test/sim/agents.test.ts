@@ -102,16 +102,26 @@ describe('agents of a world', () => {
       },
     };
     const cancel = (epoch: number, task: string): Effect => ({ type: 'cancelTask', agent: 'a', epoch, task });
+    const many = 20;
+    const next = (at: number): Effect[] => {
+      if (at === many) return [run('last', '0'), cancel(3, 'last'), cancel(4, 'another')];
+      return at < many ? [run(`t${at}`, '0'), cancel(4, `t${at}`)] : [];
+    };
+    let done = 0;
     const { world, seen } = scriptedWorld(
       (event, _at, init) => {
-        if (event.type === 'agentStarted') return [run('t1', '0'), run('t2', '0'), cancel(4, 't1')];
-        if (event.type === 'taskRan') return event.task === 't1' ? [cancel(4, 't1'), cancel(3, 't2')] : [];
+        if (event.type === 'agentStarted') return next(0);
+        if (event.type === 'taskRan') return next(++done);
         return event.type === 'wake' && init.id === 'n1' ? [start] : [];
       },
       { programs: { add: { start: () => teller } } },
     );
     world.run(500);
-    expect(heard).toEqual([true, false]);
+    // Some are given up before the code comes to them, which is the other way to hear of it.
+    const hearing = heard.filter((cancelled) => cancelled).length;
+    expect(hearing).toBeGreaterThan(0);
+    expect(hearing).toBeLessThan(many);
+    expect(heard.at(-1)).toBe(false);
     expect(typesAt(seen, 'n1').slice(-4)).toEqual(['taskRan', 'taskProgress', 'taskProgress', 'taskRan']);
   });
 
