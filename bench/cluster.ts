@@ -6,6 +6,7 @@ import { bringUp } from '../node/cli/bring-up.ts';
 import { openFleet } from '../node/cli/fleet.ts';
 import type { AgentJson, StatusJson } from '../node/cli/status.ts';
 import { signToken } from '../node/cli/token.ts';
+import type { Isolation } from '../node/core/isolation.ts';
 import { type Answer, Client } from './client.ts';
 import type { Bench } from './figure.ts';
 
@@ -68,8 +69,8 @@ export class Cluster {
     return index;
   }
 
-  /** Deploys agents of the example; `code` takes its place with another type and its source. */
-  async deploy(agents: number, name: string, code?: { agent_type: string; source: string }): Promise<void> {
+  /** Deploys agents of the example; `code` takes its place with another type and its source, or says more. */
+  async deploy(agents: number, name: string, code?: Partial<Code>): Promise<void> {
     const [node] = await this.fleet.list();
     if (node === undefined) throw new Error('the cluster has no nodes');
     const order = { agent_type: 'trading', count: agents, deployment_strategy: 'least_loaded', name, ...code };
@@ -142,6 +143,13 @@ export class Cluster {
     await this.fleet.kill(node.name);
     await this.fleet.start(node.name);
   }
+}
+
+/** As the API takes it. */
+interface Code {
+  agent_type: string;
+  source: string;
+  isolation: Isolation;
 }
 
 export interface Settled {

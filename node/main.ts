@@ -124,7 +124,7 @@ function createRunner(environment: Environment, node: string, events: RunnerEven
     workers: createWorkerRunner({ workerUrl, directory: join(dataDirectory, 'types'), ...told }),
     processes: createProcessRunner({ directory: join(dataDirectory, 'processes'), interpreters, ...told }),
     containers: containers && createContainerRunner({ node, ...containers, ...told, trouble }),
-    failed: events.failed,
+    failed: (agent, epoch, reason) => events.failed(agent, epoch, reason, false),
   });
 }
 

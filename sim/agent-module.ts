@@ -1,6 +1,6 @@
 import { formatWithOptions } from 'node:util';
 import { Script } from 'node:vm';
-import { AgentCode } from '../node/core/agent-code.ts';
+import { AgentCode, progressPerSMax } from '../node/core/agent-code.ts';
 import type { Answer, Program, ProgramContext, Running } from './program.ts';
 import type { Outside } from './realm/outside.ts';
 import { Realm } from './realm/realm.ts';
@@ -55,6 +55,8 @@ class ModuleInstance implements Running {
   readonly #realm: Realm;
   readonly #code: AgentCode;
   #answer: Answer | undefined;
+  /** What the running task told. */
+  #progress: Uint8Array[] = [];
   #lost: string | undefined;
 
   constructor(
@@ -69,8 +71,12 @@ class ModuleInstance implements Running {
       started: (state) => {
         first = state;
       },
-      ran: (ok, value, state) => {
-        this.#answer = { ok, value, state };
+      ran: (ok, value, state, outputs) => {
+        this.#answer = { ok, value, state, outputs, ...(this.#progress.length > 0 && { progress: this.#progress }) };
+      },
+      progress: (value) => {
+        // The clock stands still in a task, so this second has all of it.
+        if (this.#progress.length < progressPerSMax) this.#progress.push(value);
       },
       failed: (reason) => {
         this.#lost ??= reason;
@@ -85,10 +91,14 @@ class ModuleInstance implements Running {
     this.state = first;
   }
 
-  handle(payload: Uint8Array): Answer {
+  handle(payload: Uint8Array, cancelled = false): Answer {
     if (this.#lost !== undefined) throw lost(this.#lost);
     this.#answer = undefined;
-    const broken = this.#realm.do(() => this.#code.run(payload));
+    this.#progress = [];
+    const broken = this.#realm.do(() => {
+      this.#code.run(payload);
+      if (cancelled) this.#code.cancel();
+    });
     this.#lost ??= broken;
     // As in production, what breaks the instance beside a task that was answered is noticed after the answer.
     if (this.#answer !== undefined) return this.#answer;

@@ -33,6 +33,8 @@ interface Instance {
   task: string | undefined;
   /** Counts its tasks: what was planned for one that was given up does not happen. */
   turn: number;
+  /** The task that it is busy with is not wanted any more. */
+  cancelled: boolean;
   hangs: boolean;
   /** Its tasks take this many times as long. */
   slowness: number;
@@ -86,6 +88,7 @@ export class SimRunner {
       waiting: [],
       task: undefined,
       turn: 0,
+      cancelled: false,
       hangs: false,
       slowness: 1,
     };
@@ -116,10 +119,11 @@ export class SimRunner {
     this.#runNext(instance);
   }
 
-  /** Some code lets itself be stopped in the middle of a task, some does not. */
+  /** Some code lets itself be stopped in the middle of a task; the rest hears of it while it goes on. */
   cancel(agent: string, epoch: number, task: string): void {
     const instance = this.#instances.get(keyOf(agent, epoch));
     if (instance?.task !== task || instance.running === undefined || instance.hangs) return;
+    instance.cancelled = true;
     if (!this.#random.chance(0.7)) return;
     this.#endTask(instance);
     this.#process.feed({ type: 'taskRan', agent, epoch, task, ok: false, value: givenUp, state: undefined });
@@ -161,6 +165,7 @@ export class SimRunner {
     const next = instance.waiting.shift();
     if (next === undefined) return;
     instance.task = next.task;
+    instance.cancelled = false;
     const { runMsMin, runMsMax, taskTimeoutMs } = this.#settings;
     const { turn } = instance;
     const tookMs = this.#random.between(runMsMin, runMsMax) * instance.slowness;
@@ -183,13 +188,14 @@ export class SimRunner {
     const { agent, epoch, running } = instance;
     if (this.#instances.get(keyOf(agent, epoch)) !== instance || running === undefined) return;
     this.#endTask(instance);
-    const answer = attempt((): Answer => running.handle(payload));
+    const answer = attempt((): Answer => running.handle(payload, instance.cancelled));
     if (!answer.ok) return this.fail(agent, epoch, answer.reason);
-    const { ok, value, state } = answer.value;
+    const { ok, value, state, outputs, progress = [] } = answer.value;
+    for (const told of progress) this.#process.feed({ type: 'taskProgress', agent, epoch, task, value: told });
     // As in production the node is told what changed.
     const change = ok ? changeBetween(instance.told, state) : undefined;
     if (ok) instance.told = state;
-    this.#process.feed({ type: 'taskRan', agent, epoch, task, ok, value, state: change });
+    this.#process.feed({ type: 'taskRan', agent, epoch, task, ok, value, state: change, outputs });
     this.#runNext(instance);
   }
 }

@@ -18,14 +18,21 @@ export interface Answer {
   value: Uint8Array;
   /** The checkpoint to go on from; of a refused task the one before it. */
   state: Uint8Array;
+  /** What it sends and the timers that it sets: JSON, unchecked. */
+  outputs?: Uint8Array | undefined;
+  /** What the task told before it was done, in order; none when omitted. */
+  progress?: Uint8Array[];
 }
 
 /** One instance of an agent's code, with memory of its own. Nothing it returns is changed later. */
 export interface Running {
   /** The checkpoint as started. */
   readonly state: Uint8Array;
-  /** Takes one task to its end. Throws only when the instance is lost: its state cannot be had any more. */
-  handle(payload: Uint8Array): Answer;
+  /**
+   * Takes one task to its end; `cancelled` when its end is not wanted any more, which it hears of while it runs. Throws
+   * only when the instance is lost: its state cannot be had any more.
+   */
+  handle(payload: Uint8Array, cancelled?: boolean): Answer;
 }
 
 /** An agent's code in the simulated world: the contract of production, without waiting. */

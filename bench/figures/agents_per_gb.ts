@@ -1,19 +1,25 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { Isolation } from '../../node/core/isolation.ts';
 import { Cluster } from '../cluster.ts';
 import type { Bench, Figure } from '../figure.ts';
 import { measureParts, partsLine } from '../floor.ts';
 import { residentMb } from '../resident.ts';
 import { rounded } from '../sample.ts';
 
-const agents = 200;
 const repetitions = 2;
 const idleMs = 8_000;
 const bareThreads = 50;
 const gbMb = 1_000;
+/** Agents deployed at once, and how often: enough that what they take is large beside what a node takes by itself. */
+const shared = { isolation: 'type', agents: 1_000, deploys: 4 } as const;
+const alone = { isolation: 'agent', agents: 200, deploys: 1 } as const;
 
-/** Idle agents of one type in threads of one node: how many fit, with the node itself, into 10^9 bytes. Linux only. */
+/**
+ * Idle agents of one type on one node: how many fit, with the node itself, into 10^9 bytes, when they share threads.
+ * Beside it those with a thread each. Linux only.
+ */
 export const agentsPerGb: Figure = {
   name: 'agents_per_gb',
   unit: '1/GB',
@@ -28,26 +34,41 @@ export const agentsPerGb: Figure = {
     const values: number[] = [];
     const each: number[] = [];
     for (let i = 0; i < repetitions; i++) {
-      const { nodeMb, agentMb } = await repeat(bench);
-      bench.say(`${i + 1} of ${repetitions}: the node ${nodeMb.toFixed(0)} MB, each agent ${agentMb.toFixed(2)} MB`);
+      const { nodeMb, agentMb } = await repeat(bench, shared);
+      bench.say(
+        `${i + 1} of ${repetitions}: the node ${nodeMb.toFixed(0)} MB, each agent ${(agentMb * 1e3).toFixed(0)} kB`,
+      );
       values.push((gbMb - nodeMb) / agentMb);
       each.push(agentMb);
     }
-    return { values, floor, extra: { agents, agent_mb: each.map(rounded), ...partsLine(parts) } };
+    const { nodeMb, agentMb } = await repeat(bench, alone);
+    bench.say(`with a thread each: the node ${nodeMb.toFixed(0)} MB, each agent ${agentMb.toFixed(2)} MB`);
+    const isolated = { per_gb: rounded((gbMb - nodeMb) / agentMb), agent_mb: rounded(agentMb), agents: alone.agents };
+    const agents = shared.agents * shared.deploys;
+    return { values, floor, extra: { agents, agent_mb: each.map(rounded), isolated, ...partsLine(parts) } };
   },
 };
 
-async function repeat(bench: Bench): Promise<{ nodeMb: number; agentMb: number }> {
+interface Load {
+  isolation: Isolation;
+  agents: number;
+  deploys: number;
+}
+
+async function repeat(bench: Bench, load: Load): Promise<{ nodeMb: number; agentMb: number }> {
+  const { isolation, agents, deploys } = load;
   const cluster = await Cluster.open(bench, 1);
   const { leader } = await cluster.settled();
   await delay(idleMs, undefined, { signal: bench.signal });
   const nodeMb = await residentMb(Number(leader.handle));
-  await cluster.deploy(agents, 'bench');
-  await cluster.settled();
+  for (let at = 0; at < deploys; at++) {
+    await cluster.deploy(agents, `bench-${at}`, { isolation });
+    await cluster.settled();
+  }
   await delay(idleMs, undefined, { signal: bench.signal });
   const fullMb = await residentMb(Number(leader.handle));
   await cluster.close();
-  return { nodeMb, agentMb: (fullMb - nodeMb) / agents };
+  return { nodeMb, agentMb: (fullMb - nodeMb) / (agents * deploys) };
 }
 
 const bareProgram = `

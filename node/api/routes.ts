@@ -155,11 +155,13 @@ function toDeploy(api: Api, request: FastifyRequest): Extract<Operation, { type:
     agentType: body.agent_type,
     ...(source === undefined ? {} : { source }),
     ...runtimeOf(runtime),
+    ...(body.isolation === undefined ? {} : { isolation: body.isolation }),
     ...(body.name === undefined ? {} : { name: body.name }),
     count: body.count,
     strategy: body.deployment_strategy,
     capabilities: [...capabilities],
     holders: body.holders,
+    ...(body.topics === undefined ? {} : { topics: body.topics }),
   };
 }
 

@@ -1,4 +1,5 @@
 import { type Static, Type } from 'typebox';
+import { isolations } from '../core/isolation.ts';
 import { consistencies } from '../core/operation.ts';
 import { limits } from '../core/settings.ts';
 import { taskPriorityDefault } from '../core/tasks.ts';
@@ -27,11 +28,13 @@ export const DeployBody = Type.Object({
   /** The earlier system's name for `capabilities`. */
   required_capabilities: Type.Optional(Capabilities),
   holders: Type.Integer({ minimum: 1, maximum: limits.holdersMax, default: 3 }),
+  topics: Type.Optional(Type.Array(Id, { maxItems: limits.topicsOfAgentMax })),
   source: Type.Optional(Type.String({ minLength: 1 })),
   runtime: Type.Optional(Type.Enum(['worker', 'process', 'container'])),
   interpreter: Type.Optional(Type.String({ pattern: interpreterPattern.source })),
   /** Read by `readContainerSpec`, which names the field that is wrong. */
   container: Type.Optional(Type.Unknown()),
+  isolation: Type.Optional(Type.Enum([...isolations])),
 });
 export type DeployBody = Static<typeof DeployBody>;
 

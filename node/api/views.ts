@@ -61,7 +61,8 @@ function decisionJson({ strategy, node, ranked, rejected, omitted }: NonNullable
 }
 
 export function agentJson(agent: AgentView) {
-  const { id, type, strategy, status, host, hostName, epoch, holders, holdersWanted, capabilities, decision } = agent;
+  const { id, type, strategy, status, host, hostName, epoch, holders, holdersWanted, topics, capabilities, decision } =
+    agent;
   return {
     id,
     type,
@@ -72,6 +73,7 @@ export function agentJson(agent: AgentView) {
     epoch,
     holders,
     holders_wanted: holdersWanted,
+    topics,
     capabilities,
     decision: decision === undefined ? null : decisionJson(decision),
     reason: agent.reason,

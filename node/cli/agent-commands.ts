@@ -1,11 +1,15 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import type { agentJson } from '../api/views.ts';
+import type { Isolation } from '../core/isolation.ts';
 import { readModule } from './deploy.ts';
 import { print } from './output.ts';
 import type { Session } from './session.ts';
 import { agentsTable, agentText } from './status.ts';
 import { registerTaskCommands } from './task-commands.ts';
 import { whole } from './whole-number.ts';
+
+/** As the API takes them. */
+const isolations: Isolation[] = ['agent', 'type'];
 
 type FullAgent = ReturnType<typeof agentJson>;
 
@@ -14,7 +18,9 @@ interface DeployOptions {
   strategy: string;
   capability?: string[];
   holders: number;
+  topic?: string[];
   as?: string;
+  isolation?: Isolation;
 }
 
 export const pathOf = (agent: string, rest = ''): string => `/agents/${encodeURIComponent(agent)}${rest}`;
@@ -79,8 +85,14 @@ function registerDeploy(program: Command, session: Session): void {
     .option('--count <n>', 'how many', whole(1, 1_000), 1)
     .option('--strategy <name>', 'how to choose nodes', 'least_loaded')
     .option('--capability <name...>', 'what a node must offer')
+    .option('--topic <name...>', 'what is sent to these topics comes to it, too')
     .option('--holders <n>', 'nodes that keep the state', whole(1, 5), 3)
     .option('--as <name>', 'name of the agent, or beginning of the names of several (default: the type)')
+    .addOption(
+      new Option('--isolation <what>', 'what has a thread of its own: each agent, or only each type').choices(
+        isolations,
+      ),
+    )
     .addHelpText(
       'after',
       '\nExamples:\n  conclave deploy examples/trading --count 5\n  conclave deploy examples/conversation\n  conclave deploy counter --as clicks --capability gpu',
@@ -88,15 +100,17 @@ function registerDeploy(program: Command, session: Session): void {
     .action((argument: string, options: DeployOptions) =>
       session.withClient(async (client, { json }) => {
         const { type, source, interpreter, container } = await readModule(argument);
-        const { count, strategy, capability, holders, as } = options;
+        const { count, strategy, capability, holders, topic, as, isolation } = options;
         const answer = await client.post<{ agents: FullAgent[] }>('/agents/deploy', {
           agent_type: type,
           deployment_strategy: strategy,
           count,
           holders,
+          ...(topic !== undefined && { topics: topic }),
           ...(source !== undefined && { source }),
           ...(interpreter !== undefined && { runtime: 'process', interpreter }),
           ...(container !== undefined && { runtime: 'container', container }),
+          ...(isolation !== undefined && { isolation }),
           ...(as !== undefined && { name: as }),
           ...(capability !== undefined && { capabilities: capability }),
         });

@@ -11,15 +11,28 @@ export interface Surroundings {
   copy(bytes: Uint8Array): Uint8Array;
   isError(value: unknown): value is Error;
   isBytes(value: unknown): value is Uint8Array;
+  /**
+   * What one task is told: what `told` says, and beside it, not to be enumerated, `signal` and `progress`. The latter throws
+   * what `tell` returns, in the code's own words for an error.
+   */
+  taskContext(told: object, tell: (value: unknown) => string | undefined): TaskContext;
   /** Calls one of the two, later, with a value or with what it promises. Neither throws. */
   settle(value: unknown, fulfilled: (value: unknown) => void, rejected: (error: unknown) => void): void;
+}
+
+/** What one task is told, of the code's side, and how its signal is aborted. */
+export interface TaskContext {
+  context: object;
+  cancel(): void;
 }
 
 /** What becomes of the code. After `failed` the state cannot be had any more, and nothing follows. */
 export interface AgentCodeEvents {
   started(state: Uint8Array): void;
   /** Of a refused task, `value` is `{"reason": …}` and `state` the one before it. */
-  ran(ok: boolean, value: Uint8Array, state: Uint8Array): void;
+  ran(ok: boolean, value: Uint8Array, state: Uint8Array, outputs?: Uint8Array): void;
+  /** What the running task has to tell before it is done, JSON. */
+  progress(value: Uint8Array): void;
   failed(reason: string): void;
 }
 
@@ -32,6 +45,12 @@ interface Module {
 }
 
 const reasonLengthMax = 2_000;
+/** Of one value that a task tells before it is done, as JSON. */
+export const progressBytesMax = 64 * 1024;
+/** Values that a task may tell within a second; more are dropped. */
+export const progressPerSMax = 100;
+/** The name and the message of the error that a cancelled task's signal has as its reason. */
+export const cancelled = { name: 'AbortError', message: 'the task was cancelled' } as const;
 
 /** What was thrown, in words; code may throw anything. */
 export function reasonOf(error: unknown, isError: Surroundings['isError']): string {
@@ -64,6 +83,8 @@ export class AgentCode {
   #context: object = {};
   #module: Module | undefined;
   #state: unknown;
+  /** The task that it is at. */
+  #task: TaskContext | undefined;
   /** The state as last checkpointed: what a refused task goes back to. */
   #kept: Uint8Array = new Uint8Array();
 
@@ -102,12 +123,35 @@ export class AgentCode {
   /** Takes one task, JSON. Ends in `ran`, or in `failed` when the state before a refused task cannot be had back. */
   run(payload: Uint8Array): void {
     const refused = (error: unknown): void => this.#refuse(this.#reasonOf(error));
+    const told = this.#there.taskContext(this.#context, (value) => this.#tell(told, value));
+    this.#task = told;
     try {
       const task = this.#there.parse(fromBytes(payload));
-      this.#then(this.#module?.handle(this.#state, task, this.#context), (answer) => this.#accept(answer), refused);
+      this.#then(this.#module?.handle(this.#state, task, told.context), (answer) => this.#accept(answer), refused);
     } catch (error) {
       refused(error);
     }
+  }
+
+  /** Asks the task that it is at to give up: its signal is aborted. It still ends in `ran`. */
+  cancel(): void {
+    this.#task?.cancel();
+  }
+
+  /** Returns why the value cannot be told; undefined when it is told, or when the task that tells it is over. */
+  #tell(teller: TaskContext, value: unknown): string | undefined {
+    if (this.#task !== teller) return undefined;
+    let bytes: Uint8Array;
+    try {
+      bytes = this.#jsonOf(value, 'progress', 'Tell plain objects.');
+    } catch (error) {
+      return this.#reasonOf(error);
+    }
+    if (bytes.byteLength > progressBytesMax) {
+      return `progress of ${bytes.byteLength} bytes is too much: at most ${progressBytesMax}. Tell less at a time.`;
+    }
+    this.#events.progress(bytes);
+    return undefined;
   }
 
   #accept(answer: unknown): void {
@@ -116,16 +160,28 @@ export class AgentCode {
     }
     const result = 'result' in answer ? answer.result : undefined;
     const value = this.#jsonOf(result ?? null, 'result', 'Return plain objects.');
+    const outputs = this.#outputsOf(answer);
     const next = this.#checkpointOf(answer.state);
     this.#state = answer.state;
     this.#kept = next;
-    this.#events.ran(true, value, next);
+    this.#task = undefined;
+    this.#events.ran(true, value, next, outputs);
+  }
+
+  /** What it sends and the timers that it sets, unchecked but for being JSON; undefined where there is neither. */
+  #outputsOf(answer: object): Uint8Array | undefined {
+    const { send, timers } = answer as { send?: unknown; timers?: unknown };
+    if (send === undefined && timers === undefined) return undefined;
+    const given = { ...(send !== undefined && { send }), ...(timers !== undefined && { timers }) };
+    for (const [what, part] of Object.entries(given)) this.#jsonOf(part, what, 'Send plain objects.');
+    return toBytes(JSON.stringify(given));
   }
 
   /** The task may have changed half of the state before it threw. */
   #refuse(reason: string): void {
     const failed = (error: unknown): void =>
       this.#events.failed(`the state before a refused task cannot be restored: ${this.#reasonOf(error)}`);
+    this.#task = undefined;
     const back = (state: unknown): void => {
       this.#state = state;
       this.#events.ran(false, reasonBytes(reason), this.#kept);

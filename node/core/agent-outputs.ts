@@ -37,7 +37,8 @@ export const noOutputs: AgentOutputs = { send: [], timers: [] };
 
 type Fields = Record<string, unknown>;
 
-const isObject = (value: unknown): value is Fields => typeof value === 'object' && value !== null && !Array.isArray(value);
+const isObject = (value: unknown): value is Fields =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
 const isId = (value: unknown): boolean => typeof value === 'string' && idPattern.test(value);
 const isMs = (value: unknown, min: number): boolean => Number.isSafeInteger(value) && Number(value) >= min;
 const maybe = (value: unknown, check: (value: unknown) => boolean): boolean => value === undefined || check(value);

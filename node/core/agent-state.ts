@@ -5,6 +5,13 @@ import type { Settings } from './settings.ts';
 import { StateBytes } from './state-bytes.ts';
 import { changeBetween, fits, type StateChange, type StateUpdate } from './state-change.ts';
 
+/** What one step changes of an agent's state. */
+export interface StepChanges {
+  /** Of the agent's own part. */
+  own: StateChange | undefined;
+  mailbox: Mailbox;
+}
+
 type StateSettings = Pick<Settings, 'statePartBytes' | 'stateChangesMax' | 'stateChangesBytesMax'>;
 
 /**
@@ -76,10 +83,10 @@ export class AgentState {
   }
 
   /** One step: a change of the agent's own state, of its mailbox, of both, or of neither. */
-  apply(sequence: number, change: StateChange | undefined, mailbox: Mailbox): void {
-    if (change !== undefined) {
-      this.#splice(sequence, change);
-      this.#ownLength = this.lengthAfter(change);
+  apply(sequence: number, { own, mailbox }: StepChanges): void {
+    if (own !== undefined) {
+      this.#splice(sequence, own);
+      this.#ownLength = this.lengthAfter(own);
     }
     if (mailbox === this.#mailbox) return;
     const bytes = encodeMailbox(mailbox);

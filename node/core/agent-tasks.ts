@@ -1,3 +1,4 @@
+import type { StepChanges } from './agent-state.ts';
 import { type Context, reportLocally } from './context.ts';
 import { type ConclaveError, errors } from './errors.ts';
 import type { MessageOf, TaskResult } from './message.ts';
@@ -5,7 +6,6 @@ import type { AgentTasksView, Results } from './operation.ts';
 import { ResultAges } from './result-ages.ts';
 import { isOver, ResultTable } from './result-table.ts';
 import { limits } from './settings.ts';
-import type { StateChange } from './state-change.ts';
 import { type QueuedTask, TaskQueue } from './task-queue.ts';
 import { reasonBytes } from './text.ts';
 
@@ -19,7 +19,7 @@ export interface AgentTaskEvents {
   run(task: QueuedTask): void;
   cancel(task: QueuedTask): void;
   /** Makes it the next step of the replicated state, with what it changed there. */
-  record(step: Step, change: StateChange | undefined): TaskResult;
+  record(step: Step, changes?: StepChanges): TaskResult;
   /** Through which step a majority of the holders has all. */
   durableSequence(): number;
   /** Calls it once a majority of the holders has confirmed that this is the agent's host. */
@@ -50,6 +50,15 @@ const newestShare = 0.1;
 const retryAfterMsMin = 100;
 const retryAfterMsMax = 60_000;
 
+interface Running {
+  task: QueuedTask;
+  sinceMs: number;
+  /** As a careful begin recorded them, this one included; 0 of any other. */
+  tries: number;
+  /** Values that it told. */
+  said: number;
+}
+
 /**
  * The tasks of one agent at its host, from their arrival to their answer. Each takes effect once, by its id. Once an
  * instance has ended in the middle of a task, tasks are begun with care: that one was begun is made durable first, so
@@ -64,7 +73,7 @@ export class AgentTasks {
   readonly #asked = new Map<string, QueuedTask>();
   #results = new ResultTable();
   #ages: ResultAges;
-  #running: { task: QueuedTask; sinceMs: number; tries: number; said: number } | undefined;
+  #running: Running | undefined;
   /** That it is begun is not durable yet. */
   #held: { task: QueuedTask; sequence: number; tries: number } | undefined;
   #waiting: Waiting[] = [];
@@ -167,7 +176,7 @@ export class AgentTasks {
   }
 
   #hold(task: QueuedTask, tries: number): void {
-    const { sequence } = this.#events.record({ task: task.task, ok: false, value: nothing, tries }, undefined);
+    const { sequence } = this.#events.record({ task: task.task, ok: false, value: nothing, tries });
     this.#held = { task, sequence, tries };
   }
 
@@ -180,7 +189,7 @@ export class AgentTasks {
       return false;
     }
     // It was not begun after all.
-    this.#events.record({ task: task.task, ok: false, value: nothing, tries: tries - 1 }, undefined);
+    this.#events.record({ task: task.task, ok: false, value: nothing, tries: tries - 1 });
     this.#asked.delete(keyOf(task));
     this.#queue.done(task);
     return true;
@@ -198,20 +207,27 @@ export class AgentTasks {
   }
 
   /** The running task is done, or was refused; what it changed becomes part of the state with its result. */
-  onRan(ok: boolean, value: Uint8Array, change?: StateChange): void {
+  onRan(ok: boolean, value: Uint8Array, changes?: StepChanges): void {
     const running = this.#running;
     if (running === undefined) return;
     const tookMs = this.#context.nowMs - running.sinceMs;
     this.#meanTaskMs += (tookMs - this.#meanTaskMs) * (this.#meanTaskMs === 0 ? 1 : newestShare);
     this.#careful = Math.max(0, this.#careful - 1);
     const cancelled = !ok && this.#cancels.length > 0;
-    this.#end(running.task, { task: running.task.task, ok, value, ...(cancelled && { cancelled }) }, change);
+    this.#end(running.task, { task: running.task.task, ok, value, ...(cancelled && { cancelled }) }, changes);
   }
 
-  /** What ran the task is gone, and the task with it: it is tried again, unless that has happened too often. */
-  onFailed(reason: string): void {
+  /**
+   * What ran the task is gone, and the task with it: it is tried again, unless that has happened too often. `innocent`: by
+   * no fault of the agent, so that it does not count.
+   */
+  onFailed(reason: string, innocent = false): void {
     const running = this.#running;
     if (running === undefined) return;
+    if (innocent && this.#cancels.length === 0) {
+      this.#putBack(running);
+      return;
+    }
     const { task } = running;
     const id = task.task;
     task.failures = (task.failures ?? 0) + 1;
@@ -225,14 +241,20 @@ export class AgentTasks {
       this.#queue.done(task);
     } else {
       this.#running = undefined;
-      if (running.tries === 0) this.#events.record({ task: id, ok: false, value: nothing, tries }, undefined);
+      if (running.tries === 0) this.#events.record({ task: id, ok: false, value: nothing, tries });
       this.#queue.putBack(task);
     }
   }
 
-  #end(task: QueuedTask, step: Step, change?: StateChange): void {
+  #putBack({ task, tries }: Running): void {
     this.#running = undefined;
-    const result = this.#events.record(step, change);
+    if (tries > 0) this.#events.record({ task: task.task, ok: false, value: nothing, tries: tries - 1 });
+    this.#queue.putBack(task);
+  }
+
+  #end(task: QueuedTask, step: Step, changes?: StepChanges): void {
+    this.#running = undefined;
+    const result = this.#events.record(step, changes);
     this.#await(task, result);
     this.#queue.done(task);
     const cancels = this.#cancels;
@@ -245,7 +267,7 @@ export class AgentTasks {
   #setAside(task: QueuedTask, tries: number, reason: string): void {
     const { key, priority, payload } = task;
     const aside = { payload, key, priority, tries, reason: reason.slice(0, limits.reasonLengthMax) };
-    const result = this.#events.record({ task: task.task, ok: false, value: nothing, aside }, undefined);
+    const result = this.#events.record({ task: task.task, ok: false, value: nothing, aside });
     this.#await(task, result);
     const text = `task ${task.task} of ${this.#agent} is set aside after ${tries} tries: ${aside.reason}`;
     reportLocally(this.#context, 'taskSetAside', text, { agent: this.#agent, task: task.task, tries, reason });
@@ -328,7 +350,7 @@ export class AgentTasks {
       return this.#events.confirm(() => done({ ok: false, error }));
     }
     const step = { task: id, ok: false, value: reasonBytes('it was cancelled'), cancelled: true };
-    const result = this.#events.record(step, undefined);
+    const result = this.#events.record(step);
     for (const task of waiting) this.#await(task, result);
     this.#afterStep(result.sequence, () => done({ ok: true, was: isAside ? 'setAside' : 'waiting' }));
     this.pump();

@@ -80,19 +80,8 @@ const appliers: Appliers = {
     if (command.name !== undefined && state.isNameTaken(command.name)) {
       return { ok: false, error: errors.agentExists({ agent: command.name }) };
     }
-    if (command.source !== undefined || command.container !== undefined) {
-      if (!state.types.has(command.agentType) && state.types.size >= limits.typesMax) {
-        return refuse('the cluster has its most agent types');
-      }
-      const { agentType: type, source = '' } = command;
-      const known = state.types.get(type);
-      // Agents of the type may live where the other runtime is not.
-      if (known !== undefined && !isSameRuntime(known, command)) return refuse(otherRuntime(known));
-      const defined = { type, source, ...runtimeOf(command), defined: index };
-      if (known === undefined || !isSameCode(known, defined)) state.types.set(type, defined);
-    } else if (!state.types.has(command.agentType)) {
-      return { ok: false, error: errors.typeUnknown({ type: command.agentType }) };
-    }
+    const refused = defineType(state, command, index);
+    if (refused !== undefined) return refused;
     const ids = command.name !== undefined ? [command.name] : freeNames(state, command.base, command.count);
     const capabilities = neededCapabilities(command.capabilities, state.types.get(command.agentType) ?? {});
     for (const id of ids) {
@@ -102,6 +91,7 @@ const appliers: Appliers = {
         strategy: command.strategy,
         capabilities,
         holdersWanted: command.holders,
+        ...(command.topics !== undefined && command.topics.length > 0 && { topics: command.topics }),
         created: index,
         placement: undefined,
         active: undefined,
@@ -224,6 +214,25 @@ function whyNot(
   const known = [...(present?.holders ?? []), ...(active?.holders ?? [])];
   const isNew = (holder: NodeId): boolean => !known.includes(holder);
   if (command.holders.some((holder) => state.isDraining(holder) && isNew(holder))) return 'a new holder is draining';
+  return undefined;
+}
+
+/** Takes up what the command says of its agents' type; returns why it cannot. */
+function defineType(state: ClusterState, command: CommandOf<'agentsCreate'>, index: number): Applied | undefined {
+  const { agentType: type } = command;
+  const known = state.types.get(type);
+  const isCode = command.source !== undefined || command.container !== undefined;
+  if (!isCode && known === undefined) return { ok: false, error: errors.typeUnknown({ type }) };
+  if (known === undefined && state.types.size >= limits.typesMax) return refuse('the cluster has its most agent types');
+  // Agents of the type may live where the other runtime is not.
+  if (known !== undefined && isCode && !isSameRuntime(known, command)) return refuse(otherRuntime(known));
+  const code = isCode || known === undefined ? { source: command.source ?? '', ...runtimeOf(command) } : known;
+  const isolation = command.isolation ?? known?.isolation;
+  const defined = { ...code, type, defined: index, ...(isolation !== undefined && { isolation }) };
+  const isThread = defined.interpreter === undefined && defined.container === undefined;
+  if (!isThread && isolation !== undefined) return refuse(`the type ${type} has no threads to share`);
+  if (known === undefined || !isSameCode(known, defined) || known.isolation !== isolation)
+    state.types.set(type, defined);
   return undefined;
 }
 

@@ -4,6 +4,7 @@ import type { Result } from './applied.ts';
 import { Audit } from './audit.ts';
 import type { ContainerSpec } from './container-spec.ts';
 import type { Drain } from './drain.ts';
+import type { Isolation } from './isolation.ts';
 import type { NodeId, Profile } from './message.ts';
 import { limits } from './settings.ts';
 
@@ -37,6 +38,8 @@ export interface AgentRecord {
   readonly strategy: string;
   readonly capabilities: string[];
   readonly holdersWanted: number;
+  /** What it wants to hear of; none where it is left out. */
+  readonly topics?: readonly string[];
   /** Log index of its creation. */
   readonly created: number;
   /** The latest decision; it answers tasks once `active` carries the same epoch. */
@@ -54,6 +57,8 @@ export interface TypeRecord {
   interpreter?: string;
   /** What is run in place of a source, which is empty then. */
   container?: ContainerSpec;
+  /** Whether its agents may share threads, if they run in threads; none: each has its own. */
+  isolation?: Isolation;
   /** Log index of its definition. */
   defined: number;
 }

@@ -4,6 +4,7 @@ import type { Decision } from '../../strategies/strategy.ts';
 import type { ContainerSpec } from './container-spec.ts';
 import type { DrainCommand } from './drain.ts';
 import { type ErrorBody, errors } from './errors.ts';
+import type { Isolation } from './isolation.ts';
 import { decodeKvCommand, encodeKvCommand, isKvCommand, type KvCommand } from './kv-command.ts';
 import type { NodeId, Profile } from './message.ts';
 import { fromBytes, fromJson, toBytes, toJson } from './text.ts';
@@ -27,6 +28,8 @@ export type Command = { atMs: number; by?: Serial } & (
       /** As the operation has it; older logs have none. */
       interpreter?: string | undefined;
       container?: ContainerSpec | undefined;
+      /** Likewise. */
+      isolation?: Isolation | undefined;
       /** The exact name of a single agent; without it names are `<base>-<n>`. */
       name: string | undefined;
       base: string;
@@ -34,6 +37,8 @@ export type Command = { atMs: number; by?: Serial } & (
       strategy: string;
       capabilities: string[];
       holders: number;
+      /** Older logs have none. */
+      topics?: string[] | undefined;
     }
   | {
       kind: 'agentPlace';

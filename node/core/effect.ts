@@ -1,4 +1,5 @@
 import type { ContainerSpec } from './container-spec.ts';
+import type { Isolation } from './isolation.ts';
 import type { Message, NodeId, Topic } from './message.ts';
 import type { Outcome } from './operation.ts';
 
@@ -44,6 +45,7 @@ export type Effect =
       source: string;
       interpreter?: string | undefined;
       container?: ContainerSpec | undefined;
+      isolation?: Isolation | undefined;
       state: Uint8Array | undefined;
     }
   | { type: 'stopAgent'; agent: string; epoch: number }

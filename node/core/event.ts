@@ -28,11 +28,24 @@ export type Event =
   /** The process was asked to end: hand over, say goodbye, then emit `exit`. */
   | { type: 'stop' }
   | { type: 'agentStarted'; agent: string; epoch: number; state: Uint8Array }
-  | { type: 'taskRan'; agent: string; epoch: number; task: string; ok: boolean; value: Uint8Array; state: StateUpdate }
+  | {
+      type: 'taskRan';
+      agent: string;
+      epoch: number;
+      task: string;
+      ok: boolean;
+      value: Uint8Array;
+      state: StateUpdate;
+      /** What it sends and the timers that it sets, as its code gave them: JSON, unchecked. */
+      outputs?: Uint8Array | undefined;
+    }
   /** What a running task has to tell before it is done, JSON. */
   | { type: 'taskProgress'; agent: string; epoch: number; task: string; value: Uint8Array }
-  /** The instance is gone: crash, hang, out of memory, or it could not start. */
-  | { type: 'agentFailed'; agent: string; epoch: number; reason: string };
+  /**
+   * The instance is gone: crash, hang, out of memory, or it could not start. `innocent`: another agent, with which it
+   * shared a thread, is to blame.
+   */
+  | { type: 'agentFailed'; agent: string; epoch: number; reason: string; innocent?: boolean };
 
 export type EventType = Event['type'];
 export type EventOf<T extends EventType> = Extract<Event, { type: T }>;

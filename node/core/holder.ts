@@ -4,7 +4,7 @@ import type { Checkpoint, MessageOf } from './message.ts';
 import { type HolderRecord, keys, writeHolder, writeResult } from './records.ts';
 import { type Restored, type RestoredHolder, stateOnDisk } from './restored.ts';
 import { ResultTable } from './result-table.ts';
-import { limits } from './settings.ts';
+import { replicatedBytesMax } from './settings.ts';
 import { StateBytes } from './state-bytes.ts';
 import { fits } from './state-change.ts';
 import { StoredState } from './stored-state.ts';
@@ -104,10 +104,10 @@ export class Holder {
 
   /** The state that a step leads to; undefined when its parts do not fit each other, or what is here. */
   #stateAfter(held: Held, { full, state, changes, checksum }: MessageOf<'replicate'>): StateBytes | undefined {
-    if (full && state.byteLength > limits.stateBytesMax) return undefined;
+    if (full && state.byteLength > replicatedBytesMax) return undefined;
     let after = full ? StateBytes.of(state, this.#context.settings.statePartBytes) : held.stored.state;
     for (const change of full ? [] : changes) {
-      if (!fits(change, after.length, limits.stateBytesMax)) return undefined;
+      if (!fits(change, after.length, replicatedBytesMax)) return undefined;
       after = after.splice(change);
     }
     return after.checksum === checksum ? after : undefined;

@@ -74,6 +74,8 @@ export class Hosting {
       source: type.source,
       interpreter: type.interpreter,
       container: type.container,
+      isolation: type.isolation,
+      created: agent.created,
       epoch: placement.epoch,
       holders: placement.holders,
       previousHolders: active?.holders,
@@ -120,16 +122,16 @@ export class Hosting {
     this.#in(agent, epoch)?.onStarted(state);
   }
 
-  onRan({ agent, epoch, task, ok, value, state }: EventOf<'taskRan'>): void {
-    this.#in(agent, epoch)?.onRan(task, ok, value, state);
+  onRan({ agent, epoch, task, ok, value, state, outputs }: EventOf<'taskRan'>): void {
+    this.#in(agent, epoch)?.onRan(task, ok, value, state, outputs);
   }
 
   onProgress({ agent, epoch, task, value }: EventOf<'taskProgress'>): void {
     this.#in(agent, epoch)?.onProgress(task, value);
   }
 
-  onFailed({ agent, epoch, reason }: EventOf<'agentFailed'>): void {
-    this.#in(agent, epoch)?.onFailed(reason);
+  onFailed({ agent, epoch, reason, innocent }: EventOf<'agentFailed'>): void {
+    this.#in(agent, epoch)?.onFailed(reason, innocent);
   }
 
   #in(agent: string, epoch: number): Instance | undefined {

@@ -1,13 +1,16 @@
-import { AgentState } from './agent-state.ts';
+import { type Address, noOutputs, readOutputs } from './agent-outputs.ts';
+import { AgentState, type StepChanges } from './agent-state.ts';
 import { AgentTasks, type Cancelled, type Step } from './agent-tasks.ts';
 import { type Context, reportLocally } from './context.ts';
 import type { Holder } from './holder.ts';
+import type { Isolation } from './isolation.ts';
+import { Mail } from './mail.ts';
+import { isEmpty, type Mailbox } from './mailbox.ts';
 import type { Checkpoint, MessageOf, NodeId, TaskResult } from './message.ts';
-import type { AgentTasksView } from './operation.ts';
+import type { AgentTasksView, Outcome, TaskOperation } from './operation.ts';
 import { majorityOf, Replication } from './replication.ts';
 import { limits } from './settings.ts';
-import type { StateBytes } from './state-bytes.ts';
-import type { StateChange, StateUpdate } from './state-change.ts';
+import type { StateUpdate } from './state-change.ts';
 import { type StateRead, StateReads } from './state-reads.ts';
 import type { QueuedTask } from './task-queue.ts';
 import { reasonBytes } from './text.ts';
@@ -17,6 +20,9 @@ export interface Assignment extends TypeRuntime {
   agent: string;
   agentType: string;
   source: string;
+  isolation?: Isolation | undefined;
+  /** Log index of the agent's creation. */
+  created: number;
   epoch: number;
   holders: NodeId[];
   /** Holders of the last active epoch, to be sealed; none for a new agent. */
@@ -30,6 +36,10 @@ export interface InstanceEvents {
   relinquish(agent: string, epoch: number, reason: string): void;
   answer(task: QueuedTask, answer: MessageOf<'taskAnswer'>): void;
   progress(task: QueuedTask, progress: MessageOf<'taskProgress'>): void;
+  /** The agents that an address means now. */
+  resolve(to: Address): string[];
+  /** Gives a task to another agent. */
+  ask(operation: TaskOperation, done: (outcome: Outcome<'task'>) => void): void;
   /** Without a majority in reach a fenced agent acknowledges nothing. */
   mayAcknowledge(): boolean;
 }
@@ -50,6 +60,7 @@ export class Instance {
   readonly #holder: Holder;
   readonly #events: InstanceEvents;
   readonly #tasks: AgentTasks;
+  readonly #mail: Mail;
   readonly #replication: Replication;
   readonly #reads: StateReads;
   readonly #sealed = new Map<NodeId, Checkpoint | undefined>();
@@ -76,11 +87,18 @@ export class Instance {
       isReady: () => this.#isReady(),
       run: ({ task, payload }) => context.out.push({ type: 'runTask', agent, epoch, task, payload }),
       cancel: ({ task }) => context.out.push({ type: 'cancelTask', agent, epoch, task }),
-      record: (step, change) => this.#record(step, change),
+      record: (step, changes) => this.#record(step, changes),
       durableSequence: () => this.#replication.durableSequence(),
       confirm: (done) => void this.read(done),
       answer: (task, answer) => events.answer(task, answer),
       progress: (task, number, value) => events.progress(task, { agent, task: task.task, number, value }),
+    });
+    this.#mail = new Mail(context, agent, assignment.created, {
+      resolve: (to) => events.resolve(to),
+      ask: (operation, done) => events.ask(operation, done),
+      submit: (task) => this.submit(task),
+      mailbox: () => this.#state.mailbox,
+      settle: () => void this.#record({ task: '', ok: true, value: new Uint8Array(0) }),
     });
     this.#replication = new Replication({
       context,
@@ -89,7 +107,7 @@ export class Instance {
       epoch,
       holders,
       source: {
-        newest: () => ({ sequence: this.#sequence, state: this.#state.now }),
+        newest: () => ({ sequence: this.#sequence, state: this.#state.all }),
         all: () => this.#tasks.results.all(),
         from: () => this.#tasks.resultsFrom,
         after: (sequence) => {
@@ -140,22 +158,28 @@ export class Instance {
     }
     this.#sequence = best.sequence;
     this.#tasks.restore(best.results);
-    this.#state.begin(best.state, best.sequence);
-    this.#startWorker(this.#state.now);
+    try {
+      this.#state.takeOver(best.state, best.sequence);
+    } catch (error) {
+      this.#giveUp(`what its holders kept cannot be read: ${String(error)}`);
+      return;
+    }
+    this.#startWorker(this.#state.own());
   }
 
-  #startWorker(from: StateBytes | undefined): void {
-    const { agent, agentType, epoch, source, interpreter, container } = this.assignment;
+  #startWorker(from: (() => Uint8Array) | undefined): void {
+    const { agent, agentType, epoch, source, interpreter, container, isolation } = this.assignment;
     if (this.#phase === 'sealing') this.#phase = 'starting';
     this.#workerReady = false;
-    const state = from?.bytes();
-    this.#context.out.push({ type: 'startAgent', agent, agentType, epoch, source, interpreter, container, state });
+    const state = from?.();
+    const runtime = { source, interpreter, container, isolation };
+    this.#context.out.push({ type: 'startAgent', agent, agentType, epoch, ...runtime, state });
   }
 
   onStarted(state: Uint8Array): void {
     this.#workerReady = true;
     if (this.#phase === 'starting') {
-      if (this.assignment.previousHolders === undefined) this.#state.begin(state, 0);
+      if (this.assignment.previousHolders === undefined) this.#state.begin(state);
       this.#phase = 'copying';
       this.#replication.pump();
     }
@@ -186,33 +210,43 @@ export class Instance {
     return this.#sequence - this.#replication.durableSequence() <= unacknowledgedMax;
   }
 
-  onRan(task: string, ok: boolean, value: Uint8Array, update: StateUpdate): void {
+  /** `outputs`: what the task leads to beside the state, as its code gave it. */
+  onRan(task: string, ok: boolean, value: Uint8Array, update: StateUpdate, outputs?: Uint8Array): void {
     if (!this.#tasks.isRunning(task)) return;
-    const change = this.#state.changeIn(update, ok);
-    if (change === 'wrong') {
+    const own = this.#state.changeIn(update, ok);
+    if (own === 'wrong') {
       this.#fail('its runner reported a change of another state');
       return;
     }
-    const problem = whatIsTooLarge(value, this.#state.lengthAfter(change));
-    if (problem !== undefined) {
+    const mailbox = this.#mailboxAfter(task, ok ? outputs : undefined);
+    const problem = typeof mailbox === 'string' ? mailbox : whatIsTooLarge(value, this.#state.lengthAfter(own));
+    if (problem !== undefined || typeof mailbox === 'string') {
       // The instance went on from a state that cannot be kept: it starts again from the last one that can.
       this.#workerReady = false;
-      this.#tasks.onRan(false, reasonBytes(problem));
+      this.#tasks.onRan(false, reasonBytes(problem ?? ''));
       this.#restart();
       return;
     }
     if (ok) this.#restarts = 0;
-    this.#tasks.onRan(ok, value, change);
+    this.#tasks.onRan(ok, value, { own, mailbox });
     this.#tasks.pump();
+  }
+
+  /** What is under way after the next step, by a task that is over; a text says what is wrong with what it gave. */
+  #mailboxAfter(task: string, outputs: Uint8Array | undefined): Mailbox | string {
+    const read = outputs === undefined ? noOutputs : readOutputs(outputs);
+    return typeof read === 'string' ? read : this.#mail.after(this.#sequence + 1, task, read);
   }
 
   onProgress(task: string, value: Uint8Array): void {
     if (value.byteLength <= limits.resultBytesMax) this.#tasks.onProgress(task, value);
   }
 
-  #record(step: Step, change: StateChange | undefined): TaskResult {
+  #record(step: Step, changes?: StepChanges): TaskResult {
+    const over = step.tries === undefined ? step.task : '';
+    const mailbox = changes?.mailbox ?? this.#mail.over(over);
     this.#sequence += 1;
-    if (change !== undefined) this.#state.apply(this.#sequence, change);
+    this.#state.apply(this.#sequence, { own: changes?.own, mailbox });
     const result = { ...step, sequence: this.#sequence, valueDropped: false };
     this.#tasks.results.add(result);
     this.#replication.pump();
@@ -238,6 +272,11 @@ export class Instance {
     }
     this.acknowledge();
     this.#tasks.pump();
+    this.#pumpMail();
+  }
+
+  #pumpMail(): void {
+    if (this.#phase === 'active' && !isEmpty(this.#state.mailbox)) this.#mail.pump(this.#replication.durableSequence());
   }
 
   /** Answers every task whose effect a majority of holders keeps, if acknowledging is allowed now. */
@@ -253,7 +292,7 @@ export class Instance {
   /** Reads the state as of now, once a majority of holders has confirmed that this epoch still stands. */
   read(done: (read: StateRead) => void): boolean {
     if (this.#phase !== 'active') return false;
-    return this.#reads.begin(this.#sequence, this.#state.now, done, this.onConfirmed);
+    return this.#reads.begin(this.#sequence, this.#state.own(), done, this.onConfirmed);
   }
 
   readonly onConfirmed = (from: NodeId, { epoch, round, standing }: MessageOf<'confirmed'>): void => {
@@ -270,15 +309,15 @@ export class Instance {
   // ---- failure and end ----
 
   /** The running instance is gone; the agent goes on from its last state, here, unless it keeps failing. */
-  onFailed(reason: string): void {
+  onFailed(reason: string, innocent = false): void {
     if (this.#phase === 'ended') return;
     const { agent, epoch } = this.assignment;
     reportLocally(this.#context, 'agentFailed', `${agent} failed: ${reason}`, { agent, epoch, reason });
     this.#workerReady = false;
-    this.#tasks.onFailed(reason);
-    this.#restarts += 1;
-    if (this.#restarts > restartsMax || this.#phase === 'starting') this.#giveUp(reason);
-    else this.#startWorker(this.#state.now);
+    this.#tasks.onFailed(reason, innocent);
+    if (!innocent) this.#restarts += 1;
+    if (!innocent && (this.#restarts > restartsMax || this.#phase === 'starting')) this.#giveUp(reason);
+    else this.#startWorker(this.#state.own());
   }
 
   /** The running instance is not what this node believes: it is ended, and goes on as after a crash. */
@@ -296,7 +335,7 @@ export class Instance {
   #restart(): void {
     const { agent, epoch } = this.assignment;
     this.#context.out.push({ type: 'stopAgent', agent, epoch });
-    this.#startWorker(this.#state.now);
+    this.#startWorker(this.#state.own());
   }
 
   /** A holder is sealed at a higher epoch: another host takes over. Nothing more is acknowledged. */
@@ -314,11 +353,13 @@ export class Instance {
     const { agent, epoch } = this.assignment;
     this.#context.out.push({ type: 'stopAgent', agent, epoch });
     this.#reads.clear();
+    this.#mail.end();
     return this.#tasks.end();
   }
 
   tick(): void {
     const { nowMs, settings } = this.#context;
+    this.#pumpMail();
     if (this.#phase === 'ended' || nowMs < this.#retryMs) return;
     this.#retryMs = nowMs + settings.holderRetryMs;
     if (this.#phase === 'sealing') this.#seal();

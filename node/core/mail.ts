@@ -1,7 +1,7 @@
 import type { AgentOutputs, Sending, TimerSetting } from './agent-outputs.ts';
 import type { Context } from './context.ts';
 import type { ErrorBody, ErrorCode } from './errors.ts';
-import { emptyMailbox, encodeMailbox, type Letter, type Mailbox, type Timer, whyTooMuch } from './mailbox.ts';
+import { emptyMailbox, encodeMailbox, isEmpty, type Letter, type Mailbox, type Timer, whyTooMuch } from './mailbox.ts';
 import type { Outcome, TaskOperation } from './operation.ts';
 import { limits } from './settings.ts';
 import type { QueuedTask } from './task-queue.ts';
@@ -68,16 +68,27 @@ export class Mail {
    * says why there cannot be that much under way.
    */
   after(sequence: number, over: string, outputs: AgentOutputs): Mailbox | string {
-    const before = this.#events.mailbox();
-    const letters = before.letters.filter((letter) => !this.#isSettledBy(letter, over));
-    let timers = before.timers.flatMap((timer) => (timer.id === over ? this.#nextOf(timer) : [timer]));
+    const left = this.over(over);
+    if (outputs.send.length === 0 && outputs.timers.length === 0) return left;
+    const letters = [...left.letters];
+    let timers = [...left.timers];
     for (const [i, setting] of outputs.timers.entries()) timers = this.#set(timers, setting, `${sequence}-${i}`);
     for (const [i, sending] of outputs.send.entries()) letters.push(...this.#lettersOf(sending, sequence, i));
-    const same = letters.length === before.letters.length && timers.every((timer, i) => timer === before.timers[i]);
-    if (same && timers.length === before.timers.length && outputs.send.length === 0) return before;
     const after = letters.length === 0 && timers.length === 0 ? emptyMailbox : { letters, timers };
-    if (outputs.send.length === 0 && outputs.timers.length === 0) return after;
     return whyTooMuch(after, encodeMailbox(after).byteLength) ?? after;
+  }
+
+  /** The mailbox after a step in which a task ended, or none, and that led to nothing else. */
+  over(task: string): Mailbox {
+    const before = this.#events.mailbox();
+    if (isEmpty(before)) return before;
+    const letters = before.letters.filter((letter) => !this.#isSettledBy(letter, task));
+    const isFired = before.timers.some(({ id }) => id === task);
+    const timers = isFired
+      ? before.timers.flatMap((timer) => (timer.id === task ? this.#nextOf(timer) : [timer]))
+      : before.timers;
+    if (!isFired && letters.length === before.letters.length) return before;
+    return letters.length === 0 && timers.length === 0 ? emptyMailbox : { letters, timers };
   }
 
   /** One whose answer nobody wants is settled by any step; else by the step of the task that brought the answer. */
@@ -90,8 +101,8 @@ export class Mail {
     if (everyMs === undefined) return [];
     // Those that were missed are left out: an agent that was away does not get them all at once.
     const times = Math.max(1, Math.ceil((this.#context.wallMs - atMs) / everyMs));
-    const [base, count = '0'] = id.split('+');
-    return [{ ...timer, atMs: atMs + times * everyMs, id: `${base}+${Number(count) + 1}`.replaceAll('+', '.') }];
+    const [base, count = '0'] = id.split('.');
+    return [{ ...timer, atMs: atMs + times * everyMs, id: `${base}.${Number(count) + 1}` }];
   }
 
   #set(timers: Timer[], setting: TimerSetting, place: string): Timer[] {
@@ -102,7 +113,11 @@ export class Mail {
     return [...others, { name, id, atMs, ...(everyMs !== undefined && { everyMs }), task }];
   }
 
-  #lettersOf({ to, task, priority = taskPriorityDefault, key, reply }: Sending, sequence: number, place: number): Letter[] {
+  #lettersOf(
+    { to, task, priority = taskPriorityDefault, key, reply }: Sending,
+    sequence: number,
+    place: number,
+  ): Letter[] {
     const found = this.#events.resolve(to);
     // To nobody is answered, too.
     const targets = found.length === 0 && reply !== undefined ? [''] : found;
@@ -178,6 +193,9 @@ const replyIdOf = (id: string): string => `${id}-r`;
 
 function replyOf(outcome: Outcome<'task'>): object {
   if (!outcome.ok) return { ok: false, error: { code: outcome.error.code, message: outcome.error.message } };
-  const { value } = outcome.result as { value: Uint8Array };
-  return { ok: true, result: JSON.parse(fromBytes(value)) as unknown };
+  try {
+    return { ok: true, result: JSON.parse(fromBytes(outcome.result.value)) as unknown };
+  } catch {
+    return { ok: false, error: { code: 'internal', message: 'Its result is not JSON. It was done.' } };
+  }
 }

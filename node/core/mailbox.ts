@@ -48,7 +48,8 @@ export function encodeMailbox(mailbox: Mailbox): Uint8Array {
 
 /** Where a state's mailbox begins, and what is in it. Throws when its end is none. */
 export function decodeMailbox(state: Uint8Array): { length: number; mailbox: Mailbox } {
-  const bytes = state.byteLength < 4 ? -1 : new DataView(state.buffer, state.byteOffset).getUint32(state.byteLength - 4);
+  const bytes =
+    state.byteLength < 4 ? -1 : new DataView(state.buffer, state.byteOffset).getUint32(state.byteLength - 4);
   const length = state.byteLength - 4 - bytes;
   if (bytes < 0 || length < 0) throw new Error('a state without a mailbox at its end');
   const text = fromBytes(state.subarray(length, length + bytes));

@@ -134,6 +134,14 @@ export class Membership {
   // ---- leaving ----
 
   /** It was asked to stop, and that was not undone. */
+  /** Why this node cannot serve users; undefined when it can. */
+  whyNotReady(): string | undefined {
+    if (this.#cluster() === '') return 'it has not met a cluster yet';
+    if (!this.isMember()) return 'the cluster has not admitted it yet';
+    if (this.isLeaving) return 'it was asked to stop';
+    return this.#decisions.hearsQuorum() ? undefined : 'it hears no leader with a majority';
+  }
+
   get isLeaving(): boolean {
     return this.#leavingSinceMs !== undefined;
   }

@@ -1,4 +1,5 @@
 import { isRaftMessage, type RaftMessageType } from '../../consensus/message.ts';
+import { Addressing } from './addressing.ts';
 import type { Applied } from './applied.ts';
 import { changesMembers } from './apply.ts';
 import { joinsIn } from './command.ts';
@@ -19,7 +20,7 @@ import { Manager } from './manager.ts';
 import { Membership } from './membership.ts';
 import type { Message, MessageOf, MessageType, NodeId } from './message.ts';
 import type { Instant, NodeInit } from './node-init.ts';
-import type { LeaderView } from './operation.ts';
+import type { LeaderView, Outcome } from './operation.ts';
 import { whatIsWrong } from './operation-check.ts';
 import { Operator } from './operator.ts';
 import { Outbox } from './outbox.ts';
@@ -53,6 +54,7 @@ export class Node {
   readonly #decisions: Decisions;
   readonly #detector: Detector;
   readonly #loads: LoadBoard;
+  readonly #addressing: Addressing;
   readonly #fitness: Fitness;
   readonly #holder: Holder;
   readonly #hosting: Hosting;
@@ -93,6 +95,7 @@ export class Node {
     const { state } = this.#decisions;
     this.#detector = new Detector(context, this.#peers, { accusationsChanged: () => this.#manager.touch() });
     this.#loads = new LoadBoard(context);
+    this.#addressing = new Addressing(context, state, this.#loads);
     this.#fitness = new Fitness(context, this.#decisions, this.#loads, this.#peers);
     this.#holder = new Holder(context, restored, (agent, epoch) => state.isOver(agent, epoch));
     this.#manager = new Manager(context, this.#decisions, this.#detector, this.#loads, this.#holder);
@@ -104,6 +107,8 @@ export class Node {
       answer: ({ origin }, body) => this.#sayTo(origin, { type: 'taskAnswer', body }),
       progress: ({ origin }, body) => this.#sayTo(origin, { type: 'taskProgress', body }),
       mayAcknowledge: () => this.#decisions.hearsQuorum(),
+      resolve: (to) => this.#addressing.resolve(to),
+      ask: (operation, done) => this.#requests.ask(operation, done as (outcome: Outcome) => void),
     });
     this.#tasks = new Tasks(context, state, this.#peers, {
       submitHere: (ask) => this.#submit(context.self, ask),
@@ -140,11 +145,8 @@ export class Node {
 
   /** Whether this node can serve users, and if not, why. */
   readiness(): { ready: boolean; reason: string } {
-    if (this.#cluster === '') return { ready: false, reason: 'it has not met a cluster yet' };
-    if (!this.#membership.isMember()) return { ready: false, reason: 'the cluster has not admitted it yet' };
-    if (this.#membership.isLeaving) return { ready: false, reason: 'it was asked to stop' };
-    if (!this.#decisions.hearsQuorum()) return { ready: false, reason: 'it hears no leader with a majority' };
-    return { ready: true, reason: '' };
+    const reason = this.#membership.whyNotReady() ?? '';
+    return { ready: reason === '', reason };
   }
 
   leader(): LeaderView | undefined {
@@ -339,6 +341,7 @@ export class Node {
     // No decision of the manager depends on keys and values.
     if (applied.kind === kvChanged) return;
     this.#manager.touch();
+    if (applied.kind === 'agentsCreated' || applied.kind === 'agentDeleted') this.#addressing.forget();
     if (changesMembers(applied.kind)) this.#membership.onMembersChanged(this.#detector, this.#loads);
     if (applied.kind === 'memberJoined') this.#detector.pardon(String(applied.details.node));
     if (applied.kind === 'memberDead') this.#membership.onDead(String(applied.details.node));
@@ -357,6 +360,7 @@ export class Node {
       index: state.index,
     });
     this.#manager.touch();
+    this.#addressing.forget();
     this.#membership.onMembersChanged(this.#detector, this.#loads);
     for (const { node, membership } of state.members.values()) if (membership === 'dead') this.#membership.onDead(node);
     for (const agent of new Set([...state.agents.keys(), ...this.#hosting.agents()])) {

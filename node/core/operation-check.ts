@@ -1,4 +1,5 @@
 import { whatIsWrongWithContainer } from './container-spec.ts';
+import { type Isolation, isolations } from './isolation.ts';
 import { type Consistency, consistencies, type Operation, type OperationType } from './operation.ts';
 import { decodeOperation } from './operation-codec.ts';
 import { limits } from './settings.ts';
@@ -11,12 +12,15 @@ export const idPattern = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/;
 const isId = (value: unknown): boolean => typeof value === 'string' && idPattern.test(value);
 /** Never a path: each node's operator says which file stands behind a name. */
 const isInterpreter = (value: unknown): boolean => typeof value === 'string' && interpreterPattern.test(value);
+const isIsolation = (value: unknown): boolean => isolations.includes(value as Isolation);
 const isText = (value: unknown, lengthMax: number): boolean => typeof value === 'string' && value.length <= lengthMax;
 const isCount = (value: unknown, max: number): boolean =>
   Number.isInteger(value) && Number(value) >= 1 && Number(value) <= max;
 const isPriority = (value: unknown): boolean =>
   Number.isInteger(value) && Number(value) >= 0 && Number(value) <= limits.taskPriorityMax;
 const isFlag = (value: unknown): boolean => value === undefined || typeof value === 'boolean';
+const isTopics = (value: unknown): boolean =>
+  Array.isArray(value) && value.length <= limits.topicsOfAgentMax && value.every(isId);
 const isTtl = (value: unknown): boolean => isCount(value, limits.taskTtlMsMax);
 
 const kvKeyPattern = /^[A-Za-z0-9_][A-Za-z0-9._:-]*(?:\/[A-Za-z0-9_][A-Za-z0-9._:-]*)*$/;
@@ -65,10 +69,14 @@ const checks: { [T in OperationType]: (fields: Fields) => string | undefined } =
     }
     const container = whatIsWrongWithRun(f);
     if (container !== undefined) return container;
+    if (f.isolation !== undefined && !(isIsolation(f.isolation) && f.interpreter === undefined)) {
+      return `isolation: ${isolations.join(' or ')}, of a module for worker threads`;
+    }
     if (f.name !== undefined && !isId(f.name)) return 'name';
     if (!isCount(f.count, limits.deployCountMax)) return `count: 1 to ${limits.deployCountMax}`;
     if (!isText(f.strategy, 128)) return 'strategy';
     if (!isCount(f.holders, limits.holdersMax)) return `holders: 1 to ${limits.holdersMax}`;
+    if (f.topics !== undefined && !isTopics(f.topics)) return `topics: at most ${limits.topicsOfAgentMax} names`;
     const listed = Array.isArray(f.capabilities) && f.capabilities.length <= 64;
     return listed && (f.capabilities as unknown[]).every((c) => isText(c, 128))
       ? undefined

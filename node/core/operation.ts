@@ -2,6 +2,7 @@ import type { Decision } from '../../strategies/strategy.ts';
 import type { ContainerSpec } from './container-spec.ts';
 import type { DrainView } from './drain.ts';
 import type { ErrorBody } from './errors.ts';
+import type { Isolation } from './isolation.ts';
 import type { NodeId } from './message.ts';
 
 /**
@@ -27,6 +28,8 @@ export type Operation =
       interpreter?: string;
       /** The type is run as containers; there is no `source` then. */
       container?: ContainerSpec;
+      /** Whether the type's agents may share threads; as it was when omitted, and `agent` for a new type. */
+      isolation?: Isolation;
       /** Names: `name` alone for one agent, else `name-1`, `name-2`, …; the type's name when omitted. */
       name?: string;
       count: number;
@@ -34,6 +37,8 @@ export type Operation =
       capabilities: string[];
       /** Nodes that keep the state, 1 to 5. */
       holders: number;
+      /** Tasks that are sent to one of these topics come to each of the agents. */
+      topics?: string[];
     }
   | { type: 'delete'; agent: string }
   | { type: 'migrate'; agent: string; target: NodeId }
@@ -122,6 +127,7 @@ export interface AgentView {
   epoch: number;
   holders: NodeId[];
   holdersWanted: number;
+  topics: readonly string[];
   capabilities: string[];
   /** Why it is where it is, or why it is nowhere. */
   decision: Decision | undefined;

@@ -85,7 +85,9 @@ export class Operator {
     };
     const refused = this.#whyNotDeploy(operation);
     if (refused !== undefined) return this.#conclude(refused, by, onResult);
-    const { agentType, source, interpreter, container, name, count, strategy, capabilities, holders } = operation;
+    const { topics } = operation;
+    const { agentType, source, interpreter, container, isolation, name, count, strategy, capabilities, holders } =
+      operation;
     const draft = {
       kind: 'agentsCreate' as const,
       by,
@@ -94,12 +96,14 @@ export class Operator {
       source,
       interpreter,
       container,
+      isolation,
       name: count === 1 ? name : undefined,
       base: name ?? agentType,
       count,
       strategy,
       capabilities,
       holders,
+      topics,
     };
     this.#decisions.propose(draft, onResult);
   }

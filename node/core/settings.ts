@@ -163,3 +163,6 @@ export const limits = {
   /** Keys in one answer. */
   kvListMax: 1_000,
 } as const;
+
+/** Of what holders keep as an agent's state: its own, its mailbox, and the mailbox's length. */
+export const replicatedBytesMax = limits.stateBytesMax + limits.mailboxBytesMax + 4;

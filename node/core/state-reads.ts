@@ -2,7 +2,6 @@ import type { Context } from './context.ts';
 import type { Holder } from './holder.ts';
 import type { MessageOf, NodeId } from './message.ts';
 import { majorityOf } from './replication.ts';
-import type { StateBytes } from './state-bytes.ts';
 
 /** An agent's state as of a moment. */
 export interface StateRead {
@@ -13,7 +12,7 @@ export interface StateRead {
 
 interface Read {
   round: number;
-  answer: Omit<StateRead, 'state'> & { state: StateBytes };
+  answer: Omit<StateRead, 'state'> & { state: () => Uint8Array };
   confirmed: Set<NodeId>;
   done: (read: StateRead) => void;
 }
@@ -42,7 +41,7 @@ export class StateReads {
   }
 
   /** Begins a read of the state as it is now; false when too many are under way. */
-  begin(sequence: number, state: StateBytes, done: Read['done'], onConfirmed: Confirmed): boolean {
+  begin(sequence: number, state: () => Uint8Array, done: Read['done'], onConfirmed: Confirmed): boolean {
     if (this.#reads.length >= readsMax) return false;
     this.#round += 1;
     const answer = { epoch: this.#epoch, sequence, state };
@@ -77,7 +76,7 @@ export class StateReads {
     const ready = this.#reads.filter(isReady);
     if (ready.length === 0) return;
     this.#reads = this.#reads.filter((read) => !ready.includes(read));
-    for (const { answer, done } of ready) done({ ...answer, state: answer.state.bytes() });
+    for (const { answer, done } of ready) done({ ...answer, state: answer.state() });
   }
 
   clear(): void {

@@ -33,9 +33,22 @@ const encoded = new WeakMap<AgentRecord, Uint8Array>();
 function encodeAgent(agent: AgentRecord): Uint8Array {
   const known = encoded.get(agent);
   if (known !== undefined) return known;
-  const { id, type, strategy, capabilities, holdersWanted, created, placement, active, reason, decision } = agent;
+  const { id, type, strategy, capabilities, holdersWanted, topics, created, placement, active, reason, decision } =
+    agent;
   // In this order, whatever way the record came about: equal states have equal bytes.
-  const fields = { id, type, strategy, capabilities, holdersWanted, created, placement, active, reason, decision };
+  const fields = {
+    id,
+    type,
+    strategy,
+    capabilities,
+    holdersWanted,
+    topics,
+    created,
+    placement,
+    active,
+    reason,
+    decision,
+  };
   const bytes = toBytes(JSON.stringify(fields));
   encoded.set(agent, bytes);
   return bytes;

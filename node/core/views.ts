@@ -135,6 +135,7 @@ function agentView(state: ClusterState, agent: AgentRecord): AgentView {
     epoch: placement?.epoch ?? 0,
     holders: placement?.holders ?? [],
     holdersWanted: agent.holdersWanted,
+    topics: agent.topics ?? [],
     capabilities: agent.capabilities,
     decision: agent.decision,
     reason: agent.reason,

@@ -31,7 +31,20 @@ export class AgentThreads {
       spare.ref();
       return spare;
     }
-    return this.#create();
+    return this.create(this.#limits.heapMbMax);
+  }
+
+  /** A new thread with a heap of its own size. Throws what the system throws when it has no more threads. */
+  create(heapMbMax: number): Worker {
+    // No environment, no arguments: nothing of the node's secrets reaches an agent by accident.
+    return new Worker(this.#workerUrl, {
+      env: {},
+      argv: [],
+      execArgv: [],
+      stdout: true,
+      stderr: true,
+      resourceLimits: { maxOldGenerationSizeMb: heapMbMax },
+    });
   }
 
   /** Fills the reserve, one after the other: agents that start at the same time need the processor more. */
@@ -39,7 +52,7 @@ export class AgentThreads {
     if (this.#ended || this.#spares.size >= this.#limits.sparesMax) return;
     let spare: Worker;
     try {
-      spare = this.#create();
+      spare = this.create(this.#limits.heapMbMax);
     } catch {
       // Without a reserve the next start is slower, no more.
       return;
@@ -67,17 +80,5 @@ export class AgentThreads {
     for (const spare of this.#spares) this.end(spare);
     this.#spares.clear();
     await Promise.all(this.#ending);
-  }
-
-  #create(): Worker {
-    // No environment, no arguments: nothing of the node's secrets reaches an agent by accident.
-    return new Worker(this.#workerUrl, {
-      env: {},
-      argv: [],
-      execArgv: [],
-      stdout: true,
-      stderr: true,
-      resourceLimits: { maxOldGenerationSizeMb: this.#limits.heapMbMax },
-    });
   }
 }

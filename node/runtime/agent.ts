@@ -1,3 +1,5 @@
+import type { Sending, TimerSetting } from '../core/agent-outputs.ts';
+
 /** What an agent is told about itself. `epoch` is its fencing token: pass it on to outside systems. */
 export interface AgentContext {
   agent: string;
@@ -5,10 +7,25 @@ export interface AgentContext {
   epoch: number;
 }
 
+/** What `handle` is told beside its task. */
+export interface TaskContext extends AgentContext {
+  /** Aborted when whoever gave the task wants it no more. To go on is allowed: the task ends as it always does. */
+  readonly signal: AbortSignal;
+  /**
+   * Tells whoever waits for the task something before it is done: JSON of at most 64 KiB, at most 100 times a second;
+   * what is more is dropped, and so is everything after the task's end. Throws a `TypeError` for anything else.
+   */
+  progress(value: unknown): void;
+}
+
 /** What `handle` gives back: the state to go on from, and what the sender of the task is told (JSON). */
 export interface Handled<State, Result> {
   state: State;
   result: Result;
+  /** Tasks for other agents. They leave once this step cannot be lost, and each takes effect once. */
+  send?: Sending[];
+  /** Tasks for this agent at other times. They outlive hosts. */
+  timers?: TimerSetting[];
 }
 
 /**
@@ -22,7 +39,7 @@ export interface AgentModule<State, Task = unknown, Result = unknown> {
    * Takes one task; the next one waits until this one is done. It may change `state` in place or return a new one. A
    * throw refuses the task: its message goes to the sender, and the agent goes on from the state before it.
    */
-  handle(state: State, task: Task, context: AgentContext): Handled<State, Result> | Promise<Handled<State, Result>>;
+  handle(state: State, task: Task, context: TaskContext): Handled<State, Result> | Promise<Handled<State, Result>>;
   /** The state as bytes, to be kept by the holders. Called after every task; must be matched by `restore`. */
   checkpoint?(state: State): Uint8Array;
   /** The reverse of `checkpoint`: on another node, after a failure, and when a task was refused. */

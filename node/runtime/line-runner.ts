@@ -8,6 +8,7 @@ import {
   type Progress,
   pingLine,
   readDescription,
+  readOutputs,
   readResult,
   readSaid,
   readState,
@@ -262,7 +263,7 @@ export class LineRunner<C extends LineChannel> implements Runner {
       const state = answer.ok ? readState(instance.form, answer.result) : undefined;
       if (answer.ok && state !== undefined) {
         instance.state = state;
-        this.#finish(instance, true, readResult(answer.result));
+        this.#finish(instance, true, readResult(answer.result), readOutputs(answer.result));
         return;
       }
       // The task may have changed half of the state before it was refused.
@@ -288,13 +289,13 @@ export class LineRunner<C extends LineChannel> implements Runner {
     }
   }
 
-  #finish(instance: Instance<C>, ok: boolean, value: Uint8Array): void {
+  #finish(instance: Instance<C>, ok: boolean, value: Uint8Array, outputs?: Uint8Array): void {
     const { agent, epoch, running, state } = instance;
     if (!this.#instances.has(instance) || running === undefined || state === undefined) return;
     clearTimeout(instance.timer);
     instance.running = undefined;
     instance.restMs = 0;
-    this.#init.events.ran(agent, epoch, running, ok, value, state);
+    this.#init.events.ran(agent, epoch, running, ok, value, state, outputs);
     this.#runNext(instance);
   }
 

@@ -60,10 +60,11 @@ export class LiveHost {
     this.#init = init;
     this.#runner = init.createRunner({
       started: (agent, epoch, state) => this.dispatch({ type: 'agentStarted', agent, epoch, state }),
-      ran: (agent, epoch, task, ok, value, state) =>
-        this.#gather({ type: 'taskRan', agent, epoch, task, ok, value, state }),
+      ran: (agent, epoch, task, ok, value, state, outputs) =>
+        this.#gather({ type: 'taskRan', agent, epoch, task, ok, value, state, outputs }),
       progress: (agent, epoch, task, value) => this.#gather({ type: 'taskProgress', agent, epoch, task, value }),
-      failed: (agent, epoch, reason) => this.dispatch({ type: 'agentFailed', agent, epoch, reason }),
+      failed: (agent, epoch, reason, innocent) =>
+        this.dispatch({ type: 'agentFailed', agent, epoch, reason, innocent }),
     });
   }
 

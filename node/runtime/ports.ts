@@ -1,5 +1,6 @@
 import type { ContainerSpec } from '../core/container-spec.ts';
 import type { Write } from '../core/effect.ts';
+import type { Isolation } from '../core/isolation.ts';
 import type { NodeId, Topic } from '../core/message.ts';
 import type { StateUpdate } from '../core/state-change.ts';
 
@@ -40,10 +41,20 @@ export interface RunnerEvents {
   /** `state`: checkpoint of the instance as started. */
   started(agent: string, epoch: number, state: Uint8Array): void;
   /** `state`: all of the checkpoint after the task, what it changed in the one before, or nothing where that was nothing. */
-  ran(agent: string, epoch: number, task: string, ok: boolean, value: Uint8Array, state: StateUpdate): void;
+  ran(
+    agent: string,
+    epoch: number,
+    task: string,
+    ok: boolean,
+    value: Uint8Array,
+    state: StateUpdate,
+    /** What it sends and the timers that it sets: JSON, unchecked. */
+    outputs?: Uint8Array,
+  ): void;
   /** `value`: what the running task has to tell before it is done, JSON. */
   progress(agent: string, epoch: number, task: string, value: Uint8Array): void;
-  failed(agent: string, epoch: number, reason: string): void;
+  /** `innocent`: it ended because of another agent with which it shared a thread, and its own code did nothing wrong. */
+  failed(agent: string, epoch: number, reason: string, innocent: boolean): void;
 }
 
 /** Runs agent instances, each apart from the node. One task at a time per instance; answers come as events. */
@@ -57,6 +68,8 @@ export interface Runner {
     interpreter?: string | undefined;
     /** Runs in place of a source. */
     container?: ContainerSpec | undefined;
+    /** Whether a module may share a thread with others of its type; none: it has its own. */
+    isolation?: Isolation | undefined;
     state: Uint8Array | undefined;
   }): void;
   run(agent: string, epoch: number, task: string, payload: Uint8Array): void;

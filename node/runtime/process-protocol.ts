@@ -96,3 +96,10 @@ export function readState(form: StateForm, result: unknown): Uint8Array | undefi
 export function readResult(result: unknown): Uint8Array {
   return jsonBytes((isObject(result) ? result['result'] : undefined) ?? null);
 }
+
+/** What an answer to `handle` sends and the timers that it sets, unchecked; undefined where there is neither. */
+export function readOutputs(result: unknown): Uint8Array | undefined {
+  if (!isObject(result) || (result['send'] === undefined && result['timers'] === undefined)) return undefined;
+  const { send, timers } = result;
+  return jsonBytes({ ...(send !== undefined && { send }), ...(timers !== undefined && { timers }) });
+}

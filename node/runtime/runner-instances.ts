@@ -47,6 +47,10 @@ export class RunnerInstances<I extends RunnerInstance> {
     return this.#byKey.get(keyOf(instance.agent, instance.epoch)) === instance;
   }
 
+  get(agent: string, epoch: number): I | undefined {
+    return this.#byKey.get(keyOf(agent, epoch));
+  }
+
   add(instance: I): void {
     this.#byKey.set(keyOf(instance.agent, instance.epoch), instance);
   }
@@ -87,10 +91,10 @@ export class RunnerInstances<I extends RunnerInstance> {
     setImmediate(() => this.fail(instance, reason));
   }
 
-  fail(instance: I, reason: string): void {
+  fail(instance: I, reason: string, innocent = false): void {
     if (!this.has(instance)) return;
     this.#end(instance, 'failed');
-    this.#init.failed(instance.agent, instance.epoch, reason.slice(0, reasonLengthMax));
+    this.#init.failed(instance.agent, instance.epoch, reason.slice(0, reasonLengthMax), innocent);
   }
 
   stop(agent: string, epoch: number): void {

@@ -1,32 +1,31 @@
-import type { Worker } from 'node:worker_threads';
-import type { StateChange } from '../core/state-change.ts';
-import { AgentThreads, type AgentThreadsLimits } from './agent-threads.ts';
+import { AgentThread, type AgentThreadLimits, type Seat, type SeatEvents } from './agent-thread.ts';
+import { AgentThreads } from './agent-threads.ts';
 import { ModuleFiles } from './module-files.ts';
 import type { Runner, RunnerEvents } from './ports.ts';
-import { PrintedLines } from './printed-lines.ts';
 import { newInstance, type RunnerInstance, RunnerInstances } from './runner-instances.ts';
-import type { FromWorker, ToWorker } from './worker.ts';
+import { thrownText } from './thrown-text.ts';
 
-export interface WorkerLimits extends AgentThreadsLimits {
-  /** What a thread holds outside its heap, in buffers. Measured now and then: a fast grower exceeds it for a moment. */
-  externalMbMax: number;
-  startTimeoutMs: number;
-  taskTimeoutMs: number;
+export interface WorkerLimits extends AgentThreadLimits {
+  /** Agents that share a thread, where their type lets them. */
+  seatsMax: number;
+  /** Heap, and buffers, of a thread that agents share. */
+  sharedMbMax: number;
+  /** Threads that have booted and wait for an agent that wants one of its own. */
+  sparesMax: number;
   /** Tasks that wait at one instance. */
   tasksWaitingMax: number;
   /** Module files that are kept. */
   modulesMax: number;
-  /** Characters of a line that an agent prints. */
-  lineLengthMax: number;
-  /** Lines that an agent prints within a second, on each of its two streams. */
-  linesPerSMax: number;
 }
 
 export const defaultWorkerLimits: WorkerLimits = {
   heapMbMax: 128,
   externalMbMax: 128,
+  seatsMax: 128,
+  sharedMbMax: 512,
   startTimeoutMs: 15_000,
   taskTimeoutMs: 30_000,
+  taskCpuMsMax: 20_000,
   tasksWaitingMax: 256,
   sparesMax: 2,
   modulesMax: 512,
@@ -46,15 +45,15 @@ export interface WorkerRunnerInit {
 }
 
 interface Instance extends RunnerInstance {
-  /** None when it could not be made; the instance is about to fail then. */
-  worker: Worker | undefined;
-  measuring: boolean;
+  /** None when it could not be had; the instance is about to fail then. */
+  place: { thread: AgentThread; seat: Seat } | undefined;
 }
 
-const memoryIntervalMs = 250;
-/** An instance at rest is measured only every so many times. */
-const memoryRestTurns = 8;
-const mb = 1024 * 1024;
+const measureIntervalMs = 250;
+/** A thread at rest is measured only every so many times. */
+const measureRestTurns = 8;
+/** Agents that broke a shared thread and are kept apart since. */
+const apartMax = 1_000;
 
 /** Makes a runner of `worker` agents. Throws what the file system throws when the directory cannot be made. */
 export function createWorkerRunner(init: WorkerRunnerInit): Runner {
@@ -62,8 +61,9 @@ export function createWorkerRunner(init: WorkerRunnerInit): Runner {
 }
 
 /**
- * Runs each agent in a thread of its own: a crash, a hang or a memory blow-up ends that thread and nothing else. A
- * thread keeps agents apart by accident, not by force: their code runs with the rights of the node's process.
+ * Runs each agent in a thread of its own, or those of one type together in few: a crash, a hang or a memory blow-up ends
+ * that thread and nothing else. A thread keeps agents apart by accident, not by force: their code runs with the rights of
+ * the node's process.
  */
 class WorkerRunner implements Runner {
   readonly #init: WorkerRunnerInit;
@@ -71,8 +71,13 @@ class WorkerRunner implements Runner {
   readonly #modules: ModuleFiles;
   readonly #instances: RunnerInstances<Instance>;
   readonly #threads: AgentThreads;
-  #memoryTimer: NodeJS.Timeout | undefined;
-  #memoryTurn = 0;
+  readonly #running = new Set<AgentThread>();
+  /** Threads that agents share, by what these have in common. */
+  readonly #shared = new Map<string, Set<AgentThread>>();
+  /** Agents that broke a thread which they shared: from then on each has one of its own, whatever its type says. */
+  readonly #apart = new Set<string>();
+  #measureTimer: NodeJS.Timeout | undefined;
+  #measureTurn = 0;
   #stopped = false;
 
   constructor(init: WorkerRunnerInit) {
@@ -82,28 +87,29 @@ class WorkerRunner implements Runner {
     this.#threads = new AgentThreads(init.workerUrl, this.#limits);
     this.#instances = new RunnerInstances({
       tasksWaitingMax: this.#limits.tasksWaitingMax,
-      release: ({ worker }) => worker && this.#threads.end(worker),
+      release: ({ place }) => place?.thread.leave(place.seat),
       failed: init.events.failed,
     });
   }
 
-  start({ agent, agentType, epoch, source, state }: Parameters<Runner['start']>[0]): void {
+  start({ agent, agentType, epoch, source, isolation, state }: Parameters<Runner['start']>[0]): void {
     if (this.#stopped) return;
     this.stop(agent, epoch);
-    const instance: Instance = { ...newInstance(agent, epoch), worker: undefined, measuring: false };
+    const instance: Instance = { ...newInstance(agent, epoch), place: undefined };
     this.#instances.add(instance);
     try {
       const moduleUrl = this.#modules.urlOf(source);
-      instance.worker = this.#threads.take();
-      this.#listen(instance, instance.worker);
+      const shares = isolation === 'type' && !this.#apart.has(agent);
+      const thread = shares ? this.#sharedThread(`${agentType} ${moduleUrl}`) : this.#ownThread();
+      const seat = thread.take(agent, this.#eventsOf(instance, shares));
+      instance.place = { thread, seat };
       const context = { agent, type: agentType, epoch };
-      this.#say(instance, { type: 'start', moduleUrl, context, state: state && ownBytes(state) });
+      thread.start(seat, { moduleUrl, context, state: state && ownBytes(state) });
     } catch (error) {
-      this.#instances.failSoon(instance, `it cannot be started: ${reasonOf(error)}`);
+      this.#instances.failSoon(instance, `it cannot be started: ${thrownText(error)}`);
       return;
     }
-    this.#instances.expectWithin(instance, this.#limits.startTimeoutMs, 'it did not start');
-    this.#watchMemory();
+    this.#measureNowAndThen();
   }
 
   run(agent: string, epoch: number, task: string, payload: Uint8Array): void {
@@ -111,7 +117,10 @@ class WorkerRunner implements Runner {
     if (instance !== undefined) this.#runNext(instance);
   }
 
-  cancel(): void {}
+  cancel(agent: string, epoch: number, task: string): void {
+    const place = this.#instances.get(agent, epoch)?.place;
+    place?.thread.cancel(place.seat, task);
+  }
 
   stop(agent: string, epoch: number): void {
     this.#instances.stop(agent, epoch);
@@ -119,128 +128,92 @@ class WorkerRunner implements Runner {
 
   async stopAll(): Promise<void> {
     this.#stopped = true;
-    clearInterval(this.#memoryTimer);
+    clearInterval(this.#measureTimer);
     this.#instances.stopAll();
+    for (const thread of this.#running) thread.end();
     await this.#threads.endAll();
   }
 
   // ---- an instance ----
 
+  #eventsOf(instance: Instance, shares: boolean): SeatEvents {
+    const { agent, epoch } = instance;
+    const { events, log } = this.#init;
+    return {
+      started: (state) => {
+        instance.started = true;
+        events.started(agent, epoch, state);
+        this.#runNext(instance);
+        if (!shares) this.#threads.keepSpares();
+      },
+      ran: (task, ok, value, change, outputs) => {
+        instance.running = undefined;
+        events.ran(agent, epoch, task, ok, value, change, outputs);
+        this.#runNext(instance);
+      },
+      progress: (task, value) => events.progress(agent, epoch, task, value),
+      printed: (line) => log?.(agent, line),
+      broke: () => this.#keepApart(agent),
+      failed: (reason, innocent) => this.#instances.fail(instance, reason, innocent),
+    };
+  }
+
   #runNext(instance: Instance): void {
     const next = this.#instances.next(instance);
-    if (next === undefined) return;
-    this.#say(instance, { type: 'run', ...next });
-    this.#instances.expectWithin(instance, this.#limits.taskTimeoutMs, `it did not answer task ${next.task}`);
+    if (next !== undefined) instance.place?.thread.run(instance.place.seat, next.task, next.payload);
   }
 
-  #say(instance: Instance, message: ToWorker): void {
-    instance.worker?.postMessage(message);
-  }
-
-  /** What comes from the thread is an agent's to say, so its form is checked: an agent must not fail the node. */
-  #onMessage(instance: Instance, said: unknown): void {
-    const { agent, epoch, started, running } = instance;
-    const message = checkedMessage(said);
-    if (message?.type === 'failed') {
-      this.#instances.fail(instance, message.reason);
-    } else if (message?.type === 'started' && !started) {
-      clearTimeout(instance.timer);
-      instance.started = true;
-      this.#init.events.started(agent, epoch, message.state);
-      this.#runNext(instance);
-      this.#threads.keepSpares();
-    } else if (message?.type === 'ran' && message.task === running) {
-      clearTimeout(instance.timer);
-      instance.running = undefined;
-      this.#init.events.ran(agent, epoch, message.task, message.ok, message.value, message.change);
-      this.#runNext(instance);
-    } else {
-      this.#instances.fail(instance, 'its thread said something that nobody asked for');
+  #keepApart(agent: string): void {
+    this.#apart.add(agent);
+    for (const oldest of this.#apart) {
+      if (this.#apart.size <= apartMax) break;
+      this.#apart.delete(oldest);
     }
   }
 
   // ---- threads ----
 
-  #listen(instance: Instance, worker: Worker): void {
-    worker.on('message', (said: unknown) => this.#onMessage(instance, said));
-    worker.on('messageerror', () => this.#instances.fail(instance, 'its thread said something that cannot be read'));
-    worker.on('error', (error: unknown) => this.#instances.fail(instance, this.#whyThreadEnded(error)));
-    worker.on('exit', (code) => this.#instances.fail(instance, `its thread ended with code ${code}`));
-    const { log } = this.#init;
-    for (const stream of [worker.stdout, worker.stderr]) {
-      const lines = new PrintedLines({ ...this.#limits, write: (line) => log?.(instance.agent, line) });
-      stream.setEncoding('utf8');
-      stream.on('data', (text: string) => lines.push(text, performance.now()));
-      stream.once('end', () => lines.end(performance.now()));
-    }
+  #ownThread(): AgentThread {
+    const { heapMbMax, externalMbMax } = this.#limits;
+    return this.#open(1, heapMbMax, externalMbMax, () => {});
   }
 
-  #whyThreadEnded(error: unknown): string {
-    if (error instanceof Error && (error as NodeJS.ErrnoException).code === 'ERR_WORKER_OUT_OF_MEMORY') {
-      return `it needs more than the ${this.#limits.heapMbMax} MB of memory that an agent has`;
-    }
-    return `it threw outside its tasks: ${reasonOf(error)}`;
+  #sharedThread(common: string): AgentThread {
+    const threads = this.#shared.get(common) ?? new Set();
+    for (const thread of threads) if (!thread.isFull) return thread;
+    const { seatsMax, sharedMbMax } = this.#limits;
+    const thread = this.#open(seatsMax, sharedMbMax, sharedMbMax, () => {
+      threads.delete(thread);
+      if (threads.size === 0) this.#shared.delete(common);
+    });
+    this.#shared.set(common, threads.add(thread));
+    return thread;
   }
 
-  // ---- memory outside the heap, for which a thread has no limit of its own ----
-
-  #watchMemory(): void {
-    if (this.#memoryTimer !== undefined) return;
-    this.#memoryTimer = setInterval(() => {
-      this.#memoryTurn = (this.#memoryTurn + 1) % memoryRestTurns;
-      for (const instance of this.#instances.all) {
-        const busy = !instance.started || instance.running !== undefined;
-        if (busy || this.#memoryTurn === 0) void this.#measure(instance);
-      }
-    }, memoryIntervalMs);
-    this.#memoryTimer.unref();
+  #open(seatsMax: number, heapMbMax: number, externalMbMax: number, ended: () => void): AgentThread {
+    const thread = new AgentThread({
+      worker: seatsMax > 1 ? this.#threads.create(heapMbMax) : this.#threads.take(),
+      seatsMax,
+      limits: { ...this.#limits, heapMbMax, externalMbMax },
+      end: (worker) => {
+        this.#running.delete(thread);
+        ended();
+        this.#threads.end(worker);
+      },
+    });
+    this.#running.add(thread);
+    return thread;
   }
 
-  async #measure(instance: Instance): Promise<void> {
-    if (instance.measuring || instance.worker === undefined) return;
-    instance.measuring = true;
-    try {
-      const { external_memory: externalBytes } = await instance.worker.getHeapStatistics();
-      if (externalBytes <= this.#limits.externalMbMax * mb) return;
-      this.#instances.fail(
-        instance,
-        `it needs more than the ${this.#limits.externalMbMax} MB of buffers that an agent has`,
-      );
-    } catch {
-      // The thread has ended, which its own events tell; or this version of Node cannot measure it.
-    } finally {
-      instance.measuring = false;
-    }
+  #measureNowAndThen(): void {
+    if (this.#measureTimer !== undefined) return;
+    this.#measureTimer = setInterval(() => {
+      this.#measureTurn = (this.#measureTurn + 1) % measureRestTurns;
+      for (const thread of this.#running) if (thread.isBusy || this.#measureTurn === 0) void thread.measure();
+    }, measureIntervalMs);
+    this.#measureTimer.unref();
   }
-}
-
-const isBytes = (value: unknown): value is Uint8Array => value instanceof Uint8Array;
-
-function checkedMessage(said: unknown): FromWorker | undefined {
-  if (typeof said !== 'object' || said === null) return undefined;
-  const message = said as Record<string, unknown>;
-  const { type, task, ok, value, state, change, reason } = message;
-  if (type === 'failed' && typeof reason === 'string') return { type, reason };
-  if (type === 'started' && isBytes(state)) return { type, state };
-  if (type !== 'ran' || typeof task !== 'string' || typeof ok !== 'boolean') return undefined;
-  return isBytes(value) && isChange(change) ? { type, task, ok, value, change } : undefined;
-}
-
-/** Whether it fits the state, the node finds out. */
-function isChange(said: unknown): said is StateChange | undefined {
-  if (said === undefined) return true;
-  if (typeof said !== 'object' || said === null) return false;
-  const { previousLength, offset, removed, inserted } = said as Record<string, unknown>;
-  return [previousLength, offset, removed].every(Number.isSafeInteger) && isBytes(inserted);
 }
 
 /** A copy: posting a view posts the whole buffer behind it, with what else is in there. */
 const ownBytes = (bytes: Uint8Array): Uint8Array => new Uint8Array(bytes);
-
-function reasonOf(error: unknown): string {
-  try {
-    return error instanceof Error ? error.message : String(error);
-  } catch {
-    return 'something that cannot be shown as text';
-  }
-}

@@ -1,6 +1,6 @@
 import { types } from 'node:util';
 import { constants, createContext, Script } from 'node:vm';
-import { reasonOf, type Surroundings } from '../../node/core/agent-code.ts';
+import { cancelled, reasonOf, type Surroundings } from '../../node/core/agent-code.ts';
 import { installAbsent } from './absent.ts';
 import { installChance } from './chance.ts';
 import { installClock } from './clock.ts';
@@ -8,6 +8,7 @@ import { installClone } from './clone.ts';
 import { installEncoding } from './encoding.ts';
 import { type Install, makeTools, type Outside, type Tools } from './outside.ts';
 import { Rejections } from './rejections.ts';
+import { makeTaskContexts } from './task-context.ts';
 import { installSearchParams, installUrl } from './url.ts';
 
 /** What the realm's inside lends to the world. */
@@ -17,10 +18,11 @@ interface Border {
   parse(json: string): unknown;
   copy(bytes: Uint8Array): Uint8Array;
   settle(value: unknown, fulfilled: (value: unknown) => void, rejected: (error: unknown) => void): Promise<void>;
+  taskContext: Surroundings['taskContext'];
 }
 
 /** Made before the agent's code comes, which can change all of this for itself but not here. Runs inside a realm. */
-function makeBorder(work: () => void, { define }: Tools): Border {
+function makeBorder(work: () => void, { define }: Tools, taskContext: Border['taskContext']): Border {
   const { parse } = JSON;
   const Bytes = Uint8Array;
   const Pending = Promise;
@@ -34,6 +36,7 @@ function makeBorder(work: () => void, { define }: Tools): Border {
     plain: Object.prototype,
     Error,
     parse: (json) => parse(json),
+    taskContext,
     copy: (bytes) => new Bytes(bytes),
     settle(value, fulfilled, rejected) {
       // The functions of the world must not be the steps themselves: those are run with the promises of the world.
@@ -50,7 +53,8 @@ const installs: Install[] = [
 const inside = new Script(
   `'use strict'; (outside, work) => {
     const tools = (${makeTools})();
-    const border = (${makeBorder})(work, tools);
+    const taskContext = (${makeTaskContexts})(tools, ${JSON.stringify(cancelled)});
+    const border = (${makeBorder})(work, tools, taskContext);
     ${installs.map((install) => `(${install})(outside, tools);`).join('\n')}
     return border;
   }`,
@@ -77,11 +81,12 @@ export class Realm {
     this.#global = createContext(constants.DONT_CONTEXTIFY, { microtaskMode: 'afterEvaluate' });
     const enter = inside.runInContext(this.#global) as (outside: Outside, work: () => void) => Border;
     this.#border = enter(outside, () => this.#work());
-    const { plain, parse, copy, Error: RealmError } = this.#border;
+    const { plain, parse, copy, taskContext, Error: RealmError } = this.#border;
     this.surroundings = {
       plain,
       parse,
       copy,
+      taskContext,
       isError: (value) => types.isNativeError(value) || value instanceof RealmError,
       isBytes: (value) => types.isUint8Array(value),
       settle: (value, fulfilled, rejected) => this.#rejections.handle(this.#border.settle(value, fulfilled, rejected)),

@@ -81,6 +81,7 @@ export function agentView(id: string, changes: Partial<AgentView> = {}): AgentVi
     epoch: 12,
     holders: [nodeView(1).id, nodeView(2).id],
     holdersWanted: 3,
+    topics: [],
     capabilities: [],
     decision: {
       strategy: 'least_loaded',

@@ -83,6 +83,7 @@ describe('the routes', () => {
       epoch: 12,
       holders: [nodeView(1).id, nodeView(2).id],
       holders_wanted: 3,
+      topics: [],
       capabilities: [],
       decision: { ...agentView('counter').decision, omitted: { ranked: 0, rejected: 0 } },
       reason: 'deployed',
@@ -275,6 +276,13 @@ describe('deploy', () => {
       expect([answer.statusCode, answer.json().error.code]).toEqual([400, 'bodyMalformed']);
     }
     expect(asked).toHaveLength(1);
+  });
+
+  it('takes whether the agents of a type share threads', async () => {
+    await send('POST', '/agents/deploy', { agent_type: 'counter', isolation: 'type' });
+    expect(node.asked).toMatchObject([{ type: 'deploy', isolation: 'type' }]);
+    const wrong = await send('POST', '/agents/deploy', { agent_type: 'counter', isolation: 'none' });
+    expect([wrong.statusCode, wrong.json().error.code]).toEqual([400, 'bodyMalformed']);
   });
 
   it('answers an unknown strategy with the known ones', async () => {

@@ -139,10 +139,18 @@ describe('deploy', () => {
   });
 
   it('sends a type by name, with a key that makes it take effect once', async () => {
-    await conclave('deploy', 'known', '--as', 'desk', '--strategy', 'round_robin', '--holders', '1');
+    await conclave(
+      ...['deploy', 'known', '--as', 'desk', '--strategy', 'round_robin', '--holders', '1', '--isolation', 'type'],
+    );
     expect(served.node.asked).toEqual([
       {
-        ...{ type: 'deploy', request: expect.stringMatching(/^[0-9a-f-]{36}$/), agentType: 'known', name: 'desk' },
+        ...{
+          type: 'deploy',
+          request: expect.stringMatching(/^[0-9a-f-]{36}$/),
+          agentType: 'known',
+          name: 'desk',
+          isolation: 'type',
+        },
         ...{ count: 1, strategy: 'round_robin', capabilities: [], holders: 1 },
       },
     ]);
@@ -266,6 +274,7 @@ describe('errors', () => {
       ['task', 'counter', '{add:1}'],
       ['task', 'counter'],
       ['deploy', 'x', '--count', '0'],
+      ['deploy', 'x', '--isolation', 'none'],
       ['status', '--frobnicate'],
       ['up', 'many'],
     ]) {

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import trading from '../../examples/trading/agent.ts';
-import type { Tick } from '../examples/reference.ts';
+import { type Tick, taskContext } from '../examples/reference.ts';
 import type { Testbed } from './testbed.ts';
 
 interface Sequence {
@@ -105,7 +105,7 @@ export class Feed {
 
 /** The state that an agent reaches when it gets these ticks with no cluster around it: equal to the last bit. */
 export async function localState(ticks: readonly Tick[]): Promise<unknown> {
-  const context = { agent: 'local', type: 'trading', epoch: 0 };
+  const context = taskContext({ agent: 'local', type: 'trading', epoch: 0 });
   let state = await trading.init(context);
   for (const tick of ticks) state = (await trading.handle(state, tick, context)).state;
   return state;

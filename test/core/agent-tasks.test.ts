@@ -108,6 +108,24 @@ describe('a task that ends what runs it', () => {
     ]);
   });
 
+  test('by the fault of another agent is tried again as if nothing had been, also when it was begun with care', () => {
+    const stage = new Stage();
+    stage.submit('unlucky');
+    stage.tasks.onFailed('it crashed');
+    stage.tasks.pump();
+    stage.settle();
+    for (let i = 0; i < 3 * limits.taskFailuresMax; i++) {
+      stage.tasks.onFailed('another broke the thread', true);
+      stage.tasks.pump();
+      stage.settle();
+    }
+    expect(stage.told).toEqual([]);
+    expect(stage.tasks.results.get('unlucky')?.tries).toBe(2);
+    stage.fail();
+    stage.fail();
+    expect(stage.told).toEqual(['unlucky taskSetAside']);
+  });
+
   test('and whole hosts with it is found out by those that follow', () => {
     let stage = new Stage();
     stage.submit('poison');

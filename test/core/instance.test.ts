@@ -2,12 +2,12 @@ import { describe, expect, test } from 'vitest';
 import type { Context } from '../../node/core/context.ts';
 import { Holder } from '../../node/core/holder.ts';
 import { Instance, type InstanceEvents } from '../../node/core/instance.ts';
+import { emptyMailbox, encodeMailbox } from '../../node/core/mailbox.ts';
 import type { Profile } from '../../node/core/message.ts';
 import { Outbox } from '../../node/core/outbox.ts';
 import { restore } from '../../node/core/restored.ts';
 import { defaultSettings } from '../../node/core/settings.ts';
-
-const none = new Uint8Array(0);
+import { StateBytes } from '../../node/core/state-bytes.ts';
 
 /** An agent that this node takes over from itself: the only holder's seal is on its way to the disk. */
 function recovering() {
@@ -31,10 +31,10 @@ function recovering() {
       sequence: 1,
       previousSequence: 0,
       full: true,
-      state: none,
+      state: encodeMailbox(emptyMailbox),
       changes: [],
       results: [],
-      checksum: 0,
+      checksum: StateBytes.of(encodeMailbox(emptyMailbox), 1_000).checksum,
       resultsFrom: 0,
     },
     () => {},
@@ -44,9 +44,19 @@ function recovering() {
     relinquish: () => {},
     answer: () => {},
     progress: () => {},
+    resolve: () => [],
+    ask: () => {},
     mayAcknowledge: () => true,
   };
-  const assignment = { agent: 'a', agentType: 't', source: '', epoch: 5, holders: ['n1'], previousHolders: ['n1'] };
+  const assignment = {
+    agent: 'a',
+    agentType: 't',
+    source: '',
+    created: 1,
+    epoch: 5,
+    holders: ['n1'],
+    previousHolders: ['n1'],
+  };
   const instance = new Instance(context, holder, assignment, events);
   instance.begin();
   const batches = out.take().flatMap((effect) => (effect.type === 'persist' ? [effect.id] : []));
@@ -67,6 +77,28 @@ describe('an instance', () => {
     instance.end();
     expect(out.take().map(({ type }) => type)).toEqual(['stopAgent']);
     expect(settleDisk()).toEqual([]);
+  });
+
+  test('is started again each time another agent broke it, and not so often when it was its own doing', () => {
+    const { instance, out, settleDisk } = recovering();
+    settleDisk();
+    instance.onStarted(new Uint8Array([1]));
+    out.take();
+    const types = (innocent: boolean) => {
+      instance.onFailed('its thread ended', innocent);
+      return out.take().map(({ type }) => type);
+    };
+    for (let at = 0; at < 20; at++) expect(types(true)).toContain('startAgent');
+    const own = Array.from({ length: 20 }, () => types(false).includes('startAgent'));
+    expect(own.slice(0, 5)).toEqual([true, true, true, true, true]);
+    expect(own.slice(5)).not.toContain(true);
+  });
+
+  test('that another broke while it started is started again', () => {
+    const { instance, out, settleDisk } = recovering();
+    settleDisk();
+    instance.onFailed('its thread ended', true);
+    expect(out.take().map(({ type }) => type)).toContain('startAgent');
   });
 
   test('that was deposed is not started again by the news of its failure', () => {

@@ -17,6 +17,41 @@ function commit(state: ClusterState, draft: Draft): ReturnType<typeof apply> {
   return apply(state, { ...draft, atMs: 0 }, state.index);
 }
 
+const deploy = {
+  ...{ type: 'deploy', agentType: 'talk', source: 'run()', interpreter: 'python3' },
+  ...{ count: 1, strategy: 's', capabilities: [], holders: 1 },
+};
+
+describe('a type whose agents may share threads', () => {
+  const isolationOf = (state: ClusterState) => state.types.get('talk')?.isolation;
+
+  test('stays one until another deployment says otherwise, with new code or none', () => {
+    const state = new ClusterState();
+    commit(state, create({ isolation: 'type' }));
+    commit(state, create({ source: 'newer()' }));
+    expect(state.types.get('talk')).toEqual({ type: 'talk', source: 'newer()', isolation: 'type', defined: 2 });
+    commit(state, create({ source: undefined, isolation: 'agent' }));
+    expect(state.types.get('talk')).toEqual({ type: 'talk', source: 'newer()', isolation: 'agent', defined: 3 });
+    commit(state, create({ source: undefined }));
+    expect(state.types.get('talk')?.defined).toBe(3);
+  });
+
+  test('comes back from a snapshot, and one that never said it has none', () => {
+    const state = new ClusterState();
+    commit(state, create({ isolation: 'type' }));
+    commit(state, create({ agentType: 'plain' }));
+    const copy = new ClusterState();
+    loadState(copy, encodeState(state));
+    expect([isolationOf(copy), copy.types.get('plain')?.isolation]).toEqual(['type', undefined]);
+  });
+
+  test.each(['thread', '', 7, null])('is refused as %j', (isolation) => {
+    const { interpreter: _, ...plain } = deploy;
+    expect(whatIsWrong({ ...plain, isolation: 'type' } as Operation)).toBeUndefined();
+    expect(whatIsWrong({ ...plain, isolation } as unknown as Operation)).toMatch(/isolation/);
+  });
+});
+
 describe('a type that an interpreter runs', () => {
   test('needs nodes that have it, also for agents that come without the code', () => {
     const state = new ClusterState();
@@ -47,21 +82,18 @@ describe('a type that an interpreter runs', () => {
     expect(encodeState(copy)).toEqual(encodeState(state));
   });
 
+  test('has no threads to share', () => {
+    const state = new ClusterState();
+    commit(state, create({ interpreter: 'python3' }));
+    const refused = commit(state, create({ source: undefined, isolation: 'type' }));
+    expect(refused).toMatchObject({ ok: false, error: { message: expect.stringMatching(/no threads to share/) } });
+    expect(whatIsWrong({ ...deploy, isolation: 'type' } as Operation)).toMatch(/isolation/);
+  });
+
   test.each(['/bin/sh', '..', 'a b', '', 7])(
     'is refused when another node passes on the interpreter %j',
     (interpreter) => {
-      const operation = {
-        ...{
-          type: 'deploy',
-          agentType: 'talk',
-          source: 'run()',
-          count: 1,
-          strategy: 's',
-          capabilities: [],
-          holders: 1,
-        },
-        interpreter: 'python3',
-      } as Operation;
+      const operation = deploy as Operation;
       expect(whatIsWrong(operation)).toBeUndefined();
       expect(whatIsWrong({ ...operation, interpreter } as Operation)).toMatch(/interpreter/);
       expect(whatIsWrong({ ...operation, source: undefined } as unknown as Operation)).toMatch(/interpreter/);

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import type { AgentContext, TaskContext } from '../../node/runtime/agent.ts';
 
 /** A row of the input: a task for the agent, as it stands. */
 export interface Tick {
@@ -109,3 +110,10 @@ export function differences(state: unknown, expected: ReadonlyMap<string, Expect
   }
   return found;
 }
+
+/** What a task is told, for an agent that is called directly. */
+export const taskContext = (told: AgentContext): TaskContext => ({
+  ...told,
+  signal: new AbortController().signal,
+  progress() {},
+});

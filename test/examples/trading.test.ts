@@ -7,9 +7,9 @@ import { describe, expect, test } from 'vitest';
 import trading, { type Book } from '../../examples/trading/agent.ts';
 import { createWorkerRunner } from '../../node/runtime/worker-runner.ts';
 import { stateAfter } from '../state-after.ts';
-import { differences, expectedStatistics, readTicks, type Tick } from './reference.ts';
+import { differences, expectedStatistics, readTicks, type Tick, taskContext } from './reference.ts';
 
-const context = { agent: 'trading-1', type: 'trading', epoch: 1 };
+const context = taskContext({ agent: 'trading-1', type: 'trading', epoch: 1 });
 const ticks = readTicks();
 const expected = expectedStatistics(ticks);
 

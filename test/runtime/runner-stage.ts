@@ -5,7 +5,7 @@ export type Happened =
   | { kind: 'started'; agent: string; epoch: number; state: string }
   | { kind: 'ran'; agent: string; epoch: number; task: string; ok: boolean; value: unknown; state: string }
   | { kind: 'progress'; agent: string; epoch: number; task: string; value: unknown }
-  | { kind: 'failed'; agent: string; epoch: number; reason: string }
+  | { kind: 'failed'; agent: string; epoch: number; reason: string; innocent: boolean }
   | { kind: 'printed'; agent: string; line: string };
 
 const deadlineMs = 15_000;
@@ -38,7 +38,7 @@ export class RunnerStage {
         },
         progress: (agent, epoch, task, value) =>
           add({ kind: 'progress', agent, epoch, task, value: JSON.parse(text(value)) }),
-        failed: (agent, epoch, reason) => add({ kind: 'failed', agent, epoch, reason }),
+        failed: (agent, epoch, reason, innocent) => add({ kind: 'failed', agent, epoch, reason, innocent }),
       },
       (agent, line) => add({ kind: 'printed', agent, line }),
     );

@@ -2,26 +2,16 @@ import { mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { Runner } from '../../node/runtime/ports.ts';
 import { createWorkerRunner, type WorkerLimits } from '../../node/runtime/worker-runner.ts';
-import { stateAfter } from '../state-after.ts';
-
-type Happened =
-  | { kind: 'started'; agent: string; epoch: number; state: string }
-  | { kind: 'ran'; agent: string; epoch: number; task: string; ok: boolean; value: unknown; state: string }
-  | { kind: 'failed'; agent: string; epoch: number; reason: string }
-  | { kind: 'printed'; agent: string; line: string };
+import { bytes, RunnerStage } from './runner-stage.ts';
 
 const workerUrl = new URL('../../node/runtime/worker.ts', import.meta.url);
-const deadlineMs = 15_000;
-const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString('utf8');
-const bytes = (value: unknown): Uint8Array => Buffer.from(JSON.stringify(value));
 
 /** A counter that does what its task says, the bad things too. */
 const counter = `
 export default {
   init: (context) => ({ count: 0, name: context.agent, type: context.type, epoch: context.epoch }),
-  async handle(state, task) {
+  async handle(state, task, context) {
     state.count += task.add ?? 0;
     if (task.throw) throw new Error(task.throw);
     if (task.throwNull) throw null;
@@ -31,6 +21,14 @@ export default {
     if (task.wait) await new Promise(() => {});
     if (task.heap) for (const all = []; ; ) all.push(new Array(1e5).fill({}).map(() => ({ x: Math.random() })));
     if (task.buffers) for (const all = []; ; ) all.push(Buffer.alloc(1e6, 1)), Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
+    if (task.tell) for (const told of task.tell) context.progress(told);
+    if (task.tellMany) for (let at = 0; at < task.tellMany; at++) context.progress(at);
+    if (task.untilCancelled) {
+      await new Promise((done) => context.signal.addEventListener('abort', done));
+      if (task.untilCancelled === 'throw') context.signal.throwIfAborted();
+      return { state, result: [context.signal.aborted, String(context.signal.reason)] };
+    }
+    if (task.tellLate) setTimeout(() => { context.progress('late'); console.log('told late'); }, 5);
     if (task.print) process.stdout.write(task.print);
     if (task.answer) return new Function('state', 'return ' + task.answer)(state);
     return { state, result: state.count };
@@ -38,75 +36,27 @@ export default {
 };`;
 
 let directory: string;
-let runner: Runner;
-/** The states that agents were started from. */
-const givenTo = new Map<string, Uint8Array>();
-let happened: Happened[];
-let arrived: () => void;
+let stage: RunnerStage;
 
 function create(limits: Partial<WorkerLimits> = {}): void {
-  happened = [];
-  arrived = () => {};
-  givenTo.clear();
-  const states = new Map<string, Uint8Array>();
-  const add = (one: Happened): void => {
-    happened.push(one);
-    arrived();
-  };
-  runner = createWorkerRunner({
-    workerUrl,
-    directory: join(directory, 'types'),
-    limits: { sparesMax: 0, ...limits },
-    log: (agent, line) => add({ kind: 'printed', agent, line }),
-    events: {
-      started(agent, epoch, state) {
-        states.set(agent, givenTo.get(agent) ?? state);
-        add({ kind: 'started', agent, epoch, state: text(state) });
-      },
-      ran(agent, epoch, task, ok, value, update) {
-        const state = stateAfter(states.get(agent) ?? new Uint8Array(0), update);
-        states.set(agent, state);
-        add({ kind: 'ran', agent, epoch, task, ok, value: JSON.parse(text(value)), state: text(state) });
-      },
-      progress() {},
-      failed: (agent, epoch, reason) => add({ kind: 'failed', agent, epoch, reason }),
-    },
-  });
+  stage = new RunnerStage((events, log) =>
+    createWorkerRunner({
+      workerUrl,
+      directory: join(directory, 'types'),
+      limits: { sparesMax: 0, ...limits },
+      log,
+      events,
+    }),
+  );
 }
 
-/** The first that happened, or will within the deadline, of which this is true. */
-function first<K extends Happened['kind']>(
-  kind: K,
-  is: (one: Extract<Happened, { kind: K }>) => boolean = () => true,
-): Promise<Extract<Happened, { kind: K }>> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error(`no such "${kind}" in ${JSON.stringify(happened)}`)), deadlineMs);
-    const before = arrived;
-    const look = (): void => {
-      before();
-      const found = happened.find((one) => one.kind === kind && is(one as never));
-      if (found === undefined) return;
-      clearTimeout(timer);
-      resolve(found as never);
-    };
-    arrived = look;
-    look();
-  });
-}
-
-const start = (agent: string, epoch = 1, source = counter, state?: Uint8Array): Promise<unknown> => {
-  if (state === undefined) givenTo.delete(agent);
-  else givenTo.set(agent, state);
-  runner.start({ agent, agentType: 'counter', epoch, source, state });
-  return first('started', (one) => one.agent === agent && one.epoch === epoch);
+const start = (agent: string, epoch = 1, source = counter, state?: Uint8Array) => {
+  stage.runner.start({ agent, agentType: 'counter', epoch, source, state });
+  return stage.first('started', (one) => one.agent === agent && one.epoch === epoch);
 };
 
-const run = (agent: string, task: string, payload: unknown, epoch = 1) => {
-  runner.run(agent, epoch, task, bytes(payload));
-  return first('ran', (one) => one.agent === agent && one.task === task && one.epoch === epoch);
-};
-
-const failure = (agent: string) => first('failed', (one) => one.agent === agent);
+const run: RunnerStage['run'] = (...task) => stage.run(...task);
+const failure = (agent: string) => stage.failure(agent);
 
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), 'runner-'));
@@ -114,7 +64,7 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
-  await runner.stopAll();
+  await stage.runner.stopAll();
   await rm(directory, { recursive: true, force: true });
 });
 
@@ -134,16 +84,16 @@ describe('an agent in its thread', () => {
   });
 
   test('runs tasks that were given before it had started, one after the other in their order', async () => {
-    runner.start({ agent: 'a', agentType: 'counter', epoch: 1, source: counter, state: undefined });
-    for (let at = 1; at <= 20; at++) runner.run('a', 1, `t${at}`, bytes({ add: at }));
-    await first('ran', (one) => one.task === 't20');
-    const ran = happened.filter((one) => one.kind === 'ran');
+    stage.runner.start({ agent: 'a', agentType: 'counter', epoch: 1, source: counter, state: undefined });
+    for (let at = 1; at <= 20; at++) stage.runner.run('a', 1, `t${at}`, bytes({ add: at }));
+    await stage.first('ran', (one) => one.task === 't20');
+    const ran = stage.happened.filter((one) => one.kind === 'ran');
     expect(ran.map((one) => one.task)).toEqual(Array.from({ length: 20 }, (_, at) => `t${at + 1}`));
     expect(ran.at(-1)?.value).toBe(210);
   });
 
   test('that throws in a task after half of its work has the state from before it', async () => {
-    const { state } = (await start('a')) as { state: string };
+    const { state } = await start('a');
     const refused = await run('a', 't1', { add: 5, throw: 'not today' });
     expect(refused).toMatchObject({ ok: false, value: { reason: 'not today' }, state });
     expect(await run('a', 't2', { add: 1 })).toMatchObject({ ok: true, value: 1 });
@@ -170,8 +120,8 @@ describe('an agent in its thread', () => {
 
   test('refuses a task that is not JSON', async () => {
     await start('a');
-    runner.run('a', 1, 't', Buffer.from('{'));
-    expect(await first('ran')).toMatchObject({ ok: false, value: { reason: expect.stringMatching(/JSON/) } });
+    stage.runner.run('a', 1, 't', Buffer.from('{'));
+    expect(await stage.first('ran')).toMatchObject({ ok: false, value: { reason: expect.stringMatching(/JSON/) } });
   });
 
   test('may keep its state in a form of its own', async () => {
@@ -199,18 +149,18 @@ describe('an agent that cannot start fails and says why', () => {
     ['export default { init: () => new Set(), handle() {} }', /state is a Set/],
     ['process.exit(3)', /code 3/],
   ])('%s', async (source, why) => {
-    runner.start({ agent: 'a', agentType: 'bad', epoch: 1, source, state: undefined });
+    stage.runner.start({ agent: 'a', agentType: 'bad', epoch: 1, source, state: undefined });
     expect((await failure('a')).reason).toMatch(why);
   });
 
   test('when its state cannot be restored', async () => {
-    runner.start({ agent: 'a', agentType: 'counter', epoch: 1, source: counter, state: Buffer.from('{') });
+    stage.runner.start({ agent: 'a', agentType: 'counter', epoch: 1, source: counter, state: Buffer.from('{') });
     expect((await failure('a')).reason).toMatch(/cannot be restored/);
   });
 
   test('when it takes longer than it may', async () => {
     create({ startTimeoutMs: 400 });
-    runner.start({ agent: 'a', agentType: 'slow', epoch: 1, source: 'for (;;) {}', state: undefined });
+    stage.runner.start({ agent: 'a', agentType: 'slow', epoch: 1, source: 'for (;;) {}', state: undefined });
     expect((await failure('a')).reason).toMatch(/did not start within 400 ms/);
   });
 });
@@ -224,13 +174,13 @@ describe('an agent that breaks takes neither the node nor another agent along', 
   ])('%s', async (_, payload, why) => {
     create({ taskTimeoutMs: 500 });
     await Promise.all([start('good'), start('bad')]);
-    runner.run('bad', 1, 't', bytes(payload));
+    stage.runner.run('bad', 1, 't', bytes(payload));
     expect((await failure('bad')).reason).toMatch(why);
     expect(await run('good', 't', { add: 1 })).toMatchObject({ ok: true, value: 1 });
-    runner.run('bad', 1, 'late', bytes({ add: 1 }));
+    stage.runner.run('bad', 1, 'late', bytes({ add: 1 }));
     await start('bad', 2);
     expect(await run('bad', 't', { add: 1 }, 2)).toMatchObject({ ok: true, value: 1 });
-    expect(happened.filter((one) => one.kind === 'failed')).toHaveLength(1);
+    expect(stage.happened.filter((one) => one.kind === 'failed')).toHaveLength(1);
   });
 
   test.each([
@@ -239,7 +189,7 @@ describe('an agent that breaks takes neither the node nor another agent along', 
   ])('needs too much memory in %s', async (_, payload, why) => {
     create({ heapMbMax: 24, externalMbMax: 24 });
     await Promise.all([start('good'), start('bad')]);
-    runner.run('bad', 1, 't', bytes(payload));
+    stage.runner.run('bad', 1, 't', bytes(payload));
     expect((await failure('bad')).reason).toMatch(why);
     expect(await run('good', 't', { add: 1 })).toMatchObject({ ok: true, value: 1 });
   });
@@ -249,16 +199,16 @@ describe('an agent that breaks takes neither the node nor another agent along', 
       export default { init: () => 0, handle(state, task) { parentPort.postMessage(task); return { state }; } };`;
     for (const forged of [null, { type: 'ran' }, { type: 'ran', task: 't', ok: true, value: 'x', state: 1 }]) {
       await start('bad', 1, source);
-      runner.run('bad', 1, 't', bytes(forged));
+      stage.runner.run('bad', 1, 't', bytes(forged));
       expect((await failure('bad')).reason).toMatch(/nobody asked for/);
-      happened.length = 0;
+      stage.happened.length = 0;
     }
   });
 
   test('has more tasks waiting than it may', async () => {
     create({ tasksWaitingMax: 3 });
     await start('a');
-    for (let at = 0; at < 6; at++) runner.run('a', 1, `t${at}`, bytes({ wait: true }));
+    for (let at = 0; at < 6; at++) stage.runner.run('a', 1, `t${at}`, bytes({ wait: true }));
     expect((await failure('a')).reason).toMatch(/more than 3 tasks wait/);
   });
 });
@@ -269,21 +219,21 @@ describe('instances', () => {
     await start('a', 2);
     await run('a', 't', { add: 1 }, 1);
     await run('a', 't', { add: 10 }, 2);
-    runner.stop('a', 1);
-    runner.run('a', 1, 'after', bytes({ add: 1 }));
+    stage.runner.stop('a', 1);
+    stage.runner.run('a', 1, 'after', bytes({ add: 1 }));
     expect(await run('a', 'next', { add: 1 }, 2)).toMatchObject({ value: 11 });
-    expect(happened.some((one) => one.kind === 'ran' && one.epoch === 1 && one.task === 'after')).toBe(false);
+    expect(stage.happened.some((one) => one.kind === 'ran' && one.epoch === 1 && one.task === 'after')).toBe(false);
   });
 
   test('that are stopped in the middle of a task are not heard of again', async () => {
     create({ taskTimeoutMs: 300 });
     await Promise.all([start('a'), start('witness')]);
-    runner.run('a', 1, 't', bytes({ spin: true }));
-    runner.stop('a', 1);
-    runner.run('witness', 1, 't', bytes({ spin: true }));
+    stage.runner.run('a', 1, 't', bytes({ spin: true }));
+    stage.runner.stop('a', 1);
+    stage.runner.run('witness', 1, 't', bytes({ spin: true }));
     // The witness fails when the stopped one would have, had it been left to.
     await failure('witness');
-    expect(happened.filter((one) => 'agent' in one && one.agent === 'a')).toEqual([
+    expect(stage.happened.filter((one) => 'agent' in one && one.agent === 'a')).toEqual([
       expect.objectContaining({ kind: 'started' }),
     ]);
   });
@@ -291,8 +241,8 @@ describe('instances', () => {
   test('that are started again in the same epoch begin anew', async () => {
     await start('a');
     await run('a', 't1', { add: 5 });
-    runner.stop('a', 1);
-    happened.length = 0;
+    stage.runner.stop('a', 1);
+    stage.happened.length = 0;
     await start('a', 1, counter, bytes({ count: 1 }));
     expect(await run('a', 't2', { add: 1 })).toMatchObject({ value: 2 });
   });
@@ -303,8 +253,70 @@ describe('instances', () => {
       await start(`a${at}`);
       expect(await run(`a${at}`, 't', { add: at })).toMatchObject({ ok: true, value: at });
     }
-    runner.run('a0', 1, 'bye', bytes({ exit: 1 }));
+    stage.runner.run('a0', 1, 'bye', bytes({ exit: 1 }));
     expect((await failure('a0')).reason).toMatch(/code 1/);
+  });
+});
+
+describe('a running task', () => {
+  const progressOf = (task: string): unknown[] =>
+    stage.happened.flatMap((one) => (one.kind === 'progress' && one.task === task ? [one.value] : []));
+
+  test('tells what it wants before it is done, in order', async () => {
+    await start('a');
+    const told = [1, 'half', { done: [0.75, null] }];
+    expect(await run('a', 't', { tell: told })).toMatchObject({ ok: true });
+    expect(progressOf('t')).toEqual(told);
+    expect(stage.happened.map(({ kind }) => kind)).toEqual(['started', 'progress', 'progress', 'progress', 'ran']);
+  });
+
+  test('is refused when it tells what is no JSON or too much of it, unless it minds that itself', async () => {
+    await start('a');
+    const source = `export default { init: () => 0, handle(state, size, { progress }) {
+      try { progress('x'.repeat(size)); } catch (error) { return { state, result: [error instanceof TypeError, error.message] }; }
+      progress(() => 1);
+    } };`;
+    await start('b', 1, source);
+    const most = 64 * 1024 - 2;
+    expect(await run('b', 't1', most + 1)).toMatchObject({
+      value: [true, expect.stringMatching(/65537 bytes.*65536/)],
+    });
+    expect(await run('b', 't2', most)).toMatchObject({
+      ok: false,
+      value: { reason: expect.stringMatching(/function/) },
+    });
+    expect(progressOf('t1')).toHaveLength(0);
+    expect(progressOf('t2')).toHaveLength(1);
+  });
+
+  test('may tell so much in a second, and the rest is dropped', async () => {
+    await start('a');
+    await run('a', 't', { tellMany: 1_000 });
+    const told = progressOf('t');
+    expect(told.slice(0, 100)).toEqual(Array.from({ length: 100 }, (_, at) => at));
+    // A new second may have begun meanwhile.
+    expect(told.length % 100).toBe(0);
+    expect(told.length).toBeLessThan(1_000);
+  });
+
+  test('tells nothing once it is done', async () => {
+    await start('a');
+    await run('a', 't', { tellLate: true });
+    await stage.first('printed', (one) => one.line === 'told late');
+    expect(progressOf('t')).toEqual([]);
+  });
+
+  test('hears that it is not wanted any more, and ends as it likes', async () => {
+    await start('a');
+    const answer = run('a', 't', { untilCancelled: true });
+    stage.runner.cancel('a', 1, 'another');
+    stage.runner.cancel('a', 2, 't');
+    stage.runner.cancel('a', 1, 't');
+    expect(await answer).toMatchObject({ ok: true, value: [true, 'AbortError: the task was cancelled'] });
+    const refused = run('a', 't2', { untilCancelled: 'throw' });
+    stage.runner.cancel('a', 1, 't2');
+    expect(await refused).toMatchObject({ ok: false, value: { reason: 'the task was cancelled' } });
+    expect(await run('a', 't3', { add: 1 })).toMatchObject({ ok: true, value: 1 });
   });
 });
 
@@ -316,7 +328,7 @@ describe('what reaches an agent, and what it leaves', () => {
       const seen = { env: { ...env }, argv: argv.slice(2), execArgv, workerData: workerData ?? null };
       export default { init: () => seen, handle() {} };`;
     try {
-      const { state } = (await start('a', 1, source)) as { state: string };
+      const { state } = await start('a', 1, source);
       expect(JSON.parse(state)).toEqual({ env: {}, argv: [], execArgv: [], workerData: null });
     } finally {
       delete process.env['NODE_SECRET_OF_TEST'];
@@ -328,9 +340,9 @@ describe('what reaches an agent, and what it leaves', () => {
     await start('a');
     await run('a', 't1', { print: 'one\nhal' });
     await run('a', 't2', { print: `f\n${'x'.repeat(50)}\nfour\nfive\n` });
-    runner.run('a', 1, 't3', bytes({ exit: 0 }));
-    await first('printed', (one) => one.line.startsWith('(2 lines'));
-    const lines = happened.flatMap((one) => (one.kind === 'printed' ? [one.line] : []));
+    stage.runner.run('a', 1, 't3', bytes({ exit: 0 }));
+    await stage.first('printed', (one) => one.line.startsWith('(2 lines'));
+    const lines = stage.happened.flatMap((one) => (one.kind === 'printed' ? [one.line] : []));
     expect(lines.slice(0, 3)).toEqual(['one', 'half', 'x'.repeat(10)]);
     expect(lines).not.toContain('four');
   });
@@ -352,8 +364,8 @@ describe('what reaches an agent, and what it leaves', () => {
 
   test('is told as a failure when its module cannot be written', async () => {
     await rm(join(directory, 'types'), { recursive: true });
-    runner.start({ agent: 'a', agentType: 'counter', epoch: 1, source: counter, state: undefined });
-    expect(happened).toEqual([]);
+    stage.runner.start({ agent: 'a', agentType: 'counter', epoch: 1, source: counter, state: undefined });
+    expect(stage.happened).toEqual([]);
     expect((await failure('a')).reason).toMatch(/cannot be started/);
   });
 });

@@ -9,7 +9,10 @@ import { agentModule } from '../../sim/agent-module.ts';
 import { stateAfter } from '../state-after.ts';
 
 /** What a host tells of an instance: its first state, the answer to each task, and why it was lost. */
-type Told = { started: string } | { ok: boolean; value: string; state: string } | { failed: string };
+type Told =
+  | { started: string }
+  | { ok: boolean; value: string; state: string; progress?: string[] }
+  | { failed: string };
 
 interface Case {
   /** The module's default export. */
@@ -17,6 +20,8 @@ interface Case {
   /** JSON texts. */
   tasks?: string[];
   state?: string;
+  /** Each task is cancelled as soon as it runs. */
+  cancels?: boolean;
 }
 
 const encoder = new TextEncoder();
@@ -87,6 +92,35 @@ const cases: Record<string, Case> = {
   ),
   'is given what is no JSON': { agent: counter, tasks: ['{', '', '"return { state, result: 1 }"'] },
   'is told who it is, and cannot change it': says('return { state, result: context }', 'context.epoch = 9'),
+  'tells what it has before it is done': says(
+    'context.progress(1); context.progress({ half: [true] })',
+    'context.progress(new Map())',
+    'try { context.progress(undefined) } catch (error) { return { state, result: `${error instanceof TypeError} ${error}` } }',
+    'context.progress("x".repeat(65_535))',
+    'context.progress(2); throw new Error("after all")',
+    'globalThis.kept = context; return { state, result: typeof context.signal.aborted }',
+    'globalThis.kept.progress("late")',
+  ),
+  'is asked to give up': {
+    ...says(
+      'return { state, result: context.signal.aborted }',
+      'return new Promise((done) => { context.signal.onabort = (event) => done({ state, result: event.type }) })',
+      `let heard = 0;
+       const hear = () => { heard += 1; };
+       context.signal.addEventListener('abort', hear);
+       context.signal.addEventListener('abort', hear);
+       context.signal.addEventListener('abort', { handleEvent: hear }, { once: true });
+       context.signal.addEventListener('abort', () => { heard += 100 });
+       context.signal.removeEventListener('abort', hear);
+       return new Promise((done) => context.signal.addEventListener('abort', () => done({ state, result: heard })))`,
+      `return new Promise((_, no) => context.signal.addEventListener('abort', () => no(context.signal.reason)))`,
+      `return new Promise((done) => context.signal.addEventListener('abort', () => done()))
+        .then(() => context.signal.throwIfAborted())`,
+      `return new Promise((done) => context.signal.addEventListener('abort', () => done()))
+        .then(() => ({ state, result: [String(context.signal.reason), context.signal.reason instanceof Error] }))`,
+    ),
+    cancels: true,
+  },
   'works on before and after it answers': says(
     'Promise.resolve().then(() => { state.early = 1 })',
     'void (async () => { for (let at = 0; at < 50; at++) await null; state.late = 1; })()',
@@ -112,7 +146,7 @@ const cases: Record<string, Case> = {
   'cannot restore its state': { agent: counter, state: '{' },
 };
 
-async function inSimulator({ agent, tasks = [], state }: Case): Promise<Told[]> {
+async function inSimulator({ agent, tasks = [], state, cancels = false }: Case): Promise<Told[]> {
   const { code } = await transform(`export default ${agent}`, { format: 'iife', globalName: 'conclaveAgent' });
   const told: Told[] = [];
   try {
@@ -120,8 +154,9 @@ async function inSimulator({ agent, tasks = [], state }: Case): Promise<Told[]> 
     const running = agentModule(code, 'case').start(context, state === undefined ? undefined : encoder.encode(state));
     told.push({ started: decoder.decode(running.state) });
     for (const task of tasks) {
-      const answer = running.handle(encoder.encode(task));
-      told.push({ ok: answer.ok, value: decoder.decode(answer.value), state: decoder.decode(answer.state) });
+      const { ok, value, state, progress } = running.handle(encoder.encode(task), cancels);
+      const said = progress && { progress: progress.map((one) => decoder.decode(one)) };
+      told.push({ ok, value: decoder.decode(value), state: decoder.decode(state), ...said });
     }
   } catch (error) {
     told.push({ failed: (error as Error).message });
@@ -142,7 +177,7 @@ describe('one contract, both hosts: an agent is told and tells the same in produ
       events: {
         started: (...told) => events.started(...told),
         ran: (...told) => events.ran(...told),
-        progress() {},
+        progress: (...told) => events.progress(...told),
         failed: (...told) => events.failed(...told),
       },
     });
@@ -153,15 +188,17 @@ describe('one contract, both hosts: an agent is told and tells the same in produ
     await rm(directory, { recursive: true, force: true });
   });
 
-  function inProduction({ agent, tasks = [], state }: Case): Promise<Told[]> {
+  function inProduction({ agent, tasks = [], state, cancels = false }: Case): Promise<Told[]> {
     const told: Told[] = [];
     const source = `export default ${agent}`;
     let kept: Uint8Array = new Uint8Array(0);
+    let progress: string[] = [];
     return new Promise((resolve) => {
       const next = (): void => {
         const task = tasks[told.length - 1];
         if (task === undefined) resolve(told);
         else runner.run('a', epoch, `t${told.length}`, encoder.encode(task));
+        if (cancels) runner.cancel('a', epoch, `t${told.length}`);
       };
       events = {
         started(_agent, _epoch, first) {
@@ -171,10 +208,12 @@ describe('one contract, both hosts: an agent is told and tells the same in produ
         },
         ran(_agent, _epoch, _task, ok, value, update) {
           kept = stateAfter(kept, update);
-          told.push({ ok, value: decoder.decode(value), state: decoder.decode(kept) });
+          const said = progress.length > 0 ? { progress } : undefined;
+          progress = [];
+          told.push({ ok, value: decoder.decode(value), state: decoder.decode(kept), ...said });
           next();
         },
-        progress() {},
+        progress: (_agent, _epoch, _task, value) => void progress.push(decoder.decode(value)),
         failed(_agent, _epoch, reason) {
           told.push({ failed: reason });
           resolve(told);

@@ -9,7 +9,7 @@ import { type AgentModuleSettings, agentModule } from '../../sim/agent-module.ts
 import { guarded } from '../../sim/guard.ts';
 import type { ProgramContext, Running } from '../../sim/program.ts';
 import { Random } from '../../sim/random.ts';
-import { readTicks } from '../examples/reference.ts';
+import { readTicks, taskContext } from '../examples/reference.ts';
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
@@ -142,7 +142,7 @@ describe('an agent module in the simulated world', () => {
   test('is the bundle of a folder, and ends in the state of direct calls', async () => {
     const { source = '', type } = await readModule('examples/trading', 'iife');
     const running = agentModule(source, type).start(contextOf(), undefined);
-    const told = { agent: 'a', type: 'counter', epoch: 7 };
+    const told = taskContext({ agent: 'a', type: 'counter', epoch: 7 });
     let state = await trading.init(told);
     for (const tick of readTicks().filter((_, at) => at % 20 === 0)) {
       const handled = await trading.handle(state, tick, told);

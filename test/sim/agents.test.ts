@@ -92,6 +92,39 @@ describe('agents of a world', () => {
     expect(typesAt(seen, 'n1')).not.toContain('taskRan');
   });
 
+  test('an instance hears of a cancelled task while it is at it, and what it tells comes before its answer', () => {
+    const heard: boolean[] = [];
+    const teller = {
+      state: bytes('0'),
+      handle(payload: Uint8Array, cancelled = false) {
+        heard.push(cancelled);
+        return { ok: true, value: payload, state: bytes('0'), progress: cancelled ? [] : [bytes('1'), bytes('2')] };
+      },
+    };
+    const cancel = (epoch: number, task: string): Effect => ({ type: 'cancelTask', agent: 'a', epoch, task });
+    const many = 20;
+    const next = (at: number): Effect[] => {
+      if (at === many) return [run('last', '0'), cancel(3, 'last'), cancel(4, 'another')];
+      return at < many ? [run(`t${at}`, '0'), cancel(4, `t${at}`)] : [];
+    };
+    let done = 0;
+    const { world, seen } = scriptedWorld(
+      (event, _at, init) => {
+        if (event.type === 'agentStarted') return next(0);
+        if (event.type === 'taskRan') return next(++done);
+        return event.type === 'wake' && init.id === 'n1' ? [start] : [];
+      },
+      { programs: { add: { start: () => teller } } },
+    );
+    world.run(500);
+    // Some are given up before the code comes to them, which is the other way to hear of it.
+    const hearing = heard.filter((cancelled) => cancelled).length;
+    expect(hearing).toBeGreaterThan(0);
+    expect(hearing).toBeLessThan(many);
+    expect(heard.at(-1)).toBe(false);
+    expect(typesAt(seen, 'n1').slice(-4)).toEqual(['taskRan', 'taskProgress', 'taskProgress', 'taskRan']);
+  });
+
   test('an instance that hangs fails when its time for a task is over, a slow one answers late', () => {
     const { world, seen } = scriptedWorld(
       (event, _at, init) => {

@@ -134,7 +134,7 @@ export const replication: readonly Mutant[] = [
     room,
     what: 'An instance that crashed is started anew without its state.',
     file: 'node/core/instance.ts',
-    edits: [{ from: 'else this.#startWorker(this.#state.now);', to: 'else this.#startWorker(undefined);' }],
+    edits: [{ from: 'else this.#startWorker(this.#state.own());', to: 'else this.#startWorker(undefined);' }],
   },
   {
     name: 'read-without-confirmation',

@@ -32,6 +32,7 @@ const agentView = (id: string, parts: Partial<AgentView> = {}): AgentView => ({
   type: 'counter',
   strategy: 'round_robin',
   status: 'active',
+  topics: [],
   host: 'n2',
   hostName: 'n2',
   epoch: 4,
