@@ -126,8 +126,12 @@ export class SimRunner {
     instance.cancelled = true;
     if (!this.#random.chance(0.7)) return;
     this.#endTask(instance);
-    this.#process.feed({ type: 'taskRan', agent, epoch, task, ok: false, value: givenUp, state: undefined });
-    this.#runNext(instance);
+    // Like all that a runner tells it comes as an event of its own, never in the middle of the node's effects.
+    this.#process.later(0, () => {
+      if (this.#instances.get(keyOf(agent, epoch)) !== instance) return;
+      this.#process.feed({ type: 'taskRan', agent, epoch, task, ok: false, value: givenUp, state: undefined });
+      this.#runNext(instance);
+    });
   }
 
   #endTask(instance: Instance): void {

@@ -1,9 +1,20 @@
+import type { AgentOutputs } from '../node/core/agent-outputs.ts';
 import type { Answer, Program, ProgramContext, Running } from './program.ts';
+import type { Derived } from './sent-task.ts';
 
 /** State of the counter agent: how often each serial took effect, and the sum. */
 export interface CounterState {
   total: number;
   counts: Record<string, number>;
+}
+
+interface CounterTask extends Derived {
+  serial: unknown;
+  /** How likely it ends whatever runs it. */
+  poison?: number;
+  /** In the answer to what this agent sent to another one. */
+  reply?: { serial: number };
+  ok?: boolean;
 }
 
 const encoder = new TextEncoder();
@@ -33,19 +44,35 @@ class CounterInstance implements Running {
   }
 
   handle(payload: Uint8Array): Answer {
-    const { serial, poison } = JSON.parse(decoder.decode(payload)) as { serial: unknown; poison?: number };
+    const task = JSON.parse(decoder.decode(payload)) as CounterTask;
+    const { poison, send, timer } = task;
+    // The answer to what it sent to another one says what is to be counted here.
+    const serial = task.reply?.serial ?? task.serial;
     if (poison !== undefined && this.#context.random() < poison) throw new Error('it cannot take this');
-    if (typeof serial !== 'number') {
+    if (typeof serial !== 'number' || task.ok === false) {
       return { ok: false, value: encoder.encode('{"reason":"serial must be a number"}'), state: this.state };
     }
     this.#total += 1;
     this.#counts.set(String(serial), (this.#counts.get(String(serial)) ?? 0) + 1);
     this.state = this.#encode();
-    return { ok: true, value: encoder.encode(`{"total":${this.#total}}`), state: this.state };
+    const outputs = send === undefined && timer === undefined ? undefined : outputsOf(serial, task);
+    return { ok: true, value: encoder.encode(`{"total":${this.#total}}`), state: this.state, outputs };
   }
 
   /** What a task changes stands at the end, so that it is a small change of a state that grows. */
   #encode(): Uint8Array {
     return encoder.encode(JSON.stringify({ counts: Object.fromEntries(this.#counts), total: this.#total }));
   }
+}
+
+function outputsOf(serial: number, { send, timer }: CounterTask): Uint8Array {
+  const outputs: AgentOutputs = { send: [], timers: [] };
+  if (send !== undefined) {
+    const { to, serial: counted, reply } = send;
+    outputs.send.push({ to, task: { serial: counted }, ...(reply !== undefined && { reply: { serial: reply } }) });
+  }
+  if (timer !== undefined) {
+    outputs.timers.push({ name: `timer-${serial}`, afterMs: timer.afterMs, task: { serial: timer.serial } });
+  }
+  return encoder.encode(JSON.stringify(outputs));
 }

@@ -141,6 +141,7 @@ function drawWorkload(random: Random): Partial<WorkloadSettings> {
     burstChance: random.pick([0, 0.1, 0.3]),
     poisonChance: random.pick([0, 0, 0.01, 0.05]),
     cancelChance: random.pick([0, 0.05, 0.2]),
+    sendChance: random.pick([0, 0.1, 0.3]),
   };
 }
 

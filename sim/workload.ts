@@ -5,6 +5,7 @@ import type { AcknowledgedTasks } from './checkers/anytime-acknowledged-task.ts'
 import { Violation } from './checkers/checker.ts';
 import type { CounterState } from './counter.ts';
 import type { Random } from './random.ts';
+import { type Client, type Derived, operationOf, type SentTask } from './sent-task.ts';
 import type { Asked, World } from './world.ts';
 
 export interface WorkloadSettings {
@@ -27,6 +28,8 @@ export interface WorkloadSettings {
   poisonChance: number;
   /** How often a client tries to cancel what it has just sent. */
   cancelChance: number;
+  /** How often a task leads to others: at other agents, back here with their answer, or later. */
+  sendChance: number;
 }
 
 export const defaultWorkload: WorkloadSettings = {
@@ -43,6 +46,7 @@ export const defaultWorkload: WorkloadSettings = {
   burstChance: 0,
   poisonChance: 0,
   cancelChance: 0,
+  sendChance: 0,
 };
 
 /** What a client asks of an agent, and what it is told. */
@@ -70,36 +74,7 @@ const retried: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
 
 /** Longer than a task's own time: a client gives up on a node that says nothing at all. */
 const silenceMs = 1_000;
-const encoder = new TextEncoder();
 const decoder = new TextDecoder();
-
-interface Client {
-  name: string;
-  random: Random;
-}
-
-/** A task that a client keeps sending until it knows what became of it. */
-interface SentTask {
-  client: Client;
-  agent: string;
-  serial: number;
-  key: string;
-  priority: number;
-  /** Where the first try goes in; any node when undefined. */
-  door: NodeId | undefined;
-  /** How likely each try of it ends what runs it; 1: no try does not. */
-  poison: number;
-  isCancelled: boolean;
-  /** It was set aside: from here on an operator asks for one more try each time. */
-  isAside: boolean;
-  tries: number;
-}
-
-function operationOf({ agent, serial, key, priority, poison, isAside }: SentTask, ttlMs: number): Operation {
-  const payload = encoder.encode(JSON.stringify({ serial, ...(poison > 0 && { poison }) }));
-  const operation = { type: 'task' as const, agent, task: `task-${serial}`, payload, ttlMs, priority };
-  return { ...operation, ...(key !== '' && { key }), ...(isAside && { retry: true }) };
-}
 
 /** Clients that send serial-numbered increments to counter agents, and keep on until each has its answer. */
 export class Workload {
@@ -209,7 +184,7 @@ export class Workload {
     for (const agent of agents) {
       const attempt = (): void => {
         this.#read({ name: 'judge', random: this.#random }, agent, (state) => {
-          if (state === undefined) this.#world.timeline.after(200, attempt);
+          if (state === undefined || this.#oracle.isOwed(agent, state)) this.#world.timeline.after(200, attempt);
           else states.set(agent, state);
         });
       };
@@ -230,7 +205,7 @@ export class Workload {
   poke(agents: readonly string[]): void {
     for (const agent of agents) {
       const client = { name: 'prober', random: this.#random };
-      this.#send(this.#newTask(client, agent, { poison: 0, isCancelled: false }), () => {});
+      this.#send(this.#newTask(client, agent, { poison: 0, isCancelled: false, derived: {} }), () => {});
     }
   }
 
@@ -272,12 +247,43 @@ export class Workload {
   }
 
   #newTask(client: Client, agent: string, more: Partial<SentTask> = {}): SentTask {
-    const { poisonChance, cancelChance } = this.#settings;
+    const { poisonChance, cancelChance, sendChance } = this.#settings;
     const poison = client.random.chance(poisonChance) ? client.random.pick([0.8, 1]) : 0;
     return {
       ...{ client, agent, serial: ++this.#serial, key: '', priority: client.random.below(10), door: undefined },
-      ...{ poison, isCancelled: client.random.chance(cancelChance), isAside: false, tries: 0, ...more },
+      ...{ poison, isCancelled: client.random.chance(cancelChance), isAside: false, tries: 0 },
+      ...{ derived: client.random.chance(sendChance) ? this.#derive(client, agent) : {}, ...more },
     };
+  }
+
+  /** Tasks that the agents are to give each other and themselves: each has a serial, and is to take effect once. */
+  #derive(client: Client, agent: string): Derived {
+    const { random } = client;
+    const serialOf = (owner: string): number => {
+      const serial = ++this.#serial;
+      this.#oracle.asked(owner, serial);
+      this.#log?.unknown(this.#log.called(owner, 'mail', { type: 'task', serial }, this.#world.nowMs));
+      return serial;
+    };
+    const to = random.pick(this.agents);
+    const isLater = random.chance(0.4);
+    return {
+      ...(!isLater && { send: { to, serial: serialOf(to), ...(random.chance(0.5) && { reply: serialOf(agent) }) } }),
+      ...(isLater && { timer: { afterMs: random.below(3_000), serial: serialOf(agent) } }),
+    };
+  }
+
+  /** What became of a task is what becomes of those that it leads to. */
+  #judgeDerived({ agent, derived: { send, timer } }: SentTask, isDone: boolean): void {
+    const owned = [
+      [agent, send?.reply] as const,
+      [send?.to ?? '', send?.serial] as const,
+      [agent, timer?.serial] as const,
+    ];
+    for (const [owner, serial] of owned) {
+      if (serial !== undefined && isDone) this.#oracle.promised(owner, serial);
+      else if (serial !== undefined) this.#oracle.refused(owner, serial);
+    }
   }
 
   /**
@@ -345,6 +351,7 @@ export class Workload {
     };
     const ended = (total: number | undefined): void => {
       over = true;
+      this.#judgeDerived(sent, total !== undefined);
       if (total === undefined) this.#oracle.refused(agent, serial);
       else this.#oracle.acknowledged(agent, serial, total);
       done(total);

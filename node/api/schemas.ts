@@ -1,6 +1,7 @@
 import { type Static, Type } from 'typebox';
 import { isolations } from '../core/isolation.ts';
 import { consistencies } from '../core/operation.ts';
+import { taskPattern } from '../core/operation-check.ts';
 import { limits } from '../core/settings.ts';
 import { taskPriorityDefault } from '../core/tasks.ts';
 import { interpreterPattern } from '../core/type-capability.ts';
@@ -49,7 +50,8 @@ export const TaskBody = Type.Object({
 });
 export type TaskBody = Static<typeof TaskBody>;
 
-export const TaskParams = Type.Object({ agent: Id, task: Id });
+/** Tasks that agents gave may be looked after, too. */
+export const TaskParams = Type.Object({ agent: Id, task: Type.String({ pattern: taskPattern.source }) });
 export type TaskParams = Static<typeof TaskParams>;
 
 export const RetryBody = Type.Object({ ttl_ms: TtlMs });

@@ -45,8 +45,8 @@ const none: ErrorBody = {
 export class Mail {
   readonly #context: Context;
   readonly #agent: string;
-  /** Names the agent among all that ever have that name: the log index of its creation. */
-  readonly #created: number;
+  /** Names the agent among all that there ever are: its name, and the log index at which it was created. */
+  readonly #sender: string;
   readonly #events: MailEvents;
   readonly #flying = new Set<string>();
   /** When each letter was first seen here, and when it may be tried again, ms. */
@@ -57,7 +57,7 @@ export class Mail {
   constructor(context: Context, agent: string, created: number, events: MailEvents) {
     this.#context = context;
     this.#agent = agent;
-    this.#created = created;
+    this.#sender = `${agent}:${created}`;
     this.#events = events;
   }
 
@@ -109,7 +109,7 @@ export class Mail {
     const others = timers.filter(({ name }) => name !== setting.name);
     if ('cancel' in setting) return others;
     const { name, afterMs = 0, atMs = Math.round(this.#context.wallMs + afterMs), everyMs, task } = setting;
-    const id = `t-${this.#created}-${place}`;
+    const id = `~t:${this.#sender}-${place}`;
     return [...others, { name, id, atMs, ...(everyMs !== undefined && { everyMs }), task }];
   }
 
@@ -122,7 +122,7 @@ export class Mail {
     // To nobody is answered, too.
     const targets = found.length === 0 && reply !== undefined ? [''] : found;
     return targets.map((target, i) => ({
-      ...{ id: `m-${this.#created}-${sequence}-${place}-${i}`, sequence, to: target, task, priority },
+      ...{ id: `~m:${this.#sender}-${sequence}-${place}-${i}`, sequence, to: target, task, priority },
       ...{ key: key ?? this.#agent, ...(reply !== undefined && { reply }) },
     }));
   }

@@ -9,6 +9,9 @@ type Checked = { ok: true; operation: Operation } | { ok: false; reason: string 
 type Fields = Record<string, unknown>;
 
 export const idPattern = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/;
+/** With `~` those that agents give: users cannot take them. */
+export const taskPattern = /^(?:[A-Za-z0-9][A-Za-z0-9._:-]{0,127}|~[A-Za-z0-9._:-]{1,255})$/;
+const isTask = (value: unknown): boolean => typeof value === 'string' && taskPattern.test(value);
 const isId = (value: unknown): boolean => typeof value === 'string' && idPattern.test(value);
 /** Never a path: each node's operator says which file stands behind a name. */
 const isInterpreter = (value: unknown): boolean => typeof value === 'string' && interpreterPattern.test(value);
@@ -92,7 +95,7 @@ const checks: { [T in OperationType]: (fields: Fields) => string | undefined } =
   undrain: (f) => (isId(f.node) ? undefined : 'node'),
   task: (f) => {
     if (!isId(f.agent)) return 'agent';
-    if (!isId(f.task)) return 'task id';
+    if (!isTask(f.task)) return 'task id';
     if (!isTtl(f.ttlMs)) return `ttl: 1 to ${limits.taskTtlMsMax} ms`;
     const { payload } = f;
     const fits = payload instanceof Uint8Array && payload.byteLength <= limits.payloadBytesMax;
@@ -115,7 +118,7 @@ const checks: { [T in OperationType]: (fields: Fields) => string | undefined } =
   },
   state: checkRead,
   tasks: checkRead,
-  taskCancel: (f) => (isId(f.task) ? checkRead(f) : 'task id'),
+  taskCancel: (f) => (isTask(f.task) ? checkRead(f) : 'task id'),
 };
 
 /** What is wrong with an operation, whoever asks for it; undefined when nothing is. */

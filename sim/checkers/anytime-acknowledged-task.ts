@@ -4,7 +4,7 @@ import { Violation } from './checker.ts';
 interface Asked {
   /** Highest total that was acknowledged before this task was first sent: its own must be higher. */
   above: number;
-  fate: 'unknown' | 'acknowledged' | 'refused';
+  fate: 'unknown' | 'acknowledged' | 'promised' | 'refused';
 }
 
 const name = 'anytime-acknowledged-task';
@@ -45,6 +45,19 @@ export class AcknowledgedTasks {
     book.highest = Math.max(book.highest, total);
   }
 
+  /** What led to it was acknowledged: it takes effect once, sooner or later. */
+  promised(agent: string, serial: number): void {
+    const asked = this.#book(agent).asked.get(serial);
+    if (asked !== undefined) asked.fate = 'promised';
+  }
+
+  /** Whether something that was promised is not in a state yet. */
+  isOwed(agent: string, { counts }: CounterState): boolean {
+    return [...this.#book(agent).asked].some(
+      ([serial, { fate }]) => fate === 'promised' && counts[serial] === undefined,
+    );
+  }
+
   refused(agent: string, serial: number): void {
     const asked = this.#book(agent).asked.get(serial);
     if (asked !== undefined) asked.fate = 'refused';
@@ -62,7 +75,7 @@ export class AcknowledgedTasks {
       throw new Violation(name, `${agent} has total ${state.total}, its serials add up to ${total}`);
     for (const [serial, { fate }] of asked) {
       const count = state.counts[serial] ?? 0;
-      const lost = fate === 'acknowledged' && count === 0;
+      const lost = (fate === 'acknowledged' || fate === 'promised') && count === 0;
       if (lost || count > 1 || (fate === 'refused' && count > 0)) {
         throw new Violation(name, `${agent} counted serial ${serial}, which was ${fate}, ${count} times`);
       }

@@ -81,6 +81,10 @@ export const catalog = {
   'cancelled-while-it-ran': 'A task was cancelled while it ran, and its code gave up.',
   'cancelled-too-late': 'A task was over when somebody wanted to cancel it.',
 
+  'sent-again-by-a-new-host': 'A task that an agent sent to another one was sent again by the host that took over.',
+  'answer-came-back-as-a-task': 'The answer to what an agent had sent came back to it as a task.',
+  'timer-fired-on-another-host': 'A timer fired on another host than the one that set it.',
+
   // agents that end
   'deleted-during-a-recovery': 'An agent was deleted while its placement was not active yet.',
   'gone-while-a-holder-was-down': 'A deleted agent was gone although one of its holders was off.',

@@ -95,6 +95,41 @@ export const taskMarks = {
   'cancelled-while-it-waited': cancelled('waiting'),
   'cancelled-while-it-ran': cancelled('running'),
 
+  'sent-again-by-a-new-host': (_scene, hit) => {
+    const senders = new Map<string, NodeId>();
+    return {
+      sent: {
+        taskAsk(node, { task }) {
+          if (!task.startsWith('~m:')) return;
+          const sender = senders.get(task);
+          if (sender !== undefined && sender !== node) hit();
+          senders.set(task, node);
+        },
+      },
+    };
+  },
+
+  'answer-came-back-as-a-task': (_scene, hit) => ({
+    decided(_node, { task }) {
+      if (task.startsWith('~m:') && task.endsWith('-r')) hit();
+    },
+  }),
+
+  'timer-fired-on-another-host': (_scene, hit) => {
+    const setters = new Map<string, NodeId>();
+    return {
+      happened: {
+        taskRan(node, { agent, outputs }) {
+          if (outputs !== undefined) setters.set(agent, node);
+        },
+      },
+      decided(node, { agent, task }) {
+        const setter = setters.get(agent);
+        if (task.startsWith('~t:') && setter !== undefined && setter !== node) hit();
+      },
+    };
+  },
+
   'cancelled-too-late': (_scene, hit) => ({
     answered(_node, _request, { type }, outcome) {
       if (type === 'taskCancel' && !outcome.ok && outcome.error.code === 'taskOver') hit();
