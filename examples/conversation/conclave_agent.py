@@ -22,6 +22,8 @@ class Agent:
         self._task = None
         self._cancelled = None
         self._write = lambda message: None
+        self._send = []
+        self._timers = []
 
     @property
     def cancelled(self):
@@ -31,6 +33,22 @@ class Agent:
     def progress(self, value):
         """Tells whoever waits for the task what there is before it is done; at most 64 KiB, 100 times a second."""
         self._write({"jsonrpc": "2.0", "method": "progress", "params": {"task": self._task, "value": value}})
+
+    def send(self, to, task, **more):
+        """
+        Gives a task to another agent once this one's task is done and cannot be lost; it takes effect there once. `to`: a
+        name, {"type": …, "key": …} or {"topic": …}. `more`: `priority`, `key`, `reply`: anything, which comes back as the
+        task {"reply": …, "ok": …, "result" or "error": …}.
+        """
+        self._send.append({"to": to, "task": task, **more})
+
+    def set_timer(self, name, task, after_ms=None, at_ms=None, every_ms=None):
+        """Gives this agent a task later, on whatever node it is then. One of the same name makes way."""
+        times = {"afterMs": after_ms, "atMs": at_ms, "everyMs": every_ms}
+        self._timers.append({"name": name, "task": task, **{key: ms for key, ms in times.items() if ms is not None}})
+
+    def cancel_timer(self, name):
+        self._timers.append({"name": name, "cancel": True})
 
     def init(self):
         """The state of a new agent. An exception means that the agent cannot start."""
@@ -99,11 +117,13 @@ def _answer(agent, method, params):
         return {"state": params["state"]}
     if method == "handle":
         agent._task = params["id"]
+        agent._send, agent._timers = [], []
         try:
             result = agent.handle(params["task"])
         finally:
             agent._task = agent._cancelled = None
-        return {"result": result, "state": _kept(agent)}
+        leads = {"send": agent._send, "timers": agent._timers}
+        return {"result": result, "state": _kept(agent), **{key: list for key, list in leads.items() if list}}
     raise ValueError("unknown method " + method)
 
 

@@ -54,6 +54,9 @@ export type TaskBody = Static<typeof TaskBody>;
 export const TaskParams = Type.Object({ agent: Id, task: Type.String({ pattern: taskPattern.source }) });
 export type TaskParams = Static<typeof TaskParams>;
 
+export const TopicParams = Type.Object({ topic: Id });
+export type TopicParams = Static<typeof TopicParams>;
+
 export const RetryBody = Type.Object({ ttl_ms: TtlMs });
 export type RetryBody = Static<typeof RetryBody>;
 

@@ -4,9 +4,10 @@ import { errors } from '../core/errors.ts';
 import type { TaskOperation } from '../core/operation.ts';
 import { whatIsWrong } from '../core/operation-check.ts';
 import { limits } from '../core/settings.ts';
-import { agentOf, base, idempotencyKey, perform, type Route, refuseAbove } from './routes.ts';
-import { AgentParams, RetryBody, TaskBody, TaskParams } from './schemas.ts';
-import { agentTasksJson, taskText } from './views.ts';
+import { problemOf } from './problem.ts';
+import { type Api, agentOf, base, idempotencyKey, perform, type Route, refuseAbove } from './routes.ts';
+import { AgentParams, RetryBody, TaskBody, TaskParams, TopicParams } from './schemas.ts';
+import { agentTasksJson, taskText, toSafeJson } from './views.ts';
 
 const url = `${base}/agents/:agent/tasks`;
 /** What asks or tells about tasks is answered at once by a host that is there. */
@@ -14,16 +15,26 @@ const shortTtlMs = 10_000;
 
 const taskOf = (request: FastifyRequest): string => (request.params as TaskParams).task;
 
-function toTask(request: FastifyRequest): TaskOperation {
+function toTask(request: FastifyRequest, agent: string): TaskOperation {
   const { id, payload, ttl_ms: ttlMs, priority, key } = request.body as TaskBody;
   const task = id ?? idempotencyKey(request) ?? randomUUID();
   const bytes = new TextEncoder().encode(JSON.stringify(payload));
   refuseAbove(limits.payloadBytesMax, bytes.byteLength, '"payload"');
-  const operation = { type: 'task' as const, agent: agentOf(request), task, payload: bytes, ttlMs, priority };
+  const operation = { type: 'task' as const, agent, task, payload: bytes, ttlMs, priority };
   return { ...operation, ...(key !== undefined && { key }) };
 }
 
 const wantsStream = ({ headers }: FastifyRequest): boolean => headers.accept?.includes('text/event-stream') === true;
+
+/** One agent's answer among several, JSON. */
+async function answerOf(api: Api, operation: TaskOperation): Promise<string> {
+  try {
+    const text = taskText(await perform(api, operation));
+    return `{"ok":true,${text.slice(1)}`;
+  } catch (error) {
+    return toSafeJson({ ok: false, agent: operation.agent, task: operation.task, ...problemOf(error).body });
+  }
+}
 
 /** What is done with the tasks of an agent. */
 export const taskRoutes: readonly Route[] = [
@@ -33,7 +44,7 @@ export const taskRoutes: readonly Route[] = [
     params: AgentParams,
     body: TaskBody,
     async handle(api, request, reply) {
-      const operation = toTask(request);
+      const operation = toTask(request, agentOf(request));
       if (!wantsStream(request)) return taskText(await perform(api, operation));
       const wrong = whatIsWrong(operation);
       if (wrong !== undefined) throw errors.bodyMalformed({ reason: wrong });
@@ -61,6 +72,19 @@ export const taskRoutes: readonly Route[] = [
       const { ttl_ms: ttlMs } = request.body as RetryBody;
       const operation = { type: 'task' as const, agent: agentOf(request), task: taskOf(request), ttlMs, retry: true };
       return taskText(await perform(api, { ...operation, payload: new Uint8Array(0) }));
+    },
+  },
+  {
+    method: 'POST',
+    url: `${base}/topics/:topic`,
+    params: TopicParams,
+    body: TaskBody,
+    async handle(api, request) {
+      const { topic } = request.params as TopicParams;
+      const operation = toTask(request, '');
+      const agents = (await perform(api, { type: 'agents' })).filter(({ topics }) => topics.includes(topic));
+      const told = await Promise.all(agents.map(({ id }) => answerOf(api, { ...operation, agent: id })));
+      return `{"topic":${JSON.stringify(topic)},"task":${JSON.stringify(operation.task)},"agents":[${told.join(',')}]}`;
     },
   },
   {

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import type { agentTasksJson } from '../api/views.ts';
 import { pathOf } from './agent-commands.ts';
-import { UsageError } from './command-error.ts';
+import { CommandRefused, UsageError } from './command-error.ts';
 import { colors, print, tableOf } from './output.ts';
 import type { Session } from './session.ts';
 import { whole } from './whole-number.ts';
@@ -44,6 +44,17 @@ export function registerTaskCommands(program: Command, session: Session): void {
     )
     .action((agent: string, text: string, options: TaskOptions) => giveTask(session, agent, text, options));
   program
+    .command('publish')
+    .argument('<topic>')
+    .argument('<json>', 'the task; put -- before it when it begins with a dash')
+    .description('give a task to every agent with a topic')
+    .option('--id <id>', 'the same id twice takes effect once at each (default: a new one)')
+    .option('--ttl-ms <ms>', 'give up after this long', whole(1, 600_000), ttlDefaultMs)
+    .addHelpText('after', '\nExample:\n  conclave publish prices \'{"MSFT":39.81}\'')
+    .action((topic: string, text: string, options: { id?: string; ttlMs: number }) =>
+      publish(session, topic, text, options),
+    );
+  program
     .command('tasks')
     .argument('<agent>')
     .description('what an agent has to do, and the tasks that are set aside because they kept ending it')
@@ -76,6 +87,27 @@ function giveTask(session: Session, agent: string, text: string, options: TaskOp
           )
         : await client.post<{ result: unknown }>(path, body, ttlMs);
     print(session.console, json, answer, () => JSON.stringify(answer.result, null, 2));
+  });
+}
+
+interface PublishedJson {
+  agents: { ok: boolean; agent: string; result?: unknown; error?: { code: string; message: string } }[];
+}
+
+function publish(session: Session, topic: string, text: string, { id, ttlMs }: { id?: string; ttlMs: number }) {
+  return session.withClient(async (client, { json }) => {
+    const body = { payload: parseTask(text), ttl_ms: ttlMs, ...(id !== undefined && { id }) };
+    const answer = await client.post<PublishedJson>(`/topics/${encodeURIComponent(topic)}`, body, ttlMs);
+    print(session.console, json, answer, () => {
+      if (answer.agents.length === 0) return `No agent has the topic "${topic}". Deploy one with --topic ${topic}.`;
+      const rows = answer.agents.map(({ agent, ok, result, error }) => [
+        agent,
+        ok ? JSON.stringify(result) : `${error?.code}: ${error?.message}`,
+      ]);
+      return tableOf(['agent', 'answer'], rows);
+    });
+    if (answer.agents.some(({ ok }) => !ok))
+      throw new CommandRefused('Not every agent has done it. Send it again with the same --id.');
   });
 }
 

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { errors } from '../../node/core/errors.ts';
-import { FakeNode, makeToken } from './fake-node.ts';
+import { agentView, FakeNode, makeToken } from './fake-node.ts';
 
 let node: FakeNode;
 let server: Awaited<ReturnType<FakeNode['serve']>>;
@@ -125,5 +125,26 @@ describe('the tasks of an agent', () => {
     expect((await send('DELETE', '/agents/a/tasks/t')).json()).toEqual({ agent: 'a', task: 't', was: 'waiting' });
     node.answers.taskCancel = (about) => errors.taskOver(about);
     expect((await send('DELETE', '/agents/a/tasks/t')).statusCode).toBe(409);
+  });
+});
+
+describe('a topic', () => {
+  it('gives a task to each agent that has it, and says of each what came of it', async () => {
+    node.answers.agents = () => [
+      agentView('a', { topics: ['prices'] }),
+      agentView('b'),
+      agentView('c', { topics: ['news', 'prices'] }),
+    ];
+    node.answers.task = ({ agent, task }) =>
+      agent === 'a' ? { agent, task, value: new TextEncoder().encode('1.50') } : errors.agentNotReady({ agent });
+    const answer = await send('POST', '/topics/prices', { payload: { MSFT: 1 }, id: 't' });
+    expect(answer.payload).toContain('{"ok":true,"agent":"a","task":"t","result":1.50}');
+    expect(answer.json()).toMatchObject({
+      topic: 'prices',
+      task: 't',
+      agents: [{ agent: 'a' }, { agent: 'c', ok: false, error: { code: 'agentNotReady' } }],
+    });
+    expect((await send('POST', '/topics/weather', { payload: 1 })).json()).toMatchObject({ agents: [] });
+    expect((await send('POST', '/topics/a%2Fb', { payload: 1 })).statusCode).toBe(400);
   });
 });

@@ -36,6 +36,7 @@ const workerCounter = `
 export default {
   init: (context) => ({ count: 0, name: context.agent, type: context.type, epoch: context.epoch }),
   async handle(state, task) {${deeds}    if (task.large) return { state, result: 'x'.repeat(task.large) };
+    if (task.lead) return { state, result: 1, ...task.lead };
     return { state, result: state.count };
   },
 };`;
@@ -101,6 +102,13 @@ function contract({ create, code, counter, broken, slow }: Kit): void {
     const second = await stage.run('a', 't2', { add: 3 }, 7);
     expect(second).toMatchObject({ ok: true, value: 5 });
     expect(JSON.parse(second.state)).toMatchObject({ count: 5 });
+  });
+
+  test('hands on what a task leads to beside the state, as the code gave it', async () => {
+    await start('a');
+    const lead = { send: [{ to: 'b', task: { add: 1 } }], timers: [{ name: 'soon', afterMs: 5, task: 2 }] };
+    expect(await stage.run('a', 't1', { lead })).toMatchObject({ ok: true, outputs: lead });
+    expect(await stage.run('a', 't2', { add: 1 })).not.toHaveProperty('outputs');
   });
 
   test('starts an agent from a state', async () => {

@@ -40,6 +40,7 @@ serve('json', {
     if (task.tellTimes) for (let at = 1; at <= task.tellTimes; at++) tell(id, at);
     if (task.untilCancelled) throw new Error('given up: ' + (await new Promise((resolve) => { giveUp = resolve; })));
     if (task.tellLate) setTimeout(() => tell(id, 'late'), 1);
+    if (task.lead) return { state, result: 1, ...task.lead };
     if (task.raw) process.stdout.write(task.raw);
     if (task.large) return { state, result: 'x'.repeat(task.large) };
     if (task.run) return { state, result: await eval(task.run) };

@@ -3,7 +3,16 @@ import { stateAfter } from '../state-after.ts';
 
 export type Happened =
   | { kind: 'started'; agent: string; epoch: number; state: string }
-  | { kind: 'ran'; agent: string; epoch: number; task: string; ok: boolean; value: unknown; state: string }
+  | {
+      kind: 'ran';
+      agent: string;
+      epoch: number;
+      task: string;
+      ok: boolean;
+      value: unknown;
+      state: string;
+      outputs?: unknown;
+    }
   | { kind: 'progress'; agent: string; epoch: number; task: string; value: unknown }
   | { kind: 'failed'; agent: string; epoch: number; reason: string; innocent: boolean }
   | { kind: 'printed'; agent: string; line: string };
@@ -11,6 +20,10 @@ export type Happened =
 const deadlineMs = 15_000;
 const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString('utf8');
 export const bytes = (value: unknown): Uint8Array => Buffer.from(JSON.stringify(value));
+
+/** What a task leads to, where it leads to anything. */
+const leads = (outputs: Uint8Array | undefined) =>
+  outputs === undefined ? {} : { outputs: JSON.parse(text(outputs)) };
 
 /** A runner, and what it told, in order. */
 export class RunnerStage {
@@ -31,10 +44,19 @@ export class RunnerStage {
           if (!states.has(agent)) states.set(agent, state);
           add({ kind: 'started', agent, epoch, state: text(state) });
         },
-        ran: (agent, epoch, task, ok, value, update) => {
+        ran: (agent, epoch, task, ok, value, update, outputs) => {
           const state = stateAfter(states.get(agent) ?? new Uint8Array(0), update);
           states.set(agent, state);
-          add({ kind: 'ran', agent, epoch, task, ok, value: JSON.parse(text(value)), state: text(state) });
+          add({
+            kind: 'ran',
+            agent,
+            epoch,
+            task,
+            ok,
+            value: JSON.parse(text(value)),
+            state: text(state),
+            ...leads(outputs),
+          });
         },
         progress: (agent, epoch, task, value) =>
           add({ kind: 'progress', agent, epoch, task, value: JSON.parse(text(value)) }),

@@ -1,0 +1,201 @@
+import { describe, expect, test } from 'vitest';
+import { type Address, noOutputs } from '../../node/core/agent-outputs.ts';
+import { AgentState } from '../../node/core/agent-state.ts';
+import type { Context } from '../../node/core/context.ts';
+import { errors, toErrorBody } from '../../node/core/errors.ts';
+import { Mail } from '../../node/core/mail.ts';
+import { decodeMailbox, emptyMailbox, encodeMailbox, type Mailbox } from '../../node/core/mailbox.ts';
+import type { Outcome, TaskOperation } from '../../node/core/operation.ts';
+import { defaultSettings, limits } from '../../node/core/settings.ts';
+import { toBytes } from '../../node/core/text.ts';
+
+const text = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
+
+/** The mail of an agent on one host; the test plays the agent's steps and the rest of the cluster. */
+class Host {
+  readonly context = { self: 'n1', nowMs: 0, wallMs: 1_000_000, settings: defaultSettings } as unknown as Context;
+  readonly mail: Mail;
+  mailbox: Mailbox;
+  sequence: number;
+  readonly asked: { operation: TaskOperation; done: (outcome: Outcome<'task'>) => void }[] = [];
+  readonly given: [string, unknown][] = [];
+  settled = 0;
+
+  constructor(mailbox: Mailbox = emptyMailbox, sequence = 0) {
+    this.mailbox = mailbox;
+    this.sequence = sequence;
+    this.mail = new Mail(this.context, 'a', 7, {
+      resolve: (to: Address) => (typeof to === 'string' ? [to] : 'topic' in to ? ['x', 'y'] : []),
+      ask: (operation, done) => void this.asked.push({ operation, done }),
+      submit: ({ task, payload }) => void this.given.push([task, JSON.parse(text(payload))]),
+      mailbox: () => this.mailbox,
+      settle: () => {
+        this.settled += 1;
+        this.step('');
+      },
+    });
+  }
+
+  /** A task ends in a step; returns why it could not. */
+  step(task: string, outputs: Partial<typeof noOutputs> = {}): string | undefined {
+    const after = this.mail.after(this.sequence + 1, task, { ...noOutputs, ...outputs });
+    if (typeof after === 'string') return after;
+    this.sequence += 1;
+    this.mailbox = after;
+    return undefined;
+  }
+
+  answer(place: number, outcome: Outcome<'task'>): void {
+    this.asked[place]?.done(outcome);
+    this.mail.pump(this.sequence);
+  }
+}
+
+const done = (value: unknown): Outcome<'task'> => ({
+  ok: true,
+  result: { agent: 'b', task: 't', value: toBytes(JSON.stringify(value)) },
+});
+const failed = (error: Error): Outcome<'task'> => ({ ok: false, error: toErrorBody(error) });
+
+describe('a task for another agent', () => {
+  test('leaves when the step that it was sent with is durable, once, and is forgotten when it is done', () => {
+    const host = new Host();
+    host.step('t1', { send: [{ to: 'b', task: { n: 1 } }] });
+    host.mail.pump(0);
+    expect(host.asked).toHaveLength(0);
+    host.mail.pump(1);
+    host.mail.pump(1);
+    expect(host.asked.map(({ operation }) => operation)).toMatchObject([
+      { agent: 'b', task: '~m:a:7-1-0-0', key: 'a', priority: 5 },
+    ]);
+    host.answer(0, done(1));
+    expect(host.settled).toBe(1);
+    expect(host.mailbox).toBe(emptyMailbox);
+  });
+
+  test('is asked for again under the same id until somebody knows what became of it', () => {
+    const host = new Host();
+    host.step('t1', { send: [{ to: 'b', task: 1 }] });
+    host.mail.pump(1);
+    host.answer(0, failed(errors.deadlineExceeded({ what: 'It', ttlMs: 1 })));
+    expect(host.asked).toHaveLength(1);
+    host.context.nowMs = defaultSettings.retryIntervalMs;
+    host.mail.pump(1);
+    expect(host.asked[1]?.operation.task).toBe(host.asked[0]?.operation.task);
+    host.answer(1, failed(errors.taskFailed({ agent: 'b', task: 't', reason: 'no' })));
+    expect(host.mailbox).toBe(emptyMailbox);
+  });
+
+  test('is sent again, the same, by the host that takes over', () => {
+    const host = new Host();
+    host.step('t1', { send: [{ to: { topic: 'prices' }, task: 1 }] });
+    host.mail.pump(1);
+    const next = new Host(decodeMailbox(encodeMailbox(host.mailbox)).mailbox, 1);
+    next.mail.pump(1);
+    expect(next.asked.map(({ operation }) => operation)).toEqual(host.asked.map(({ operation }) => operation));
+    expect(next.asked.map(({ operation }) => operation.agent)).toEqual(['x', 'y']);
+  });
+
+  test('brings its answer back as a task, and is settled in the step of that one', () => {
+    const host = new Host();
+    host.step('t1', { send: [{ to: 'b', task: 1, reply: { order: 7 } }] });
+    host.mail.pump(1);
+    host.answer(0, done({ total: 3 }));
+    expect(host.given).toEqual([['~m:a:7-1-0-0-r', { reply: { order: 7 }, ok: true, result: { total: 3 } }]]);
+    expect(host.mailbox.letters).toHaveLength(1);
+    // A host that takes over before that step asks again, and hears the same.
+    host.step('~m:a:7-1-0-0-r');
+    expect(host.mailbox).toBe(emptyMailbox);
+  });
+
+  test('to nobody is answered, if an answer is wanted', () => {
+    const host = new Host();
+    host.step('t1', {
+      send: [
+        { to: { type: 'none' }, task: 1, reply: 5 },
+        { to: { type: 'none' }, task: 2 },
+      ],
+    });
+    expect(host.mailbox.letters).toHaveLength(1);
+    host.mail.pump(1);
+    host.mail.pump(1);
+    expect(host.given).toMatchObject([['~m:a:7-1-0-0-r', { reply: 5, ok: false, error: { code: 'agentUnknown' } }]]);
+  });
+
+  test('has its limits', () => {
+    const host = new Host();
+    const send = Array.from({ length: limits.lettersMax + 1 }, () => ({ to: 'b', task: 1 }));
+    expect(host.step('t1', { send })).toMatch(/257 tasks for others under way, at most 256/);
+    expect(host.step('t1', { send: [{ to: 'b', task: 'x'.repeat(limits.mailboxBytesMax) }] })).toMatch(
+      /bytes, at most/,
+    );
+    expect(host.mailbox).toBe(emptyMailbox);
+  });
+});
+
+describe('a timer', () => {
+  test('fires when its time has come by the wall clock, and is gone after the step that it led to', () => {
+    const host = new Host();
+    host.step('t1', { timers: [{ name: 'wake', afterMs: 500, task: { wake: true } }] });
+    host.mail.pump(1);
+    expect(host.given).toEqual([]);
+    const next = new Host(host.mailbox, 1);
+    next.context.wallMs = 1_000_500;
+    next.mail.pump(1);
+    expect(next.given).toEqual([['~t:a:7-1-0', { wake: true }]]);
+    next.step('~t:a:7-1-0');
+    expect(next.mailbox).toBe(emptyMailbox);
+  });
+
+  test('is replaced by one of its name, and taken back', () => {
+    const host = new Host();
+    host.step('t1', { timers: [{ name: 'wake', afterMs: 500, task: 1 }] });
+    host.step('t2', { timers: [{ name: 'wake', atMs: 5, task: 2 }] });
+    expect(host.mailbox.timers).toEqual([{ name: 'wake', id: '~t:a:7-2-0', atMs: 5, task: 2 }]);
+    host.step('t3', { timers: [{ name: 'wake', cancel: true }] });
+    expect(host.mailbox).toBe(emptyMailbox);
+  });
+
+  test('that repeats has an id for each time, and does not catch up on what was missed', () => {
+    const host = new Host();
+    host.step('t1', { timers: [{ name: 'tick', afterMs: 100, everyMs: 100, task: 1 }] });
+    host.context.wallMs += 1_050;
+    host.mail.pump(1);
+    host.step('~t:a:7-1-0');
+    expect(host.mailbox.timers).toMatchObject([{ id: '~t:a:7-1-0.1', atMs: 1_001_100 }]);
+    host.context.wallMs += 100;
+    host.mail.pump(2);
+    host.step('~t:a:7-1-0.1');
+    expect(host.mailbox.timers).toMatchObject([{ id: '~t:a:7-1-0.2', atMs: 1_001_200 }]);
+  });
+});
+
+describe('a state with a mailbox behind it', () => {
+  const settings = { ...defaultSettings, statePartBytes: 8 };
+  const letter = { id: '~m', sequence: 1, to: 'b', task: 'ü', priority: 5, key: 'a' };
+  const mailbox: Mailbox = { letters: [letter], timers: [] };
+
+  test('gives back both, whichever changes', () => {
+    const state = new AgentState(settings);
+    state.begin(toBytes('{"n":1}'));
+    const own = state.changeIn(toBytes('{"n":12}'), true);
+    expect(own).not.toBe('wrong');
+    state.apply(1, { own: own as Exclude<typeof own, 'wrong'>, mailbox });
+    state.apply(2, { own: state.changeIn(toBytes('{"n":3}'), true) as undefined, mailbox });
+    expect(text(state.own()())).toBe('{"n":3}');
+    const after = new AgentState(settings);
+    after.takeOver(state.all.bytes(), 2);
+    expect(text(after.own()())).toBe('{"n":3}');
+    expect(after.mailbox).toEqual(mailbox);
+    // Whoever has the first state comes to the same bytes by the changes.
+    const begun = new AgentState(settings);
+    begun.begin(toBytes('{"n":1}'));
+    const changed = (state.changesAfter(0) ?? []).reduce((bytes, change) => bytes.splice(change), begun.all);
+    expect(changed.checksum).toBe(state.all.checksum);
+  });
+
+  test('is not taken over from bytes that have none', () => {
+    expect(() => new AgentState(settings).takeOver(toBytes('{}'), 1)).toThrow(/without a mailbox/);
+    expect(() => new AgentState(settings).takeOver(Uint8Array.of(0, 0, 0, 9), 1)).toThrow(/without a mailbox/);
+  });
+});
