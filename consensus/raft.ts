@@ -8,17 +8,12 @@ import type { Output, Persist } from './output.ts';
 import type { ProgressView } from './progress.ts';
 import type { ReadRefusal, ReadyRead } from './reads.ts';
 import { Relaying } from './relaying.ts';
-import type { Replication } from './replication.ts';
+import type { Answerable } from './replication.ts';
 import type { LogBase, Snapshot } from './snapshot.ts';
 import { type RaftInit, type Role, State } from './state.ts';
 
 /** Entries that are kept, at most, for followers that take in a snapshot and will want them next. */
 const keptForSnapshotsMax = 65_536;
-
-/** What sent the log to somebody, for a leader or a relay. */
-type Answerable = Pick<Replication, 'answered' | 'chunkAnswered'>;
-
-const nothing: ReadonlyMap<string, ProgressView> = new Map();
 
 /**
  * One node's part in a replicated log: Raft (Ongaro and Ousterhout, "In Search of an Understandable Consensus Algorithm",
@@ -206,6 +201,11 @@ export class Raft {
     this.#settle();
   }
 
+  /** What is committed is told to each follower as soon as it has it, because somebody waits for it there. */
+  tellCommitted(): void {
+    this.#leadership?.replication.tellWhatIsCommitted();
+  }
+
   /** Everything there is to do since the last call. */
   takeOutput(): Output {
     this.#leadership?.flush();
@@ -292,7 +292,7 @@ export class Raft {
 
   /** What this leader knows of the others; empty when it does not lead. */
   progress(): ReadonlyMap<string, ProgressView> {
-    return this.#leadership?.replication.progress ?? nothing;
+    return this.#leadership?.replication.progress ?? new Map();
   }
 
   /** To be passed on at once: those that this node serves hear of the leader when it does. */

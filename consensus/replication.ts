@@ -4,12 +4,17 @@ import { type Flight, type FlightLimits, Progress } from './progress.ts';
 import { SnapshotTransfer } from './snapshot.ts';
 import type { State } from './state.ts';
 
+/** What sent the log to somebody, for a leader or a relay. */
+export type Answerable = Pick<Replication, 'answered' | 'chunkAnswered'>;
+
 /** Brings the log to others, for a leader or for one of its relays; one for each time that it leads or relays. */
 export class Replication {
   readonly #state: State;
   readonly #progress = new Map<string, Progress>();
   readonly #leader: string;
   #tellAtMs = Number.POSITIVE_INFINITY;
+  /** Up to here followers are told as soon as they have it. */
+  #tellThroughIndex = 0;
 
   /** `leader`: another node leads, and only what is committed is sent, in its name. */
   constructor(state: State, leader = '') {
@@ -92,7 +97,7 @@ export class Replication {
         this.#send(to, progress, progress.nextIndex - 1, this.#entriesFor(progress));
       }
       if (progress.toldCommitIndex >= Math.min(commitIndex, this.#agreedIndex(progress))) continue;
-      if (isDue) this.#tellCommit(to, progress);
+      if (isDue || progress.toldCommitIndex < this.#tellThroughIndex) this.#tellCommit(to, progress);
       else untold = true;
     }
     if (!untold) this.#tellAtMs = Number.POSITIVE_INFINITY;
@@ -102,6 +107,11 @@ export class Replication {
   /** When followers are told at the latest that more is committed; Infinity: they know. */
   get tellAtMs(): number {
     return this.#tellAtMs;
+  }
+
+  /** Somebody waits for what is committed, wherever it is not told yet. */
+  tellWhatIsCommitted(): void {
+    this.#tellThroughIndex = this.#state.commitIndex;
   }
 
   /** There will be no entries that say it along. */

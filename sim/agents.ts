@@ -51,6 +51,11 @@ export interface Process {
 
 const givenUp = new TextEncoder().encode('{"reason":"it was given up on the way"}');
 const waitingMax = 10_000;
+/** To restore the state in what was made ready before. */
+const preparedStartMs = 1;
+const failedPreparations = 0.05;
+const slowPreparations = 0.1;
+const slowTimes = 100;
 const keyOf = (agent: string, epoch: number): string => `${agent}#${epoch}`;
 
 /** Runs simulated agent instances within one life of a node: they die with it. One task at a time per instance. */
@@ -62,12 +67,39 @@ export class SimRunner {
   readonly #instances = new Map<string, Instance>();
   /** Counts starts: one that starts again does not meet the same luck. */
   #starts = 0;
+  /** What is made ready for agents that are to move here, by the migration. */
+  readonly #prepared = new Map<string, { migration: number; isReady: boolean }>();
 
   constructor(process: Process, random: Random, programs: ReadonlyMap<string, Program>, settings: RunnerSettings) {
     this.#process = process;
     this.#random = random;
     this.#programs = programs;
     this.#settings = settings;
+  }
+
+  /** Makes ready what an agent will run in. Now and then it cannot be done, or takes long. */
+  prepare({ agent, agentType, migration }: EffectOf<'prepareAgent'>): void {
+    const { startMsMin, startMsMax } = this.#settings;
+    const prepared = { migration, isReady: false };
+    this.#prepared.set(agent, prepared);
+    const slowness = this.#random.chance(slowPreparations) ? slowTimes : 1;
+    const fails = !this.#programs.has(agentType) || this.#random.chance(failedPreparations);
+    this.#process.later(this.#random.between(startMsMin, startMsMax) * slowness, () => {
+      if (this.#prepared.get(agent) !== prepared) return;
+      prepared.isReady = !fails;
+      if (fails) this.#prepared.delete(agent);
+      const reason = fails ? `no thread for agent type "${agentType}"` : '';
+      this.#process.feed({ type: 'agentPrepared', agent, migration, reason });
+    });
+  }
+
+  release(agent: string, migration: number): void {
+    if (this.#prepared.get(agent)?.migration === migration) this.#prepared.delete(agent);
+  }
+
+  /** What was made ready and neither taken nor released. */
+  prepared(): string[] {
+    return [...this.#prepared.keys()];
   }
 
   /** The instances that exist, started or starting. */
@@ -94,7 +126,10 @@ export class SimRunner {
     };
     this.#instances.set(key, instance);
     const { startMsMin, startMsMax } = this.#settings;
-    this.#process.later(this.#random.between(startMsMin, startMsMax), () => {
+    const wasReady = this.#prepared.get(agent)?.isReady === true;
+    this.#prepared.delete(agent);
+    const startMs = wasReady ? preparedStartMs : this.#random.between(startMsMin, startMsMax);
+    this.#process.later(startMs, () => {
       if (this.#instances.get(key) !== instance) return;
       this.#starts += 1;
       const random = this.#random.fork(`${key} ${this.#starts}`);

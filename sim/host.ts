@@ -135,6 +135,11 @@ export class Host {
     return this.#runner?.instances() ?? [];
   }
 
+  /** Agents for which something is made ready that nobody has taken. */
+  prepared(): string[] {
+    return this.#runner?.prepared() ?? [];
+  }
+
   failAgent(agent: string, epoch: number, reason: string): void {
     this.#runner?.fail(agent, epoch, reason);
   }
@@ -338,6 +343,8 @@ export class Host {
       hangUp: ({ node }) => network.hangUp(id, node),
       startAgent: (effect) => this.#runner?.start(effect),
       stopAgent: ({ agent, epoch }) => this.#runner?.stop(agent, epoch),
+      prepareAgent: (effect) => this.#runner?.prepare(effect),
+      releaseAgent: ({ agent, migration }) => this.#runner?.release(agent, migration),
       runTask: (effect) => this.#runner?.run(effect),
       progress: nothing,
       cancelTask: ({ agent, epoch, task }) => this.#runner?.cancel(agent, epoch, task),

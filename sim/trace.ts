@@ -106,6 +106,10 @@ export class Trace {
       this.#mixText(event.task);
       this.#mixInstance(event, event.value);
     },
+    agentPrepared: ({ agent, migration, reason }) => {
+      this.#mixMove(agent, migration);
+      this.#mixText(reason);
+    },
     agentFailed: (event) => {
       this.#mixInstance(event, undefined);
       this.#mixText(event.reason);
@@ -124,6 +128,8 @@ export class Trace {
     hangUp: ({ node }) => this.#mixWord(this.#wordOf(node)),
     startAgent: (effect) => this.#mixInstance(effect, effect.state),
     stopAgent: (effect) => this.#mixInstance(effect, undefined),
+    prepareAgent: ({ agent, migration }) => this.#mixMove(agent, migration),
+    releaseAgent: ({ agent, migration }) => this.#mixMove(agent, migration),
     runTask: (effect: EffectOf<'runTask'>) => {
       this.#mixText(effect.task);
       this.#mixInstance(effect, effect.payload);
@@ -165,6 +171,11 @@ export class Trace {
 
   #end(): void {
     this.onStep?.(this.#steps, this.#low);
+  }
+
+  #mixMove(agent: string, migration: number): void {
+    this.#mixText(agent);
+    this.#mixWord(migration);
   }
 
   #mixInstance({ agent, epoch }: { agent: string; epoch: number }, bytes: Uint8Array | undefined): void {

@@ -331,6 +331,15 @@ export class World {
     return this.nodes.flatMap((node) => on(node).map((instance) => ({ node, ...instance })));
   }
 
+  /** Agents for which a machine that is on has made something ready that nobody has taken. */
+  prepared(): { node: NodeId; agent: string }[] {
+    return this.nodes.flatMap((node) =>
+      this.host(node)
+        .prepared()
+        .map((agent) => ({ node, agent })),
+    );
+  }
+
   #start(host: Host, fresh: boolean): void {
     host.start();
     for (const started of this.#observers.of('started')) started(host.id, fresh);

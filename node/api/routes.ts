@@ -281,8 +281,19 @@ export const routes: readonly Route[] = [
     params: AgentParams,
     body: MigrateBody,
     async handle(api, request) {
-      const target = findNode(await perform(api, { type: 'nodes' }), (request.body as MigrateBody).target).id;
-      const { agent } = await perform(api, { type: 'migrate', agent: agentOf(request), target });
+      const { target: name, wait } = request.body as MigrateBody;
+      const target = findNode(await perform(api, { type: 'nodes' }), name).id;
+      const operation = { type: 'migrate' as const, agent: agentOf(request), target };
+      const { agent } = await perform(api, wait === undefined ? operation : { ...operation, wait });
+      return { agent: agentJson(agent) };
+    },
+  },
+  {
+    method: 'DELETE',
+    url: `${base}/agents/:agent/migration`,
+    params: AgentParams,
+    handle: async (api, request) => {
+      const { agent } = await perform(api, { type: 'cancelMigration', agent: agentOf(request) });
       return { agent: agentJson(agent) };
     },
   },

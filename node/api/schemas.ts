@@ -60,7 +60,10 @@ export type TopicParams = Static<typeof TopicParams>;
 export const RetryBody = Type.Object({ ttl_ms: TtlMs });
 export type RetryBody = Static<typeof RetryBody>;
 
-export const MigrateBody = Type.Object({ target: Type.String({ minLength: 1, maxLength: 128 }) });
+export const MigrateBody = Type.Object({
+  target: Type.String({ minLength: 1, maxLength: 128 }),
+  wait: Type.Optional(Type.Boolean()),
+});
 export type MigrateBody = Static<typeof MigrateBody>;
 
 export const DrainBody = Type.Object({

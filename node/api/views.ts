@@ -1,5 +1,6 @@
 import type { DrainView } from '../core/drain.ts';
 import type { Report } from '../core/effect.ts';
+import type { MigrationView } from '../core/migration.ts';
 import type { AgentView, LeaderView, NodeView, Results, StatusView } from '../core/operation.ts';
 
 /**
@@ -60,6 +61,20 @@ function decisionJson({ strategy, node, ranked, rejected, omitted }: NonNullable
   };
 }
 
+function migrationJson({ targetName, sinceMs, bytesCopied, bytes, ...migration }: MigrationView) {
+  const { phase, target, reason, since } = migration;
+  return {
+    phase,
+    target,
+    target_name: targetName ?? null,
+    reason,
+    since,
+    since_ms: sinceMs,
+    bytes_copied: bytesCopied ?? null,
+    bytes: bytes ?? null,
+  };
+}
+
 export function agentJson(agent: AgentView) {
   const { id, type, strategy, status, host, hostName, epoch, holders, holdersWanted, topics, capabilities, decision } =
     agent;
@@ -77,6 +92,8 @@ export function agentJson(agent: AgentView) {
     capabilities,
     decision: decision === undefined ? null : decisionJson(decision),
     reason: agent.reason,
+    migration: agent.migration === undefined ? null : migrationJson(agent.migration),
+    migration_end: agent.migrationEnd ?? null,
   };
 }
 

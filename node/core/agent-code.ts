@@ -110,7 +110,8 @@ export class AgentCode {
     const begun = (first: unknown): void => {
       step = 'its first checkpoint failed';
       this.#state = first;
-      this.#kept = this.#checkpointOf(first);
+      // What it was restored from is what the node has, even where a checkpoint of it would be other bytes.
+      this.#kept = state ?? this.#checkpointOf(first);
       this.#events.started(this.#kept);
     };
     try {

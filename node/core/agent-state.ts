@@ -56,12 +56,13 @@ export class AgentState {
   }
 
   /** Begins with what holders kept, as that of a sequence. Throws when it is no such thing. */
-  takeOver(all: Uint8Array, sequence: number): void {
-    const { length, mailbox } = decodeMailbox(all);
+  takeOver(all: Uint8Array | StateBytes, sequence: number): void {
+    const bytes = all instanceof StateBytes ? all.bytes() : all;
+    const { length, mailbox } = decodeMailbox(bytes);
     this.#ownLength = length;
     this.#mailbox = mailbox;
-    this.#mailboxBytes = all.slice(length);
-    this.#all = StateBytes.of(all, this.#settings.statePartBytes);
+    this.#mailboxBytes = bytes.slice(length);
+    this.#all = all instanceof StateBytes ? all : StateBytes.of(all, this.#settings.statePartBytes);
     this.#log = this.#logSince(sequence);
   }
 

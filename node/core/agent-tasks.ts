@@ -1,32 +1,14 @@
 import type { StepChanges } from './agent-state.ts';
+import type { AgentTaskEvents, Step } from './agent-task-events.ts';
 import { type Context, reportLocally } from './context.ts';
 import { type ConclaveError, errors } from './errors.ts';
-import type { MessageOf, TaskResult } from './message.ts';
+import type { TaskResult } from './message.ts';
 import type { AgentTasksView, Results } from './operation.ts';
 import { ResultAges } from './result-ages.ts';
 import { isOver, ResultTable } from './result-table.ts';
 import { limits } from './settings.ts';
 import { type QueuedTask, TaskQueue } from './task-queue.ts';
 import { reasonBytes } from './text.ts';
-
-/** A step of the replicated state before it has its sequence. */
-export type Step = Omit<TaskResult, 'sequence' | 'valueDropped'>;
-
-/** What an agent's tasks need of the instance that does them. */
-export interface AgentTaskEvents {
-  /** Whether a task can be begun now. */
-  isReady(): boolean;
-  run(task: QueuedTask): void;
-  cancel(task: QueuedTask): void;
-  /** Makes it the next step of the replicated state, with what it changed there. */
-  record(step: Step, changes?: StepChanges): TaskResult;
-  /** Through which step a majority of the holders has all. */
-  durableSequence(): number;
-  /** Calls it once a majority of the holders has confirmed that this is the agent's host. */
-  confirm(done: () => void): void;
-  answer(task: QueuedTask, answer: MessageOf<'taskAnswer'>): void;
-  progress(task: QueuedTask, number: number, value: Uint8Array): void;
-}
 
 /** How the wish to cancel a task ended. */
 export type Cancelled = { ok: true; was: Results['taskCancel']['was'] } | { ok: false; error: ConclaveError };
@@ -101,10 +83,16 @@ export class AgentTasks {
     return this.#queue.length + (this.#running === undefined ? 0 : 1) + (this.#held === undefined ? 0 : 1);
   }
 
-  /** Goes on from what the holders kept. How the instance before ended nobody knows. */
-  restore(results: readonly TaskResult[]): void {
+  /** Whether it is at no task, about to begin one, or at it. */
+  get at(): 'rest' | 'begin' | 'task' {
+    if (this.#running !== undefined) return 'task';
+    return this.#held === undefined ? 'rest' : 'begin';
+  }
+
+  /** Goes on from what the holders kept. How the instance before ended nobody knows, unless it `rested`. */
+  restore(results: readonly TaskResult[], rested: boolean): void {
     this.#results = new ResultTable(results);
-    this.#careful = carefulTasks;
+    this.#careful = rested ? 0 : carefulTasks;
   }
 
   // ---- from arrival to begin ----

@@ -4,7 +4,9 @@ import type { Command, CommandKind, CommandOf } from './command.ts';
 import { drainAppliers, drainOfNextStart } from './drain-apply.ts';
 import { errors } from './errors.ts';
 import { kvAppliers } from './kv-apply.ts';
+import { nameOf } from './member-name.ts';
 import type { NodeId } from './message.ts';
+import { migrationAfterPlacement, migrationAppliers } from './migration-apply.ts';
 import { majorityOf } from './replication.ts';
 import { limits } from './settings.ts';
 import { isSameCode, isSameRuntime, neededCapabilities, runtimeName, runtimeOf } from './type-capability.ts';
@@ -26,6 +28,7 @@ export function apply(state: ClusterState, command: Command, index: number): App
 const appliers: Appliers = {
   ...kvAppliers,
   ...drainAppliers,
+  ...migrationAppliers,
 
   memberJoin(state, { node, boot, start, profile }, index) {
     const known = state.members.get(node);
@@ -110,15 +113,17 @@ const appliers: Appliers = {
     if ((agent.placement?.epoch ?? 0) !== command.after) return refuse('another decision about the agent came first');
     const reason = whyNot(state, command, agent);
     if (reason !== undefined) return refuse(reason);
-    const { host, boot, holders } = command;
+    const { host, boot, holders, migration } = command;
+    const moves = migrationAfterPlacement(agent, { host, boot, epoch: index, migration });
+    if (typeof moves === 'string') return refuse(moves);
     const moved = agent.placement === undefined || agent.placement.host !== host;
     const placement = { epoch: index, host, boot, holders };
-    state.changeAgent(agent, { placement, reason: command.reason, decision: command.decision });
+    state.changeAgent(agent, { placement, reason: command.reason, decision: command.decision, ...moves });
     if (moved) state.turn += 1;
     return done(
       'agentPlaced',
       `${agent.id} on ${nameOf(state, host)}: ${command.reason}`,
-      { agent: agent.id, host, epoch: index, holders, reason: command.reason, decision: command.decision },
+      { agent: agent.id, host, epoch: index, holders, reason: command.reason, decision: command.decision, migration },
       [agent.id],
     );
   },
@@ -134,7 +139,8 @@ const appliers: Appliers = {
     const agent = state.agents.get(id);
     if (agent?.placement?.epoch !== epoch) return refuse('the placement was decided anew meanwhile');
     if (agent.active?.epoch === epoch) return refuse('the epoch is active already');
-    state.changeAgent(agent, { active: agent.placement });
+    const arrived = agent.migration?.epoch === epoch;
+    state.changeAgent(agent, { active: agent.placement, ...(arrived && { migration: undefined }) });
     const host = nameOf(state, agent.placement.host);
     return done(
       'agentActive',
@@ -246,8 +252,4 @@ function freeNames(state: ClusterState, base: string, count: number): string[] {
     if (!state.isNameTaken(name)) names.push(name);
   }
   return names;
-}
-
-export function nameOf(state: ClusterState, node: string): string {
-  return state.members.get(node)?.profile.name ?? node.slice(-8);
 }

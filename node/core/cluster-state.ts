@@ -6,6 +6,7 @@ import type { ContainerSpec } from './container-spec.ts';
 import type { Drain } from './drain.ts';
 import type { Isolation } from './isolation.ts';
 import type { NodeId, Profile } from './message.ts';
+import type { Migration, MigrationEnd } from './migration.ts';
 import { limits } from './settings.ts';
 
 export interface Member {
@@ -48,6 +49,9 @@ export interface AgentRecord {
   readonly active: Placement | undefined;
   readonly reason: string;
   readonly decision: Decision | undefined;
+  /** A planned move that is under way. */
+  readonly migration?: Migration | undefined;
+  readonly migrationEnd?: MigrationEnd | undefined;
 }
 
 export interface TypeRecord {

@@ -7,6 +7,7 @@ import { type ErrorBody, errors } from './errors.ts';
 import type { Isolation } from './isolation.ts';
 import { decodeKvCommand, encodeKvCommand, isKvCommand, type KvCommand } from './kv-command.ts';
 import type { NodeId, Profile } from './message.ts';
+import type { MigrationCommand } from './migration.ts';
 import { fromBytes, fromJson, toBytes, toJson } from './text.ts';
 
 /**
@@ -50,12 +51,15 @@ export type Command = { atMs: number; by?: Serial } & (
       holders: NodeId[];
       reason: string;
       decision: Decision;
+      /** The migration whose switch this is. */
+      migration?: number | undefined;
     }
   | { kind: 'agentPending'; agent: string; reason: string; decision: Decision }
   | { kind: 'agentActive'; agent: string; epoch: number }
   | { kind: 'agentDelete'; agent: string }
   | { kind: 'agentGone'; agent: string; index: number }
   | DrainCommand
+  | MigrationCommand
   | KvCommand
   /**
    * Written by `conclave recover` into the log of a stopped node: a new cluster goes on from here, made of the survivors,

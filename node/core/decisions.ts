@@ -4,7 +4,6 @@ import { entryKinds } from '../../consensus/message.ts';
 import { defaultOptions } from '../../consensus/options.ts';
 import { type Persist, type ProposalRefusal, Raft, type Snapshot } from '../../consensus/raft.ts';
 import type { Applied, Result } from './applied.ts';
-import { nameOf } from './apply.ts';
 import { applyOnce } from './apply-once.ts';
 import { ClusterState } from './cluster-state.ts';
 import { type Draft, decodeCommand, encodeCommand } from './command.ts';
@@ -12,6 +11,7 @@ import { type Context, reportLocally } from './context.ts';
 import type { Report } from './effect.ts';
 import { type ConclaveError, errors, toErrorBody } from './errors.ts';
 import { LogRecords, type StoredLog } from './log-records.ts';
+import { nameOf } from './member-name.ts';
 import type { NodeId } from './message.ts';
 import { keys, writeEntry, writeJson } from './records.ts';
 import type { Restored } from './restored.ts';
@@ -28,6 +28,9 @@ export interface DecisionEvents {
 }
 
 type Done = (result: Result) => void;
+
+/** What hosts wait for while an agent's tasks do. */
+const awaited: ReadonlySet<string> = new Set(['agentPlaced', 'agentActive']);
 
 const refusal = (error: ConclaveError): Result => ({ ok: false, error: toErrorBody(error) });
 
@@ -229,6 +232,7 @@ export class Decisions {
     if (news !== undefined) {
       this.#report(entry, command.atMs, news.kind, news.text, news.details);
       this.#events.applied(news);
+      if (awaited.has(news.kind)) this.raft.tellCommitted();
     }
     const proposed = this.#proposed.get(entry.index);
     if (proposed === undefined || proposed.term !== entry.term) return;

@@ -1,6 +1,7 @@
 import type { AgentRecord, ClusterState, Placement } from './cluster-state.ts';
 import type { DrainView } from './drain.ts';
 import type { LoadBoard } from './load-board.ts';
+import { nameOf } from './member-name.ts';
 import type { NodeId } from './message.ts';
 import { candidatesFor, decide, drainingKept } from './placement.ts';
 import { majorityOf } from './replication.ts';
@@ -102,6 +103,8 @@ function whyStill(
   agent: AgentRecord,
 ): string {
   if (agent.active?.epoch !== agent.placement?.epoch) return 'it is being placed right now';
+  const target = agent.migration?.target;
+  if (target !== undefined) return `${nameOf(state, target)} is being prepared for it`;
   const { node, rejected } = decide(agent, candidatesFor(state, loads, agent, placed), state.turn);
   if (node !== undefined) return 'it is to be moved next';
   const others = rejected.filter((one) => one.node !== agent.placement?.host);

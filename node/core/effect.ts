@@ -49,6 +49,19 @@ export type Effect =
       state: Uint8Array | undefined;
     }
   | { type: 'stopAgent'; agent: string; epoch: number }
+  /** Makes ready what an agent will run in, its code loaded and nothing of it run, for when it moves here. */
+  | {
+      type: 'prepareAgent';
+      agent: string;
+      agentType: string;
+      source: string;
+      interpreter?: string | undefined;
+      container?: ContainerSpec | undefined;
+      isolation?: Isolation | undefined;
+      migration: number;
+    }
+  /** Ends what was made ready for that migration, unless the agent was started in it. */
+  | { type: 'releaseAgent'; agent: string; migration: number }
   /** For an agent that has started. Passes writes: what it leads to is answered only when it is on a majority of disks, and the next task goes on from it meanwhile. */
   | { type: 'runTask'; agent: string; epoch: number; task: string; payload: Uint8Array }
   /** Asks the code to give up a task that runs; passes writes as it promises nothing. */
@@ -66,7 +79,10 @@ export type Effect =
 export type EffectType = Effect['type'];
 export type EffectOf<T extends EffectType> = Extract<Effect, { type: T }>;
 
-const promiseNothing: ReadonlySet<EffectType> = new Set(['runTask', 'cancelTask', 'progress']);
+const promiseNothing: ReadonlySet<EffectType> = new Set([
+  ...(['prepareAgent', 'releaseAgent', 'startAgent', 'stopAgent'] as const),
+  ...(['runTask', 'cancelTask', 'progress'] as const),
+]);
 
 /** Whether a host runs it at once, whatever is being written. */
 export function passesWrites(effect: Effect): boolean {

@@ -50,10 +50,12 @@ export class Endings {
   }
 
   #seal(agent: string, { index, holders }: Ending): void {
+    // Whatever they keep is older, and is not wanted.
+    const known = { epoch: index, sequence: 0, checksum: 0 };
     for (const node of holders) {
       if (this.#sealed.get(agent)?.has(node)) continue;
-      if (node === this.#context.self) this.#holder.seal(agent, index, (sealed) => this.onSealed(node, sealed));
-      else this.#context.out.sendUrgent(node, { type: 'seal', body: { agent, epoch: index } });
+      if (node === this.#context.self) this.#holder.seal(agent, index, known, (sealed) => this.onSealed(node, sealed));
+      else this.#context.out.sendUrgent(node, { type: 'seal', body: { agent, epoch: index, known } });
     }
   }
 

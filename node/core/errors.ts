@@ -85,6 +85,24 @@ const definitions = {
     409,
     (d) => `Agent "${d.agent}" is being placed right now. Nothing was changed. Try again in a moment.`,
   ),
+  migrationUnknown: define<{ agent: string }>(
+    409,
+    (d) =>
+      `Agent "${d.agent}" is not on its way to another node. Nothing was changed. ` +
+      '"conclave agent" shows where it is, and how its last move ended.',
+  ),
+  migrationSwitched: define<{ agent: string; target: string }>(
+    409,
+    (d) =>
+      `Agent "${d.agent}" has been switched over to "${d.target}" already. Nothing was changed. ` +
+      'Wait until it answers there, then move it back.',
+  ),
+  migrationFailed: define<{ agent: string; reason: string }>(
+    409,
+    (d) =>
+      `The move of agent "${d.agent}" has ended before it answered at the target: ${d.reason}. ` +
+      'Its state is unchanged. "conclave agent" shows where it is; move it again, or elsewhere.',
+  ),
   keyUnknown: define<{ key: string }>(
     404,
     (d) => `There is no key "${d.key}". Nothing was changed. "conclave kv list" lists the keys.`,

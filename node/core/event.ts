@@ -41,6 +41,8 @@ export type Event =
     }
   /** What a running task has to tell before it is done, JSON. */
   | { type: 'taskProgress'; agent: string; epoch: number; task: string; value: Uint8Array }
+  /** What was to be made ready for a migration is; or, with a reason, cannot be. */
+  | { type: 'agentPrepared'; agent: string; migration: number; reason: string }
   /**
    * The instance is gone: crash, hang, out of memory, or it could not start. `innocent`: another agent, with which it
    * shared a thread, is to blame.

@@ -1,6 +1,6 @@
 import type { Context } from './context.ts';
 import type { Write } from './effect.ts';
-import type { Checkpoint, MessageOf } from './message.ts';
+import type { Checkpoint, Known, MessageOf, TaskResult } from './message.ts';
 import { type HolderRecord, keys, writeHolder, writeResult } from './records.ts';
 import { type Restored, type RestoredHolder, stateOnDisk } from './restored.ts';
 import { ResultTable } from './result-table.ts';
@@ -16,6 +16,20 @@ interface Held {
   sequence: number;
   stored: StoredState;
   results: ResultTable;
+}
+
+/** A step as it is kept here. */
+export interface Kept {
+  epoch: number;
+  sequence: number;
+  state: StateBytes;
+  results: TaskResult[];
+}
+
+/** Whether who knows that has nothing to learn from this: it is older, or the very same. */
+function isKnown({ epoch, sequence, stored }: Held, known: Known): boolean {
+  if (epoch !== known.epoch) return epoch < known.epoch;
+  return sequence < known.sequence || (sequence === known.sequence && stored.state.checksum === known.checksum);
 }
 
 /**
@@ -47,8 +61,19 @@ export class Holder {
     throw new Error(`the state of ${agent} on the disk is not what was written as step ${found.record.sequence}`);
   }
 
-  /** Promises to refuse all epochs below, and hands over what it keeps. */
-  seal(agent: string, epoch: number, answer: (sealed: MessageOf<'sealed'>) => void): void {
+  /** The newest step of an agent that is here, from whatever epoch; undefined when there is none. */
+  kept(agent: string): Kept | undefined {
+    const held = this.#held.get(agent);
+    if (held === undefined || held.epoch === 0) return undefined;
+    const { epoch, sequence, stored, results } = held;
+    return { epoch, sequence, state: stored.state, results: results.all() };
+  }
+
+  /**
+   * Promises to refuse all epochs below, and hands over what it keeps. That is left out where the asker has the same
+   * already, or something newer.
+   */
+  seal(agent: string, epoch: number, known: Known | undefined, answer: (sealed: MessageOf<'sealed'>) => void): void {
     const refusedBelow = this.#refusedBelow(agent, epoch);
     if (epoch < refusedBelow) {
       answer({ agent, epoch, granted: false, sealedEpoch: refusedBelow });
@@ -56,7 +81,7 @@ export class Holder {
     }
     const held = this.#hold(agent);
     const checkpoint: Checkpoint | undefined =
-      held.epoch === 0
+      held.epoch === 0 || (known !== undefined && isKnown(held, known))
         ? undefined
         : { epoch: held.epoch, sequence: held.sequence, state: held.stored.state.bytes(), results: held.results.all() };
     const sealed = { agent, epoch, granted: true, sealedEpoch: epoch, ...(checkpoint && { checkpoint }) };
@@ -83,7 +108,8 @@ export class Holder {
       this.#context.out.persist([], () => answer({ ...reply, sequence: kept, accepted: true }));
       return;
     }
-    if (!message.full && !(sameEpoch && held.sequence === message.previousSequence)) {
+    const isBase = held.epoch === message.previousEpoch && held.sequence === message.previousSequence;
+    if (!message.full && !(held.epoch > 0 && isBase)) {
       answer({ ...reply, needsFull: true });
       return;
     }

@@ -3,24 +3,34 @@ import type { Context } from './context.ts';
 import type { EventOf } from './event.ts';
 import type { Holder } from './holder.ts';
 import { Instance, type InstanceEvents } from './instance.ts';
+import type { MessageOf, NodeId } from './message.ts';
+import { Preparations } from './preparations.ts';
 import { limits } from './settings.ts';
 import type { QueuedTask } from './task-queue.ts';
+
+/** What is told of the agents that run here, and of those that are to. */
+export interface HostingEvents extends InstanceEvents {
+  /** For the host of an agent that is to move here. */
+  ready(host: NodeId, said: MessageOf<'prepared'>): void;
+}
 
 /** The agents that this node runs, kept equal to what the log assigns to this start of it. */
 export class Hosting {
   readonly #context: Context;
   readonly #state: ClusterState;
   readonly #holder: Holder;
-  readonly #events: InstanceEvents;
+  readonly #events: HostingEvents;
+  readonly #preparations: Preparations;
   readonly #instances = new Map<string, Instance>();
   /** Tasks that came before the decision which brings their agent here. Bounded, and not for long. */
   #early: { agent: string; task: QueuedTask; untilMs: number }[] = [];
 
-  constructor(context: Context, state: ClusterState, holder: Holder, events: InstanceEvents) {
+  constructor(context: Context, state: ClusterState, holder: Holder, events: HostingEvents) {
     this.#context = context;
     this.#state = state;
     this.#holder = holder;
     this.#events = events;
+    this.#preparations = new Preparations(context, state, (host, said) => events.ready(host, said));
   }
 
   get(agent: string): Instance | undefined {
@@ -28,7 +38,7 @@ export class Hosting {
   }
 
   agents(): string[] {
-    return [...this.#instances.keys()];
+    return [...this.#instances.keys(), ...this.#preparations.agents()];
   }
 
   get size(): number {
@@ -46,12 +56,15 @@ export class Hosting {
     const agent = this.#state.agents.get(id);
     const instance = this.#instances.get(id);
     const epoch = this.#epochHere(agent);
+    this.#preparations.onDecided(id);
     if (agent === undefined || epoch === undefined) {
       if (instance !== undefined) this.#end(instance);
       return;
     }
     if (instance?.assignment.epoch !== epoch) this.#begin(agent, instance);
-    if (agent.active?.epoch === epoch) this.#instances.get(id)?.onActive();
+    if (agent.active?.epoch !== epoch) return;
+    this.#instances.get(id)?.onActive();
+    this.#instances.get(id)?.onMigration(agent.migration);
   }
 
   /** The epoch in which this very start of this node is to run the agent. */
@@ -79,6 +92,7 @@ export class Hosting {
       epoch: placement.epoch,
       holders: placement.holders,
       previousHolders: active?.holders,
+      planned: agent.migration?.epoch === placement.epoch,
     };
     const instance = new Instance(this.#context, this.#holder, assignment, this.#events);
     this.#instances.set(agent.id, instance);
@@ -116,6 +130,21 @@ export class Hosting {
   #refuse(agent: string, task: QueuedTask): void {
     const refusal = this.#state.agents.has(agent) ? 'agentNotReady' : 'agentUnknown';
     this.#events.answer(task, { task: task.task, agent, ok: false, value: new Uint8Array(0), refusal });
+  }
+
+  /** The leader says that the log calls the epoch active. */
+  onActivated(agent: string, epoch: number): void {
+    this.#in(agent, epoch)?.onActive();
+  }
+
+  /** How much of an agent's state the target of its move has; undefined where that is not known here. */
+  handedOver(agent: string): { copied: number; bytes: number } | undefined {
+    return this.#instances.get(agent)?.handover.progress();
+  }
+
+  /** What will run an agent is there: at the target of a migration, for its host to know. */
+  onPrepared(event: EventOf<'agentPrepared'>): void {
+    this.#preparations.onPrepared(event);
   }
 
   onStarted({ agent, epoch, state }: EventOf<'agentStarted'>): void {
@@ -159,5 +188,6 @@ export class Hosting {
       });
     }
     for (const instance of this.#instances.values()) instance.tick();
+    this.#preparations.tick();
   }
 }

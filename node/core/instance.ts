@@ -1,39 +1,32 @@
 import { type Address, noOutputs, readOutputs } from './agent-outputs.ts';
 import { AgentState, type StepChanges } from './agent-state.ts';
-import { AgentTasks, type Cancelled, type Step } from './agent-tasks.ts';
+import type { Step } from './agent-task-events.ts';
+import { AgentTasks, type Cancelled } from './agent-tasks.ts';
+import type { Assignment } from './assignment.ts';
 import { type Context, reportLocally } from './context.ts';
+import { Handover } from './handover.ts';
 import type { Holder } from './holder.ts';
-import type { Isolation } from './isolation.ts';
 import { Mail } from './mail.ts';
 import { isEmpty, type Mailbox } from './mailbox.ts';
-import type { Checkpoint, MessageOf, NodeId, TaskResult } from './message.ts';
+import type { MessageOf, NodeId, TaskResult } from './message.ts';
+import type { Migration } from './migration.ts';
 import type { AgentTasksView, Outcome, TaskOperation } from './operation.ts';
-import { majorityOf, Replication } from './replication.ts';
+import { type Found, Recovery } from './recovery.ts';
+import { Replication } from './replication.ts';
 import { limits } from './settings.ts';
 import type { StateUpdate } from './state-change.ts';
 import { type StateRead, StateReads } from './state-reads.ts';
+import { whatIsTooLarge } from './step-size.ts';
 import type { QueuedTask } from './task-queue.ts';
 import { reasonBytes } from './text.ts';
-import type { TypeRuntime } from './type-capability.ts';
-
-export interface Assignment extends TypeRuntime {
-  agent: string;
-  agentType: string;
-  source: string;
-  isolation?: Isolation | undefined;
-  /** Log index of the agent's creation. */
-  created: number;
-  epoch: number;
-  holders: NodeId[];
-  /** Holders of the last active epoch, to be sealed; none for a new agent. */
-  previousHolders: NodeId[] | undefined;
-}
 
 export interface InstanceEvents {
   /** The state is on a majority of the new holders: the leader may commit the epoch as active. */
   copied(agent: string, epoch: number): void;
   /** This node cannot run the agent: the leader should decide anew. */
   relinquish(agent: string, epoch: number, reason: string): void;
+  /** The target of the agent's migration is prepared, or cannot be: the leader should go on, or end it. */
+  prepared(said: MessageOf<'prepared'>): void;
   answer(task: QueuedTask, answer: MessageOf<'taskAnswer'>): void;
   progress(task: QueuedTask, progress: MessageOf<'taskProgress'>): void;
   /** The agents that an address means now. */
@@ -63,7 +56,9 @@ export class Instance {
   readonly #mail: Mail;
   readonly #replication: Replication;
   readonly #reads: StateReads;
-  readonly #sealed = new Map<NodeId, Checkpoint | undefined>();
+  #recovery: Recovery | undefined;
+  /** The preparation of its move to another host, if there is one. */
+  readonly handover: Handover;
   #phase: Phase = 'sealing';
   #copied = false;
   #sequence = 0;
@@ -119,6 +114,20 @@ export class Instance {
       onProgress: () => this.#onDurable(),
       onDeposed: () => this.depose(),
     });
+    this.handover = new Handover({
+      context,
+      agent,
+      replication: this.#replication,
+      newest: () => ({ sequence: this.#sequence, bytes: this.#state.all.length }),
+      isAtRest: () => this.#tasks.at === 'rest' && this.#replication.durableSequence() >= this.#sequence,
+      goOn: () => this.#tasks.pump(),
+      prepared: (said) => events.prepared(said),
+    });
+  }
+
+  /** The log says that it is to move, or that it is not to any more. */
+  onMigration(migration: Migration | undefined): void {
+    if (this.#phase === 'active') this.handover.follow(migration);
   }
 
   get queueDepth(): number {
@@ -127,37 +136,31 @@ export class Instance {
 
   begin(): void {
     this.#retryMs = this.#context.nowMs + this.#context.settings.holderRetryMs;
-    if (this.assignment.previousHolders === undefined) this.#startWorker(undefined);
-    else this.#seal();
-  }
-
-  // ---- recovery ----
-
-  #seal(): void {
-    const { agent, epoch, previousHolders = [] } = this.assignment;
-    for (const node of previousHolders) {
-      if (this.#sealed.has(node)) continue;
-      if (node === this.#context.self) this.#holder.seal(agent, epoch, (sealed) => this.onSealed(node, sealed));
-      else this.#context.out.sendUrgent(node, { type: 'seal', body: { agent, epoch } });
-    }
+    const { agent, epoch, previousHolders } = this.assignment;
+    if (previousHolders === undefined) return this.#startWorker(undefined);
+    this.#recovery = new Recovery({
+      context: this.#context,
+      holder: this.#holder,
+      agent,
+      epoch,
+      previousHolders,
+      found: (best) => this.#goOnFrom(best),
+      deposed: () => this.depose(),
+    });
+    this.#recovery.seal();
   }
 
   onSealed(from: NodeId, sealed: MessageOf<'sealed'>): void {
-    const { epoch, previousHolders = [] } = this.assignment;
-    if (this.#phase !== 'sealing' || sealed.epoch !== epoch || !previousHolders.includes(from)) return;
-    if (!sealed.granted) {
-      this.depose();
-      return;
-    }
-    this.#sealed.set(from, sealed.checkpoint);
-    if (this.#sealed.size < majorityOf(previousHolders.length)) return;
-    const best = [...this.#sealed.values()].reduce((a, b) => (isNewer(b, a) ? b : a), undefined);
+    this.#recovery?.onSealed(from, sealed);
+  }
+
+  #goOnFrom(best: Found | undefined): void {
     if (best === undefined) {
       this.#giveUp('no holder has a checkpoint');
       return;
     }
     this.#sequence = best.sequence;
-    this.#tasks.restore(best.results);
+    this.#tasks.restore(best.results, this.assignment.planned);
     try {
       this.#state.takeOver(best.state, best.sequence);
     } catch (error) {
@@ -165,6 +168,10 @@ export class Instance {
       return;
     }
     this.#startWorker(this.#state.own());
+    this.#replication.beginFrom(best);
+    // What will run it is ready: that the epoch becomes active need not wait for it.
+    if (this.assignment.planned) this.#phase = 'copying';
+    this.#replication.pump();
   }
 
   #startWorker(from: (() => Uint8Array) | undefined): void {
@@ -182,6 +189,7 @@ export class Instance {
       if (this.assignment.previousHolders === undefined) this.#state.begin(state);
       this.#phase = 'copying';
       this.#replication.pump();
+      this.#onDurable();
     }
     this.#tasks.pump();
   }
@@ -207,6 +215,7 @@ export class Instance {
 
   #isReady(): boolean {
     if (this.#phase !== 'active' || !this.#workerReady) return false;
+    if (this.handover.holds && this.#tasks.at !== 'begin') return false;
     return this.#sequence - this.#replication.durableSequence() <= unacknowledgedMax;
   }
 
@@ -271,6 +280,7 @@ export class Instance {
       this.#events.copied(this.assignment.agent, this.assignment.epoch);
     }
     this.acknowledge();
+    if (this.#phase === 'active') this.handover.look();
     this.#tasks.pump();
     this.#pumpMail();
   }
@@ -350,6 +360,7 @@ export class Instance {
   end(): QueuedTask[] {
     if (this.#phase === 'ended') return [];
     this.#phase = 'ended';
+    this.#recovery?.end();
     const { agent, epoch } = this.assignment;
     this.#context.out.push({ type: 'stopAgent', agent, epoch });
     this.#reads.clear();
@@ -362,13 +373,14 @@ export class Instance {
     this.#pumpMail();
     if (this.#phase === 'ended' || nowMs < this.#retryMs) return;
     this.#retryMs = nowMs + settings.holderRetryMs;
-    if (this.#phase === 'sealing') this.#seal();
+    if (this.#phase === 'sealing') this.#recovery?.seal();
     if (this.#phase === 'copying' || this.#phase === 'active') this.#replication.pump();
     const { agent, epoch } = this.assignment;
     if (this.#phase === 'copying' && this.#copied) this.#events.copied(agent, epoch);
     if (this.#givenUp !== undefined) this.#events.relinquish(agent, epoch, this.#givenUp);
     this.#reads.retry(this.onConfirmed);
     this.#tasks.tick(this.#sequence);
+    if (this.#phase === 'active') this.handover.tick();
     this.acknowledge();
   }
 
@@ -376,20 +388,4 @@ export class Instance {
     if (this.#phase === 'ended') return;
     this.#replication.onReplicated(from, answer);
   }
-}
-
-function isNewer(a: Checkpoint | undefined, b: Checkpoint | undefined): boolean {
-  if (a === undefined) return false;
-  if (b === undefined) return true;
-  return a.epoch > b.epoch || (a.epoch === b.epoch && a.sequence > b.sequence);
-}
-
-function whatIsTooLarge(value: Uint8Array, stateBytes: number): string | undefined {
-  if (stateBytes > limits.stateBytesMax) {
-    return `its state would be ${stateBytes} bytes, at most ${limits.stateBytesMax} are kept`;
-  }
-  if (value.byteLength > limits.resultBytesMax) {
-    return `its result is ${value.byteLength} bytes, at most ${limits.resultBytesMax} are kept`;
-  }
-  return undefined;
 }

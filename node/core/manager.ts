@@ -11,7 +11,8 @@ import { type ConclaveError, errors } from './errors.ts';
 import type { Holder } from './holder.ts';
 import type { LoadBoard } from './load-board.ts';
 import type { NodeId } from './message.ts';
-import { brief, candidatesFor, chooseHolders, decide, drainingKept, type Wanted } from './placement.ts';
+import { Migrations } from './migrations.ts';
+import { brief, candidatesFor, chooseHolders, decide, drainingKept, statesByNode, type Wanted } from './placement.ts';
 import { majorityOf } from './replication.ts';
 import { VoterChanges } from './voter-changes.ts';
 
@@ -47,6 +48,7 @@ export class Manager {
   readonly endings: Endings;
   readonly voters: VoterChanges;
   readonly drains: Drains;
+  readonly migrations: Migrations;
   /** Agents whose placement is proposed and not yet applied. */
   readonly #proposed = new Set<string>();
   readonly #deadProposed = new Set<NodeId>();
@@ -68,6 +70,7 @@ export class Manager {
     this.#loads = loads;
     this.endings = new Endings(context, decisions, holder, (node) => this.#isOut(node));
     this.drains = new Drains(context, decisions, loads);
+    this.migrations = new Migrations(context, decisions, loads, (node) => this.#isSilent(node));
     this.voters = new VoterChanges(context, decisions, detector, (node) => this.#deadForMs(node));
   }
 
@@ -82,6 +85,7 @@ export class Manager {
     this.endings.reset();
     this.voters.reset();
     this.drains.reset();
+    this.migrations.reset();
     this.#ledSinceMs = undefined;
     this.#dirty = true;
   }
@@ -104,6 +108,7 @@ export class Manager {
     this.#buryTheDead();
     this.#noticeDeaths();
     this.voters.tick();
+    this.migrations.tick();
     this.#placeAgents();
     this.drains.tick();
     this.endings.tick();
@@ -186,26 +191,28 @@ export class Manager {
     if (record?.placement?.host !== from || record.placement.epoch !== epoch || record.active?.epoch === epoch) return;
     if (!this.#decisions.isReady() || this.#proposed.has(`active/${agent}/${epoch}`)) return;
     this.#proposed.add(`active/${agent}/${epoch}`);
-    this.#decisions.propose({ kind: 'agentActive', agent, epoch }, () => {
+    this.#decisions.propose({ kind: 'agentActive', agent, epoch }, ({ ok }) => {
       this.#proposed.delete(`active/${agent}/${epoch}`);
+      // Tasks wait for it, and the host's own log may be a while behind.
+      if (ok && from !== this.#context.self) {
+        this.#context.out.sendUrgent(from, { type: 'activated', body: { agent, epoch } });
+      }
       this.touch();
     });
   }
 
   #placeAgents(): void {
     const { state } = this.#decisions;
-    const placedByHost = state.agentsByHost();
-    const held = new Map<NodeId, number>();
-    for (const agent of state.agents.values()) {
-      for (const node of agent.placement?.holders ?? []) held.set(node, (held.get(node) ?? 0) + 1);
-    }
+    const placedByHost = this.#expectedByHost();
+    const held = statesByNode(state);
     let turn = state.turn;
     let moves = this.#movesUnderWay();
     for (const agent of state.agents.values()) {
       if (this.#proposed.size >= this.#context.settings.placementsInFlightMax) return;
-      if (this.#proposed.has(agent.id)) continue;
+      if (this.#proposed.has(agent.id) || this.migrations.isProposed(agent.id)) continue;
       const need = this.#whatIsNeeded(agent, held);
       if (need === undefined) continue;
+      if (!need.stay && !need.drains) this.migrations.abandon(agent, need.reason);
       if (need.drains && moves >= this.#context.settings.drainMovesMax) continue;
       if (need.stay && agent.placement !== undefined) {
         this.#propose(agent, agent.placement.host, need.reason, agent.decision ?? emptyDecision(agent), held);
@@ -221,7 +228,11 @@ export class Manager {
         continue;
       }
       turn += 1;
-      if (need.drains) moves += 1;
+      if (need.drains) {
+        moves += 1;
+        this.migrations.begin(agent, decision.node, need.reason);
+        continue;
+      }
       const before = agent.placement?.host;
       if (before !== undefined) placedByHost.set(before, (placedByHost.get(before) ?? 1) - 1);
       placedByHost.set(decision.node, (placedByHost.get(decision.node) ?? 0) + 1);
@@ -234,11 +245,23 @@ export class Manager {
     const { state } = this.#decisions;
     if (![...state.members.values()].some(({ drain }) => drain !== undefined)) return 0;
     let count = 0;
-    for (const { id, placement, active } of state.agents.values()) {
+    for (const { id, placement, active, migration } of state.agents.values()) {
       if (active === undefined || !state.isDraining(active.host)) continue;
-      if (placement?.epoch !== active.epoch || this.#proposed.has(id)) count += 1;
+      if (placement?.epoch !== active.epoch || migration !== undefined || this.migrations.isProposed(id)) count += 1;
     }
     return count;
+  }
+
+  /** Agents on each node once those that are on their way have arrived. */
+  #expectedByHost(): Map<NodeId, number> {
+    const { state } = this.#decisions;
+    const counts = state.agentsByHost();
+    for (const { migration, placement } of state.agents.values()) {
+      if (migration === undefined || placement === undefined || migration.epoch !== undefined) continue;
+      counts.set(placement.host, (counts.get(placement.host) ?? 1) - 1);
+      counts.set(migration.target, (counts.get(migration.target) ?? 0) + 1);
+    }
+    return counts;
   }
 
   /** Why the agent needs a new decision; undefined when it does not. */
@@ -268,7 +291,8 @@ export class Manager {
     }
     this.#recovering.delete(agent.id);
     const lacking = this.#holdersNeeded(agent, placement.holders, held);
-    if (lacking !== undefined || host?.drain === undefined) return lacking;
+    if (lacking !== undefined || host?.drain === undefined || agent.migration !== undefined) return lacking;
+    if (!this.migrations.mayBegin(agent.id)) return undefined;
     return { reason: `its host ${host.profile.name} is drained`, stay: false, drains: true };
   }
 
@@ -308,14 +332,7 @@ export class Manager {
     });
   }
 
-  #propose(
-    agent: AgentRecord,
-    host: NodeId,
-    reason: string,
-    decision: Decision,
-    held: Map<NodeId, number>,
-    asked?: { by: Serial; done: (result: Result) => void },
-  ): void {
+  #propose(agent: AgentRecord, host: NodeId, reason: string, decision: Decision, held: Map<NodeId, number>): void {
     const { state } = this.#decisions;
     const boot = state.members.get(host)?.boot ?? 0;
     const holders = chooseHolders(state, agent, host, held);
@@ -323,15 +340,11 @@ export class Manager {
     this.#proposed.add(agent.id);
     const after = agent.placement?.epoch ?? 0;
     this.#decisions.propose(
-      {
-        ...{ kind: 'agentPlace', agent: agent.id, after, host, boot, holders, reason, decision: brief(decision) },
-        ...(asked && { by: asked.by }),
-      },
+      { kind: 'agentPlace', agent: agent.id, after, host, boot, holders, reason, decision: brief(decision) },
       (result) => {
         this.#proposed.delete(agent.id);
         if (result.ok) this.#relinquished.delete(agent.id);
         this.touch();
-        asked?.done(result);
       },
     );
   }
@@ -347,7 +360,8 @@ export class Manager {
   /** Moves an agent to the node that the operator named, or returns why not. */
   migrate(agent: AgentRecord, target: NodeId, by: Serial, done: (result: Result) => void): ConclaveError | undefined {
     const { state } = this.#decisions;
-    if (this.#proposed.has(agent.id) || agent.active?.epoch !== agent.placement?.epoch) {
+    const isMoving = agent.migration !== undefined || agent.active?.epoch !== agent.placement?.epoch;
+    if (isMoving || this.#proposed.has(agent.id) || this.migrations.isProposed(agent.id)) {
       return errors.agentBusyMoving({ agent: agent.id });
     }
     const candidates = candidatesFor(state, this.#loads, agent, state.agentsByHost());
@@ -357,7 +371,7 @@ export class Manager {
       const node = state.members.get(target)?.profile.name ?? target;
       return errors.nodeNotEligible({ node, reason: refused?.reason ?? 'is not alive' });
     }
-    this.#propose(agent, target, 'moved by an operator', { ...decision, node: target }, new Map(), { by, done });
+    this.migrations.begin(agent, target, 'moved by an operator', { by, done });
     return undefined;
   }
 }

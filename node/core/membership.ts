@@ -1,3 +1,5 @@
+import type { Entry } from '../../consensus/entry.ts';
+import { joinsIn } from './command.ts';
 import { type Context, reportLocally } from './context.ts';
 import type { Decisions } from './decisions.ts';
 import type { Detector } from './detector.ts';
@@ -79,6 +81,16 @@ export class Membership {
     if (!this.#decisions.state.isOutdated(self, boot, start)) return false;
     out.push({ type: 'exit', code: exitCodeOutdated, reason: whyOutdated(profile.name) });
     return true;
+  }
+
+  /**
+   * What is committed it learns from a leader, whom it must reach first: those it was told to join through may be gone,
+   * and whoever ever joined by these entries, or is a member, may know.
+   */
+  learnOf(entries: readonly Entry[]): void {
+    for (const { node, profile } of [...this.#decisions.state.members.values(), ...joinsIn(entries)]) {
+      this.#peers.learn(node, profile.addresses);
+    }
   }
 
   // ---- joining ----

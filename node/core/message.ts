@@ -18,6 +18,7 @@ export type Topic = 'members' | 'load';
 export type {
   Checkpoint,
   Contact,
+  Known,
   Load,
   Profile,
   Rumor,

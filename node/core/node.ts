@@ -1,16 +1,16 @@
-import { isRaftMessage, type RaftMessageType } from '../../consensus/message.ts';
+import { isRaftMessage } from '../../consensus/message.ts';
 import { Addressing } from './addressing.ts';
 import type { Applied } from './applied.ts';
 import { changesMembers } from './apply.ts';
-import { joinsIn } from './command.ts';
 import { type Context, reportLocally } from './context.ts';
 import { Decisions } from './decisions.ts';
 import { Detector } from './detector.ts';
 import type { Effect } from './effect.ts';
 import { errors, toErrorBody } from './errors.ts';
-import type { Event, EventOf, EventType } from './event.ts';
+import type { Event, EventOf } from './event.ts';
 import { Fitness } from './fitness.ts';
 import { Founding } from './founding.ts';
+import { beforeBelonging, type EventHandlers, type MessageHandlers, type Said } from './handlers.ts';
 import { Holder } from './holder.ts';
 import { Hosting } from './hosting.ts';
 import { isKv } from './kv.ts';
@@ -18,7 +18,7 @@ import { kvChanged } from './kv-apply.ts';
 import { LoadBoard } from './load-board.ts';
 import { Manager } from './manager.ts';
 import { Membership } from './membership.ts';
-import type { Message, MessageOf, MessageType, NodeId } from './message.ts';
+import type { Message, MessageOf, NodeId } from './message.ts';
 import type { Instant, NodeInit } from './node-init.ts';
 import type { LeaderView, Outcome } from './operation.ts';
 import { whatIsWrong } from './operation-check.ts';
@@ -33,13 +33,6 @@ import { Tasks } from './tasks.ts';
 import { Views } from './views.ts';
 
 export type { Instant, NodeInit } from './node-init.ts';
-
-type EventHandlers = { [K in EventType]: (event: EventOf<K>) => void };
-type Said = Exclude<MessageType, 'hello' | RaftMessageType>;
-type MessageHandlers = { [K in MessageType]: (from: NodeId, body: MessageOf<K>) => void };
-
-/** Said before, and in order to, belong to the same cluster. */
-const beforeBelonging: ReadonlySet<MessageType> = new Set(['hello', 'foundAsk', 'foundPledge', 'foundRelease', 'join']);
 
 const settleRoundsMax = 100;
 
@@ -99,11 +92,15 @@ export class Node {
     this.#fitness = new Fitness(context, this.#decisions, this.#loads, this.#peers);
     this.#holder = new Holder(context, restored, (agent, epoch) => state.isOver(agent, epoch));
     this.#manager = new Manager(context, this.#decisions, this.#detector, this.#loads, this.#holder);
-    this.#views = new Views(context.self, this.#decisions, this.#detector, this.#loads, this.#manager);
+    this.#views = new Views(context.self, this.#decisions, this.#detector, this.#loads, this.#manager, (agent) =>
+      this.#hosting.handedOver(agent),
+    );
     this.#operator = new Operator(context, this.#decisions, this.#manager, this.#views);
     this.#hosting = new Hosting(context, state, this.#holder, {
       copied: (agent, epoch) => this.#tellLeader({ type: 'activate', body: { agent, epoch } }),
       relinquish: (agent, epoch, reason) => this.#tellLeader({ type: 'relinquish', body: { agent, epoch, reason } }),
+      prepared: (body) => this.#tellLeader({ type: 'prepared', body }),
+      ready: (host, body) => this.#sayTo(host, { type: 'prepared', body }),
       answer: ({ origin }, body) => this.#sayTo(origin, { type: 'taskAnswer', body }),
       progress: ({ origin }, body) => this.#sayTo(origin, { type: 'taskProgress', body }),
       mayAcknowledge: () => this.#decisions.hearsQuorum(),
@@ -127,10 +124,7 @@ export class Node {
       cluster: () => this.#cluster,
       waitsFor: () => this.#manager.drains.progress([context.self]).get(context.self)?.waitsFor ?? [],
     });
-    // What is committed it learns from a leader, whom it must reach first: those it was told to join through may be gone.
-    for (const { node, profile } of [...state.members.values(), ...joinsIn(restored.log.entries)]) {
-      this.#peers.learn(node, profile.addresses);
-    }
+    this.#membership.learnOf(restored.log.entries);
     if (restored.log.snapshot !== undefined) this.#membership.onMembersChanged(this.#detector, this.#loads);
   }
 
@@ -260,6 +254,7 @@ export class Node {
     taskRan: (event) => this.#hosting.onRan(event),
     taskProgress: (event) => this.#hosting.onProgress(event),
     agentFailed: (event) => this.#hosting.onFailed(event),
+    agentPrepared: (event) => this.#hosting.onPrepared(event),
   };
 
   // ---- messages ----
@@ -297,8 +292,8 @@ export class Node {
     load: (from, body) => this.#loads.onLoad(from, body, this.#decisions.state.members.has(from)),
     digest: (from, body) => this.#membership.onDigest(from, body),
     view: (from, body) => this.#membership.onView(from, body),
-    seal: (from, { agent, epoch }) =>
-      this.#holder.seal(agent, epoch, (body) => this.#context.out.sendUrgent(from, { type: 'sealed', body })),
+    seal: (from, { agent, epoch, known }) =>
+      this.#holder.seal(agent, epoch, known, (body) => this.#context.out.sendUrgent(from, { type: 'sealed', body })),
     sealed: (from, body) => {
       this.#hosting.get(body.agent)?.onSealed(from, body);
       this.#manager.endings.onSealed(from, body);
@@ -312,6 +307,11 @@ export class Node {
       this.#context.out.sendUrgent(from, { type: 'confirmed', body: this.#holder.confirm(body) }),
     confirmed: (from, body) => this.#hosting.get(body.agent)?.onConfirmed(from, body),
     activate: (from, { agent, epoch }) => this.#manager.onCopied(from, agent, epoch),
+    activated: (_from, { agent, epoch }) => this.#hosting.onActivated(agent, epoch),
+    prepared: (from, body) => {
+      this.#hosting.get(body.agent)?.handover.onPrepared(from, body);
+      this.#manager.migrations.onPrepared(from, body);
+    },
     relinquish: (from, { agent, epoch, reason }) => this.#manager.onRelinquish(from, agent, epoch, reason),
     taskAsk: (from, ask) => this.#submit(from, { ...ask, payload: ask.payload.slice() }),
     taskAnswer: (from, body) => this.#tasks.onAnswer(from, body),
@@ -383,7 +383,7 @@ export class Node {
     this.#requests.onLeadershipChanged();
   }
 
-  #tellLeader(message: Extract<Message, { type: 'activate' | 'relinquish' }>): void {
+  #tellLeader(message: Extract<Message, { type: 'activate' | 'relinquish' | 'prepared' }>): void {
     const { leader } = this.#decisions;
     if (leader !== '') this.#sayTo(leader, message);
   }

@@ -86,7 +86,12 @@ const checks: { [T in OperationType]: (fields: Fields) => string | undefined } =
       : 'capabilities: at most 64';
   },
   delete: (f) => (isId(f.agent) ? undefined : 'agent'),
-  migrate: (f) => (!isId(f.agent) ? 'agent' : isId(f.target) ? undefined : 'target'),
+  migrate: (f) => {
+    if (!isId(f.agent)) return 'agent';
+    if (!isId(f.target)) return 'target';
+    return f.wait === undefined || typeof f.wait === 'boolean' ? undefined : 'wait';
+  },
+  cancelMigration: (f) => (isId(f.agent) ? undefined : 'agent'),
   drain: (f) => {
     if (!isId(f.node)) return 'node';
     const { drainDeadlineMsMax: max } = limits;

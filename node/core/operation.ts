@@ -4,6 +4,7 @@ import type { DrainView } from './drain.ts';
 import type { ErrorBody } from './errors.ts';
 import type { Isolation } from './isolation.ts';
 import type { NodeId } from './message.ts';
+import type { MigrationEnd, MigrationView } from './migration.ts';
 
 /**
  * What a user can ask of a node, whatever the door it comes in by. The HTTP API turns requests into these, the
@@ -41,7 +42,10 @@ export type Operation =
       topics?: string[];
     }
   | { type: 'delete'; agent: string }
-  | { type: 'migrate'; agent: string; target: NodeId }
+  /** Answered once the agent answers there, or within 10 s; with `wait` false as soon as it is decided. */
+  | { type: 'migrate'; agent: string; target: NodeId; wait?: boolean }
+  /** Ends a migration under way, as long as the agent answers where it was. */
+  | { type: 'cancelMigration'; agent: string }
   /** Moves everything away from a node. `deadlineMs`: when it is to be told that it takes too long. */
   | { type: 'drain'; node: NodeId; deadlineMs?: number }
   | { type: 'undrain'; node: NodeId }
@@ -133,6 +137,10 @@ export interface AgentView {
   decision: Decision | undefined;
   /** What made the leader decide: deployed, the host died, an operator moved it, … */
   reason: string;
+  /** A planned move that is under way. */
+  migration: MigrationView | undefined;
+  /** How the last one ended that did not bring it to its target. */
+  migrationEnd: MigrationEnd | undefined;
 }
 
 export interface AgentTasksView {
@@ -172,6 +180,7 @@ export interface Results {
   deploy: { agents: AgentView[] };
   delete: { agent: string };
   migrate: { agent: AgentView };
+  cancelMigration: { agent: AgentView };
   drain: { node: NodeView };
   undrain: { node: NodeView };
   /** `value`: the agent's result, JSON bytes. */

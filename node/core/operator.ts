@@ -64,6 +64,7 @@ export class Operator {
     if (operation.type === 'deploy') this.#deploy(operation, by, done);
     else if (operation.type === 'delete') this.#delete(operation, by, done);
     else if (operation.type === 'migrate') this.#migrate(operation, by, done);
+    else if (operation.type === 'cancelMigration') this.#cancelMigration(operation, by, done);
     else if (operation.type === 'drain' || operation.type === 'undrain') this.#drain(operation, by, done);
     else if (isKvWrite(operation)) writeKv(this.#decisions, operation, by, done);
     else done(refuse(errors.internal({ reason: `${operation.type} is not for the leader` })));
@@ -159,25 +160,39 @@ export class Operator {
     for (const done of waiting) done();
   }
 
-  #migrate({ agent: id, target }: OperationOf<'migrate'>, by: Serial, done: Done): void {
+  #migrate({ agent: id, target, wait }: OperationOf<'migrate'>, by: Serial, done: Done): void {
     const agent = this.#state.agents.get(id);
     const isThere = agent?.placement?.host === target;
+    const underWay = agent?.migration?.target === target ? agent.migration.since : undefined;
     const onResult = (result: Result): void => {
       if (!result.ok) return done(result);
-      const answer = () => {
-        const view = this.#views.agent(id);
-        // It was moved, and is gone since.
-        done(view ? { ok: true, result: { agent: view } } : refuse(errors.outcomeUnknown({ what: 'migration' })));
-      };
-      if (isThere) answer();
-      else this.#await([id], result.index - 1, movedWithinMs, answer);
+      const since = underWay ?? result.index;
+      const answer = () => done(this.#outcomeOfMove(id, since));
+      if (isThere || wait === false) answer();
+      else this.#await([id], since - 1, movedWithinMs, answer);
     };
     const conclude = (error?: ConclaveError): void => this.#conclude(error, by, onResult);
     if (agent === undefined) return conclude(errors.agentUnknown({ agent: id }));
     if (!this.#state.members.has(target)) return conclude(errors.nodeUnknown({ node: target }));
-    if (isThere) return conclude();
+    if (isThere || underWay !== undefined) return conclude();
     const refused = this.#manager.migrate(agent, target, by, onResult);
     if (refused !== undefined) conclude(refused);
+  }
+
+  #cancelMigration({ agent }: OperationOf<'cancelMigration'>, by: Serial, done: Done): void {
+    this.#decisions.propose({ kind: 'migrationCancel', agent, by }, (result) =>
+      done(result.ok ? this.#outcomeOfMove(agent, undefined) : result),
+    );
+  }
+
+  /** Of the migration that began at an index, or of none in particular. */
+  #outcomeOfMove(agent: string, since: number | undefined): Outcome {
+    const view = this.#views.agent(agent);
+    // It was moved, and is gone since.
+    if (view === undefined) return refuse(errors.outcomeUnknown({ what: 'migration' }));
+    const end = view.migrationEnd;
+    if (since === undefined || end?.since !== since) return { ok: true, result: { agent: view } };
+    return refuse(errors.migrationFailed({ agent, reason: end.reason }));
   }
 
   /** Answers at once: how far a drain has come is to be asked for. */
@@ -205,7 +220,8 @@ export class Operator {
   #isSettled({ agents, after }: Awaited): boolean {
     return agents.every((id) => {
       const agent = this.#state.agents.get(id);
-      if (agent === undefined) return true;
+      // A move that has ended without coming to anything is settled, too.
+      if (agent === undefined || (agent.migrationEnd?.since ?? 0) > after) return true;
       const epoch = agent.active?.epoch ?? 0;
       return epoch > after || (agent.placement === undefined && agent.reason !== 'deployed');
     });

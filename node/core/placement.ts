@@ -8,7 +8,7 @@ import { limits } from './settings.ts';
 
 /** Everything about an agent that placing it needs; an agent that is only being thought about has no placement yet. */
 export type Wanted = Pick<AgentRecord, 'id' | 'type' | 'strategy' | 'capabilities' | 'holdersWanted'> &
-  Partial<Pick<AgentRecord, 'placement' | 'active'>>;
+  Partial<Pick<AgentRecord, 'placement' | 'active' | 'migration'>>;
 
 /** The nodes as a strategy sees them; `avoid` are living nodes that must not be chosen now, with the reason. */
 export function candidatesFor(
@@ -17,7 +17,9 @@ export function candidatesFor(
   agent: Wanted,
   placedByHost: ReadonlyMap<NodeId, number>,
 ): Candidate[] {
-  const holders = agent.active?.holders ?? [];
+  const holders = [...(agent.active?.holders ?? [])];
+  // Should the host die now, what was prepared is not for nothing.
+  if (agent.migration?.preparedBytes !== undefined) holders.push(agent.migration.target);
   return state.alive().map(({ node, profile, drain }) => ({
     node,
     name: profile.name,
@@ -49,6 +51,15 @@ export function brief(decision: Decision): Decision {
   if (omitted.ranked + omitted.rejected === 0) return decision;
   const kept = { ranked: ranked.slice(0, limits.explainedMax), rejected: rejected.slice(0, limits.explainedMax) };
   return { ...decision, ...kept, omitted };
+}
+
+/** How many agents' states each node keeps. */
+export function statesByNode(state: ClusterState): Map<NodeId, number> {
+  const held = new Map<NodeId, number>();
+  for (const agent of state.agents.values()) {
+    for (const node of agent.placement?.holders ?? []) held.set(node, (held.get(node) ?? 0) + 1);
+  }
+  return held;
 }
 
 /**

@@ -8,9 +8,19 @@ import type { StateChange } from './state-change.ts';
 export const majorityOf = (n: number): number => Math.floor(n / 2) + 1;
 
 interface Progress {
+  /** It counts for what is durable; one that is only being prepared does not. */
+  counts: boolean;
   /** Highest sequence this holder has durably; -1 when it has nothing of this epoch. */
   acked: number;
+  /** What it may have of an earlier epoch: the step from which this one went on. It says so if not. */
+  base: Base | undefined;
   inFlight: { sequence: number; sentMs: number } | undefined;
+}
+
+/** A step that names the state which it led to. */
+export interface Base {
+  epoch: number;
+  sequence: number;
 }
 
 /** What is to be copied: the agent's newest state and the results that led to it. */
@@ -31,6 +41,8 @@ export interface Step {
 }
 
 const nothing = new Uint8Array(0);
+
+const newProgress = (counts: boolean): Progress => ({ counts, acked: -1, base: undefined, inFlight: undefined });
 
 /**
  * Copies an agent's state to its holders: one message on its way to each, and whatever changed meanwhile goes with the
@@ -63,12 +75,29 @@ export class Replication {
     this.#source = init.source;
     this.#onProgress = init.onProgress;
     this.#onDeposed = init.onDeposed;
-    for (const node of init.holders) this.#progress.set(node, { acked: -1, inFlight: undefined });
+    for (const node of init.holders) this.#progress.set(node, newProgress(true));
+  }
+
+  /** The epoch begins where that step of an earlier one led to: who has it needs no more than to be told so. */
+  beginFrom(base: Base): void {
+    for (const progress of this.#progress.values()) progress.base = base;
+  }
+
+  /** Copies the state to one more node, which does not count; to none any more without a name. */
+  prepare(target: NodeId | undefined): void {
+    for (const [node, { counts }] of this.#progress) if (!counts && node !== target) this.#progress.delete(node);
+    if (target !== undefined && !this.#progress.has(target)) this.#progress.set(target, newProgress(false));
+  }
+
+  /** The highest sequence that a node has on disk; -1 when there is none. */
+  ackedBy(node: NodeId): number {
+    return this.#progress.get(node)?.acked ?? -1;
   }
 
   /** The highest sequence that a majority of holders has on disk; -1 when there is none yet. */
   durableSequence(): number {
-    const acked = [...this.#progress.values()].map((progress) => progress.acked).sort((a, b) => b - a);
+    const holders = [...this.#progress.values()].filter(({ counts }) => counts);
+    const acked = holders.map((progress) => progress.acked).sort((a, b) => b - a);
     return acked[majorityOf(acked.length) - 1] ?? -1;
   }
 
@@ -86,12 +115,15 @@ export class Replication {
 
   #send(node: NodeId, progress: Progress, first: boolean): void {
     const { sequence, state } = this.#source.newest();
-    const step = progress.acked >= 0 && first ? this.#source.after(progress.acked) : undefined;
+    const { acked } = progress;
+    const base = acked >= 0 ? { epoch: this.#epoch, sequence: acked } : progress.base;
+    const step = base !== undefined && first ? this.#source.after(base.sequence) : undefined;
     const body: MessageOf<'replicate'> = {
       agent: this.#agent,
       epoch: this.#epoch,
       sequence,
-      previousSequence: Math.max(0, progress.acked),
+      previousEpoch: base?.epoch ?? 0,
+      previousSequence: base?.sequence ?? 0,
       full: step === undefined,
       state: step === undefined ? state.bytes() : nothing,
       changes: step?.changes ?? [],
@@ -108,11 +140,15 @@ export class Replication {
     const progress = this.#progress.get(from);
     if (progress === undefined || answer.epoch !== this.#epoch) return;
     if (!answer.accepted && !answer.needsFull) {
-      this.#onDeposed();
+      // One that is only being prepared cannot say that this epoch is over.
+      if (progress.counts) this.#onDeposed();
       return;
     }
     if (answer.accepted) progress.acked = Math.max(progress.acked, answer.sequence);
-    else progress.acked = -1;
+    else {
+      progress.acked = -1;
+      progress.base = undefined;
+    }
     progress.inFlight = undefined;
     this.#onProgress();
     this.pump();

@@ -43,6 +43,7 @@ const commands: ReadonlySet<Operation['type']> = new Set([
   'deploy',
   'delete',
   'migrate',
+  'cancelMigration',
   'drain',
   'undrain',
   'kvPut',

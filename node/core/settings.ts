@@ -61,6 +61,10 @@ export interface Settings {
   /** Changes of a state that are kept as such, at most so many and of this size together, until its parts take them in. */
   stateChangesMax: number;
   stateChangesBytesMax: number;
+  /** A planned move whose target is not prepared after this long has failed. More than a task may take. */
+  migrationTimeoutMs: number;
+  /** An agent whose target is prepared takes no new task for so long at most while it waits for the switch. */
+  handoverHoldMs: number;
   /** Agents on their way from draining nodes at the same time. */
   drainMovesMax: number;
   /** The drain of a node that was asked to stop may take this long; then it leaves with what is left. */
@@ -102,6 +106,8 @@ export const defaultSettings: Settings = {
   stateInlineBytes: 4 * 1024,
   stateChangesMax: 256,
   stateChangesBytesMax: 512 * 1024,
+  migrationTimeoutMs: 60_000,
+  handoverHoldMs: 1_000,
   drainMovesMax: 16,
   stopDrainMs: 6_000,
   leaveTimeoutMs: 7_500,

@@ -33,22 +33,11 @@ const encoded = new WeakMap<AgentRecord, Uint8Array>();
 function encodeAgent(agent: AgentRecord): Uint8Array {
   const known = encoded.get(agent);
   if (known !== undefined) return known;
-  const { id, type, strategy, capabilities, holdersWanted, topics, created, placement, active, reason, decision } =
-    agent;
+  const { id, type, strategy, capabilities, holdersWanted, topics, created } = agent;
+  const { placement, active, reason, decision, migration, migrationEnd } = agent;
   // In this order, whatever way the record came about: equal states have equal bytes.
-  const fields = {
-    id,
-    type,
-    strategy,
-    capabilities,
-    holdersWanted,
-    topics,
-    created,
-    placement,
-    active,
-    reason,
-    decision,
-  };
+  const wanted = { id, type, strategy, capabilities, holdersWanted, topics, created };
+  const fields = { ...wanted, placement, active, reason, decision, migration, migrationEnd };
   const bytes = toBytes(JSON.stringify(fields));
   encoded.set(agent, bytes);
   return bytes;

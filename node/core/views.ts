@@ -5,6 +5,7 @@ import type { DrainView } from './drain.ts';
 import type { Drains } from './drains.ts';
 import type { LoadBoard } from './load-board.ts';
 import type { NodeId } from './message.ts';
+import type { Migration, MigrationView } from './migration.ts';
 import type { AgentView, LeaderView, LoadView, NodeView, StatusView } from './operation.ts';
 import type { VoterChanges } from './voter-changes.ts';
 
@@ -14,6 +15,9 @@ interface Managed {
   drains: Drains;
 }
 
+/** How much of an agent's state the target of a move has, on its host. */
+export type Handed = { copied: number; bytes: number };
+
 /** What users see, drawn from the log's state and from what this node observes. */
 export class Views {
   readonly #self: NodeId;
@@ -22,11 +26,20 @@ export class Views {
   readonly #loads: LoadBoard;
   readonly #voters: VoterChanges;
   readonly #drains: Drains;
+  readonly #handed: (agent: string) => Handed | undefined;
 
-  constructor(self: NodeId, decisions: Decisions, detector: Detector, loads: LoadBoard, manager: Managed) {
+  constructor(
+    self: NodeId,
+    decisions: Decisions,
+    detector: Detector,
+    loads: LoadBoard,
+    manager: Managed,
+    handed: (agent: string) => Handed | undefined,
+  ) {
     this.#voters = manager.voters;
     this.#drains = manager.drains;
     this.#self = self;
+    this.#handed = handed;
     this.#decisions = decisions;
     this.#detector = detector;
     this.#loads = loads;
@@ -106,13 +119,18 @@ export class Views {
 
   agents(): AgentView[] {
     return [...this.#decisions.state.agents.values()]
-      .map((agent) => agentView(this.#decisions.state, agent))
+      .map((agent) => this.#agent(agent))
       .sort((a, b) => a.id.localeCompare(b.id, 'en', { numeric: true }));
   }
 
   agent(id: string): AgentView | undefined {
     const agent = this.#decisions.state.agents.get(id);
-    return agent && agentView(this.#decisions.state, agent);
+    return agent && this.#agent(agent);
+  }
+
+  #agent(agent: AgentRecord): AgentView {
+    const progress = agent.migration && this.#handed(agent.id);
+    return agentView(this.#decisions.state, agent, progress);
   }
 }
 
@@ -122,7 +140,21 @@ function statusOf(membership: Member['membership'], reachable: boolean, isDraini
   return isDraining ? 'draining' : 'active';
 }
 
-function agentView(state: ClusterState, agent: AgentRecord): AgentView {
+function migrationView(state: ClusterState, migration: Migration, progress: Handed | undefined): MigrationView {
+  const { target, reason, since, sinceMs, preparedBytes, epoch } = migration;
+  return {
+    phase: epoch === undefined ? 'preparing' : 'switching',
+    target,
+    targetName: state.members.get(target)?.profile.name,
+    reason,
+    since,
+    sinceMs,
+    bytesCopied: preparedBytes ?? progress?.copied,
+    bytes: preparedBytes ?? progress?.bytes,
+  };
+}
+
+function agentView(state: ClusterState, agent: AgentRecord, progress: Handed | undefined): AgentView {
   const { placement } = agent;
   const active = placement !== undefined && agent.active?.epoch === placement.epoch && state.stands(placement);
   return {
@@ -139,5 +171,7 @@ function agentView(state: ClusterState, agent: AgentRecord): AgentView {
     capabilities: agent.capabilities,
     decision: agent.decision,
     reason: agent.reason,
+    migration: agent.migration && migrationView(state, agent.migration, progress),
+    migrationEnd: agent.migrationEnd,
   };
 }

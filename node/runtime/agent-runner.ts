@@ -30,6 +30,13 @@ export function createAgentRunner({ workers, processes, containers, failed }: Ag
       for (const runner of all) runner.cancel(agent, epoch, task);
     },
     stop,
+    prepare(what) {
+      if (what.container !== undefined) containers?.prepare(what);
+      else (what.interpreter === undefined ? workers : processes).prepare(what);
+    },
+    release(agent, migration) {
+      for (const runner of all) runner.release(agent, migration);
+    },
     async stopAll() {
       await Promise.all(all.map((runner) => runner.stopAll()));
     },

@@ -8,7 +8,7 @@ import { piecesOf } from './seat-output.ts';
 import { ThreadBoard } from './thread-board.ts';
 import { checkedMessage } from './thread-message.ts';
 import { thrownText } from './thrown-text.ts';
-import type { FromWorker, ToWorker } from './worker.ts';
+import type { ToWorker } from './worker.ts';
 
 export interface AgentThreadLimits {
   /** Heap of the thread. */
@@ -57,6 +57,8 @@ export interface Seat {
   readonly printed: readonly PrintedLines[];
   doing: Doing | undefined;
   isLeaving: boolean;
+  /** The state that it is being started from. */
+  from: Uint8Array | undefined;
 }
 
 export interface AgentThreadInit {
@@ -69,6 +71,7 @@ export interface AgentThreadInit {
 }
 
 const mb = 1024 * 1024;
+const nothing = new Uint8Array(0);
 
 /** A thread and the agents in it. What breaks the thread ends all of them, and the one to blame is told apart. */
 export class AgentThread {
@@ -118,6 +121,7 @@ export class AgentThread {
       printed: [lines(), lines()],
       doing: undefined,
       isLeaving: false,
+      from: undefined,
     };
     this.#seats[number] = seat;
     return seat;
@@ -125,7 +129,10 @@ export class AgentThread {
 
   start(seat: Seat, order: Omit<Extract<ToWorker, { type: 'start' }>, 'type' | 'seat'>): void {
     this.#tell(seat, undefined, 'it did not start', this.#init.limits.startTimeoutMs);
-    this.#say({ type: 'start', seat: seat.number, ...order });
+    seat.from = order.state;
+    // A copy: posting a view posts the whole buffer behind it, with what else is in there.
+    const state = order.state && new Uint8Array(order.state);
+    this.#say({ type: 'start', seat: seat.number, ...order, state }, state && [state.buffer]);
   }
 
   run(seat: Seat, task: string, payload: Uint8Array): void {
@@ -201,13 +208,13 @@ export class AgentThread {
   #onMessage(said: unknown): void {
     const message = checkedMessage(said);
     const seat = message && this.#seats[message.seat];
-    if (seat === undefined || !this.#accept(seat, message as FromWorker)) {
+    if (message === undefined || seat === undefined || !this.#accept(seat, message)) {
       this.#break(this.#current() ?? seat, 'its thread said something that nobody asked for');
     }
   }
 
   /** Whether that was to be expected. */
-  #accept(seat: Seat, message: FromWorker): boolean {
+  #accept(seat: Seat, message: NonNullable<ReturnType<typeof checkedMessage>>): boolean {
     const { events, doing, isLeaving } = seat;
     switch (message.type) {
       case 'progress': {
@@ -232,8 +239,10 @@ export class AgentThread {
     if (doing === undefined || isLeaving) return isLeaving;
     if (message.type === 'ran' ? message.task !== doing.task : doing.task !== undefined) return false;
     this.#finish(seat);
-    if (message.type === 'started') events.started(message.state);
-    else events.ran(message.task, message.ok, message.value, message.change, message.outputs);
+    if (message.type === 'started') {
+      events.started(message.state ?? seat.from ?? nothing);
+      seat.from = undefined;
+    } else events.ran(message.task, message.ok, message.value, message.change, message.outputs);
     return true;
   }
 
@@ -347,7 +356,7 @@ export class AgentThread {
     }
   }
 
-  #say(message: ToWorker): void {
-    if (!this.#hasEnded) this.#init.worker.postMessage(message);
+  #say(message: ToWorker, transferred?: ArrayBuffer[]): void {
+    if (!this.#hasEnded) this.#init.worker.postMessage(message, transferred);
   }
 }

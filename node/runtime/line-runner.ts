@@ -167,6 +167,13 @@ export class LineRunner<C extends LineChannel> implements Runner {
     this.#instances.fail(instance as Instance<C>, reason);
   }
 
+  /** There is nothing to make ready: what it runs in is told its agent when it begins. */
+  prepare({ agent, migration }: Parameters<Runner['prepare']>[0]): void {
+    setImmediate(() => this.#init.events.prepared(agent, migration, ''));
+  }
+
+  release(): void {}
+
   stop(agent: string, epoch: number): void {
     this.#instances.stop(agent, epoch);
   }

@@ -63,6 +63,7 @@ export class LiveHost {
       ran: (agent, epoch, task, ok, value, state, outputs) =>
         this.#gather({ type: 'taskRan', agent, epoch, task, ok, value, state, outputs }),
       progress: (agent, epoch, task, value) => this.#gather({ type: 'taskProgress', agent, epoch, task, value }),
+      prepared: (agent, migration, reason) => this.dispatch({ type: 'agentPrepared', agent, migration, reason }),
       failed: (agent, epoch, reason, innocent) =>
         this.dispatch({ type: 'agentFailed', agent, epoch, reason, innocent }),
     });
@@ -232,6 +233,10 @@ export class LiveHost {
         return this.#runner.start(effect);
       case 'stopAgent':
         return this.#runner.stop(effect.agent, effect.epoch);
+      case 'prepareAgent':
+        return this.#runner.prepare(effect);
+      case 'releaseAgent':
+        return this.#runner.release(effect.agent, effect.migration);
       case 'runTask':
         return this.#runner.run(effect.agent, effect.epoch, effect.task, effect.payload);
       case 'cancelTask':

@@ -55,6 +55,8 @@ export interface RunnerEvents {
   progress(agent: string, epoch: number, task: string, value: Uint8Array): void;
   /** `innocent`: it ended because of another agent with which it shared a thread, and its own code did nothing wrong. */
   failed(agent: string, epoch: number, reason: string, innocent: boolean): void;
+  /** What `prepare` asked for is there; or, with a reason, cannot be. */
+  prepared(agent: string, migration: number, reason: string): void;
 }
 
 /** Runs agent instances, each apart from the node. One task at a time per instance; answers come as events. */
@@ -76,5 +78,11 @@ export interface Runner {
   /** Asks the code to give up a task that runs. It still ends as every task does, and may have gone well. */
   cancel(agent: string, epoch: number, task: string): void;
   stop(agent: string, epoch: number): void;
+  /**
+   * Makes ready what an agent will run in, without its state: ends in `prepared`. The agent's next `start` with this source
+   * takes it, unless it was released.
+   */
+  prepare(what: Omit<Parameters<Runner['start']>[0], 'epoch' | 'state'> & { migration: number }): void;
+  release(agent: string, migration: number): void;
   stopAll(): Promise<void>;
 }

@@ -4,7 +4,7 @@ import type { FromWorker } from './worker.ts';
 const isBytes = (value: unknown): value is Uint8Array => value instanceof Uint8Array;
 
 /** What a thread said is an agent's to say, so its form is checked: an agent must not fail the node. */
-export function checkedMessage(said: unknown): FromWorker | undefined {
+export function checkedMessage(said: unknown): Exclude<FromWorker, { type: 'loaded' }> | undefined {
   if (typeof said !== 'object' || said === null) return undefined;
   const message = said as Record<string, unknown>;
   const { type, seat, task, ok, value, state, change, outputs, reason } = message;
@@ -12,7 +12,7 @@ export function checkedMessage(said: unknown): FromWorker | undefined {
   const from = { seat: Number(seat) };
   if (type === 'left' || type === 'pong') return { type, ...from };
   if (type === 'failed' && typeof reason === 'string') return { type, ...from, reason };
-  if (type === 'started' && isBytes(state)) return { type, ...from, state };
+  if (type === 'started' && (state === undefined || isBytes(state))) return { type, ...from, state };
   if (typeof task !== 'string' || !isBytes(value)) return undefined;
   if (type === 'progress') return { type, ...from, task, value };
   if (type !== 'ran' || typeof ok !== 'boolean' || !isChange(change)) return undefined;

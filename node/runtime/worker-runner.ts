@@ -1,7 +1,9 @@
+import type { Worker } from 'node:worker_threads';
 import { AgentThread, type AgentThreadLimits, type Seat, type SeatEvents } from './agent-thread.ts';
 import { AgentThreads } from './agent-threads.ts';
 import { ModuleFiles } from './module-files.ts';
 import type { Runner, RunnerEvents } from './ports.ts';
+import { PreparedThreads } from './prepared-threads.ts';
 import { newInstance, type RunnerInstance, RunnerInstances } from './runner-instances.ts';
 import { thrownText } from './thrown-text.ts';
 
@@ -71,6 +73,7 @@ class WorkerRunner implements Runner {
   readonly #modules: ModuleFiles;
   readonly #instances: RunnerInstances<Instance>;
   readonly #threads: AgentThreads;
+  readonly #prepared: PreparedThreads;
   readonly #running = new Set<AgentThread>();
   /** Threads that agents share, by what these have in common. */
   readonly #shared = new Map<string, Set<AgentThread>>();
@@ -85,6 +88,7 @@ class WorkerRunner implements Runner {
     this.#limits = { ...defaultWorkerLimits, ...init.limits };
     this.#modules = new ModuleFiles(init.directory, this.#limits.modulesMax);
     this.#threads = new AgentThreads(init.workerUrl, this.#limits);
+    this.#prepared = new PreparedThreads(this.#threads, init.events.prepared, this.#limits.startTimeoutMs);
     this.#instances = new RunnerInstances({
       tasksWaitingMax: this.#limits.tasksWaitingMax,
       release: ({ place }) => place?.thread.leave(place.seat),
@@ -100,11 +104,11 @@ class WorkerRunner implements Runner {
     try {
       const moduleUrl = this.#modules.urlOf(source);
       const shares = isolation === 'type' && !this.#apart.has(agent);
-      const thread = shares ? this.#sharedThread(`${agentType} ${moduleUrl}`) : this.#ownThread();
+      const thread = shares ? this.#sharedThread(`${agentType} ${moduleUrl}`) : this.#ownThread(agent, source);
       const seat = thread.take(agent, this.#eventsOf(instance, shares));
       instance.place = { thread, seat };
       const context = { agent, type: agentType, epoch };
-      thread.start(seat, { moduleUrl, context, state: state && ownBytes(state) });
+      thread.start(seat, { moduleUrl, context, state });
     } catch (error) {
       this.#instances.failSoon(instance, `it cannot be started: ${thrownText(error)}`);
       return;
@@ -122,6 +126,25 @@ class WorkerRunner implements Runner {
     place?.thread.cancel(place.seat, task);
   }
 
+  /** An agent that shares finds a thread when it comes. */
+  prepare({ agent, source, isolation, migration }: Parameters<Runner['prepare']>[0]): void {
+    if (this.#stopped) return;
+    const { prepared } = this.#init.events;
+    if (isolation === 'type' && !this.#apart.has(agent)) {
+      setImmediate(() => prepared(agent, migration, ''));
+      return;
+    }
+    try {
+      this.#prepared.prepare(agent, migration, source, this.#modules.urlOf(source));
+    } catch (error) {
+      setImmediate(() => prepared(agent, migration, `it cannot be started: ${thrownText(error)}`));
+    }
+  }
+
+  release(agent: string, migration: number): void {
+    this.#prepared.release(agent, migration);
+  }
+
   stop(agent: string, epoch: number): void {
     this.#instances.stop(agent, epoch);
   }
@@ -130,6 +153,7 @@ class WorkerRunner implements Runner {
     this.#stopped = true;
     clearInterval(this.#measureTimer);
     this.#instances.stopAll();
+    this.#prepared.releaseAll();
     for (const thread of this.#running) thread.end();
     await this.#threads.endAll();
   }
@@ -173,16 +197,17 @@ class WorkerRunner implements Runner {
 
   // ---- threads ----
 
-  #ownThread(): AgentThread {
+  /** The one that was made ready for the agent, if there is one. */
+  #ownThread(agent: string, source: string): AgentThread {
     const { heapMbMax, externalMbMax } = this.#limits;
-    return this.#open(1, heapMbMax, externalMbMax, () => {});
+    return this.#open(this.#prepared.take(agent, source), 1, heapMbMax, externalMbMax, () => {});
   }
 
   #sharedThread(common: string): AgentThread {
     const threads = this.#shared.get(common) ?? new Set();
     for (const thread of threads) if (!thread.isFull) return thread;
     const { seatsMax, sharedMbMax } = this.#limits;
-    const thread = this.#open(seatsMax, sharedMbMax, sharedMbMax, () => {
+    const thread = this.#open(undefined, seatsMax, sharedMbMax, sharedMbMax, () => {
       threads.delete(thread);
       if (threads.size === 0) this.#shared.delete(common);
     });
@@ -190,9 +215,15 @@ class WorkerRunner implements Runner {
     return thread;
   }
 
-  #open(seatsMax: number, heapMbMax: number, externalMbMax: number, ended: () => void): AgentThread {
+  #open(
+    ready: Worker | undefined,
+    seatsMax: number,
+    heapMbMax: number,
+    externalMbMax: number,
+    ended: () => void,
+  ): AgentThread {
     const thread = new AgentThread({
-      worker: seatsMax > 1 ? this.#threads.create(heapMbMax) : this.#threads.take(),
+      worker: ready ?? (seatsMax > 1 ? this.#threads.create(heapMbMax) : this.#threads.take()),
       seatsMax,
       limits: { ...this.#limits, heapMbMax, externalMbMax },
       end: (worker) => {
@@ -214,6 +245,3 @@ class WorkerRunner implements Runner {
     this.#measureTimer.unref();
   }
 }
-
-/** A copy: posting a view posts the whole buffer behind it, with what else is in there. */
-const ownBytes = (bytes: Uint8Array): Uint8Array => new Uint8Array(bytes);

@@ -10,10 +10,11 @@ import { markOutput } from './seat-output.ts';
 import { ThreadBoard } from './thread-board.ts';
 
 /**
- * What the node says to the thread: `open` first; then, for each seat, `start` once, one `run` at a time, perhaps a
+ * What the node says to the thread: perhaps `load`, `open` first; then, for each seat, `start` once, one `run` at a time, perhaps a
  * `cancel` of it, and `leave` at the end. `ping` is answered when the thread has gone round once: what was ready is done.
  */
 export type ToWorker =
+  | { type: 'load'; moduleUrl: string }
   | { type: 'open'; board: SharedArrayBuffer; shared: boolean }
   | { type: 'start'; seat: number; moduleUrl: string; context: AgentContext; state: Uint8Array | undefined }
   | { type: 'run'; seat: number; task: string; payload: Uint8Array }
@@ -23,7 +24,9 @@ export type ToWorker =
 
 /** What the thread answers. After `failed` and `left` the seat is empty. */
 export type FromWorker =
-  | { type: 'started'; seat: number; state: Uint8Array }
+  | { type: 'loaded'; reason: string }
+  /** Without a state: it is the one that it was started from. */
+  | { type: 'started'; seat: number; state: Uint8Array | undefined }
   | {
       type: 'ran';
       seat: number;
@@ -65,9 +68,9 @@ class Resident {
     this.seat = seat;
     this.#code = new AgentCode(agentSurroundings, {
       started: (state) => {
-        // What it was started from is what the node has, even where a checkpoint of it would be other bytes.
+        const isKnown = this.#told !== undefined;
         this.#told ??= state;
-        this.#done({ type: 'started', seat, state });
+        this.#done({ type: 'started', seat, state: isKnown ? undefined : state });
       },
       ran: (ok, value, state, outputs) => {
         const task = this.#running ?? '';
@@ -156,6 +159,14 @@ function share(shown: ThreadBoard): void {
 }
 
 parentPort?.on('message', (message: ToWorker) => {
+  if (message.type === 'load') {
+    const loaded = (reason: string): void => parentPort?.postMessage({ type: 'loaded', reason } satisfies FromWorker);
+    void import(message.moduleUrl).then(
+      () => loaded(''),
+      (error: unknown) => loaded(`its code cannot be loaded: ${error}`),
+    );
+    return;
+  }
   board?.hear();
   if (message.type === 'open') {
     board = new ThreadBoard(message.board);

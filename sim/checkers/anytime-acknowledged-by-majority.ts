@@ -21,6 +21,15 @@ function fateOf({ tries, aside, cancelled }: TaskResult): Fate {
   return cancelled === true ? 'cancelled' : 'over';
 }
 
+const toldIn = (result: TaskResult): string => `${result.task} ${fateOf(result)}`;
+
+/** What a node's disk has of an agent. */
+interface OnDisk {
+  epoch: number;
+  /** By record, a task and what it says of it. */
+  results: Map<string, string>;
+}
+
 /**
  * An answer to a task leaves only from the host that the log named, and only when its result is on the disks of a
  * majority of the holders that the log named with it: so no older epoch acknowledges what a newer one does not know.
@@ -32,6 +41,7 @@ export class AcknowledgedByMajority implements Checker {
   readonly #hosted = new Map<string, Set<number>>();
   /** By agent and task: the epochs in which each node has its result on disk. */
   readonly #kept = new Map<string, Map<NodeId, Set<number>>>();
+  readonly #disks = new Map<string, OnDisk>();
 
   constructor(ledger: Ledger) {
     this.#ledger = ledger;
@@ -51,20 +61,35 @@ export class AcknowledgedByMajority implements Checker {
   }
 
   durable(node: NodeId, writes: readonly Write[]): void {
-    let results: { agent: string; task: string; fate: Fate }[] = [];
+    let added: string[] = [];
     for (const { key, value } of writes) {
-      if (value === undefined) continue;
       if (key.startsWith(resultPrefix)) {
         const agent = key.slice(resultPrefix.length, key.lastIndexOf('/'));
-        const result = TaskResult.decode(value);
-        results.push({ agent, task: result.task, fate: fateOf(result) });
-      } else if (key.startsWith(holderPrefix) && results.length > 0) {
-        // The record of a step stands behind its results, in the same batch.
+        const there = this.#of(node, agent);
+        const task = value === undefined ? undefined : toldIn(TaskResult.decode(value));
+        if (task === undefined) there.results.delete(key);
+        else there.results.set(key, task);
+        if (task !== undefined) added.push(task);
+      } else if (key.startsWith(holderPrefix) && value !== undefined) {
+        // The record of a step stands behind its results, in the same batch. One of another epoch takes all along.
+        const agent = key.slice(holderPrefix.length);
+        const there = this.#of(node, agent);
         const { epoch } = holderOf(value);
-        for (const { agent, task, fate } of results) this.#keep(`${agent} ${task} ${fate}`, node, epoch);
-        results = [];
+        const tasks = there.epoch === epoch ? added : [...there.results.values()];
+        for (const task of tasks) this.#keep(`${agent} ${task}`, node, epoch);
+        there.epoch = epoch;
+        added = [];
       }
     }
+  }
+
+  #of(node: NodeId, agent: string): OnDisk {
+    const key = `${node} ${agent}`;
+    const known = this.#disks.get(key);
+    if (known !== undefined) return known;
+    const fresh: OnDisk = { epoch: 0, results: new Map() };
+    this.#disks.set(key, fresh);
+    return fresh;
   }
 
   #keep(key: string, node: NodeId, epoch: number): void {

@@ -102,6 +102,8 @@ class Picture {
       const agent = view.agents.find((candidate) => candidate.id === id);
       if (agent?.status !== 'active') return `agent ${id} is ${agent?.status ?? 'unknown'}: ${agent?.reason}`;
     }
+    const moving = view.agents.find(({ id, migration }) => migration !== undefined && !this.#excused.includes(id));
+    if (moving !== undefined) return `agent ${moving.id} is still on its way to ${moving.migration?.target}`;
     const others = view.agents.filter(({ id }) => !this.#wanted.includes(id) && !this.#excused.includes(id));
     return others.length > 0 ? `agents that nobody wants: ${others.map(({ id }) => id).join(', ')}` : undefined;
   }
@@ -116,6 +118,8 @@ class Picture {
       }
     }
     const orphan = instances.find(({ agent }) => !this.#wanted.includes(agent) && !this.#excused.includes(agent));
+    const kept = this.#world.prepared().find(({ node }) => this.nodes.includes(node));
+    if (kept !== undefined) return `${kept.node} keeps what it made ready for ${kept.agent}, which does not come`;
     return orphan && `an instance of ${orphan.agent} runs on ${orphan.node}, nobody wants it`;
   }
 }

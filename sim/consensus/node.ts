@@ -108,6 +108,7 @@ export class ConsensusNode implements SimNode {
     taskRan: () => {},
     taskProgress: () => {},
     agentFailed: () => {},
+    agentPrepared: () => {},
   };
 
   #ask({ request, operation }: EventOf<'request'>): void {

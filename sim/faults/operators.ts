@@ -8,7 +8,7 @@ export const operatorFaults = {
   remove: fault('operator', 'an operator deletes an agent', ({ operators }) => operators.remove()),
   migrate: fault(
     'operator',
-    'an operator moves an agent',
+    'an operator moves an agent, and takes it back now and then',
     ({ world, random }) => {
       const agents = world.instances().map(({ agent }) => agent);
       const [node] = random.shuffle(world.running);
@@ -17,6 +17,14 @@ export const operatorFaults = {
       const target = random.pick(world.nodes);
       world.act('fault', 'world', `an operator moves ${agent} to ${target}`);
       world.request(node, { type: 'migrate', agent, target });
+      // Now and then it is taken back, at any moment of the way.
+      if (!random.chance(0.3)) return;
+      const door = random.pick(world.running);
+      world.timeline.after(random.pick([1, 10, 30, 60, 120, 400]) * random.between(0.5, 1.5), () => {
+        if (world.host(door).state === 'off') return;
+        world.act('fault', 'world', `an operator cancels the move of ${agent}`);
+        world.request(door, { type: 'cancelMigration', agent });
+      });
     },
     { everyMsMin: 1_500, everyMsMax: 15_000 },
   ),

@@ -109,6 +109,16 @@ export const catalog = {
   'left-with-nothing-left': 'A node that was asked to stop left when all that it had was elsewhere.',
   'drained-voter-gave-its-vote': 'A living voter that drains votes no more.',
 
+  // planned moves
+  'migration-prepared-and-switched': 'An agent answered at the target of a planned move that was prepared before.',
+  'migration-cancelled': 'An operator cancelled a move before the agent was switched over.',
+  'migration-cancelled-too-late': 'An operator was refused to cancel a move after the switch.',
+  'target-died-while-preparing': 'The target of a planned move was lost before the switch, and the agent stayed.',
+  'host-died-while-preparing': 'The host of an agent was lost while its move was being prepared.',
+  'target-could-not-be-prepared': 'What was to run an agent at its target could not be made ready.',
+  'leader-changed-while-preparing': 'A leader switched an agent over whose move an earlier leader had begun.',
+  'state-taken-on-without-its-bytes': 'A new host told a holder to go on from the state that it had already.',
+
   // operators
   'command-passed-on-to-a-second-leader': 'A command was passed on to one leader, and then to another.',
   'command-ended-unknown': 'An operator was told that nobody knows whether a command took effect.',

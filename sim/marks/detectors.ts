@@ -8,6 +8,7 @@ import { leaderMarks } from './leaders.ts';
 import { logMarks } from './log.ts';
 import { machineMarks } from './machines.ts';
 import { membershipMarks } from './membership.ts';
+import { migrationMarks } from './migrations.ts';
 import { networkMarks } from './network.ts';
 import { operationMarks } from './operations.ts';
 import { recoveryMarks } from './recovery.ts';
@@ -33,4 +34,5 @@ export const detectors: { readonly [K in MarkName]: Detector } = {
   ...networkMarks,
   ...operationMarks,
   ...drainMarks,
+  ...migrationMarks,
 };

@@ -13,7 +13,19 @@ export interface Logged {
   drainDone: { node: NodeId; kept: readonly string[] };
   /** Of a request that came a second time it names no agents. */
   agentsCreated: { agents?: readonly string[]; type?: string };
-  agentPlaced: { agent: string; host: NodeId; epoch: number; holders: readonly NodeId[]; reason: string };
+  /** `migration`: whose switch it is. */
+  agentPlaced: {
+    agent: string;
+    host: NodeId;
+    epoch: number;
+    holders: readonly NodeId[];
+    reason: string;
+    migration?: number;
+  };
+  migrationBegun: { agent: string; since: number; host: NodeId; target: NodeId };
+  migrationPrepared: { agent: string; since: number; target: NodeId };
+  migrationCancelled: { agent: string; since: number; target: NodeId };
+  migrationFailed: { agent: string; since: number; target: NodeId; reason: string };
   agentPending: { agent: string; reason: string };
   agentActive: { agent: string; epoch: number; host: NodeId };
   agentDeleted: { agent: string };

@@ -90,6 +90,8 @@ export function agentView(id: string, changes: Partial<AgentView> = {}): AgentVi
       rejected: [{ node: nodeView(3).id, name: 'node-3', reason: 'it is draining' }],
     },
     reason: 'deployed',
+    migration: undefined,
+    migrationEnd: undefined,
     ...changes,
   };
 }
@@ -130,6 +132,7 @@ const defaults: Required<Answers> = {
   }),
   taskCancel: ({ agent, task }) => ({ agent, task, was: 'waiting' }),
   migrate: ({ agent, target }) => ({ agent: agentView(agent, { host: target }) }),
+  cancelMigration: ({ agent }) => ({ agent: agentView(agent) }),
   drain: ({ node, deadlineMs }) => ({
     node: nodeView(3, { id: node, status: 'draining', drain: drainView({ deadlineMs }) }),
   }),

@@ -41,7 +41,7 @@ class Stage {
       answer: (_task, answer) => void this.answers.push(answer),
       progress: ({ origin }, number, value) => void this.said.push([origin, number, text(value)]),
     });
-    if (kept !== undefined) this.tasks.restore(kept);
+    if (kept !== undefined) this.tasks.restore(kept, false);
   }
 
   submit(task: string, given: Partial<QueuedTask> = {}): void {

@@ -16,6 +16,7 @@ describe('the wire codec', () => {
         agent: 'trading-1',
         epoch: 12,
         sequence: 3,
+        previousEpoch: 12,
         previousSequence: 2,
         full: false,
         state: bytes('{}'),

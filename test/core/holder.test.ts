@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { Context } from '../../node/core/context.ts';
 import type { Write } from '../../node/core/effect.ts';
 import { Holder } from '../../node/core/holder.ts';
-import type { Checkpoint, MessageOf, Profile } from '../../node/core/message.ts';
+import type { Checkpoint, Known, MessageOf, Profile } from '../../node/core/message.ts';
 import { Outbox } from '../../node/core/outbox.ts';
 import { keys, writeHolder } from '../../node/core/records.ts';
 import { restore } from '../../node/core/restored.ts';
@@ -42,20 +42,31 @@ function onDisk(records = new Map<string, Uint8Array>(), settings: Partial<Setti
   };
   const replicate = (message: Replicate) =>
     settle<MessageOf<'replicated'>>((answer) => holder.replicate(message, answer));
-  const seal = (epoch: number): Checkpoint | undefined =>
-    settle<MessageOf<'sealed'>>((answer) => holder.seal('a', epoch, answer))?.checkpoint;
+  const seal = (epoch: number, known?: Known): Checkpoint | undefined =>
+    settle<MessageOf<'sealed'>>((answer) => holder.seal('a', epoch, known, answer))?.checkpoint;
   return { holder, disk, replicate, seal, settle };
 }
 
 const whole = (sequence: number, state: string, epoch = 1): Replicate => ({
-  ...{ agent: 'a', epoch, sequence, previousSequence: 0, full: true, state: bytes(state), changes: [], results: [] },
+  ...{
+    agent: 'a',
+    epoch,
+    sequence,
+    previousEpoch: 0,
+    previousSequence: 0,
+    full: true,
+    state: bytes(state),
+    changes: [],
+    results: [],
+  },
   ...{ checksum: checksumOf(bytes(state)), resultsFrom: 0 },
 });
 
 function step(sequence: number, before: string, after: string, epoch = 1): Replicate {
   const change = changeBetween(bytes(before), bytes(after));
   return {
-    ...{ agent: 'a', epoch, sequence, previousSequence: sequence - 1, full: false, state: bytes(''), results: [] },
+    ...{ agent: 'a', epoch, sequence, previousEpoch: epoch, previousSequence: sequence - 1 },
+    ...{ full: false, state: bytes(''), results: [] },
     ...{ changes: change === undefined ? [] : [change], checksum: checksumOf(bytes(after)), resultsFrom: 0 },
   };
 }

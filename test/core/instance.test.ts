@@ -29,6 +29,7 @@ function recovering() {
       agent: 'a',
       epoch: 3,
       sequence: 1,
+      previousEpoch: 0,
       previousSequence: 0,
       full: true,
       state: encodeMailbox(emptyMailbox),
@@ -42,6 +43,7 @@ function recovering() {
   const events: InstanceEvents = {
     copied: () => {},
     relinquish: () => {},
+    prepared: () => {},
     answer: () => {},
     progress: () => {},
     resolve: () => [],
@@ -56,6 +58,7 @@ function recovering() {
     epoch: 5,
     holders: ['n1'],
     previousHolders: ['n1'],
+    planned: false,
   };
   const instance = new Instance(context, holder, assignment, events);
   instance.begin();

@@ -122,6 +122,7 @@ test('the trading agent as it is deployed, in its own thread and moved half-way,
           feed(epoch);
         },
         progress() {},
+        prepared() {},
         ran: (_, epoch, task, ok, value, update) => {
           kept = stateAfter(kept, update);
           if (!ok) return reject(new Error(`${task}: ${decoder.decode(value)}`));

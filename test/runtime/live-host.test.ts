@@ -37,7 +37,10 @@ async function hosting(rows: Partial<Record<Event['type'], Effect[]>>) {
   const exits: number[] = [];
   const begun: string[] = [];
   const run: Runner['run'] = (_agent, _epoch, task) => void begun.push(task);
-  const runner: Runner = { start() {}, run, cancel() {}, stop() {}, stopAll: async () => {} };
+  const runner: Runner = {
+    ...{ start() {}, run, cancel() {}, stop() {}, prepare() {}, release() {} },
+    stopAll: async () => {},
+  };
   let letWrite = (): void => {};
   const store: Store = {
     load: async () => new Map(),

@@ -15,6 +15,7 @@ export type Happened =
     }
   | { kind: 'progress'; agent: string; epoch: number; task: string; value: unknown }
   | { kind: 'failed'; agent: string; epoch: number; reason: string; innocent: boolean }
+  | { kind: 'prepared'; agent: string; migration: number; reason: string }
   | { kind: 'printed'; agent: string; line: string };
 
 const deadlineMs = 15_000;
@@ -61,6 +62,7 @@ export class RunnerStage {
         progress: (agent, epoch, task, value) =>
           add({ kind: 'progress', agent, epoch, task, value: JSON.parse(text(value)) }),
         failed: (agent, epoch, reason, innocent) => add({ kind: 'failed', agent, epoch, reason, innocent }),
+        prepared: (agent, migration, reason) => add({ kind: 'prepared', agent, migration, reason }),
       },
       (agent, line) => add({ kind: 'printed', agent, line }),
     );

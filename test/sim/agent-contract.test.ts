@@ -178,6 +178,7 @@ describe('one contract, both hosts: an agent is told and tells the same in produ
         started: (...told) => events.started(...told),
         ran: (...told) => events.ran(...told),
         progress: (...told) => events.progress(...told),
+        prepared() {},
         failed: (...told) => events.failed(...told),
       },
     });
@@ -214,6 +215,7 @@ describe('one contract, both hosts: an agent is told and tells the same in produ
           next();
         },
         progress: (_agent, _epoch, _task, value) => void progress.push(decoder.decode(value)),
+        prepared() {},
         failed(_agent, _epoch, reason) {
           told.push({ failed: reason });
           resolve(told);

@@ -41,6 +41,8 @@ const agentView = (id: string, parts: Partial<AgentView> = {}): AgentView => ({
   capabilities: [],
   decision: undefined,
   reason: 'deployed',
+  migration: undefined,
+  migrationEnd: undefined,
   ...parts,
 });
 

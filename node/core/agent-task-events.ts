@@ -1,0 +1,22 @@
+import type { StepChanges } from './agent-state.ts';
+import type { MessageOf, TaskResult } from './message.ts';
+import type { QueuedTask } from './task-queue.ts';
+
+/** A step of the replicated state before it has its sequence. */
+export type Step = Omit<TaskResult, 'sequence' | 'valueDropped'>;
+
+/** What an agent's tasks need of the instance that does them. */
+export interface AgentTaskEvents {
+  /** Whether a task can be begun now. */
+  isReady(): boolean;
+  run(task: QueuedTask): void;
+  cancel(task: QueuedTask): void;
+  /** Makes it the next step of the replicated state, with what it changed there. */
+  record(step: Step, changes?: StepChanges): TaskResult;
+  /** Through which step a majority of the holders has all. */
+  durableSequence(): number;
+  /** Calls it once a majority of the holders has confirmed that this is the agent's host. */
+  confirm(done: () => void): void;
+  answer(task: QueuedTask, answer: MessageOf<'taskAnswer'>): void;
+  progress(task: QueuedTask, number: number, value: Uint8Array): void;
+}

@@ -1,0 +1,17 @@
+import type { RaftMessageType } from '../../consensus/message.ts';
+import type { EventOf, EventType } from './event.ts';
+import type { MessageOf, MessageType, NodeId } from './message.ts';
+
+/** What is done about each kind of event. */
+export type EventHandlers = { [K in EventType]: (event: EventOf<K>) => void };
+
+/** Messages that are neither Raft's nor an introduction. */
+export type Said = Exclude<MessageType, 'hello' | RaftMessageType>;
+
+/** What is done about each of them. */
+export type MessageHandlers = { [K in Said]: (from: NodeId, body: MessageOf<K>) => void };
+
+/** Said before, and in order to, belong to the same cluster. */
+export const beforeBelonging: ReadonlySet<MessageType> = new Set([
+  ...(['hello', 'foundAsk', 'foundPledge', 'foundRelease', 'join'] as const),
+]);
