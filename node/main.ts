@@ -123,7 +123,9 @@ function createRunner(environment: Environment, node: string, events: RunnerEven
   return createAgentRunner({
     workers: createWorkerRunner({ workerUrl, directory: join(dataDirectory, 'types'), ...told }),
     processes: createProcessRunner({ directory: join(dataDirectory, 'processes'), interpreters, ...told }),
-    containers: containers && createContainerRunner({ node, ...containers, ...told, trouble }),
+    containers:
+      containers &&
+      createContainerRunner({ directory: join(dataDirectory, 'containers'), node, ...containers, ...told, trouble }),
     failed: (agent, epoch, reason) => events.failed(agent, epoch, reason, false),
   });
 }
