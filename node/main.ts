@@ -1,6 +1,7 @@
 import { randomInt, randomUUID } from 'node:crypto';
 import { access, constants, readdir, readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { type Logger, pino } from 'pino';
 import { BearerCheck } from './api/bearer.ts';
 import { ReportLog } from './api/report-log.ts';
@@ -28,12 +29,18 @@ const rejoinPollMs = 200;
 /** A node that was asked to stop is gone within the 10 s that a container is given; its own time is up a little before. */
 const leaveWithinMs = 8_300;
 const endWithinMs = 900;
+/** What agents run in may go last: removing a container takes as long as its engine needs. */
+const agentsEndWithinMs = 4_000;
+const goneWithinMs = 9_800;
 
 /** Exit codes, after sysexits.h: 64 settings, 65 damaged data, 69 port taken, 70 own fault, 73 and 74 disk, 78 wrong cluster. */
 const exitCodes = { settings: 64, damaged: 65, portTaken: 69, internal: 70, wrongCluster: 78 };
 
 /** Ends a node that does not end by itself. */
 let lastMoment: NodeJS.Timeout | undefined;
+/** When it was asked to stop, by a clock that does not jump. */
+let askedAtMs: number | undefined;
+let runner: Runner | undefined;
 
 type Exit = (code: number, reason: string) => void;
 
@@ -123,7 +130,9 @@ function createRunner(environment: Environment, node: string, events: RunnerEven
   return createAgentRunner({
     workers: createWorkerRunner({ workerUrl, directory: join(dataDirectory, 'types'), ...told }),
     processes: createProcessRunner({ directory: join(dataDirectory, 'processes'), interpreters, ...told }),
-    containers: containers && createContainerRunner({ node, ...containers, ...told, trouble }),
+    containers:
+      containers &&
+      createContainerRunner({ directory: join(dataDirectory, 'containers'), node, ...containers, ...told, trouble }),
     failed: (agent, epoch, reason) => events.failed(agent, epoch, reason, false),
   });
 }
@@ -138,7 +147,10 @@ function createHost(environment: Environment, parts: Parts, reports: ReportLog, 
   return new LiveHost({
     transport,
     store,
-    createRunner: (events) => createRunner(environment, transport.self, events, log),
+    createRunner: (events) => {
+      runner = createRunner(environment, transport.self, events, log);
+      return runner;
+    },
     createNode: (at) => {
       const reachable = announce.length > 0 ? announce : transport.addresses();
       return new Node({
@@ -156,7 +168,10 @@ function createHost(environment: Environment, parts: Parts, reports: ReportLog, 
     },
     onReport: (report) => {
       reports.append(report);
-      if (report.kind === 'stopUndone') clearTimeout(lastMoment);
+      if (report.kind === 'stopUndone') {
+        clearTimeout(lastMoment);
+        askedAtMs = undefined;
+      }
       // There may be thousands a second; whoever wants them follows the events.
       if (report.kind === kvChanged) return;
       log.info({ kind: report.kind, index: report.index, ...report.details }, report.text);
@@ -192,7 +207,11 @@ async function run(environment: Environment, log: Logger): Promise<void> {
   if (rejoin !== undefined) tell('error', 'storeDamaged', rejoin.text, { reason: rejoin.reason, aside: rejoin.aside });
   const exit: Exit = (code, reason) => {
     log.info({ code, reason }, 'ending');
-    setTimeout(() => process.exit(code), endWithinMs).unref();
+    const leftMs = askedAtMs === undefined ? agentsEndWithinMs : askedAtMs + goneWithinMs - performance.now();
+    const agentsMs = Math.min(agentsEndWithinMs, leftMs - endWithinMs);
+    setTimeout(() => {
+      void Promise.race([runner?.stopAll(), delay(agentsMs)]).finally(() => process.exit(code));
+    }, endWithinMs).unref();
     void Promise.allSettled([host.stop(), server.close()]).then(() => process.exit(code));
   };
   const host = createHost(environment, parts, reports, log, exit);
@@ -210,6 +229,7 @@ async function run(environment: Environment, log: Logger): Promise<void> {
     log: (text, details) => log.info(details, text),
   });
   leave = () => {
+    askedAtMs ??= performance.now();
     host.dispatch({ type: 'stop' });
     clearTimeout(lastMoment);
     lastMoment = setTimeout(() => exit(0, 'not waiting longer'), leaveWithinMs).unref();

@@ -28,22 +28,28 @@ const lookPauseMs = 50;
 export class AgentContainer implements LineChannel {
   readonly #init: AgentContainerInit;
   readonly #output: AgentOutput;
-  readonly #opened: Promise<void>;
+  /** Resolves with its id as soon as there is a container, or with nothing when there will be none. */
+  readonly #made: Promise<string | undefined>;
+  #onMade: (id: string | undefined) => void = () => {};
   #early = '';
   #socket: Duplex | undefined;
   #id: string | undefined;
   #isTurn = false;
+  #started = false;
 
   constructor(init: AgentContainerInit) {
     this.#init = init;
     this.#output = new AgentOutput(init);
-    this.#opened = this.#open();
+    this.#made = new Promise((resolve) => {
+      this.#onMade = resolve;
+    });
+    void this.#open();
   }
 
   say(line: string): void {
     if (this.#output.over) return;
-    if (this.#socket === undefined) this.#early += `${line}\n`;
-    else if (this.#socket.writable) this.#socket.write(`${line}\n`);
+    if (!this.#started) this.#early += `${line}\n`;
+    else if (this.#socket?.writable) this.#socket.write(`${line}\n`);
   }
 
   async end(): Promise<void> {
@@ -56,12 +62,13 @@ export class AgentContainer implements LineChannel {
   async #remove(): Promise<void> {
     // What still waits for its turn makes nothing.
     if (!this.#isTurn) return;
-    await this.#opened;
-    if (this.#id === undefined) return;
+    // One that is being started is removed at once: its node may have no time to wait for more.
+    const id = await this.#made;
+    if (id === undefined) return;
     const { engine, removeTriesMax, removePauseMs } = this.#init;
     for (let tries = 1; tries <= removeTriesMax; tries++) {
       try {
-        return await engine.remove(this.#id);
+        return await engine.remove(id);
       } catch {
         // What stays is found by its labels later.
         if (tries < removeTriesMax) await delay(removePauseMs * tries, undefined, { ref: false });
@@ -79,6 +86,7 @@ export class AgentContainer implements LineChannel {
     } catch (error) {
       this.#output.break(`its container cannot be started: ${(error as Error).message}`);
     } finally {
+      this.#onMade(undefined);
       turns.give();
     }
   }
@@ -95,15 +103,19 @@ export class AgentContainer implements LineChannel {
     if (volumes.length > 0)
       throw new Error(`its image wants to keep files (${volumes.join(', ')}), which no agent may`);
     this.#id = await engine.create(options);
+    this.#onMade(this.#id);
     if (this.#output.over) return;
     const socket = await engine.attach(this.#id);
+    this.#socket = socket;
     this.#listen(socket);
-    if (this.#output.over) return;
+    if (this.#output.over) {
+      socket.destroy();
+      return;
+    }
     await engine.start(this.#id);
+    this.#started = true;
     socket.write(this.#early);
     this.#early = '';
-    this.#socket = socket;
-    if (this.#output.over) socket.destroy();
   }
 
   #listen(socket: Duplex): void {

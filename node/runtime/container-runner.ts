@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { AgentContainer } from './agent-container.ts';
 import { containerOptions, labels } from './container-options.ts';
 import { DockerEngine } from './docker-engine.ts';
+import { EarlierNames } from './earlier-names.ts';
 import {
   defaultLineLimits,
   type LineChannelEvents,
@@ -36,7 +37,9 @@ export const defaultContainerLimits: ContainerLimits = {
 };
 
 export interface ContainerRunnerInit {
-  /** Of this node: what is found with it and is not known was left by an earlier start. */
+  /** The node's own: under which ids it made containers. */
+  directory: string;
+  /** Id of this node: what is found with it and is not known was left by an earlier start. */
   node: string;
   /** Where the container engine listens. */
   socketPath: string;
@@ -50,7 +53,10 @@ export interface ContainerRunnerInit {
   trouble?: (reason: string) => void;
 }
 
-/** Makes a runner of `container` agents, and removes what an earlier start of this node left. */
+/**
+ * Makes a runner of `container` agents, and removes what an earlier start of this node left. Throws what the file system throws
+ * when the directory cannot be made.
+ */
 export function createContainerRunner(init: ContainerRunnerInit): Runner {
   const limits = { ...defaultContainerLimits, ...init.limits };
   const containers = new Containers(init, limits);
@@ -68,6 +74,7 @@ class Containers {
   readonly #limits: ContainerLimits;
   readonly #engine: DockerEngine;
   readonly #turns: Turns;
+  readonly #names: EarlierNames;
   /** Instances, as their containers' labels name them, until those are removed or given up. */
   readonly #known = new Set<string>();
   readonly #tidyTimer: NodeJS.Timeout;
@@ -79,6 +86,7 @@ class Containers {
     this.#limits = limits;
     this.#engine = new DockerEngine({ socketPath: init.socketPath, timeoutMs: limits.engineTimeoutMs });
     this.#turns = new Turns(limits.startsMax);
+    this.#names = new EarlierNames(init.directory, init.node);
     this.#tidyTimer = setInterval(() => this.#tidy(), limits.tidyIntervalMs).unref();
     this.#tidy();
   }
@@ -122,11 +130,13 @@ class Containers {
   }
 
   async #removeUnknown(): Promise<void> {
-    const { node } = this.#init;
-    const found = await this.#engine.list([labels.agent, `${labels.node}=${node}`]);
-    for (const { id, labels: marks } of found) {
-      if (!this.#known.has(String(marks[labels.instance]))) await this.#engine.remove(id);
+    for (const node of this.#names.all) {
+      const found = await this.#engine.list([labels.agent, `${labels.node}=${node}`]);
+      for (const { id, labels: marks } of found) {
+        if (!this.#known.has(String(marks[labels.instance]))) await this.#engine.remove(id);
+      }
     }
+    this.#names.forgetEarlier();
   }
 
   #tell(trouble: string): void {

@@ -1,3 +1,4 @@
+import { progressBytesMax, progressPerSMax } from '../core/agent-code.ts';
 import { reasonBytes } from '../core/text.ts';
 import type { Runner, RunnerEvents } from './ports.ts';
 import {
@@ -15,6 +16,7 @@ import {
   type StateForm,
   startLine,
 } from './process-protocol.ts';
+import { RateLimit } from './rate-limit.ts';
 import { newInstance, type RunnerInstance, RunnerInstances } from './runner-instances.ts';
 
 /** What an agent runs in that speaks the protocol of lines: a process, or a container. */
@@ -43,9 +45,6 @@ export interface LineLimits {
   /** Characters of a line that an agent prints on its error stream. */
   lineLengthMax: number;
   linesPerSMax: number;
-  /** Bytes of what a task tells before it is done, and how often it may; more is dropped. */
-  progressBytesMax: number;
-  progressPerSMax: number;
 }
 
 export const defaultLineLimits: LineLimits = {
@@ -57,8 +56,6 @@ export const defaultLineLimits: LineLimits = {
   lineBytesMax: 4 * 1024 * 1024,
   lineLengthMax: 2_000,
   linesPerSMax: 100,
-  progressBytesMax: 64 * 1024,
-  progressPerSMax: 100,
 };
 
 type Asked = 'describe' | 'start' | 'handle' | 'goBack' | 'ping';
@@ -82,8 +79,8 @@ interface Instance<C extends LineChannel> extends LineInstance<C> {
   restMs: number;
   /** Waiting tasks that are to be given up as soon as they run. */
   toCancel: Set<string>;
-  toldSinceMs: number;
-  told: number;
+  progressRate: RateLimit;
+  floodRate: RateLimit;
 }
 
 export interface LineRunnerInit<C extends LineChannel> {
@@ -100,9 +97,8 @@ export interface LineRunnerInit<C extends LineChannel> {
 }
 
 const lookIntervalMs = 250;
-const windowMs = 1_000;
-/** So many times what is passed on of what tasks tell is dropped in silence; who says more than that is ended. */
-const floodFactor = 50;
+/** What tasks tell is dropped in silence above the limit; who says more than this is ended. */
+const floodPerSMax = 5_000;
 
 /** Runs agents that speak JSON-RPC in lines: what they run in opens channels for them, all else is here. */
 export class LineRunner<C extends LineChannel> implements Runner {
@@ -133,7 +129,8 @@ export class LineRunner<C extends LineChannel> implements Runner {
     const instance: Instance<C> = {
       ...newInstance(agent, epoch),
       ...{ agentType, state, channel: undefined, form: 'json', asked: 0, pending: undefined },
-      ...{ refusal: '', restMs: 0, toCancel: new Set(), toldSinceMs: Number.NEGATIVE_INFINITY, told: 0 },
+      ...{ refusal: '', restMs: 0, toCancel: new Set() },
+      ...{ progressRate: new RateLimit(progressPerSMax), floodRate: new RateLimit(floodPerSMax) },
     };
     this.#instances.add(instance);
     try {
@@ -229,20 +226,14 @@ export class LineRunner<C extends LineChannel> implements Runner {
 
   /** What a task tells after its answer is late, no fault: it is dropped, as what is too large or too much. */
   #onProgress(instance: Instance<C>, { task, value }: Progress): void {
-    const { progressBytesMax, progressPerSMax } = this.#init.limits;
     const nowMs = performance.now();
-    if (nowMs - instance.toldSinceMs >= windowMs) {
-      instance.toldSinceMs = nowMs;
-      instance.told = 0;
-    }
-    instance.told += 1;
-    if (instance.told > progressPerSMax * floodFactor) {
-      const most = progressPerSMax * floodFactor;
-      this.#instances.fail(instance, `it told of its progress more than ${most} times within a second`);
+    if (!instance.floodRate.passes(nowMs)) {
+      this.#instances.fail(instance, `it told of its progress more than ${floodPerSMax} times within a second`);
       return;
     }
-    if (instance.told > progressPerSMax || value === undefined || value.byteLength > progressBytesMax) return;
+    if (value === undefined || value.byteLength > progressBytesMax) return;
     if (instance.running !== task || instance.pending !== 'handle') return;
+    if (!instance.progressRate.passes(nowMs)) return;
     this.#init.events.progress(instance.agent, instance.epoch, task, value);
   }
 

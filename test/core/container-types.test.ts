@@ -3,6 +3,9 @@ import { apply } from '../../node/core/apply.ts';
 import { ClusterState } from '../../node/core/cluster-state.ts';
 import type { Draft } from '../../node/core/command.ts';
 import { type ContainerSpec, readContainerSpec, whatIsWrongWithContainer } from '../../node/core/container-spec.ts';
+import type { Effect } from '../../node/core/effect.ts';
+import type { Event } from '../../node/core/event.ts';
+import { Node } from '../../node/core/node.ts';
 import type { Operation } from '../../node/core/operation.ts';
 import { whatIsWrong } from '../../node/core/operation-check.ts';
 import { encodeState, loadState } from '../../node/core/state-snapshot.ts';
@@ -119,7 +122,45 @@ function commit(state: ClusterState, draft: Draft): ReturnType<typeof apply> {
   return apply(state, { ...draft, atMs: 0 }, state.index);
 }
 
+/** The effects of a node alone that can run containers of an image, while it is asked to deploy one. */
+function deployAlone(): Effect[] {
+  const profile = { name: 'n', addresses: [], site: '', capabilities: ['container:talk:1'], admin: '', agentsMax: 1 };
+  const node = new Node({
+    ...{ id: 'n1', start: 's1', profile, records: new Map(), join: [], expect: 1, random: () => 0.5 },
+    at: { nowMs: 0, wallMs: 0 },
+  });
+  const effects: Effect[] = [];
+  let nowMs = 0;
+  const handle = (...events: Event[]): void => {
+    nowMs += 10;
+    const out = node.handleAll(events, { nowMs, wallMs: 0 });
+    effects.push(...out);
+    const last = out.flatMap((effect) => (effect.type === 'persist' ? [effect.id] : [])).at(-1);
+    if (last !== undefined) handle({ type: 'persisted', id: last });
+  };
+  for (let at = 0; at < 200; at++) handle({ type: 'wake' });
+  const operation: Operation = {
+    ...{
+      type: 'deploy',
+      agentType: 'talk',
+      container: spec,
+      count: 1,
+      strategy: 'least_loaded',
+      capabilities: [],
+      holders: 1,
+    },
+  };
+  handle({ type: 'request', request: 'r1', operation });
+  for (let at = 0; at < 50; at++) handle({ type: 'wake' });
+  return effects;
+}
+
 describe('a type that runs as containers', () => {
+  test('is started with its spec', () => {
+    const started = deployAlone().filter(({ type }) => type === 'startAgent');
+    expect(started).toMatchObject([{ agentType: 'talk', source: '', container: spec, state: undefined }]);
+  });
+
   test('needs nodes that may run the image, also for agents that come without the spec', () => {
     const state = new ClusterState();
     expect(commit(state, create({ container: spec })).ok).toBe(true);

@@ -1,6 +1,7 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { readdirSync } from 'node:fs';
-import { readdir, readFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import tar from 'tar-stream';
@@ -64,8 +65,10 @@ describeWithDocker('the conversation agent in a container', () => {
   describe.skipIf(python === undefined)('where there is python3', () => {
     let docker: Engine;
     let stage: RunnerStage;
+    let directory: string;
 
     beforeAll(async () => {
+      directory = await mkdtemp(join(tmpdir(), 'conversation-'));
       docker = await connectEngine();
       if (python !== undefined) await importPython(docker, python);
       await buildAgent(docker);
@@ -74,6 +77,7 @@ describeWithDocker('the conversation agent in a container', () => {
     afterEach(() => stage.runner.stopAll());
 
     afterAll(async () => {
+      await rm(directory, { recursive: true, force: true });
       for (const made of [image, base]) await docker.getImage(made).remove({ force: true });
     });
 
@@ -82,7 +86,7 @@ describeWithDocker('the conversation agent in a container', () => {
       const container = readContainerSpec(manifest);
       if (typeof container === 'string') throw new Error(container);
       expect([type, source, container.image]).toEqual(['conversation-container', undefined, 'conversation-agent:1']);
-      const init = { node: `example-${process.pid}`, socketPath: engineSocket, images: [image] };
+      const init = { directory, node: `example-${process.pid}`, socketPath: engineSocket, images: [image] };
       stage = new RunnerStage((events, log) => createContainerRunner({ ...init, events, log }));
       const order = { agent: 'a', agentType: type, source: '', container: { ...container, image } };
       stage.runner.start({ ...order, epoch: 1, state: undefined });

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -61,10 +61,10 @@ describeWithDocker('an agent as a container', () => {
   const stages: RunnerStage[] = [];
   const troubles: string[] = [];
 
-  const create = (limits: Partial<ContainerLimits> = {}): RunnerStage => {
+  const create = (limits: Partial<ContainerLimits> = {}, called = node): RunnerStage => {
     const images = [image, absent, withVolume];
     const trouble = (reason: string) => void troubles.push(reason);
-    const init = { node, socketPath: door.path, images, trouble, limits: { ...quick, ...limits } };
+    const init = { directory, node: called, socketPath: door.path, images, trouble, limits: { ...quick, ...limits } };
     const stage = new RunnerStage((events, log) => createContainerRunner({ ...init, events, log }));
     stages.push(stage);
     return stage;
@@ -220,6 +220,16 @@ describeWithDocker('an agent as a container', () => {
     });
   });
 
+  test('tells of a task’s progress, and hears that it is cancelled', async () => {
+    const stage = create();
+    await start(stage, 'a');
+    stage.runner.run('a', 1, 't', bytes({ untilCancelled: true, tell: [1, { done: 0.5 }] }));
+    await stage.first('progress', ({ value }) => value !== 1);
+    stage.runner.cancel('a', 1, 't');
+    expect(await stage.first('ran')).toMatchObject({ ok: false, value: { reason: 'given up: t' } });
+    expect(stage.happened.flatMap((one) => (one.kind === 'progress' ? [one.value] : []))).toEqual([1, { done: 0.5 }]);
+  });
+
   describe('ends', () => {
     test('with a failure when somebody removes its container', async () => {
       const stage = create();
@@ -275,6 +285,20 @@ describeWithDocker('an agent as a container', () => {
         await other.remove();
       }
     });
+  });
+
+  test('ends with a node that comes back under another id, once for all', async () => {
+    const damaged = create({ tidyIntervalMs: 60_000 });
+    await start(damaged, 'a');
+    await door.close();
+    await damaged.failure('a');
+    await damaged.runner.stopAll();
+    expect(await left()).toHaveLength(1);
+    await door.open();
+    create({}, `${node}-anew`);
+    await noneLeft();
+    const names = () => readFile(join(directory, 'nodes'), 'utf8');
+    await vi.waitFor(async () => expect(await names()).toBe(`${node}-anew\n`), { timeout: 5_000 });
   });
 
   describe('when the engine is gone', () => {

@@ -221,17 +221,16 @@ describeWithDocker('the runtime container', () => {
   contract({
     ...{ counter: processCounter, broken: 'throw new Error("no desk")', slow: 'for (;;) {}' },
     code: (source, memoryMb) => ({ source: '', container: { ...containerOf(image, source), memoryMb } }),
-    create: (_directory, { memoryMb: _memoryMb, ...limits }) =>
+    create: (directory, { memoryMb: _memoryMb, ...limits }) =>
       new RunnerStage((events, log) =>
         createContainerRunner({
-          ...{
-            node: `contract-${process.pid}-${++nodes}`,
-            socketPath: engineSocket,
-            images: [image],
-            events,
-            log,
-            limits,
-          },
+          directory,
+          node: `contract-${process.pid}-${++nodes}`,
+          socketPath: engineSocket,
+          images: [image],
+          events,
+          log,
+          limits,
         }),
       ),
   });
