@@ -384,7 +384,8 @@ function isNewer(a: Checkpoint | undefined, b: Checkpoint | undefined): boolean 
   return a.epoch > b.epoch || (a.epoch === b.epoch && a.sequence > b.sequence);
 }
 
-function whatIsTooLarge(value: Uint8Array, stateBytes: number): string | undefined {
+/** Why what a task led to cannot be kept; undefined when it can. */
+export function whatIsTooLarge(value: Uint8Array, stateBytes: number): string | undefined {
   if (stateBytes > limits.stateBytesMax) {
     return `its state would be ${stateBytes} bytes, at most ${limits.stateBytesMax} are kept`;
   }
