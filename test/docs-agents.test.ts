@@ -16,7 +16,7 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'author-'));
   const text = await readFile(join(root, 'docs', 'agents.md'), 'utf8');
   const blocks = [...text.matchAll(/^```ts\n(.*?)^```$/gms)].map(([, code]) => code ?? '');
-  expect(blocks).toHaveLength(names.length);
+  if (blocks.length !== names.length) throw new Error(`there are ${blocks.length} blocks, not ${names.length}`);
   for (const [at, name] of names.entries()) await writeFile(join(folder, name), blocks[at] ?? '');
   await writeFile(join(folder, 'package.json'), '{ "type": "module" }');
   await mkdir(join(folder, 'node_modules', '@types'), { recursive: true });
