@@ -1,5 +1,5 @@
-// Builds dist/: the node program, the command line, the agents' thread, the script of the report page, and the agent
-// types of examples/.
+// Builds dist/: the node program, the command line, the agents' thread, what tests agents, the script of the report page,
+// and the agent types of examples/.
 // What it makes runs without node_modules; only the command line needs esbuild, for a user's own agents.
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
@@ -81,6 +81,7 @@ function bundles() {
       plugins: [noNativeSsh],
     },
     { ...shared, entryPoints: ['node/runtime/worker.ts'], outfile: 'dist/worker.mjs' },
+    { ...shared, entryPoints: ['node/runtime/tested-agent.ts'], outfile: 'dist/testing.mjs' },
     { ...program, entryPoints: ['sim/main.ts'], outfile: 'dist/sim.mjs' },
     { ...program, entryPoints: ['node/recover/main.ts'], outfile: 'dist/recover.mjs', plugins: [nativeLevel] },
     {
@@ -113,7 +114,7 @@ function readNativeLevel() {
 }
 
 /** What only the command line needs: no part of an image. */
-const notForNodes = new Set(['cli.mjs', 'sim.mjs', 'recover.mjs', 'report-viewer.js']);
+const notForNodes = new Set(['cli.mjs', 'testing.mjs', 'sim.mjs', 'recover.mjs', 'report-viewer.js']);
 
 /** Name and bytes of everything that a node runs. */
 function hashOf(files) {

@@ -12,9 +12,9 @@ const repetitions = 2;
 const idleMs = 8_000;
 const bareThreads = 50;
 const gbMb = 1_000;
-/** Agents deployed at once, and how often: enough that what they take is large beside what a node takes by itself. */
-const shared = { isolation: 'type', agents: 1_000, deploys: 4 } as const;
-const alone = { isolation: 'agent', agents: 200, deploys: 1 } as const;
+/** As many as a node takes unless it is told otherwise. */
+const sharing = 1_000;
+const alone = 200;
 
 /**
  * Idle agents of one type on one node: how many fit, with the node itself, into 10^9 bytes, when they share threads.
@@ -34,41 +34,35 @@ export const agentsPerGb: Figure = {
     const values: number[] = [];
     const each: number[] = [];
     for (let i = 0; i < repetitions; i++) {
-      const { nodeMb, agentMb } = await repeat(bench, shared);
+      const { nodeMb, agentMb } = await repeat(bench, 'type', sharing);
       bench.say(
         `${i + 1} of ${repetitions}: the node ${nodeMb.toFixed(0)} MB, each agent ${(agentMb * 1e3).toFixed(0)} kB`,
       );
       values.push((gbMb - nodeMb) / agentMb);
       each.push(agentMb);
     }
-    const { nodeMb, agentMb } = await repeat(bench, alone);
+    const { nodeMb, agentMb } = await repeat(bench, 'agent', alone);
     bench.say(`with a thread each: the node ${nodeMb.toFixed(0)} MB, each agent ${agentMb.toFixed(2)} MB`);
-    const isolated = { per_gb: rounded((gbMb - nodeMb) / agentMb), agent_mb: rounded(agentMb), agents: alone.agents };
-    const agents = shared.agents * shared.deploys;
-    return { values, floor, extra: { agents, agent_mb: each.map(rounded), isolated, ...partsLine(parts) } };
+    const isolated = { per_gb: rounded((gbMb - nodeMb) / agentMb), agent_mb: rounded(agentMb), agents: alone };
+    return { values, floor, extra: { agents: sharing, agent_mb: each.map(rounded), isolated, ...partsLine(parts) } };
   },
 };
 
-interface Load {
-  isolation: Isolation;
-  agents: number;
-  deploys: number;
-}
-
-async function repeat(bench: Bench, load: Load): Promise<{ nodeMb: number; agentMb: number }> {
-  const { isolation, agents, deploys } = load;
+async function repeat(
+  bench: Bench,
+  isolation: Isolation,
+  agents: number,
+): Promise<{ nodeMb: number; agentMb: number }> {
   const cluster = await Cluster.open(bench, 1);
   const { leader } = await cluster.settled();
   await delay(idleMs, undefined, { signal: bench.signal });
   const nodeMb = await residentMb(Number(leader.handle));
-  for (let at = 0; at < deploys; at++) {
-    await cluster.deploy(agents, `bench-${at}`, { isolation });
-    await cluster.settled();
-  }
+  await cluster.deploy(agents, 'bench', { isolation });
+  await cluster.settled();
   await delay(idleMs, undefined, { signal: bench.signal });
   const fullMb = await residentMb(Number(leader.handle));
   await cluster.close();
-  return { nodeMb, agentMb: (fullMb - nodeMb) / (agents * deploys) };
+  return { nodeMb, agentMb: (fullMb - nodeMb) / agents };
 }
 
 const bareProgram = `

@@ -1,6 +1,7 @@
 import { type Command, Option } from 'commander';
 import type { agentJson } from '../api/views.ts';
 import type { Isolation } from '../core/isolation.ts';
+import { pathOf } from './agent-path.ts';
 import { readModule } from './deploy.ts';
 import { print } from './output.ts';
 import type { Session } from './session.ts';
@@ -22,8 +23,6 @@ interface DeployOptions {
   as?: string;
   isolation?: Isolation;
 }
-
-export const pathOf = (agent: string, rest = ''): string => `/agents/${encodeURIComponent(agent)}${rest}`;
 
 /** The commands that are about agents. */
 export function registerAgentCommands(program: Command, session: Session): void {

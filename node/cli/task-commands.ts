@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { agentTasksJson } from '../api/views.ts';
-import { pathOf } from './agent-commands.ts';
+import { pathOf } from './agent-path.ts';
 import { CommandRefused, UsageError } from './command-error.ts';
 import { colors, print, tableOf } from './output.ts';
 import type { Session } from './session.ts';

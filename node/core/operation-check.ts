@@ -72,7 +72,8 @@ const checks: { [T in OperationType]: (fields: Fields) => string | undefined } =
     }
     const container = whatIsWrongWithRun(f);
     if (container !== undefined) return container;
-    if (f.isolation !== undefined && !(isIsolation(f.isolation) && f.interpreter === undefined)) {
+    const isThread = f.interpreter === undefined && f.container === undefined;
+    if (f.isolation !== undefined && !(isIsolation(f.isolation) && isThread)) {
       return `isolation: ${isolations.join(' or ')}, of a module for worker threads`;
     }
     if (f.name !== undefined && !isId(f.name)) return 'name';

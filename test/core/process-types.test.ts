@@ -88,6 +88,10 @@ describe('a type that an interpreter runs', () => {
     const refused = commit(state, create({ source: undefined, isolation: 'type' }));
     expect(refused).toMatchObject({ ok: false, error: { message: expect.stringMatching(/no threads to share/) } });
     expect(whatIsWrong({ ...deploy, isolation: 'type' } as Operation)).toMatch(/isolation/);
+    const { source: _source, interpreter: _interpreter, ...rest } = deploy;
+    const container = { image: 'talk:1', memoryMb: 64, cpus: 1, pids: 64 };
+    expect(whatIsWrong({ ...rest, container } as Operation)).toBeUndefined();
+    expect(whatIsWrong({ ...rest, container, isolation: 'type' } as Operation)).toMatch(/isolation/);
   });
 
   test.each(['/bin/sh', '..', 'a b', '', 7])(

@@ -1,0 +1,135 @@
+import { describe, expect, test } from 'vitest';
+import { type AgentModule, defineAgent } from '../../node/runtime/agent.ts';
+import { AgentCrashed, AgentFailed, TaskRefused, testAgent } from '../../node/runtime/tested-agent.ts';
+
+type Task = { add: number; large?: number; until?: 'cancelled' | 'never'; tell?: unknown[] };
+
+const counter = defineAgent<{ total: number; epochs: number[] }, Task, number | string>({
+  init: ({ epoch }) => ({ total: 0, epochs: [epoch] }),
+  async handle(state, { add, large = 0, until, tell = [] }, { signal, progress, epoch }) {
+    state.total += add;
+    if (!state.epochs.includes(epoch)) state.epochs.push(epoch);
+    if (add < 0) throw new RangeError('add must not be below 0');
+    for (const one of tell) progress(one);
+    if (until !== undefined) {
+      await new Promise<void>((done) => signal.addEventListener('abort', () => until === 'cancelled' && done()));
+    }
+    return { state, result: large > 0 ? 'x'.repeat(large) : state.total };
+  },
+});
+
+/** Its state is a map, kept in bytes of its own. */
+const map = (restore: AgentModule<Map<string, number>, string, number>['restore']) =>
+  defineAgent<Map<string, number>, string, number>({
+    init: () => new Map(),
+    handle(state, name) {
+      state.set(name, (state.get(name) ?? 0) + 1);
+      return { state, result: state.size };
+    },
+    checkpoint: (state) => new TextEncoder().encode(JSON.stringify([...state])),
+    ...(restore && { restore }),
+  });
+
+const entriesOf = (bytes: Uint8Array) => JSON.parse(new TextDecoder().decode(bytes)) as [string, number][];
+
+describe('an agent in memory', () => {
+  test('answers a task with its result, its state, and what it told before', async () => {
+    const agent = await testAgent(counter);
+    expect(await agent.state()).toEqual({ total: 0, epochs: [1] });
+    expect(await agent.task({ add: 2, tell: [1, { half: true }] })).toEqual({
+      result: 2,
+      state: { total: 2, epochs: [1] },
+      progress: [1, { half: true }],
+    });
+    expect(new TextDecoder().decode(agent.checkpoint)).toBe('{"total":2,"epochs":[1]}');
+  });
+
+  test('is told who it is, and goes on from a checkpoint that it is given', async () => {
+    const checkpoint = new TextEncoder().encode('{"total":40,"epochs":[]}');
+    const agent = await testAgent(counter, { checkpoint, agent: 'clicks', epoch: 9 });
+    expect((await agent.task({ add: 2 })).state).toEqual({ total: 42, epochs: [9] });
+  });
+
+  test('takes one task at a time, in their order', async () => {
+    const agent = await testAgent(counter);
+    const results = await Promise.all([1, 2, 3].map((add) => agent.task({ add })));
+    expect(results.map(({ result }) => result)).toEqual([1, 3, 6]);
+  });
+
+  test('refuses with the reason that the sender would be told, and has the state from before', async () => {
+    const agent = await testAgent(counter);
+    await agent.task({ add: 5 });
+    const refused = agent.task({ add: -1 });
+    await expect(refused).rejects.toThrow(TaskRefused);
+    await expect(refused).rejects.toThrow('add must not be below 0');
+    expect((await agent.task({ add: 1 })).result).toBe(6);
+  });
+
+  test('refuses what a node could not keep, and goes on without it', async () => {
+    const agent = await testAgent(counter);
+    await expect(agent.task({ add: 1, large: 64 * 1024 })).rejects.toThrow(/result is 65538 bytes/);
+    await expect(agent.task({ add: 1, tell: ['x'.repeat(256 * 1024)] })).rejects.toThrow(/the task is 2\d+ bytes/);
+    expect((await agent.task({ add: 1 })).result).toBe(1);
+  });
+
+  test('crashes in the middle of a task, which leaves nothing, and the tasks behind it find a new instance', async () => {
+    const agent = await testAgent(counter);
+    await agent.task({ add: 1 });
+    const lost = agent.task({ add: 10, until: 'never' });
+    const behind = agent.task({ add: 100 });
+    await new Promise(setImmediate);
+    const [outcome] = await Promise.allSettled([lost, agent.recover()]);
+    expect(outcome).toMatchObject({ status: 'rejected', reason: expect.any(AgentCrashed) });
+    expect((await behind).result).toBe(101);
+  });
+
+  test('starts in a new epoch when it is moved, after the tasks that it has', async () => {
+    const agent = await testAgent(counter);
+    const [first] = await Promise.all([agent.task({ add: 1 }), agent.move()]);
+    expect(first.state.epochs).toEqual([1]);
+    expect(agent.epoch).toBe(2);
+    expect((await agent.task({ add: 1 })).state).toEqual({ total: 2, epochs: [1, 2] });
+    await agent.recover();
+    expect([agent.epoch, await agent.state()]).toEqual([2, { total: 2, epochs: [1, 2] }]);
+  });
+
+  test('hears that a task is not wanted any more', async () => {
+    const agent = await testAgent(counter);
+    const answer = agent.task({ add: 3, until: 'cancelled' });
+    await Promise.resolve();
+    agent.cancel();
+    expect((await answer).result).toBe(3);
+  });
+
+  test('may keep its state in bytes of its own', async () => {
+    const agent = await testAgent(map((bytes) => new Map(entriesOf(bytes))));
+    await agent.task('a');
+    await agent.task('a');
+    await agent.recover();
+    expect((await agent.task('b')).state).toEqual(
+      new Map([
+        ['a', 2],
+        ['b', 1],
+      ]),
+    );
+  });
+});
+
+describe('what an author has to know', () => {
+  test('is that the checkpoint forgets something', async () => {
+    const agent = await testAgent(map((bytes) => new Map(entriesOf(bytes).slice(0, 1))));
+    await agent.task('a');
+    const failed = agent.task('b');
+    await expect(failed).rejects.toThrow(AgentFailed);
+    await expect(failed).rejects.toThrow(/restored.*another one: .*\["b",1\].* became .*\["a",1\]/);
+  });
+
+  test('is that it cannot start, or cannot be restored', async () => {
+    const noDesk = { ...counter, init: () => Promise.reject(new Error('no desk')) };
+    await expect(testAgent(noDesk)).rejects.toThrow('init failed: no desk');
+    const lost = map(() => {
+      throw new Error('what was it');
+    });
+    await expect(testAgent(lost)).rejects.toThrow('its state cannot be restored: what was it');
+  });
+});
