@@ -381,8 +381,7 @@ export class Simulation {
     guests?.stop();
     const drained = (): boolean => workload.drained && guests?.drained !== false;
     world.runUntil(drained, settleWithinMs, 'an answer to every task', 'eventually-progress');
-    // A timer that another host took over is as early or late as their clocks are apart.
-    workload.judge(settleWithinMs + 2 * this.plan.clockOffsetMsMax);
+    workload.judge(settleWithinMs);
     this.#finishCheckers();
     awaitSettled(world, { wanted: () => this.wanted() }, settleWithinMs);
     world.act('phase', 'world', 'every promise held');

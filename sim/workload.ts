@@ -292,6 +292,8 @@ export class Workload {
    */
   #burst(client: Client, agent: string, then: () => void): void {
     const door = this.#anyNode(client.random);
+    // Where nobody is there to take them, they would come in by any door and in any order.
+    if (door === undefined) return this.#task(client, agent, then);
     const key = `${client.name}-${++this.#serial}`;
     const length = client.random.pick([2, 3, 4]);
     const sent = Array.from({ length }, () => this.#newTask(client, agent, { key, door, poison: 0 }));

@@ -51,6 +51,8 @@ export class Mail {
   readonly #flying = new Set<string>();
   /** When each letter was first seen here, and when it may be tried again, ms. */
   readonly #tries = new Map<string, { sinceMs: number; notBeforeMs: number }>();
+  /** When each timer is due, by this host's own clock. */
+  readonly #dueMs = new Map<string, number>();
   /** Answers that are known and not yet taken out of the mailbox. */
   readonly #answers = new Map<string, Outcome<'task'>>();
 
@@ -102,15 +104,15 @@ export class Mail {
     // Those that were missed are left out: an agent that was away does not get them all at once.
     const times = Math.max(1, Math.ceil((this.#context.wallMs - atMs) / everyMs));
     const [base, count = '0'] = id.split('.');
-    return [{ ...timer, atMs: atMs + times * everyMs, id: `${base}.${Number(count) + 1}` }];
+    return [{ ...timer, atMs: atMs + times * everyMs, withinMs: everyMs, id: `${base}.${Number(count) + 1}` }];
   }
 
   #set(timers: Timer[], setting: TimerSetting, place: string): Timer[] {
     const others = timers.filter(({ name }) => name !== setting.name);
     if ('cancel' in setting) return others;
-    const { name, afterMs = 0, atMs = Math.round(this.#context.wallMs + afterMs), everyMs, task } = setting;
-    const id = `~t:${this.#sender}-${place}`;
-    return [...others, { name, id, atMs, ...(everyMs !== undefined && { everyMs }), task }];
+    const { name, afterMs, atMs = Math.round(this.#context.wallMs + (afterMs ?? 0)), everyMs, task } = setting;
+    const bounds = { ...(afterMs !== undefined && { withinMs: afterMs }), ...(everyMs !== undefined && { everyMs }) };
+    return [...others, { name, id: `~t:${this.#sender}-${place}`, atMs, ...bounds, task }];
   }
 
   #lettersOf(
@@ -135,9 +137,9 @@ export class Mail {
     for (const letter of letters) {
       if (letter.sequence <= durableSequence && !this.#flying.has(letter.id)) this.#take(letter);
     }
-    for (const timer of timers) if (timer.atMs <= this.#context.wallMs) this.#give(timer.id, timer.task);
+    for (const timer of timers) if (this.#isDue(timer)) this.#give(timer.id, timer.task);
     if (letters.some(({ id, reply }) => reply === undefined && this.#answers.has(id))) this.#events.settle();
-    this.#forget(letters);
+    this.#forget(letters, timers);
   }
 
   #take(letter: Letter): void {
@@ -176,7 +178,23 @@ export class Mail {
     });
   }
 
-  #forget(letters: readonly Letter[]): void {
+  /** One that was set to a time of day goes by the wall clock; the rest by this host's own, which nobody sets. */
+  #isDue({ id, atMs, withinMs }: Timer): boolean {
+    const { nowMs, wallMs } = this.#context;
+    if (withinMs === undefined) return atMs <= wallMs;
+    let dueMs = this.#dueMs.get(id);
+    if (dueMs === undefined) {
+      dueMs = nowMs + Math.min(withinMs, Math.max(0, atMs - wallMs));
+      this.#dueMs.set(id, dueMs);
+    }
+    return dueMs <= nowMs;
+  }
+
+  #forget(letters: readonly Letter[], timers: readonly Timer[]): void {
+    if (this.#dueMs.size > timers.length) {
+      const set = new Set(timers.map(({ id }) => id));
+      for (const id of this.#dueMs.keys()) if (!set.has(id)) this.#dueMs.delete(id);
+    }
     if (this.#tries.size <= letters.length && this.#answers.size <= letters.length) return;
     const there = new Set(letters.map(({ id }) => id));
     for (const id of this.#tries.keys()) if (!there.has(id)) this.#tries.delete(id);

@@ -23,6 +23,8 @@ export interface Timer {
   id: string;
   /** Wall clock, ms since 1970. */
   atMs: number;
+  /** It is due so long after it was set, whatever wall clocks say; a host that takes it over waits no longer. */
+  withinMs?: number;
   everyMs?: number;
   task: unknown;
 }

@@ -4,6 +4,7 @@ import type { Context } from './context.ts';
 import type { Decisions } from './decisions.ts';
 import { type ConclaveError, type ErrorCode, errors, toErrorBody } from './errors.ts';
 import type { Hosting } from './hosting.ts';
+import { KeyOrder } from './key-order.ts';
 import { isKv } from './kv.ts';
 import type { MessageOf, NodeId } from './message.ts';
 import type { Operation, Outcome } from './operation.ts';
@@ -67,6 +68,8 @@ export class Requests {
   #held: { operation: Operation; by: Serial | undefined; done: Done }[] = [];
   /** Commands that have a number and no answer, by that number. Bounded as all that is pending. */
   readonly #numbered = new Map<number, Pending>();
+  /** Tasks with a key wait here until the earlier ones of it have their outcome: on its way none can overtake another. */
+  readonly #keyed = new KeyOrder<Pending>();
   #serial = 0;
   #count = 0;
 
@@ -103,6 +106,8 @@ export class Requests {
       ...{ by: undefined, sentTo: undefined, sentMs: 0, tries: 0 },
     };
     this.#pending.set(id, pending);
+    const key = keyOf(operation);
+    if (key !== undefined) this.#keyed.enter(key, pending);
     this.#dispatch(pending);
   }
 
@@ -110,6 +115,9 @@ export class Requests {
     const { nowMs, self, out } = this.#context;
     pending.sentMs = nowMs;
     pending.sentTo = undefined;
+    const key = keyOf(pending.operation);
+    // The tick ends one whose time is up: behind others of its key it may have waited for all of it.
+    if (nowMs >= pending.deadlineMs || (key !== undefined && !this.#keyed.isFirst(key, pending))) return;
     const target = this.#whoCan(pending.operation);
     if (target === undefined || (target !== self && !this.#peers.isConnected(target))) return;
     const by = commands.has(pending.operation.type) ? this.#numberOf(pending) : undefined;
@@ -145,7 +153,10 @@ export class Requests {
   #end(pending: Pending, outcome: Outcome): void {
     this.#pending.delete(pending.id);
     if (pending.by !== undefined) this.#numbered.delete(pending.by.serial);
+    const key = keyOf(pending.operation);
+    const next = key === undefined ? undefined : this.#keyed.leave(key, pending);
     pending.done(outcome);
+    if (next !== undefined) this.#dispatch(next);
   }
 
   /** Tried again, an operation has no more time than it was given at first. */
@@ -340,6 +351,10 @@ interface Asked {
   by: Serial | undefined;
   progress?: OnProgress | undefined;
 }
+
+/** What a task is kept in order by, if it is. */
+const keyOf = (operation: Operation): string | undefined =>
+  operation.type === 'task' && operation.key !== undefined ? `${operation.agent} ${operation.key}` : undefined;
 
 const refusal = (error: ConclaveError): Outcome => ({ ok: false, error: toErrorBody(error) });
 

@@ -38,8 +38,7 @@ interface Pending {
 
 /**
  * Tasks that came in by this node: finds the agent's host, sends the task there, and sends it again when the host
- * changed, refused for now, or said nothing. That is safe because a task takes effect once, by its id. A task with a key
- * stays here until the earlier ones of its key are answered: on its way none can overtake another.
+ * changed, refused for now, or said nothing. That is safe because a task takes effect once, by its id.
  */
 export class Tasks {
   readonly #context: Context;
@@ -49,8 +48,6 @@ export class Tasks {
   readonly #pending = new Map<string, Pending>();
   /** How many there are of each agent: one that is slow leaves room for the others. */
   readonly #ofAgent = new Map<string, number>();
-  /** Of each key of an agent, the tasks in the order in which they came. */
-  readonly #keyed = new Map<string, Pending[]>();
 
   constructor(context: Context, state: ClusterState, peers: Peers, events: TaskEvents) {
     this.#context = context;
@@ -94,20 +91,14 @@ export class Tasks {
     const pending = { agent, task, ask, ttlMs, deadlineMs, askers: new Map(), sentTo: undefined, sentMs: 0 };
     this.#pending.set(id, pending);
     this.#ofAgent.set(agent, (this.#ofAgent.get(agent) ?? 0) + 1);
-    if (key !== '') {
-      const before = this.#keyed.get(`${agent}/${key}`);
-      if (before === undefined) this.#keyed.set(`${agent}/${key}`, [pending]);
-      else before.push(pending);
-    }
     return pending;
   }
 
   #dispatch(pending: Pending): void {
     const { nowMs, self, out } = this.#context;
     const { agent, ask, deadlineMs } = pending;
-    // The tick ends it. Behind another of its key it may have waited for all of its time.
+    // The tick ends it.
     if (nowMs >= deadlineMs) return;
-    if (ask.key !== '' && this.#keyed.get(`${agent}/${ask.key}`)?.[0] !== pending) return;
     const host = this.#state.agents.get(agent)?.placement?.host;
     if (host === undefined || (host !== self && !this.#peers.isConnected(host))) return;
     const body = { ...ask, ttlMs: Math.max(1, Math.floor(deadlineMs - nowMs)) };
@@ -151,25 +142,13 @@ export class Tasks {
   }
 
   #settle(pending: Pending, outcome: Outcome<'task'>): void {
-    const { agent, task, ask } = pending;
+    const { agent, task } = pending;
     this.#pending.delete(`${agent}/${task}`);
     const left = (this.#ofAgent.get(agent) ?? 0) - 1;
     if (left > 0) this.#ofAgent.set(agent, left);
     else this.#ofAgent.delete(agent);
     this.#events.answered();
     for (const { done } of pending.askers.values()) done(outcome);
-    if (ask.key !== '') this.#release(pending, `${agent}/${ask.key}`);
-  }
-
-  #release(pending: Pending, key: string): void {
-    const left = (this.#keyed.get(key) ?? []).filter((other) => other !== pending);
-    const [next] = left;
-    if (next === undefined) {
-      this.#keyed.delete(key);
-    } else {
-      this.#keyed.set(key, left);
-      if (next.sentTo === undefined) this.#dispatch(next);
-    }
   }
 
   /** The agent was placed, became active, or was deleted. */

@@ -140,11 +140,36 @@ describe('a timer', () => {
     host.mail.pump(1);
     expect(host.given).toEqual([]);
     const next = new Host(host.mailbox, 1);
-    next.context.wallMs = 1_000_500;
+    next.context.wallMs = 1_000_300;
+    next.mail.pump(1);
+    next.context.nowMs = 199;
+    next.mail.pump(1);
+    expect(next.given).toEqual([]);
+    next.context.nowMs = 200;
     next.mail.pump(1);
     expect(next.given).toEqual([['~t:a:7-1-0', { wake: true }]]);
     next.step('~t:a:7-1-0');
     expect(next.mailbox).toBe(emptyMailbox);
+  });
+
+  test('that was set to a time from now comes then, wherever a wall clock jumps', () => {
+    const host = new Host();
+    host.step('t1', { timers: [{ name: 'wake', afterMs: 500, task: 1 }] });
+    host.mail.pump(1);
+    host.context.wallMs += 3_600_000;
+    host.mail.pump(1);
+    expect(host.given).toEqual([]);
+    host.context.wallMs -= 7_200_000;
+    host.context.nowMs = 500;
+    host.mail.pump(1);
+    expect(host.given).toHaveLength(1);
+    // A host whose clock is an hour behind waits no longer than the timer's own time.
+    const next = new Host(host.mailbox, 1);
+    next.context.wallMs -= 3_600_000;
+    next.mail.pump(1);
+    next.context.nowMs = 500;
+    next.mail.pump(1);
+    expect(next.given).toHaveLength(1);
   });
 
   test('is replaced by one of its name, and taken back', () => {
@@ -160,10 +185,12 @@ describe('a timer', () => {
     const host = new Host();
     host.step('t1', { timers: [{ name: 'tick', afterMs: 100, everyMs: 100, task: 1 }] });
     host.context.wallMs += 1_050;
+    host.context.nowMs += 1_050;
     host.mail.pump(1);
     host.step('~t:a:7-1-0');
     expect(host.mailbox.timers).toMatchObject([{ id: '~t:a:7-1-0.1', atMs: 1_001_100 }]);
     host.context.wallMs += 100;
+    host.context.nowMs += 100;
     host.mail.pump(2);
     host.step('~t:a:7-1-0.1');
     expect(host.mailbox.timers).toMatchObject([{ id: '~t:a:7-1-0.2', atMs: 1_001_200 }]);
