@@ -131,15 +131,6 @@ export class Host {
     return this.#runner;
   }
 
-  instances(): { agent: string; epoch: number; task: string | undefined }[] {
-    return this.#runner?.instances() ?? [];
-  }
-
-  /** Agents for which something is made ready that nobody has taken. */
-  prepared(): string[] {
-    return this.#runner?.prepared() ?? [];
-  }
-
   failAgent(agent: string, epoch: number, reason: string): void {
     this.#runner?.fail(agent, epoch, reason);
   }

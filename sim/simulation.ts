@@ -268,7 +268,7 @@ export class Simulation {
       host.disk.slowness = 1;
       host.serviceMs = 0;
       world.resume(node);
-      for (const { agent, epoch } of host.instances()) host.runner?.slow(agent, epoch, 1);
+      for (const { agent, epoch } of host.runner?.instances() ?? []) host.runner?.slow(agent, epoch, 1);
       if (host.state === 'off') world.restart(node);
     }
   }

@@ -327,17 +327,8 @@ export class World {
 
   /** Agent instances that exist on machines that are on. */
   instances(): { node: NodeId; agent: string; epoch: number; task: string | undefined }[] {
-    const on = (node: NodeId) => this.host(node).instances();
+    const on = (node: NodeId) => this.host(node).runner?.instances() ?? [];
     return this.nodes.flatMap((node) => on(node).map((instance) => ({ node, ...instance })));
-  }
-
-  /** Agents for which a machine that is on has made something ready that nobody has taken. */
-  prepared(): { node: NodeId; agent: string }[] {
-    return this.nodes.flatMap((node) =>
-      this.host(node)
-        .prepared()
-        .map((agent) => ({ node, agent })),
-    );
   }
 
   #start(host: Host, fresh: boolean): void {

@@ -3,6 +3,7 @@ import type { agentJson } from '../api/views.ts';
 import type { Isolation } from '../core/isolation.ts';
 import { pathOf } from './agent-path.ts';
 import { readModule } from './deploy.ts';
+import { registerMigrate } from './migrate.ts';
 import { print } from './output.ts';
 import type { Session } from './session.ts';
 import { agentsTable, agentText } from './status.ts';
@@ -27,6 +28,7 @@ interface DeployOptions {
 /** The commands that are about agents. */
 export function registerAgentCommands(program: Command, session: Session): void {
   registerDeploy(program, session);
+  registerMigrate(program, session);
   registerTaskCommands(program, session);
   const { console } = session;
   program
@@ -48,17 +50,6 @@ export function registerAgentCommands(program: Command, session: Session): void 
         const answer = await client.get<{ encoding: string; state: unknown }>(pathOf(agent, '/state'));
         const { encoding, state } = answer;
         print(console, json, answer, () => (encoding === 'base64' ? String(state) : JSON.stringify(state, null, 2)));
-      }),
-    );
-  program
-    .command('migrate')
-    .argument('<agent>')
-    .argument('<node>', 'name, id, or the end of an id')
-    .description('move an agent with its state')
-    .action((agent: string, target: string) =>
-      session.withClient(async (client, { json }) => {
-        const answer = await client.post<{ agent: FullAgent }>(pathOf(agent, '/migrate'), { target });
-        print(console, json, answer, () => agentsTable([answer.agent]));
       }),
     );
   program

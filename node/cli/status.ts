@@ -51,14 +51,28 @@ export function agentsTable(agents: readonly AgentJson[]): string {
     String(agent.epoch),
     `${agent.holders.length}/${agent.holders_wanted}`,
     agent.strategy,
-    agent.reason,
+    agent.migration === null
+      ? agent.reason
+      : `${agent.reason}; ${agent.migration.phase} ${agent.migration.target_name}`,
   ]);
   return tableOf(['agent', 'type', 'status', 'host', 'epoch', 'holders', 'strategy', 'why there'], rows);
+}
+
+/** How far the move of an agent has come. */
+export function migrationText(agent: string, migration: NonNullable<AgentJson['migration']>): string {
+  const { phase, target, target_name: name, bytes_copied: copied, bytes } = migration;
+  const to = name ?? target;
+  if (phase === 'switching') return `${agent} is switched over to ${to}; its tasks wait until it answers there`;
+  return `${agent} goes on while ${to} is prepared${bytes === null ? '' : `: ${copied} of ${bytes} bytes are there`}`;
 }
 
 /** One agent, and for every node why it was or was not chosen. */
 export function agentText(agent: ReturnType<typeof agentJson>): string {
   const lines = [agentsTable([agent])];
+  if (agent.migration !== null) {
+    const { since_ms: sinceMs, reason } = agent.migration;
+    lines.push(`${migrationText(agent.id, agent.migration)}; since ${new Date(sinceMs).toISOString()}, ${reason}`);
+  } else if (agent.migration_end !== null) lines.push(`its last move came to nothing: ${agent.migration_end.reason}`);
   if (agent.capabilities.length > 0) lines.push(`needs ${agent.capabilities.join(', ')}`);
   for (const { name, score, why } of agent.decision?.ranked ?? []) {
     lines.push(`  ${name}: ${why} (score ${score.toFixed(2)})`);

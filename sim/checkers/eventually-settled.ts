@@ -118,8 +118,10 @@ class Picture {
       }
     }
     const orphan = instances.find(({ agent }) => !this.#wanted.includes(agent) && !this.#excused.includes(agent));
-    const kept = this.#world.prepared().find(({ node }) => this.nodes.includes(node));
-    if (kept !== undefined) return `${kept.node} keeps what it made ready for ${kept.agent}, which does not come`;
+    for (const node of this.nodes) {
+      const [kept] = this.#world.host(node).runner?.prepared() ?? [];
+      if (kept !== undefined) return `${node} keeps what it made ready for ${kept}, which does not come`;
+    }
     return orphan && `an instance of ${orphan.agent} runs on ${orphan.node}, nobody wants it`;
   }
 }

@@ -87,6 +87,8 @@ describe('the routes', () => {
       capabilities: [],
       decision: { ...agentView('counter').decision, omitted: { ranked: 0, rejected: 0 } },
       reason: 'deployed',
+      migration: null,
+      migration_end: null,
     });
   });
 
@@ -367,6 +369,31 @@ describe('migrate', () => {
     const answer = await send('POST', '/agents/counter/migrate', { target: 'node-3' });
     expect(answer.json().agent).toMatchObject({ id: 'counter', host: nodeView(3).id });
     expect(node.asked).toEqual([{ type: 'nodes' }, { type: 'migrate', agent: 'counter', target: nodeView(3).id }]);
+  });
+
+  it('does not wait when it is not to, and shows how far it has come', async () => {
+    const migration = {
+      phase: 'preparing' as const,
+      target: nodeView(3).id,
+      targetName: 'node-3',
+      reason: 'asked for',
+    };
+    const more = { since: 12, sinceMs: 1_700, bytesCopied: 4, bytes: 9 };
+    node.answers.migrate = ({ agent }) => ({ agent: agentView(agent, { migration: { ...migration, ...more } }) });
+    const answer = await send('POST', '/agents/counter/migrate', { target: 'node-3', wait: false });
+    expect(node.asked.at(-1)).toMatchObject({ type: 'migrate', wait: false });
+    expect(answer.json().agent.migration).toEqual({
+      ...{ phase: 'preparing', target: nodeView(3).id, target_name: 'node-3', reason: 'asked for' },
+      ...{ since: 12, since_ms: 1_700, bytes_copied: 4, bytes: 9 },
+    });
+  });
+
+  it('is cancelled', async () => {
+    const migrationEnd = { since: 12, cancelled: true, reason: 'an operator cancelled it' };
+    node.answers.cancelMigration = ({ agent }) => ({ agent: agentView(agent, { migrationEnd }) });
+    const answer = await send('DELETE', '/agents/counter/migration');
+    expect(answer.json().agent).toMatchObject({ migration: null, migration_end: migrationEnd });
+    expect(node.asked).toEqual([{ type: 'cancelMigration', agent: 'counter' }]);
   });
 
   it('refuses a node that does not exist without asking for the move', async () => {

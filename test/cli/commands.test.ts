@@ -250,6 +250,36 @@ describe('task, state, migrate and delete', () => {
     expect(served.node.asked.at(-1)).toEqual({ type: 'migrate', agent: 'counter', target: nodeView(3).id });
   });
 
+  it('wait for a move and tell how far it has come, until the agent is there', async () => {
+    const migration = { phase: 'preparing' as const, target: nodeView(3).id, targetName: 'node-3', reason: 'why' };
+    const more = { since: 12, sinceMs: 0, bytesCopied: 4, bytes: 9 };
+    const moving = { migration: { ...migration, ...more } };
+    served.node.answers.migrate = ({ agent }) => ({ agent: agentView(agent, moving) });
+    served.node.answers.agent = ({ agent }) => agentView(agent, { hostName: 'node-3' });
+    const { code, out, err } = await conclave('migrate', 'counter', 'node-3', '--wait');
+    expect([code, err]).toEqual([0, 'counter goes on while node-3 is prepared: 4 of 9 bytes are there\n']);
+    expect(out).toMatch(/counter .*node-3/);
+    expect(served.node.asked.find(({ type }) => type === 'migrate')).toMatchObject({ wait: false });
+  });
+
+  it('end with 1 when a move that is waited for comes to nothing', async () => {
+    const migration = { phase: 'preparing' as const, target: nodeView(3).id, targetName: 'node-3', reason: 'why' };
+    const more = { since: 12, sinceMs: 0, bytesCopied: undefined, bytes: undefined };
+    served.node.answers.migrate = ({ agent }) => ({
+      agent: agentView(agent, { migration: { ...migration, ...more } }),
+    });
+    const migrationEnd = { since: 12, cancelled: false, reason: 'node-3 died' };
+    served.node.answers.agent = ({ agent }) => agentView(agent, { migrationEnd });
+    const { code, err } = await conclave('migrate', 'counter', 'node-3', '--wait');
+    expect([code, err]).toEqual([1, expect.stringMatching(/was not moved: node-3 died/)]);
+  });
+
+  it('take a move back, and need to know where to otherwise', async () => {
+    expect((await conclave('migrate', 'counter', '--cancel')).code).toBe(0);
+    expect(served.node.asked.at(-1)).toEqual({ type: 'cancelMigration', agent: 'counter' });
+    expect((await conclave('migrate', 'counter')).err).toMatch(/Say where to/);
+  });
+
   it('delete an agent', async () => {
     expect((await conclave('delete', 'counter')).out).toBe('counter is deleted.\n');
     expect(served.node.asked).toEqual([{ type: 'delete', agent: 'counter' }]);

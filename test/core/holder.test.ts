@@ -194,4 +194,29 @@ describe('a holder', () => {
     expect(() => onDisk(without('state-step/'))).toThrow(/not what was written as step 1/);
     expect(() => onDisk(without('state-part/'))).toThrow(/is not on the disk/);
   });
+
+  test('hands its state over only to who does not know it', () => {
+    const { replicate, seal } = onDisk();
+    replicate(whole(3, 'abc'));
+    const known = { epoch: 1, sequence: 3, checksum: checksumOf(bytes('abc')) };
+    expect(seal(2, known)).toBeUndefined();
+    expect(seal(3, { ...known, sequence: 4 })).toBeUndefined();
+    expect(seal(4, { ...known, epoch: 2, sequence: 0 })).toBeUndefined();
+    expect(seal(5, { ...known, sequence: 2 })).toMatchObject({ epoch: 1, sequence: 3 });
+    expect(seal(6, { ...known, checksum: 1 })).toMatchObject({ epoch: 1, sequence: 3 });
+    expect(seal(7)).toMatchObject({ epoch: 1, sequence: 3 });
+  });
+
+  test('goes on in a later epoch from the step that it has, and from no other', () => {
+    const { replicate } = onDisk();
+    replicate(whole(3, 'abc'));
+    const same: Replicate = { ...step(3, 'abc', 'abc', 5), previousEpoch: 1, previousSequence: 3 };
+    expect(replicate({ ...same, previousEpoch: 2 })).toMatchObject({ accepted: false, needsFull: true });
+    expect(replicate({ ...same, previousSequence: 2 })).toMatchObject({ accepted: false, needsFull: true });
+    expect(replicate({ ...same, checksum: 1 })).toMatchObject({ accepted: false, needsFull: true });
+    expect(replicate(same)).toMatchObject({ accepted: true, epoch: 5, sequence: 3 });
+    expect(replicate(step(4, 'abc', 'abd', 5))).toMatchObject({ accepted: true });
+    // The epoch before is over.
+    expect(replicate(step(4, 'abc', 'abx', 1))).toMatchObject({ accepted: false, needsFull: false });
+  });
 });

@@ -72,7 +72,7 @@ function recovering() {
 
 describe('an instance', () => {
   test('starts when a majority of the holders before it is sealed', () => {
-    expect(recovering().settleDisk()).toEqual(['startAgent']);
+    expect(recovering().settleDisk()).toEqual(['startAgent', 'persist']);
   });
 
   test('that ended while its seal was on its way to the disk starts nothing any more', () => {
