@@ -74,7 +74,7 @@ export class Cluster {
     const [node] = await this.fleet.list();
     if (node === undefined) throw new Error('the cluster has no nodes');
     const order = { agent_type: 'trading', count: agents, deployment_strategy: 'least_loaded', name, ...code };
-    await this.#client.ask('POST', urlOf(node, '/agents/deploy'), order, 30_000);
+    await this.#client.ask('POST', urlOf(node, '/agents/deploy'), order, settledWithinMs);
   }
 
   /** One task, at each of these nodes in turn until one has the answer: by its id it takes effect once. */

@@ -11,11 +11,13 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const names = ['agent.ts', 'reader.ts', 'agent.test.ts'];
 let folder: string;
 
-/** The code of docs/agents.md as files of a folder that depends on this package, as an author's does. */
+/** The modules of docs/agents.md as files of a folder that depends on this package, as an author's does. */
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'author-'));
   const text = await readFile(join(root, 'docs', 'agents.md'), 'utf8');
-  const blocks = [...text.matchAll(/^```ts\n(.*?)^```$/gms)].map(([, code]) => code ?? '');
+  const blocks = [...text.matchAll(/^```ts\n(.*?)^```$/gms)]
+    .map(([, code]) => code ?? '')
+    .filter((code) => code.startsWith('import'));
   if (blocks.length !== names.length) throw new Error(`there are ${blocks.length} blocks, not ${names.length}`);
   for (const [at, name] of names.entries()) await writeFile(join(folder, name), blocks[at] ?? '');
   await writeFile(join(folder, 'package.json'), '{ "type": "module" }');

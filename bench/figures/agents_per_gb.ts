@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Isolation } from '../../node/core/isolation.ts';
+import { defaultWorkerLimits } from '../../node/runtime/worker-runner.ts';
 import { Cluster } from '../cluster.ts';
 import type { Bench, Figure } from '../figure.ts';
 import { measureParts, partsLine } from '../floor.ts';
@@ -30,7 +31,8 @@ export const agentsPerGb: Figure = {
       return { values: [] };
     }
     const parts = await measureParts(bench);
-    const floor = gbMb / (await bareThreadMb(bench));
+    const bareMb = await bareThreadMb(bench);
+    const floor = (gbMb / bareMb) * defaultWorkerLimits.seatsMax;
     const values: number[] = [];
     const each: number[] = [];
     for (let i = 0; i < repetitions; i++) {
@@ -43,7 +45,12 @@ export const agentsPerGb: Figure = {
     }
     const { nodeMb, agentMb } = await repeat(bench, 'agent', alone);
     bench.say(`with a thread each: the node ${nodeMb.toFixed(0)} MB, each agent ${agentMb.toFixed(2)} MB`);
-    const isolated = { per_gb: rounded((gbMb - nodeMb) / agentMb), agent_mb: rounded(agentMb), agents: alone };
+    const isolated = {
+      per_gb: rounded((gbMb - nodeMb) / agentMb),
+      agent_mb: rounded(agentMb),
+      agents: alone,
+      floor: rounded(gbMb / bareMb),
+    };
     return { values, floor, extra: { agents: sharing, agent_mb: each.map(rounded), isolated, ...partsLine(parts) } };
   },
 };

@@ -2,7 +2,7 @@ import type { Worker } from 'node:worker_threads';
 import { progressBytesMax, progressPerSMax } from '../core/agent-code.ts';
 import type { StateChange } from '../core/state-change.ts';
 import { PrintedLines } from './printed-lines.ts';
-import { usedByThreadMs } from './processor-time.ts';
+import { processorTimeMs } from './processor-time.ts';
 import { RateLimit } from './rate-limit.ts';
 import { piecesOf } from './seat-output.ts';
 import { ThreadBoard } from './thread-board.ts';
@@ -17,7 +17,7 @@ export interface AgentThreadLimits {
   externalMbMax: number;
   startTimeoutMs: number;
   taskTimeoutMs: number;
-  /** Processor time of one task. Measured now and then, as the buffers are. */
+  /** Processor time of one task. Measured now and then, as the buffers are, and from the first time on that the task is met. */
   taskCpuMsMax: number;
   /** Characters of a line that an agent prints. */
   lineLengthMax: number;
@@ -45,6 +45,8 @@ interface Doing {
   withinMs: number;
   toldMs: number;
   pingedMs: number | undefined;
+  /** Processor time of the thread when this was first looked at; 0 until then. */
+  usedBeforeMs: number;
   timer: NodeJS.Timeout | undefined;
 }
 
@@ -79,6 +81,8 @@ export class AgentThread {
   readonly #isShared: boolean;
   readonly #board: ThreadBoard;
   readonly #seats: (Seat | undefined)[] = [];
+  /** Who had each seat last: what was printed may come after its writer has left. */
+  readonly #lastSeats: Seat[] = [];
   #heldMb = 0;
   #isMeasuring = false;
   #hasEnded = false;
@@ -124,6 +128,8 @@ export class AgentThread {
       from: undefined,
     };
     this.#seats[number] = seat;
+    for (const lines of this.#lastSeats[number]?.printed ?? []) lines.end(performance.now());
+    this.#lastSeats[number] = seat;
     return seat;
   }
 
@@ -175,7 +181,7 @@ export class AgentThread {
           `it needs more than the ${limits.externalMbMax} MB of buffers that ${this.#owner}`,
         );
       } else if (this.isBusy) {
-        this.#judgeProcessorTime(await usedByThreadMs(worker));
+        this.#judgeProcessorTime(await processorTimeMs(worker));
       }
     } catch {
       // The thread has ended, which its own events tell; or this version of Node cannot measure it.
@@ -195,12 +201,12 @@ export class AgentThread {
       stream.setEncoding('utf8');
       stream.on('data', (text: string) => {
         for (const piece of this.#isShared ? piecesOf(text) : [{ seat: 0, text }]) {
-          const seat = piece.seat === undefined ? undefined : this.#seats[piece.seat];
+          const seat = piece.seat === undefined ? undefined : this.#lastSeats[piece.seat];
           seat?.printed[at]?.push(piece.text, performance.now());
         }
       });
       stream.once('end', () => {
-        for (const seat of this.#seats) seat?.printed[at]?.end(performance.now());
+        for (const seat of this.#lastSeats) seat?.printed[at]?.end(performance.now());
       });
     }
   }
@@ -248,7 +254,6 @@ export class AgentThread {
 
   #vacate(seat: Seat): void {
     this.#finish(seat);
-    for (const lines of seat.printed) lines.end(performance.now());
     this.#seats[seat.number] = undefined;
     if (this.#residents().every(({ isLeaving }) => isLeaving)) this.end();
   }
@@ -259,7 +264,7 @@ export class AgentThread {
     this.#finish(seat);
     this.#board.clear(seat.number);
     const toldMs = this.#board.nowMs();
-    const doing: Doing = { task, otherwise, withinMs, toldMs, pingedMs: undefined, timer: undefined };
+    const doing: Doing = { task, otherwise, withinMs, toldMs, pingedMs: undefined, usedBeforeMs: 0, timer: undefined };
     seat.doing = doing;
     this.#lookAfter(seat, doing, withinMs);
   }
@@ -305,7 +310,8 @@ export class AgentThread {
     const { taskCpuMsMax } = this.#init.limits;
     for (const seat of this.#residents()) {
       if (seat.doing === undefined || this.#board.begunMs(seat.number) === 0) continue;
-      const sinceMs = usedMs - this.#board.usedBeforeMs(seat.number);
+      seat.doing.usedBeforeMs ||= usedMs;
+      const sinceMs = usedMs - seat.doing.usedBeforeMs;
       // What the thread used meanwhile, and what of that time was this agent's.
       const spentMs = this.#isShared ? Math.min(sinceMs, this.#board.busyMs(seat.number)) : sinceMs;
       if (spentMs <= taskCpuMsMax) continue;

@@ -1,5 +1,12 @@
 import { Worker } from 'node:worker_threads';
 
+/**
+ * Of a thread's heap: the space for new objects. At its limit a heap gets 16 MB more, in which the thread has to end, and a
+ * single collection can need as much as a third of this. Where that was not enough, as with the 48 MB that Node has by
+ * itself, the whole process ended.
+ */
+const youngMbMax = 12;
+
 export interface AgentThreadsLimits {
   /** A thread's heap; beyond it the thread ends, and only it. */
   heapMbMax: number;
@@ -43,7 +50,7 @@ export class AgentThreads {
       execArgv: [],
       stdout: true,
       stderr: true,
-      resourceLimits: { maxOldGenerationSizeMb: heapMbMax },
+      resourceLimits: { maxOldGenerationSizeMb: heapMbMax, maxYoungGenerationSizeMb: youngMbMax },
     });
   }
 

@@ -2,10 +2,9 @@ const heard = 0;
 const current = 1;
 const enteredAt = 2;
 const firstSeat = 3;
-const cellsOfSeat = 3;
+const cellsOfSeat = 2;
 const begunAt = 0;
 const busy = 1;
-const usedBefore = 2;
 
 /** A clock that all threads of a process share, and that never jumps, ms. */
 function sharedNowMs(): number {
@@ -63,11 +62,6 @@ export class ThreadBoard {
     return this.currentSeat === seat ? begun + this.nowMs() - (this.#cells[enteredAt] ?? 0) : begun;
   }
 
-  /** The processor time that the thread had used by then, ms. */
-  usedBeforeMs(seat: number): number {
-    return this.#cells[cellOf(seat, usedBefore)] ?? 0;
-  }
-
   /** The seat is told to do something, or nothing more. */
   clear(seat: number): void {
     this.#cells[cellOf(seat, begunAt)] = 0;
@@ -79,11 +73,10 @@ export class ThreadBoard {
     this.#cells[heard] = this.nowMs();
   }
 
-  begin(seat: number, usedMs: number): void {
+  begin(seat: number): void {
     const cells = this.#cells;
     const nowMs = this.nowMs();
     cells[cellOf(seat, busy)] = 0;
-    cells[cellOf(seat, usedBefore)] = usedMs;
     cells[cellOf(seat, begunAt)] = nowMs;
     cells[enteredAt] = nowMs;
   }

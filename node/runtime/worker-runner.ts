@@ -23,7 +23,7 @@ export interface WorkerLimits extends AgentThreadLimits {
 export const defaultWorkerLimits: WorkerLimits = {
   heapMbMax: 128,
   externalMbMax: 128,
-  seatsMax: 256,
+  seatsMax: 384,
   sharedMbMax: 512,
   startTimeoutMs: 15_000,
   taskTimeoutMs: 30_000,

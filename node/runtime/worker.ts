@@ -4,7 +4,6 @@ import { AgentCode, progressPerSMax } from '../core/agent-code.ts';
 import { changeBetween, type StateChange } from '../core/state-change.ts';
 import type { AgentContext } from './agent.ts';
 import { agentSurroundings } from './agent-surroundings.ts';
-import { usedByThisThreadMs } from './processor-time.ts';
 import { RateLimit } from './rate-limit.ts';
 import { markOutput } from './seat-output.ts';
 import { ThreadBoard } from './thread-board.ts';
@@ -130,7 +129,7 @@ class Resident {
 
   #enter(work: () => void): void {
     this.#resume(() => {
-      board?.begin(this.seat, usedByThisThreadMs());
+      board?.begin(this.seat);
       work();
     });
   }

@@ -40,6 +40,8 @@ describe('an agent in memory', () => {
       result: 2,
       state: { total: 2, epochs: [1] },
       progress: [1, { half: true }],
+      send: [],
+      timers: [],
     });
     expect(new TextDecoder().decode(agent.checkpoint)).toBe('{"total":2,"epochs":[1]}');
   });
@@ -113,6 +115,21 @@ describe('an agent in memory', () => {
       ]),
     );
   });
+});
+
+test('shows what it sends and which timers it sets', async () => {
+  const sender = defineAgent<null, string, null>({
+    init: () => null,
+    handle: (state, to) => ({
+      ...{ state, result: null, send: [{ to, task: { credit: 5 } }] },
+      timers: [{ name: 'close', afterMs: 60_000, task: { close: true } }],
+    }),
+  });
+  const agent = await testAgent(sender);
+  const { send, timers } = await agent.task('ledger');
+  expect(send).toEqual([{ to: 'ledger', task: { credit: 5 } }]);
+  expect(timers).toEqual([{ name: 'close', afterMs: 60_000, task: { close: true } }]);
+  await expect(agent.task('no name!')).rejects.toThrow(TaskRefused);
 });
 
 describe('what an author has to know', () => {

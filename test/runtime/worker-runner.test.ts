@@ -194,6 +194,21 @@ describe('an agent that breaks takes neither the node nor another agent along', 
     expect(await run('good', 't', { add: 1 })).toMatchObject({ ok: true, value: 1 });
   });
 
+  test.each([
+    ['many at a time', 'new Array(1e5).fill({}).map(() => ({ x: Math.random() }))'],
+    ['one by one', '{ a: [{}] }'],
+    ['in texts and lists of them', '[...all, "x".repeat(1_000) + all.length]'],
+  ])('needs more heap, again and again, and takes it %s', async (_name, more) => {
+    // Where a heap could not end in what it gets beyond its limit, it ended the process, with one try in a few.
+    create({ heapMbMax: 24 });
+    const source = `export default { init() { for (const all = []; ; ) all.push(${more}); }, handle() {} };`;
+    for (let epoch = 1; epoch <= 6; epoch++) {
+      stage.runner.start({ agent: 'a', agentType: 'greedy', epoch, source, state: undefined });
+      const { reason } = await stage.first('failed', (one) => one.epoch === epoch);
+      expect(reason).toMatch(/more than the 24 MB of memory/);
+    }
+  });
+
   test('says to the runner what nobody asked for', async () => {
     const source = `import { parentPort } from 'node:worker_threads';
       export default { init: () => 0, handle(state, task) { parentPort.postMessage(task); return { state }; } };`;
