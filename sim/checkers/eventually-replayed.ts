@@ -1,4 +1,5 @@
 import type { NodeId } from '../../node/core/message.ts';
+import { decodeMailbox } from '../../node/core/mailbox.ts';
 import { keys } from '../../node/core/records.ts';
 import { readHolders, stateOnDisk } from '../../node/core/restored.ts';
 import { defaultSettings } from '../../node/core/settings.ts';
@@ -72,7 +73,9 @@ export class Replayed implements Checker {
     const records = new Map(wanted.flatMap((key) => [[key, disk.read(key)] as const]));
     for (const [key, value] of records) if (value === undefined) records.delete(key);
     const found = readHolders(records as Map<string, Uint8Array>).get(agent);
-    return found === undefined ? '' : fromBytes(stateOnDisk(agent, defaultSettings, found).state.bytes());
+    if (found === undefined) return '';
+    const all = stateOnDisk(agent, defaultSettings, found).state.bytes();
+    return fromBytes(all.subarray(0, decodeMailbox(all).length));
   }
 
   #compare(agent: string, { record, results, state: kept }: Kept, tasks: ReadonlyMap<string, GuestTask>): void {
