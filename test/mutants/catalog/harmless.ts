@@ -9,7 +9,7 @@ export const harmless: readonly Mutant[] = [
     file: 'consensus/replication.ts',
     edits: [
       {
-        from: 'if (isDue) this.#tellCommit(to, progress);',
+        from: 'if (isDue || progress.toldCommitIndex < this.#tellThroughIndex) this.#tellCommit(to, progress);',
         to: 'if (isDue) continue;',
       },
     ],
@@ -69,8 +69,8 @@ export const harmless: readonly Mutant[] = [
     file: 'node/core/replication.ts',
     edits: [
       {
-        from: 'progress.acked >= 0 && first ? this.#source.after(progress.acked) : undefined;',
-        to: 'progress.acked < -1 && first ? this.#source.after(progress.acked) : undefined;',
+        from: 'base !== undefined && first ? this.#source.after(base.sequence) : undefined;',
+        to: 'base !== undefined && acked < -1 && first ? this.#source.after(base.sequence) : undefined;',
       },
     ],
     harmless: true,
@@ -79,7 +79,7 @@ export const harmless: readonly Mutant[] = [
     name: 'seals-asked-of-everybody-again',
     room: 'replication',
     what: 'A recovery that asks again asks also those holders that have answered: they are sealed already.',
-    file: 'node/core/instance.ts',
+    file: 'node/core/recovery.ts',
     edits: [{ from: 'if (this.#sealed.has(node)) continue;', to: '' }],
     harmless: true,
   },

@@ -152,7 +152,9 @@ export const membership: readonly Mutant[] = [
     name: 'others-forgotten-on-restart',
     room,
     what: 'A node that starts again tries only those that it was told to join through, who may be gone for good. A bug of this program.',
-    file: 'node/core/node.ts',
-    edits: [{ from: 'of [...state.members.values(), ...joinsIn(restored.log.entries)]) {', to: 'of joinsIn([])) {' }],
+    file: 'node/core/membership.ts',
+    edits: [
+      { from: 'of [...this.#decisions.state.members.values(), ...joinsIn(entries)]) {', to: 'of joinsIn([])) {' },
+    ],
   },
 ];

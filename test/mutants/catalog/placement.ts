@@ -54,8 +54,8 @@ export const placement: readonly Mutant[] = [
     file: 'node/core/apply.ts',
     edits: [
       {
-        from: 'state.changeAgent(agent, { placement, reason: command.reason, decision: command.decision });',
-        to: 'state.changeAgent(agent, { placement, active: undefined, reason: command.reason, decision: command.decision });',
+        from: 'state.changeAgent(agent, { placement, reason: command.reason, decision: command.decision, ...moves });',
+        to: 'state.changeAgent(agent, { placement, active: undefined, reason: command.reason, decision: command.decision, ...moves });',
       },
     ],
   },
@@ -66,8 +66,8 @@ export const placement: readonly Mutant[] = [
     file: 'node/core/apply.ts',
     edits: [
       {
-        from: 'state.changeAgent(agent, { placement, reason: command.reason, decision: command.decision });',
-        to: 'state.changeAgent(agent, { placement, active: agent.active && agent.placement, reason: command.reason, decision: command.decision });',
+        from: 'state.changeAgent(agent, { placement, reason: command.reason, decision: command.decision, ...moves });',
+        to: 'state.changeAgent(agent, { placement, active: agent.active && agent.placement, reason: command.reason, decision: command.decision, ...moves });',
       },
     ],
   },

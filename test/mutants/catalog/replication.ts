@@ -34,11 +34,11 @@ export const replication: readonly Mutant[] = [
     name: 'first-checkpoint-wins',
     room,
     what: 'A recovery takes the first checkpoint that it is given instead of the newest.',
-    file: 'node/core/instance.ts',
+    file: 'node/core/recovery.ts',
     edits: [
       {
-        from: 'const best = [...this.#sealed.values()].reduce((a, b) => (isNewer(b, a) ? b : a), undefined);',
-        to: 'const best = [...this.#sealed.values()].find((checkpoint) => checkpoint !== undefined);',
+        from: 'found(newestOf([this.#known, ...this.#sealed.values()]));',
+        to: 'found([this.#known, ...this.#sealed.values()].find((step) => step !== undefined));',
       },
     ],
   },
@@ -46,11 +46,11 @@ export const replication: readonly Mutant[] = [
     name: 'sequence-before-epoch',
     room,
     what: 'Checkpoints are compared by sequence before epoch: what an old host never got acknowledged wins over what a new one did.',
-    file: 'node/core/instance.ts',
+    file: 'node/core/recovery.ts',
     edits: [
       {
-        from: 'return a.epoch > b.epoch || (a.epoch === b.epoch && a.sequence > b.sequence);',
-        to: 'return a.sequence > b.sequence || (a.sequence === b.sequence && a.epoch > b.epoch);',
+        from: 'if (step.epoch !== best.epoch) return step.epoch > best.epoch ? step : best;',
+        to: 'if (step.sequence !== best.sequence) return step.sequence > best.sequence ? step : best;',
       },
     ],
   },
@@ -108,7 +108,12 @@ export const replication: readonly Mutant[] = [
     room,
     what: 'A new host does not take over the results: a task that is sent again takes effect twice.',
     file: 'node/core/instance.ts',
-    edits: [{ from: 'this.#tasks.restore(best.results);', to: 'this.#tasks.restore([]);' }],
+    edits: [
+      {
+        from: 'this.#tasks.restore(best.results, this.assignment.planned);',
+        to: 'this.#tasks.restore([], this.assignment.planned);',
+      },
+    ],
   },
   {
     name: 'full-copy-without-results',
