@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Write } from '../../../node/core/effect.ts';
+import { emptyMailbox, encodeMailbox } from '../../../node/core/mailbox.ts';
 import { Replayed } from '../../../sim/checkers/eventually-replayed.ts';
 import { Guests, type GuestTask } from '../../../sim/guests.ts';
 import type { Program } from '../../../sim/program.ts';
@@ -20,6 +21,9 @@ interface History {
   told?: string;
 }
 
+/** The end of a state that has nothing under way. */
+const noMailbox = new TextDecoder().decode(encodeMailbox(emptyMailbox));
+
 const right: History = {
   results: [
     putResult('adder', 't1', 1, '1'),
@@ -34,8 +38,8 @@ function judge({ results, state, told }: History, program: Program = adder): Rep
   const { world } = scriptedWorld((event, _at, { id }) => {
     if (event.type !== 'wake') return [];
     // n1 has an older state: the newest counts.
-    const older = [...results.slice(0, 1), putHolder('adder', 1, 1, 1, '1')];
-    const writes = id === 'n1' ? older : [...results, putHolder('adder', 2, 2, 3, state)];
+    const older = [...results.slice(0, 1), putHolder('adder', 1, 1, 1, `1${noMailbox}`)];
+    const writes = id === 'n1' ? older : [...results, putHolder('adder', 2, 2, 3, `${state}${noMailbox}`)];
     return [{ type: 'persist', id: 1, writes }];
   });
   world.run(1_000);
