@@ -109,4 +109,25 @@ export const messaging: readonly Mutant[] = [
       },
     ],
   },
+  {
+    name: 'letter-leaves-too-early',
+    room,
+    what: 'What an agent sends to another one leaves before the step that it was sent with is durable: a step that is lost is done again, and sends it again under another id.',
+    file: 'node/core/mail.ts',
+    edits: [{ from: 'if (letter.sequence <= durableSequence && !this', to: 'if (!this' }],
+  },
+  {
+    name: 'senders-confused',
+    room,
+    what: 'Agents that were made by one command give what they send the same ids: one is taken for the other, and lost.',
+    file: 'node/core/mail.ts',
+    edits: [{ from: 'this.#sender = `${agent}:${created}`;', to: 'this.#sender = `${created}`;' }],
+  },
+  {
+    name: 'key-overtaken',
+    room,
+    what: 'A task is sent before the earlier ones of its key are answered: one that finds the host overtakes one that does not.',
+    file: 'node/core/requests.ts',
+    edits: [{ from: ' || (key !== undefined && !this.#keyed.isFirst(key, pending))) return;', to: ') return;' }],
+  },
 ];
