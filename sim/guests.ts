@@ -128,7 +128,7 @@ export class Guests {
       if (over) return;
       if (outcome === undefined || (!outcome.ok && retried.has(outcome.error.code))) return again();
       // Its hosts died for other reasons.
-      if (!outcome.ok && outcome.error.code === 'taskSetAside') return again({ retry: true });
+      if (!outcome.ok && outcome.error.code === 'taskSetAside') return again({ retry: `wish-${tries}` });
       over = true;
       done(outcome, tries);
     });

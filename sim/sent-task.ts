@@ -36,8 +36,8 @@ const encoder = new TextEncoder();
 
 /** The next try of a task. */
 export function operationOf(sent: SentTask, ttlMs: number): TaskOperation {
-  const { agent, serial, key, priority, poison, isAside, derived } = sent;
+  const { agent, serial, key, priority, poison, isAside, tries, derived } = sent;
   const payload = encoder.encode(JSON.stringify({ serial, ...(poison > 0 && { poison }), ...derived }));
   const operation = { type: 'task' as const, agent, task: `task-${serial}`, payload, ttlMs, priority };
-  return { ...operation, ...(key !== '' && { key }), ...(isAside && { retry: true }) };
+  return { ...operation, ...(key !== '' && { key }), ...(isAside && { retry: `wish-${tries}` }) };
 }

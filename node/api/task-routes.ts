@@ -70,7 +70,9 @@ export const taskRoutes: readonly Route[] = [
     body: RetryBody,
     async handle(api, request) {
       const { ttl_ms: ttlMs } = request.body as RetryBody;
-      const operation = { type: 'task' as const, agent: agentOf(request), task: taskOf(request), ttlMs, retry: true };
+      // A request that is sent again is the same wish.
+      const retry = idempotencyKey(request) ?? randomUUID();
+      const operation = { type: 'task' as const, agent: agentOf(request), task: taskOf(request), ttlMs, retry };
       return taskText(await perform(api, { ...operation, payload: new Uint8Array(0) }));
     },
   },

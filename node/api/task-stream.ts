@@ -41,18 +41,22 @@ export class TaskStreams {
 
   async run(response: ServerResponse, headers: Record<string, string>, ask: Ask): Promise<void> {
     const { heartbeatMs, waitingBytesMax } = this.#limits;
-    this.#open.add(response);
+    // Who has gone already is told nothing, and its task is done all the same.
+    if (!response.destroyed) this.#open.add(response);
     response.on('close', () => this.#open.delete(response));
     response.on('error', () => this.#open.delete(response));
     response.writeHead(200, { ...headers, 'content-type': 'text/event-stream; charset=utf-8' });
     response.write(': conclave\n\n');
     const heartbeat = setInterval(() => response.write(': still here\n\n'), heartbeatMs).unref();
-    const outcome = await ask((number, value) => {
-      if (response.writableLength > waitingBytesMax || response.destroyed) return;
-      response.write(eventText('progress', jsonText(value), number));
-    });
-    clearInterval(heartbeat);
-    response.end(lastEvent(outcome));
+    try {
+      const outcome = await ask((number, value) => {
+        if (response.writableLength > waitingBytesMax || response.destroyed) return;
+        response.write(eventText('progress', jsonText(value), number));
+      });
+      response.end(lastEvent(outcome));
+    } finally {
+      clearInterval(heartbeat);
+    }
   }
 
   close(): void {

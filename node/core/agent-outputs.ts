@@ -1,4 +1,5 @@
 import { idPattern } from './operation-check.ts';
+import { whyNotJson } from './plain-json.ts';
 import { limits } from './settings.ts';
 import { fromBytes } from './text.ts';
 
@@ -55,6 +56,8 @@ export function readOutputs(bytes: Uint8Array): AgentOutputs | string {
   const { send = [], timers = [] } = given;
   if (!Array.isArray(send)) return 'send is not a list';
   if (!Array.isArray(timers)) return 'timers is not a list';
+  const nested = whyNotJson(given, Object.prototype);
+  if (nested !== undefined) return `send and timers are not plain JSON: ${nested}`;
   const wrong = firstOf(send, 'send', whatIsWrongWithSending) ?? firstOf(timers, 'timers', whatIsWrongWithTimer);
   return wrong ?? { send: send as Sending[], timers: timers as TimerSetting[] };
 }

@@ -17,6 +17,27 @@ export interface AgentTaskEvents {
   durableSequence(): number;
   /** Calls it once a majority of the holders has confirmed that this is the agent's host. */
   confirm(done: () => void): void;
+  /** Whether a task that the agent gave itself is still to be done. */
+  isWanted(task: string): boolean;
   answer(task: QueuedTask, answer: MessageOf<'taskAnswer'>): void;
   progress(task: QueuedTask, number: number, value: Uint8Array): void;
+}
+
+/** A task that is being done. */
+export interface RunningTask {
+  task: QueuedTask;
+  sinceMs: number;
+  /** As a careful begin recorded them, this one included; 0 of any other. */
+  tries: number;
+  /** Values that it told. */
+  said: number;
+}
+
+/** What waits until a majority of the holders has a step. */
+export interface WaitingAnswer {
+  sequence: number;
+  /** Told once a majority has the step. */
+  done: () => void;
+  /** The task whose answer it is; it goes on to the next host when this one ends. */
+  task: QueuedTask | undefined;
 }

@@ -1,8 +1,8 @@
 import type { StepChanges } from './agent-state.ts';
-import type { AgentTaskEvents, Step } from './agent-task-events.ts';
+import type { AgentTaskEvents, RunningTask, Step, WaitingAnswer } from './agent-task-events.ts';
 import { type Context, reportLocally } from './context.ts';
 import { type ConclaveError, errors } from './errors.ts';
-import type { TaskResult } from './message.ts';
+import type { TaskAside, TaskResult } from './message.ts';
 import type { AgentTasksView, Results } from './operation.ts';
 import { ResultAges } from './result-ages.ts';
 import { isOver, ResultTable } from './result-table.ts';
@@ -14,14 +14,6 @@ import { reasonBytes } from './text.ts';
 export type Cancelled = { ok: true; was: Results['taskCancel']['was'] } | { ok: false; error: ConclaveError };
 type CancelDone = (cancelled: Cancelled) => void;
 
-interface Waiting {
-  sequence: number;
-  /** Told once a majority has the step. */
-  done: () => void;
-  /** The task whose answer it is; it goes on to the next host when this one ends. */
-  task: QueuedTask | undefined;
-}
-
 const nothing = new Uint8Array(0);
 /** So many tasks are begun with care after an instance took over: what ended the one before may come again. */
 const carefulTasks = 16;
@@ -31,15 +23,6 @@ const listedMax = 100;
 const newestShare = 0.1;
 const retryAfterMsMin = 100;
 const retryAfterMsMax = 60_000;
-
-interface Running {
-  task: QueuedTask;
-  sinceMs: number;
-  /** As a careful begin recorded them, this one included; 0 of any other. */
-  tries: number;
-  /** Values that it told. */
-  said: number;
-}
 
 /**
  * The tasks of one agent at its host, from their arrival to their answer. Each takes effect once, by its id. Once an
@@ -55,10 +38,10 @@ export class AgentTasks {
   readonly #asked = new Map<string, QueuedTask>();
   #results = new ResultTable();
   #ages: ResultAges;
-  #running: Running | undefined;
+  #running: RunningTask | undefined;
   /** That it is begun is not durable yet. */
   #held: { task: QueuedTask; sequence: number; tries: number } | undefined;
-  #waiting: Waiting[] = [];
+  #waiting: WaitingAnswer[] = [];
   #cancels: CancelDone[] = [];
   #careful = 0;
   #meanTaskMs = 0;
@@ -99,28 +82,34 @@ export class AgentTasks {
 
   submit(task: QueuedTask): void {
     const key = keyOf(task);
-    if (this.#asked.has(key)) return;
-    if (this.#asked.size >= limits.agentQueueMax) {
-      this.refuse(task, 'backlogFull', this.#retryAfterMs());
+    const before = this.#asked.get(key);
+    if (before !== undefined) {
+      before.progress ||= task.progress;
       return;
     }
     const known = this.#results.get(task.task);
-    const payload = task.retry ? known?.aside?.payload : task.payload;
-    if (payload === undefined && (known === undefined || !isOver(known))) {
+    const isAnswered = known !== undefined && this.#isAnswered(task, known);
+    // What is done is not called refused, however much waits.
+    if (this.#asked.size >= limits.agentQueueMax * (isAnswered ? 2 : 1)) {
+      this.refuse(task, 'backlogFull', this.#retryAfterMs());
+      return;
+    }
+    const payload = task.retry === '' ? task.payload : known?.aside?.payload;
+    if (payload === undefined && !isAnswered) {
       // A host that was replaced may not know of it.
       this.#events.confirm(() => this.refuse(task, 'taskUnknown'));
       return;
     }
-    const asked = payload === undefined ? task : { ...task, payload };
+    const asked = { ...task, payload: payload ?? nothing };
     this.#asked.set(key, asked);
-    if (known !== undefined && this.#isAnswered(asked, known)) this.#await(asked, known);
+    if (isAnswered) this.#await(asked, known);
     else this.#queue.push(asked);
     this.pump();
   }
 
-  /** Whether the task's answer stands already. */
-  #isAnswered(task: QueuedTask, known: TaskResult): boolean {
-    return isOver(known) || (known.aside !== undefined && !task.retry);
+  /** Whether the task's answer stands already. Another try is made once for each wish. */
+  #isAnswered({ retry }: QueuedTask, known: TaskResult): boolean {
+    return isOver(known) || (known.aside !== undefined && (retry === '' || known.aside.retriedBy === retry));
   }
 
   /** Time in which half of what waits should be done. */
@@ -150,9 +139,18 @@ export class AgentTasks {
       this.#await(task, known);
       return false;
     }
+    if (task.retry === '' && !this.#events.isWanted(task.task)) {
+      this.#asked.delete(keyOf(task));
+      return false;
+    }
     const tries = known?.tries ?? 0;
-    if (task.retry || (this.#careful === 0 && known === undefined)) {
+    if (this.#careful === 0 && known === undefined) {
       this.#run(task, 0);
+      return true;
+    }
+    if (task.retry !== '' && known?.aside !== undefined) {
+      // Whatever becomes of this host, it is not tried again for the same wish.
+      this.#hold(task, 0, { ...known.aside, retriedBy: task.retry });
       return true;
     }
     if (tries >= limits.taskTriesMax) {
@@ -163,8 +161,10 @@ export class AgentTasks {
     return true;
   }
 
-  #hold(task: QueuedTask, tries: number): void {
-    const { sequence } = this.#events.record({ task: task.task, ok: false, value: nothing, tries });
+  /** Makes durable that it is about to begin. */
+  #hold(task: QueuedTask, tries: number, aside?: TaskAside): void {
+    const begun = aside === undefined ? { tries } : { aside };
+    const { sequence } = this.#events.record({ task: task.task, ok: false, value: nothing, ...begun });
     this.#held = { task, sequence, tries };
   }
 
@@ -177,7 +177,7 @@ export class AgentTasks {
       return false;
     }
     // It was not begun after all.
-    this.#events.record({ task: task.task, ok: false, value: nothing, tries: tries - 1 });
+    if (task.retry === '') this.#events.record({ task: task.task, ok: false, value: nothing, tries: tries - 1 });
     this.#asked.delete(keyOf(task));
     this.#queue.done(task);
     return true;
@@ -223,9 +223,9 @@ export class AgentTasks {
     const tries = running.tries === 0 ? (this.#results.get(id)?.tries ?? 0) + 1 : running.tries;
     if (this.#cancels.length > 0) {
       this.#end(task, { task: id, ok: false, value: reasonBytes(reason), cancelled: true });
-    } else if (task.retry || task.failures >= limits.taskFailuresMax) {
+    } else if (task.retry !== '' || task.failures >= limits.taskFailuresMax) {
       this.#running = undefined;
-      this.#setAside(task, task.retry ? 1 : tries, reason);
+      this.#setAside(task, (this.#results.get(id)?.aside?.tries ?? tries - 1) + 1, reason);
       this.#queue.done(task);
     } else {
       this.#running = undefined;
@@ -234,7 +234,7 @@ export class AgentTasks {
     }
   }
 
-  #putBack({ task, tries }: Running): void {
+  #putBack({ task, tries }: RunningTask): void {
     this.#running = undefined;
     if (tries > 0) this.#events.record({ task: task.task, ok: false, value: nothing, tries: tries - 1 });
     this.#queue.putBack(task);
@@ -254,7 +254,8 @@ export class AgentTasks {
 
   #setAside(task: QueuedTask, tries: number, reason: string): void {
     const { key, priority, payload } = task;
-    const aside = { payload, key, priority, tries, reason: reason.slice(0, limits.reasonLengthMax) };
+    const told = reason.slice(0, limits.reasonLengthMax);
+    const aside = { payload, key, priority, tries, reason: told, retriedBy: task.retry };
     const result = this.#events.record({ task: task.task, ok: false, value: nothing, aside });
     this.#await(task, result);
     const text = `task ${task.task} of ${this.#agent} is set aside after ${tries} tries: ${aside.reason}`;

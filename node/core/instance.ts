@@ -85,6 +85,7 @@ export class Instance {
       record: (step, changes) => this.#record(step, changes),
       durableSequence: () => this.#replication.durableSequence(),
       confirm: (done) => void this.read(done),
+      isWanted: (task) => this.#mail.isWanted(task),
       answer: (task, answer) => events.answer(task, answer),
       progress: (task, number, value) => events.progress(task, { agent, task: task.task, number, value }),
     });
@@ -186,7 +187,11 @@ export class Instance {
   onStarted(state: Uint8Array): void {
     this.#workerReady = true;
     if (this.#phase === 'starting') {
-      if (this.assignment.previousHolders === undefined) this.#state.begin(state);
+      if (this.assignment.previousHolders === undefined) {
+        const problem = whatIsTooLarge(new Uint8Array(0), state.byteLength);
+        if (problem !== undefined) return this.#giveUp(problem);
+        this.#state.begin(state);
+      }
       this.#phase = 'copying';
       this.#replication.pump();
       this.#onDurable();
@@ -286,7 +291,8 @@ export class Instance {
   }
 
   #pumpMail(): void {
-    if (this.#phase === 'active' && !isEmpty(this.#state.mailbox)) this.#mail.pump(this.#replication.durableSequence());
+    if (isEmpty(this.#state.mailbox)) this.#mail.clear();
+    else if (this.#phase === 'active') this.#mail.pump(this.#replication.durableSequence());
   }
 
   /** Answers every task whose effect a majority of holders keeps, if acknowledging is allowed now. */
@@ -364,7 +370,7 @@ export class Instance {
     const { agent, epoch } = this.assignment;
     this.#context.out.push({ type: 'stopAgent', agent, epoch });
     this.#reads.clear();
-    this.#mail.end();
+    this.#mail.clear();
     return this.#tasks.end();
   }
 

@@ -3,6 +3,7 @@ import type { Context } from './context.ts';
 import type { ErrorBody, ErrorCode } from './errors.ts';
 import { emptyMailbox, encodeMailbox, isEmpty, type Letter, type Mailbox, type Timer, whyTooMuch } from './mailbox.ts';
 import type { Outcome, TaskOperation } from './operation.ts';
+import { whyNotJson } from './plain-json.ts';
 import { limits } from './settings.ts';
 import type { QueuedTask } from './task-queue.ts';
 import { taskPriorityDefault } from './tasks.ts';
@@ -103,7 +104,7 @@ export class Mail {
     if (everyMs === undefined) return [];
     // Those that were missed are left out: an agent that was away does not get them all at once.
     const times = Math.max(1, Math.ceil((this.#context.wallMs - atMs) / everyMs));
-    const [base, count = '0'] = id.split('.');
+    const [, base = id, count = '0'] = /^(.*-\d+-\d+)(?:\.(\d+))?$/.exec(id) ?? [];
     return [{ ...timer, atMs: atMs + times * everyMs, withinMs: everyMs, id: `${base}.${Number(count) + 1}` }];
   }
 
@@ -129,13 +130,23 @@ export class Mail {
     }));
   }
 
+  /** A timer that was taken back, or set anew, may have a task in the queue already. */
+  isWanted(task: string): boolean {
+    return !task.startsWith('~t:') || this.#events.mailbox().timers.some(({ id }) => id === task);
+  }
+
   // ---- on the way ----
 
   /** Sends what is durable and not on its way, and fires what is due. */
   pump(durableSequence: number): void {
     const { letters, timers } = this.#events.mailbox();
+    // Of one key to one agent only the first without an answer is on its way: none overtakes another.
+    const lanes = new Set<string>();
     for (const letter of letters) {
-      if (letter.sequence <= durableSequence && !this.#flying.has(letter.id)) this.#take(letter);
+      const lane = `${letter.to} ${letter.key}`;
+      const isFirst = !lanes.has(lane) || this.#answers.has(letter.id);
+      if (letter.sequence <= durableSequence && !this.#flying.has(letter.id) && isFirst) this.#take(letter);
+      if (!this.#answers.has(letter.id)) lanes.add(lane);
     }
     for (const timer of timers) if (this.#isDue(timer)) this.#give(timer.id, timer.task);
     if (letters.some(({ id, reply }) => reply === undefined && this.#answers.has(id))) this.#events.settle();
@@ -174,7 +185,7 @@ export class Mail {
     const base = { task, payload: toBytes(JSON.stringify(content)), origin: self, priority: taskPriorityDefault };
     this.#events.submit({
       ...base,
-      ...{ deadlineMs: nowMs + limits.taskTtlMsMax, key: '', retry: false, progress: false },
+      ...{ deadlineMs: nowMs + limits.taskTtlMsMax, key: '', retry: '', progress: false },
     });
   }
 
@@ -201,9 +212,9 @@ export class Mail {
     for (const id of this.#answers.keys()) if (!there.has(id)) this.#answers.delete(id);
   }
 
-  /** Nothing more is sent, and no answer is waited for. */
-  end(): void {
-    this.#flying.clear();
+  /** Nothing is under way any more, or for this host not any more: no answer is waited for. */
+  clear(): void {
+    for (const kept of [this.#flying, this.#tries, this.#dueMs, this.#answers]) if (kept.size > 0) kept.clear();
   }
 }
 
@@ -212,7 +223,10 @@ const replyIdOf = (id: string): string => `${id}-r`;
 function replyOf(outcome: Outcome<'task'>): object {
   if (!outcome.ok) return { ok: false, error: { code: outcome.error.code, message: outcome.error.message } };
   try {
-    return { ok: true, result: JSON.parse(fromBytes(outcome.result.value)) as unknown };
+    const result = JSON.parse(fromBytes(outcome.result.value)) as unknown;
+    const why = whyNotJson(result, Object.prototype);
+    if (why !== undefined) return { ok: false, error: { code: 'internal', message: `Its result${why}. It was done.` } };
+    return { ok: true, result };
   } catch {
     return { ok: false, error: { code: 'internal', message: 'Its result is not JSON. It was done.' } };
   }

@@ -22,5 +22,6 @@ export type {
   Load,
   Profile,
   Rumor,
+  TaskAside,
   TaskResult,
 } from './wire/messages.ts';

@@ -21,7 +21,7 @@ import { Membership } from './membership.ts';
 import type { Message, MessageOf, NodeId } from './message.ts';
 import type { Instant, NodeInit } from './node-init.ts';
 import type { LeaderView, Outcome } from './operation.ts';
-import { whatIsWrong } from './operation-check.ts';
+import { isTaskAsk, whatIsWrong } from './operation-check.ts';
 import { Operator } from './operator.ts';
 import { Outbox } from './outbox.ts';
 import { Peers } from './peers.ts';
@@ -313,7 +313,7 @@ export class Node {
       this.#manager.migrations.onPrepared(from, body);
     },
     relinquish: (from, { agent, epoch, reason }) => this.#manager.onRelinquish(from, agent, epoch, reason),
-    taskAsk: (from, ask) => this.#submit(from, { ...ask, payload: ask.payload.slice() }),
+    taskAsk: (from, ask) => isTaskAsk(ask) && this.#submit(from, { ...ask, payload: ask.payload.slice() }),
     taskAnswer: (from, body) => this.#tasks.onAnswer(from, body),
     taskProgress: (from, body) => this.#tasks.onProgress(from, body),
     forward: (from, body) => this.#requests.onForward(from, body),

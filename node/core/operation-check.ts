@@ -1,5 +1,6 @@
 import { whatIsWrongWithContainer } from './container-spec.ts';
 import { type Isolation, isolations } from './isolation.ts';
+import type { MessageOf } from './message.ts';
 import { type Consistency, consistencies, type Operation, type OperationType } from './operation.ts';
 import { decodeOperation } from './operation-codec.ts';
 import { limits } from './settings.ts';
@@ -108,7 +109,8 @@ const checks: { [T in OperationType]: (fields: Fields) => string | undefined } =
     if (!fits) return `payload: at most ${limits.payloadBytesMax} bytes`;
     if (f.priority !== undefined && !isPriority(f.priority)) return `priority: 0 to ${limits.taskPriorityMax}`;
     if (f.key !== undefined && !isId(f.key)) return 'key';
-    return isFlag(f.retry) && isFlag(f.progress) ? undefined : 'retry and progress: true or false';
+    if (f.retry !== undefined && !isId(f.retry)) return 'retry';
+    return isFlag(f.progress) ? undefined : 'progress: true or false';
   },
   kvPut: (f) => {
     const { value } = f;
@@ -146,4 +148,10 @@ export function checkOperation(bytes: Uint8Array): Checked {
   if (typeof operation !== 'object' || operation === null) return { ok: false, reason: 'it is not an operation' };
   const reason = whatIsWrong(operation);
   return reason === undefined ? { ok: true, operation } : { ok: false, reason };
+}
+
+/** Whether another node's word about a task can be one. */
+export function isTaskAsk({ task, agent, payload, priority, key, retry }: MessageOf<'taskAsk'>): boolean {
+  if (!isTask(task) || !isId(agent) || payload.byteLength > limits.payloadBytesMax) return false;
+  return isPriority(priority) && (key === '' || isId(key)) && (retry === '' || isId(retry));
 }

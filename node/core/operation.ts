@@ -72,8 +72,8 @@ export interface TaskOperation {
   priority?: number;
   /** Tasks of one key that came in by one node are done one after the other, in their order. */
   key?: string;
-  /** The task was set aside and is to be tried once more, with the payload that was kept. */
-  retry?: boolean;
+  /** The task was set aside and is to be tried once more, with the payload that was kept. Names the wish: fulfilled once. */
+  retry?: string;
   /** What the task says before it is done is wanted, too. */
   progress?: boolean;
 }

@@ -9,9 +9,19 @@ export function encodeOutcome(outcome: Outcome): Uint8Array {
   return toBytes(toJson(outcome));
 }
 
-/** The reverse. Throws on bytes that it did not make. */
-export function decodeOutcome(bytes: Uint8Array): Outcome {
-  return fromJson(fromBytes(bytes)) as Outcome;
+/** The reverse; undefined for bytes that are no outcome. */
+export function decodeOutcome(bytes: Uint8Array): Outcome | undefined {
+  let said: unknown;
+  try {
+    said = fromJson(fromBytes(bytes));
+  } catch {
+    return undefined;
+  }
+  if (typeof said !== 'object' || said === null) return undefined;
+  const { ok, result, error } = said as { ok?: unknown; result?: unknown; error?: Record<string, unknown> };
+  if (ok === true) return typeof result === 'object' && result !== null ? (said as Outcome) : undefined;
+  const isError = typeof error?.['code'] === 'string' && typeof error['message'] === 'string';
+  return ok === false && isError ? (said as Outcome) : undefined;
 }
 
 /** What is said instead of an outcome that does not fit a frame. What was done is done: of that it is not said that it failed. */

@@ -298,7 +298,9 @@ export class Requests {
   onAnswer(from: NodeId, { request, body }: MessageOf<'answer'>): void {
     const pending = this.#pending.get(request);
     if (pending?.sentTo !== from) return;
-    this.#onOutcome(pending, decodeOutcome(body));
+    const outcome = decodeOutcome(body);
+    // What makes no sense is no answer: it is asked again, or its time runs out.
+    if (outcome !== undefined) this.#onOutcome(pending, outcome);
   }
 
   onDisconnected(node: NodeId): void {

@@ -170,5 +170,5 @@ export const limits = {
   kvListMax: 1_000,
 } as const;
 
-/** Of what holders keep as an agent's state: its own, its mailbox, and the mailbox's length. */
-export const replicatedBytesMax = limits.stateBytesMax + limits.mailboxBytesMax + 4;
+/** Of what holders keep as an agent's state: its own, its mailbox with what timers that repeat add to it, and its length. */
+export const replicatedBytesMax = limits.stateBytesMax + limits.mailboxBytesMax + limits.timersMax * 64 + 4;

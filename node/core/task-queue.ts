@@ -12,8 +12,8 @@ export interface QueuedTask {
   priority: number;
   /** Tasks of one key are done one after the other in the order in which they came; empty: it has no key. */
   key: string;
-  /** It was set aside, and an operator wants it tried once more. */
-  retry: boolean;
+  /** It was set aside, and an operator wants it tried once more: names that wish; empty: it is no such try. */
+  retry: string;
   /** Whoever asked wants to hear what it says before it is done. */
   progress: boolean;
   /** How often what ran it ended, as seen here. */

@@ -24,16 +24,23 @@ export interface Asker {
 const askersMax = 16;
 export const taskPriorityDefault = 5;
 
+interface Waiting extends Asker {
+  deadlineMs: number;
+  ttlMs: number;
+}
+
 interface Pending {
   agent: string;
   task: string;
   ask: Omit<MessageOf<'taskAsk'>, 'ttlMs'>;
-  ttlMs: number;
+  /** Of the most patient asker. */
   deadlineMs: number;
   /** By request: each is called once. */
-  askers: Map<string, Asker>;
+  askers: Map<string, Waiting>;
   sentTo: NodeId | undefined;
   sentMs: number;
+  /** How often it was sent. */
+  tries: number;
 }
 
 /**
@@ -61,8 +68,10 @@ export class Tasks {
     const { agent, task, ttlMs } = operation;
     const id = `${agent}/${task}`;
     const known = this.#pending.get(id);
-    if (known !== undefined && (known.askers.size < askersMax || known.askers.has(request))) {
-      known.askers.set(request, asker);
+    const deadlineMs = this.#context.nowMs + ttlMs;
+    const isSame = known?.ask.retry === (operation.retry ?? '');
+    if (known !== undefined && isSame && (known.askers.size < askersMax || known.askers.has(request))) {
+      this.#join(known, request, { ...asker, deadlineMs, ttlMs }, operation.progress === true);
       return;
     }
     const full =
@@ -71,8 +80,17 @@ export class Tasks {
       asker.done(refusal(errors.backlogFull(full)));
       return;
     }
-    const pending = this.#add(id, operation, this.#context.nowMs + ttlMs);
+    const pending = this.#add(id, operation, deadlineMs);
+    pending.askers.set(request, { ...asker, deadlineMs, ttlMs });
+    this.#dispatch(pending);
+  }
+
+  /** Each asker has its own time, and the task that of the most patient. */
+  #join(pending: Pending, request: string, asker: Waiting, progress: boolean): void {
     pending.askers.set(request, asker);
+    pending.deadlineMs = Math.max(pending.deadlineMs, asker.deadlineMs);
+    if (!progress || pending.ask.progress) return;
+    pending.ask.progress = true;
     this.#dispatch(pending);
   }
 
@@ -85,10 +103,19 @@ export class Tasks {
   }
 
   #add(id: string, operation: TaskOperation, deadlineMs: number): Pending {
-    const { agent, task, payload, ttlMs, priority = taskPriorityDefault, key = '' } = operation;
-    const { retry = false, progress = false } = operation;
+    const { agent, task, payload, priority = taskPriorityDefault, key = '' } = operation;
+    const { retry = '', progress = false } = operation;
     const ask = { agent, task, payload, priority, key, retry, progress };
-    const pending = { agent, task, ask, ttlMs, deadlineMs, askers: new Map(), sentTo: undefined, sentMs: 0 };
+    const pending: Pending = {
+      agent,
+      task,
+      ask,
+      deadlineMs,
+      askers: new Map(),
+      sentTo: undefined,
+      sentMs: 0,
+      tries: 0,
+    };
     this.#pending.set(id, pending);
     this.#ofAgent.set(agent, (this.#ofAgent.get(agent) ?? 0) + 1);
     return pending;
@@ -102,10 +129,12 @@ export class Tasks {
     const host = this.#state.agents.get(agent)?.placement?.host;
     if (host === undefined || (host !== self && !this.#peers.isConnected(host))) return;
     const body = { ...ask, ttlMs: Math.max(1, Math.floor(deadlineMs - nowMs)) };
-    if (host === self) this.#events.submitHere(body);
-    else out.sendUrgent(host, { type: 'taskAsk', body });
+    // This node's own host may answer before it returns.
     pending.sentTo = host;
     pending.sentMs = nowMs;
+    pending.tries += 1;
+    if (host === self) this.#events.submitHere(body);
+    else out.sendUrgent(host, { type: 'taskAsk', body });
   }
 
   onAnswer(from: NodeId, answer: MessageOf<'taskAnswer'>): void {
@@ -119,6 +148,8 @@ export class Tasks {
     }
     if (pending.sentTo !== from) return;
     if (code === 'backlogFull') {
+      // Sent before, it may be done already: who has no room now says nothing about that. It is sent again in a while.
+      if (pending.tries > 1) return;
       const { retryAfterMs } = answer;
       const full = { what: `tasks of agent ${agent}`, max: limits.agentQueueMax };
       this.#settle(
@@ -142,13 +173,16 @@ export class Tasks {
   }
 
   #settle(pending: Pending, outcome: Outcome<'task'>): void {
-    const { agent, task } = pending;
+    this.#drop(pending);
+    for (const { done } of pending.askers.values()) done(outcome);
+  }
+
+  #drop({ agent, task }: Pending): void {
     this.#pending.delete(`${agent}/${task}`);
     const left = (this.#ofAgent.get(agent) ?? 0) - 1;
     if (left > 0) this.#ofAgent.set(agent, left);
     else this.#ofAgent.delete(agent);
     this.#events.answered();
-    for (const { done } of pending.askers.values()) done(outcome);
   }
 
   /** The agent was placed, became active, or was deleted. */
@@ -164,9 +198,14 @@ export class Tasks {
   tick(): void {
     const { nowMs, settings } = this.#context;
     for (const pending of this.#pending.values()) {
-      if (nowMs >= pending.deadlineMs) {
+      for (const [request, { done, ttlMs, deadlineMs }] of pending.askers) {
+        if (nowMs < deadlineMs) continue;
+        pending.askers.delete(request);
         const what = `Task "${pending.task}" of agent "${pending.agent}"`;
-        this.#settle(pending, refusal(errors.deadlineExceeded({ what, ttlMs: pending.ttlMs })));
+        done(refusal(errors.deadlineExceeded({ what, ttlMs })));
+      }
+      if (pending.askers.size === 0) {
+        this.#drop(pending);
         continue;
       }
       const host = this.#state.agents.get(pending.agent)?.placement?.host;

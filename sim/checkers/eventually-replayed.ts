@@ -1,5 +1,5 @@
-import type { NodeId } from '../../node/core/message.ts';
 import { decodeMailbox } from '../../node/core/mailbox.ts';
+import type { NodeId } from '../../node/core/message.ts';
 import { keys } from '../../node/core/records.ts';
 import { readHolders, stateOnDisk } from '../../node/core/restored.ts';
 import { defaultSettings } from '../../node/core/settings.ts';

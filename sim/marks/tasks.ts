@@ -87,7 +87,7 @@ export const taskMarks = {
 
   'set-aside-and-done-after-all': (_scene, hit) => ({
     answered(_node, _request, operation, outcome) {
-      if (operation.type === 'task' && operation.retry === true && outcome.ok) hit();
+      if (operation.type === 'task' && operation.retry !== undefined && outcome.ok) hit();
     },
   }),
 

@@ -38,6 +38,7 @@ class Stage {
       },
       durableSequence: () => this.durable,
       confirm: (done) => done(),
+      isWanted: (task) => task !== 'unwanted',
       answer: (_task, answer) => void this.answers.push(answer),
       progress: ({ origin }, number, value) => void this.said.push([origin, number, text(value)]),
     });
@@ -46,7 +47,7 @@ class Stage {
 
   submit(task: string, given: Partial<QueuedTask> = {}): void {
     const base = { task, payload: toBytes(task), deadlineMs: 1_000, origin: 'n1', priority: 5, key: '' };
-    this.tasks.submit({ ...base, retry: false, progress: false, ...given });
+    this.tasks.submit({ ...base, retry: '', progress: false, ...given });
   }
 
   /** A majority has everything. */
@@ -181,7 +182,8 @@ describe('a task that is set aside', () => {
 
   test('is tried once more with its payload when an operator asks for it', () => {
     const stage = new Stage(withPoison().kept);
-    stage.submit('poison', { payload: toBytes(''), retry: true });
+    stage.submit('poison', { payload: toBytes(''), retry: 'wish' });
+    stage.settle();
     expect(stage.begun).toEqual(['poison {"n":1}']);
     stage.done('42');
     expect(stage.told).toEqual(['poison done']);
@@ -193,7 +195,8 @@ describe('a task that is set aside', () => {
 
   test('is set aside again when that fails, and is never tried by itself', () => {
     const stage = withPoison();
-    stage.submit('poison', { retry: true });
+    stage.submit('poison', { retry: 'wish' });
+    stage.settle();
     stage.fail('still broken');
     expect(stage.told).toEqual(['poison taskSetAside']);
     expect(stage.tasks.view().setAside).toMatchObject([{ task: 'poison', reason: 'still broken' }]);
@@ -232,7 +235,7 @@ describe('a task that is set aside', () => {
 
   test('that nobody knows cannot be tried again', () => {
     const stage = new Stage();
-    stage.submit('what', { retry: true });
+    stage.submit('what', { retry: 'wish' });
     expect(stage.told).toEqual(['what taskUnknown']);
   });
 });
@@ -391,4 +394,47 @@ test('results are forgotten when they are old, the newest never', () => {
   stage.tasks.tick(stage.sequence);
   expect(stage.tasks.resultsFrom).toBe(4);
   expect(stage.kept.map(({ task }) => task)).toEqual(['c']);
+});
+
+describe('what a review found', () => {
+  test('another try is made once for each wish, whichever hosts die with it', () => {
+    let stage = new Stage();
+    stage.submit('poison');
+    for (let i = 0; i < limits.taskFailuresMax; i++) stage.fail();
+    let begun = 0;
+    for (let host = 0; host < 5; host++) {
+      stage = new Stage(stage.kept);
+      stage.submit('poison', { retry: 'wish' });
+      expect(stage.begun).toEqual([]);
+      stage.settle();
+      begun += stage.begun.length;
+    }
+    expect(begun).toBe(1);
+    expect(stage.told).toEqual(['poison taskSetAside']);
+    stage.submit('poison', { retry: 'another wish' });
+    stage.settle();
+    expect(stage.begun).toEqual(['poison poison']);
+    stage.done('7');
+    expect(stage.told).toEqual(['poison taskSetAside', 'poison done']);
+  });
+
+  test('what is done is not called refused because much waits', () => {
+    const stage = new Stage();
+    stage.submit('first');
+    stage.done();
+    for (let i = 0; i < limits.agentQueueMax; i++) stage.submit(`t${i}`);
+    stage.answers.length = 0;
+    stage.submit('first', { origin: 'n2' });
+    stage.settle();
+    expect(stage.told).toEqual(['first done']);
+  });
+
+  test('what the agent took back is not begun', () => {
+    const stage = new Stage();
+    stage.submit('first');
+    stage.submit('unwanted');
+    stage.submit('second');
+    stage.done();
+    expect(stage.begun).toEqual(['first first', 'second second']);
+  });
 });

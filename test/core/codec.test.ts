@@ -45,7 +45,7 @@ describe('the wire codec', () => {
 
   test('refuses a frame above the cap before it decodes it, and makes none', () => {
     expect(() => decode(new Uint8Array(frameBytesMax + 1))).toThrow(/at most/);
-    const taskAsk = { task: 't', agent: 'a', ttlMs: 1, priority: 5, key: '', retry: false, progress: false };
+    const taskAsk = { task: 't', agent: 'a', ttlMs: 1, priority: 5, key: '', retry: '', progress: false };
     const large: Message = {
       type: 'taskAsk',
       body: { ...taskAsk, payload: new Uint8Array(frameBytesMax) },

@@ -21,10 +21,10 @@ class Host {
   readonly given: [string, unknown][] = [];
   settled = 0;
 
-  constructor(mailbox: Mailbox = emptyMailbox, sequence = 0) {
+  constructor(mailbox: Mailbox = emptyMailbox, sequence = 0, agent = 'a') {
     this.mailbox = mailbox;
     this.sequence = sequence;
-    this.mail = new Mail(this.context, 'a', 7, {
+    this.mail = new Mail(this.context, agent, 7, {
       resolve: (to: Address) => (typeof to === 'string' ? [to] : 'topic' in to ? ['x', 'y'] : []),
       ask: (operation, done) => void this.asked.push({ operation, done }),
       submit: ({ task, payload }) => void this.given.push([task, JSON.parse(text(payload))]),
@@ -122,6 +122,25 @@ describe('a task for another agent', () => {
     expect(host.given).toMatchObject([['~m:a:7-1-0-0-r', { reply: 5, ok: false, error: { code: 'agentUnknown' } }]]);
   });
 
+  test('waits for the earlier ones to the same agent, and not for those to others', () => {
+    const host = new Host();
+    host.step('t1', {
+      send: [
+        { to: 'b', task: 1 },
+        { to: 'b', task: 2 },
+        { to: 'c', task: 3 },
+      ],
+    });
+    host.mail.pump(1);
+    expect(host.asked.map(({ operation }) => text(operation.payload))).toEqual(['1', '3']);
+    host.answer(0, failed(errors.backlogFull({ what: 'tasks', max: 1 })));
+    expect(host.asked).toHaveLength(2);
+    host.context.nowMs = defaultSettings.retryIntervalMs;
+    host.mail.pump(1);
+    host.answer(2, done(1));
+    expect(host.asked.map(({ operation }) => text(operation.payload))).toEqual(['1', '3', '1', '2']);
+  });
+
   test('has its limits', () => {
     const host = new Host();
     const send = Array.from({ length: limits.lettersMax + 1 }, () => ({ to: 'b', task: 1 }));
@@ -195,6 +214,15 @@ describe('a timer', () => {
     host.step('~t:a:7-1-0.1');
     expect(host.mailbox.timers).toMatchObject([{ id: '~t:a:7-1-0.2', atMs: 1_001_200 }]);
   });
+});
+
+test('a timer of an agent with a dot in its name repeats as any other', () => {
+  const host = new Host(emptyMailbox, 0, 'my.agent');
+  host.step('t1', { timers: [{ name: 'tick', afterMs: 100, everyMs: 100, task: 1 }] });
+  for (let i = 0; i < 3; i++) host.step(host.mailbox.timers[0]?.id ?? '');
+  expect(host.mailbox.timers[0]?.id).toBe('~t:my.agent:7-1-0.3');
+  expect(host.mail.isWanted('~t:my.agent:7-1-0.2')).toBe(false);
+  expect(host.mail.isWanted('~t:my.agent:7-1-0.3')).toBe(true);
 });
 
 describe('a state with a mailbox behind it', () => {

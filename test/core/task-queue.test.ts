@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { type QueuedTask, TaskQueue } from '../../node/core/task-queue.ts';
 
 const task = (id: string, { key = '', priority = 5 } = {}): QueuedTask => ({
-  ...{ task: id, payload: new Uint8Array(0), deadlineMs: 1_000, origin: 'n1', retry: false, progress: false },
+  ...{ task: id, payload: new Uint8Array(0), deadlineMs: 1_000, origin: 'n1', retry: '', progress: false },
   ...{ key, priority },
 });
 

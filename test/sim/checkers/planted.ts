@@ -64,7 +64,7 @@ const bodies = {
     ttlMs: 1_000,
     priority: 5,
     key: '',
-    retry: false,
+    retry: '',
     progress: false,
   },
   taskAnswer: { task: 't', agent: 'a', ok: true, value: bytes('1'), refusal: '' },
