@@ -3,7 +3,7 @@ import { describeWithDocker } from '../docker-engine.ts';
 import { Testbed } from './testbed.ts';
 
 /** Some of it with each change; 20 and more on demand. */
-const times = Number(process.env.FOUNDING_TIMES ?? 5);
+const times = Number(process.env.FOUNDING_TIMES ?? 3);
 
 describe('five nodes that start at the same moment', () => {
   test(`become one cluster, ${times} times over`, { timeout: 400_000 }, async () => {

@@ -6,8 +6,8 @@ import { expect, test } from 'vitest';
 
 const root = join(import.meta.dirname, '..', '..');
 const program = join(root, 'dist', 'cli.mjs');
-/** Real time that the fresh seeds take, s: some minute and a half of one core. More on demand. */
-const forS = Number(process.env.SIM_FRESH_S ?? 45);
+/** Real time that the fresh seeds take, s: some minute of one core. More on demand. */
+const forS = Number(process.env.SIM_FRESH_S ?? 30);
 const seedsMax = 100_000;
 
 test('every promise holds in fresh seeds', () => {
