@@ -108,8 +108,9 @@ export class AgentTasks {
   }
 
   /** Whether the task's answer stands already. Another try is made once for each wish. */
-  #isAnswered({ retry }: QueuedTask, known: TaskResult): boolean {
-    return isOver(known) || (known.aside !== undefined && (retry === '' || known.aside.retriedBy === retry));
+  #isAnswered({ retry, wasCutShort }: QueuedTask, known: TaskResult): boolean {
+    if (isOver(known) || known.aside === undefined) return isOver(known);
+    return retry === '' || (known.aside.retriedBy === retry && wasCutShort === undefined);
   }
 
   /** Time in which half of what waits should be done. */
@@ -143,7 +144,8 @@ export class AgentTasks {
       this.#asked.delete(keyOf(task));
       return false;
     }
-    const tries = known?.tries ?? 0;
+    const recorded = known?.tries ?? 0;
+    const tries = recorded > 0 && recorded === task.wasCutShort?.tries ? recorded - 1 : recorded;
     if (this.#careful === 0 && known === undefined) {
       this.#run(task, 0);
       return true;
@@ -163,6 +165,7 @@ export class AgentTasks {
 
   /** Makes durable that it is about to begin. */
   #hold(task: QueuedTask, tries: number, aside?: TaskAside): void {
+    task.wasCutShort = undefined;
     const begun = aside === undefined ? { tries } : { aside };
     const { sequence } = this.#events.record({ task: task.task, ok: false, value: nothing, ...begun });
     this.#held = { task, sequence, tries };
@@ -372,6 +375,9 @@ export class AgentTasks {
 
   /** Gives up all that was not answered, for whoever runs the agent next. */
   end(): QueuedTask[] {
+    for (const begun of [this.#running, this.#held]) {
+      if (begun !== undefined) begun.task.wasCutShort = { tries: begun.tries };
+    }
     const begun = [this.#running?.task, this.#held?.task];
     const tasks = [...this.#waiting.map(({ task }) => task), ...begun, ...this.#queue.all()];
     const error = errors.agentNotReady({ agent: this.#agent });

@@ -18,6 +18,8 @@ export interface QueuedTask {
   progress: boolean;
   /** How often what ran it ended, as seen here. */
   failures?: number;
+  /** The try that was recorded last was cut short by this node itself: it says nothing about the task. */
+  wasCutShort?: { tries: number } | undefined;
 }
 
 interface Place {

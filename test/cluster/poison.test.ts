@@ -1,14 +1,25 @@
+import { readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import type { agentTasksJson } from '../../node/api/views.ts';
 import { limits } from '../../node/core/settings.ts';
 import { Testbed } from './testbed.ts';
 
-/** Counts what it is given. One task ends the whole process that it runs in, as a fault in native code would. */
-const source = `export default {
+/**
+ * Counts what it is given. One task ends the whole process that it runs in, as a fault in native code would, and first
+ * writes a line to a file: how often it was begun is known to the letter.
+ */
+const sourceFor = (begunFile: string): string => `
+import { appendFileSync } from 'node:fs';
+export default {
   init: () => ({ total: 0 }),
-  handle(state, task) {
-    if (task.kill) process.kill(process.pid, 'SIGKILL');
+  handle(state, task, { epoch }) {
+    if (task.kill) {
+      appendFileSync(${JSON.stringify(begunFile)}, epoch + '\\n');
+      process.kill(process.pid, 'SIGKILL');
+    }
     state.total += task.add;
     return { state, result: state.total };
   },
@@ -41,19 +52,19 @@ describe('a task that kills the process of every host', () => {
   test('is set aside after a few of them, and nothing else is lost', { timeout: 240_000 }, async () => {
     await Testbed.with('processes', async (testbed) => {
       await testbed.up(3);
-      const deploy = { agent_type: 'fragile', name: 'fragile', source };
+      const begunFile = join(tmpdir(), `conclave-poison-${process.pid}`);
+      onTestFinished(() => rm(begunFile, { force: true }));
+      const deploy = { agent_type: 'fragile', name: 'fragile', source: sourceFor(begunFile) };
       const deployed = await testbed.call(testbed.nodes[0]?.admin ?? '', '/agents/deploy', deploy);
       expect(deployed.status).toBe(201);
       expect((await answerTo(testbed, 'before', { add: 1 })).body.result).toBe(1);
 
-      let deaths = 0;
       let isOver = false;
       /** Starts again what died, as a container engine would. */
       const doctor = async (): Promise<void> => {
         while (!isOver) {
           for (const { name, state } of await testbed.fleet.list()) {
             if (state === 'running') continue;
-            deaths += 1;
             await testbed.fleet.start(name);
           }
           await delay(100);
@@ -66,9 +77,11 @@ describe('a task that kills the process of every host', () => {
         doctor(),
       ]);
       expect([poison.status, poison.body.error?.code]).toEqual([422, 'taskSetAside']);
-      expect(deaths).toBeLessThanOrEqual(limits.taskTriesMax + 1);
-      // A try counts from when it is durable: one whose host was replaced before it began is among them.
-      expect(deaths).toBeGreaterThan(0);
+      const epochs = (await readFile(begunFile, 'utf8')).trim().split('\n');
+      // The first is begun without care; of the rest each was made durable before.
+      expect(epochs.length).toBeLessThanOrEqual(limits.taskTriesMax + 1);
+      expect(epochs.length).toBeGreaterThanOrEqual(limits.taskTriesMax);
+      expect(new Set(epochs).size).toBe(epochs.length);
 
       expect((await answerTo(testbed, 'after', { add: 1 })).body.result).toBe(2);
       const { admin } = testbed.nodes[0] as { admin: string };

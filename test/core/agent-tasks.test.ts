@@ -396,6 +396,41 @@ test('results are forgotten when they are old, the newest never', () => {
   expect(stage.kept.map(({ task }) => task)).toEqual(['c']);
 });
 
+describe('an instance that its own node ends, because its epoch does', () => {
+  /** The next one on the same node gets what the one before did not answer. */
+  function nextOf(stage: Stage): Stage {
+    const next = new Stage(stage.kept);
+    for (const task of stage.tasks.end()) next.tasks.submit(task);
+    return next;
+  }
+
+  test('takes nothing from the tries of a task that was about to begin, or had begun', () => {
+    let stage = new Stage([]);
+    stage.submit('innocent');
+    for (let i = 0; i < 2 * limits.taskTriesMax; i++) {
+      // Every other time the try was durable, and it had begun.
+      if (i % 2 === 0) stage.settle();
+      stage = nextOf(stage);
+    }
+    stage.settle();
+    expect(stage.kept.at(-1)).toMatchObject({ task: 'innocent', tries: 1 });
+    stage.done();
+    expect(stage.told).toEqual(['innocent done']);
+  });
+
+  test('leaves a wish for another try as it was', () => {
+    const before = new Stage();
+    before.submit('poison');
+    for (let i = 0; i < limits.taskFailuresMax; i++) before.fail();
+    before.submit('poison', { retry: 'wish' });
+    const stage = nextOf(before);
+    stage.settle();
+    expect(stage.begun).toEqual(['poison poison']);
+    stage.done();
+    expect(stage.told).toEqual(['poison done']);
+  });
+});
+
 describe('what a review found', () => {
   test('another try is made once for each wish, whichever hosts die with it', () => {
     let stage = new Stage();
