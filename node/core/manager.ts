@@ -1,6 +1,7 @@
 import type { Serial } from '../../consensus/sessions.ts';
 import type { Decision } from '../../strategies/strategy.ts';
 import type { Result } from './applied.ts';
+import { Backoff } from './backoff.ts';
 import type { AgentRecord, Member } from './cluster-state.ts';
 import type { Context } from './context.ts';
 import type { Decisions } from './decisions.ts';
@@ -24,17 +25,6 @@ interface Need {
   drains?: boolean;
 }
 
-interface Backoff {
-  failures: number;
-  failedMs: number;
-  notBeforeMs: number;
-}
-
-const backoffMsMin = 250;
-const backoffMsMax = 30_000;
-/** Failures further apart than this are not a row of them. */
-const calmMs = 60_000;
-
 /**
  * What the leader does beyond leading: keeps the log's picture of the members true to what the observers say, and the
  * placements true to what is wanted. It keeps nothing that the next leader would miss.
@@ -54,7 +44,7 @@ export class Manager {
   readonly #deadProposed = new Set<NodeId>();
   /** Epochs that their host gave up. */
   readonly #relinquished = new Map<string, { epoch: number; reason: string }>();
-  readonly #backoff = new Map<string, Backoff>();
+  readonly #backoff = new Backoff({ msMin: 250, msMax: 30_000, calmMs: 60_000 });
   /** When this leader first saw a placement that is not active yet. */
   readonly #recovering = new Map<string, { epoch: number; sinceMs: number }>();
   readonly #deadSinceMs = new Map<NodeId, number>();
@@ -177,11 +167,7 @@ export class Manager {
     const known = this.#relinquished.get(agent);
     if (known?.epoch === epoch) return;
     this.#relinquished.set(agent, { epoch, reason });
-    const { nowMs } = this.#context;
-    const last = this.#backoff.get(agent);
-    const failures = last !== undefined && nowMs - last.failedMs < calmMs ? last.failures + 1 : 1;
-    const delayMs = Math.min(backoffMsMax, backoffMsMin * 2 ** (failures - 1));
-    this.#backoff.set(agent, { failures, failedMs: nowMs, notBeforeMs: nowMs + delayMs });
+    this.#backoff.fail(agent, this.#context.nowMs);
     this.touch();
   }
 
@@ -274,7 +260,7 @@ export class Manager {
     if (!state.stands(placement)) return { reason: whyHostIsGone(host, placement.boot), stay: false };
     const given = this.#relinquished.get(agent.id);
     if (given?.epoch === placement.epoch) {
-      if (nowMs < (this.#backoff.get(agent.id)?.notBeforeMs ?? 0)) return undefined;
+      if (!this.#backoff.isOver(agent.id, nowMs)) return undefined;
       return { reason: `its host gave it up: ${given.reason}`, stay: false };
     }
     if (this.#isSilent(placement.host)) {

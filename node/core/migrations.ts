@@ -1,5 +1,6 @@
 import type { Serial } from '../../consensus/sessions.ts';
 import type { Result } from './applied.ts';
+import { Backoff } from './backoff.ts';
 import type { AgentRecord } from './cluster-state.ts';
 import type { Draft } from './command.ts';
 import type { Context } from './context.ts';
@@ -8,15 +9,12 @@ import type { LoadBoard } from './load-board.ts';
 import type { MessageOf, NodeId } from './message.ts';
 import type { Migration } from './migration.ts';
 import { brief, candidatesFor, chooseHolders, decide, statesByNode } from './placement.ts';
+import { limits } from './settings.ts';
 
 interface Seen {
   since: number;
   atMs: number;
 }
-
-const pauseMsMin = 1_000;
-const pauseMsMax = 60_000;
-const reasonLengthMax = 1_000;
 
 /**
  * What the leader does about planned moves: begins them, switches the placement over once the host says that the target
@@ -32,7 +30,7 @@ export class Migrations {
   /** When this node first saw each as leader. */
   readonly #seen = new Map<string, Seen>();
   /** After a move that came to nothing the next one that nobody asked for waits. */
-  readonly #pauses = new Map<string, { failures: number; untilMs: number }>();
+  readonly #pauses = new Backoff({ msMin: 1_000, msMax: 60_000, calmMs: Number.POSITIVE_INFINITY });
 
   /** `isOut`: whether a node is dead, or does not answer this leader. */
   constructor(context: Context, decisions: Decisions, loads: LoadBoard, isOut: (node: NodeId) => boolean) {
@@ -54,7 +52,7 @@ export class Migrations {
 
   /** Whether a move of the agent that nobody asked for by name may begin now. */
   mayBegin(agent: string): boolean {
-    return !this.#proposed.has(agent) && this.#context.nowMs >= (this.#pauses.get(agent)?.untilMs ?? 0);
+    return !this.#proposed.has(agent) && this.#pauses.isOver(agent, this.#context.nowMs);
   }
 
   begin(
@@ -99,11 +97,8 @@ export class Migrations {
   }
 
   #fail(agent: string, { since }: Migration, reason: string): void {
-    const { nowMs } = this.#context;
-    const failures = (this.#pauses.get(agent)?.failures ?? 0) + 1;
-    const untilMs = nowMs + Math.min(pauseMsMax, pauseMsMin * 2 ** (failures - 1));
-    this.#pauses.set(agent, { failures, untilMs });
-    this.#propose(agent, { kind: 'migrationFail', agent, since, reason: reason.slice(0, reasonLengthMax) });
+    this.#pauses.fail(agent, this.#context.nowMs);
+    this.#propose(agent, { kind: 'migrationFail', agent, since, reason: reason.slice(0, limits.reasonLengthMax) });
   }
 
   #propose(agent: string, draft: Draft, done?: (result: Result) => void): void {
@@ -119,10 +114,10 @@ export class Migrations {
     const { nowMs, settings } = this.#context;
     const { agents } = this.#decisions.state;
     for (const [id, { since }] of this.#seen) if (agents.get(id)?.migration?.since !== since) this.#seen.delete(id);
-    for (const id of this.#pauses.keys()) {
+    for (const id of this.#pauses.names()) {
       const agent = agents.get(id);
       if (agent === undefined || (agent.migration === undefined && agent.migrationEnd === undefined)) {
-        this.#pauses.delete(id);
+        this.#pauses.forget(id);
       }
     }
     for (const { id, migration } of agents.values()) {

@@ -1,33 +1,17 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { errors } from '../../node/core/errors.ts';
-import { agentView, FakeNode, makeToken } from './fake-node.ts';
+import { agentView } from './fake-node.ts';
+import { Served } from './served.ts';
 
-let node: FakeNode;
-let server: Awaited<ReturnType<FakeNode['serve']>>;
-let token: string;
-
-beforeEach(async () => {
-  node = new FakeNode();
-  server = await node.serve();
-  token = await makeToken();
-});
-afterEach(() => server.close());
-
-const send = (method: 'GET' | 'POST' | 'DELETE', path: string, body?: object, headers: Record<string, string> = {}) =>
-  server.inject({
-    method,
-    url: `/api/v1/cluster${path}`,
-    headers: { authorization: `Bearer ${token}`, ...headers },
-    ...(body !== undefined && { payload: body }),
-  });
+const served = new Served('/api/v1/cluster');
 
 describe('a task', () => {
   it('is given with its priority and key, of which only the key may be missing from what the node is asked', async () => {
-    await send('POST', '/agents/a/tasks', { payload: 1, priority: 9, key: 'customer-4' });
-    await send('POST', '/agents/a/tasks', { payload: 1 });
-    expect(node.asked[0]).toMatchObject({ priority: 9, key: 'customer-4' });
-    expect(node.asked[1]).toMatchObject({ priority: 5 });
-    expect(node.asked[1]).not.toHaveProperty('key');
+    await served.send('POST', '/agents/a/tasks', { payload: 1, priority: 9, key: 'customer-4' });
+    await served.send('POST', '/agents/a/tasks', { payload: 1 });
+    expect(served.node.asked[0]).toMatchObject({ priority: 9, key: 'customer-4' });
+    expect(served.node.asked[1]).toMatchObject({ priority: 5 });
+    expect(served.node.asked[1]).not.toHaveProperty('key');
   });
 
   it.each([
@@ -37,14 +21,14 @@ describe('a task', () => {
     ['an empty key', { key: '' }, /key/],
     ['a key with a slash', { key: 'a/b' }, /key/],
   ])('with %s is refused', async (_what, more, reason) => {
-    const answer = await send('POST', '/agents/a/tasks', { payload: 1, ...more });
+    const answer = await served.send('POST', '/agents/a/tasks', { payload: 1, ...more });
     expect([answer.statusCode, answer.json().error.message]).toEqual([400, expect.stringMatching(reason)]);
-    expect(node.asked).toEqual([]);
+    expect(served.node.asked).toEqual([]);
   });
 
   it('for which there is no room is told when there may be some, in whole seconds', async () => {
-    node.answers.task = () => errors.backlogFull({ what: 'tasks', max: 10, retryAfterMs: 2_300 });
-    const full = await send('POST', '/agents/a/tasks', { payload: 1 });
+    served.node.answers.task = () => errors.backlogFull({ what: 'tasks', max: 10, retryAfterMs: 2_300 });
+    const full = await served.send('POST', '/agents/a/tasks', { payload: 1 });
     expect([full.statusCode, full.headers['retry-after']]).toEqual([429, '3']);
     expect(full.json().error.details).toMatchObject({ retry_after_ms: 2_300 });
   });
@@ -56,8 +40,8 @@ describe('a task', () => {
       [errors.taskCancelled(about), 409],
       [errors.taskUnknown(about), 404],
     ] as const) {
-      node.answers.task = () => error;
-      const answer = await send('POST', '/agents/a/tasks', { payload: 1, id: 't' });
+      served.node.answers.task = () => error;
+      const answer = await served.send('POST', '/agents/a/tasks', { payload: 1, id: 't' });
       expect([answer.statusCode, answer.json().error.code]).toEqual([status, error.code]);
     }
   });
@@ -67,9 +51,13 @@ describe('a task that is followed', () => {
   const stream = { accept: 'text/event-stream' };
 
   it('tells what it says, numbered, then its result, line breaks and all', async () => {
-    node.says = ['{"done":1}', '"half\\nway"'];
-    node.answers.task = ({ agent, task }) => ({ agent, task, value: new TextEncoder().encode('{\n"total": 3}') });
-    const answer = await send('POST', '/agents/a/tasks', { payload: 1, id: 't' }, stream);
+    served.node.says = ['{"done":1}', '"half\\nway"'];
+    served.node.answers.task = ({ agent, task }) => ({
+      agent,
+      task,
+      value: new TextEncoder().encode('{\n"total": 3}'),
+    });
+    const answer = await served.send('POST', '/agents/a/tasks', { payload: 1, id: 't' }, stream);
     expect(answer.headers['content-type']).toBe('text/event-stream; charset=utf-8');
     expect(answer.headers['x-conclave-node']).toBeDefined();
     expect(answer.payload).toBe(
@@ -78,24 +66,24 @@ describe('a task that is followed', () => {
         'event: progress\nid: 2\ndata: "half\\nway"\n\n' +
         'event: result\ndata: {"agent":"a","task":"t","result":{\ndata: "total": 3}}\n\n',
     );
-    expect(node.asked[0]).toMatchObject({ progress: true });
+    expect(served.node.asked[0]).toMatchObject({ progress: true });
   });
 
   it('ends in an error with its status', async () => {
-    node.answers.task = () => errors.taskFailed({ agent: 'a', task: 't', reason: 'no' });
-    const { payload } = await send('POST', '/agents/a/tasks', { payload: 1 }, stream);
+    served.node.answers.task = () => errors.taskFailed({ agent: 'a', task: 't', reason: 'no' });
+    const { payload } = await served.send('POST', '/agents/a/tasks', { payload: 1 }, stream);
     const last = JSON.parse(payload.split('event: error\ndata: ')[1] ?? '') as object;
     expect(last).toMatchObject({ status: 422, error: { code: 'taskFailed' } });
   });
 
   it('is refused before the stream begins when it is malformed, or when too many are followed', async () => {
-    const malformed = await send('POST', '/agents/a/tasks', { payload: 1, priority: -1 }, stream);
+    const malformed = await served.send('POST', '/agents/a/tasks', { payload: 1, priority: -1 }, stream);
     expect(malformed.statusCode).toBe(400);
-    const full = await node.serve({ taskStreams: { streamsMax: 0 } });
+    const full = await served.node.serve({ taskStreams: { streamsMax: 0 } });
     const answer = await full.inject({
       method: 'POST',
       url: '/api/v1/cluster/agents/a/tasks',
-      headers: { authorization: `Bearer ${token}`, ...stream },
+      headers: { authorization: `Bearer ${served.token}`, ...stream },
       payload: { payload: 1 },
     });
     expect([answer.statusCode, answer.json().error.code]).toEqual([429, 'backlogFull']);
@@ -105,7 +93,7 @@ describe('a task that is followed', () => {
 
 describe('the tasks of an agent', () => {
   it('are what runs, what waits and what is set aside', async () => {
-    expect((await send('GET', '/agents/a/tasks')).json()).toEqual({
+    expect((await served.send('GET', '/agents/a/tasks')).json()).toEqual({
       agent: 'a',
       running: { task: 'now', for_ms: 12 },
       waiting: 1,
@@ -116,35 +104,39 @@ describe('the tasks of an agent', () => {
   });
 
   it('that are set aside can be tried once more', async () => {
-    const answer = await send('POST', '/agents/a/tasks/poison/retry', { ttl_ms: 700 });
+    const answer = await served.send('POST', '/agents/a/tasks/poison/retry', { ttl_ms: 700 });
     expect(answer.json()).toEqual({ agent: 'a', task: 'poison', result: { totalCount: 3 } });
-    expect(node.asked[0]).toMatchObject({ type: 'task', task: 'poison', retry: expect.any(String), ttlMs: 700 });
+    expect(served.node.asked[0]).toMatchObject({ type: 'task', task: 'poison', retry: expect.any(String), ttlMs: 700 });
   });
 
   it('can be cancelled', async () => {
-    expect((await send('DELETE', '/agents/a/tasks/t')).json()).toEqual({ agent: 'a', task: 't', was: 'waiting' });
-    node.answers.taskCancel = (about) => errors.taskOver(about);
-    expect((await send('DELETE', '/agents/a/tasks/t')).statusCode).toBe(409);
+    expect((await served.send('DELETE', '/agents/a/tasks/t')).json()).toEqual({
+      agent: 'a',
+      task: 't',
+      was: 'waiting',
+    });
+    served.node.answers.taskCancel = (about) => errors.taskOver(about);
+    expect((await served.send('DELETE', '/agents/a/tasks/t')).statusCode).toBe(409);
   });
 });
 
 describe('a topic', () => {
   it('gives a task to each agent that has it, and says of each what came of it', async () => {
-    node.answers.agents = () => [
+    served.node.answers.agents = () => [
       agentView('a', { topics: ['prices'] }),
       agentView('b'),
       agentView('c', { topics: ['news', 'prices'] }),
     ];
-    node.answers.task = ({ agent, task }) =>
+    served.node.answers.task = ({ agent, task }) =>
       agent === 'a' ? { agent, task, value: new TextEncoder().encode('1.50') } : errors.agentNotReady({ agent });
-    const answer = await send('POST', '/topics/prices', { payload: { MSFT: 1 }, id: 't' });
+    const answer = await served.send('POST', '/topics/prices', { payload: { MSFT: 1 }, id: 't' });
     expect(answer.payload).toContain('{"ok":true,"agent":"a","task":"t","result":1.50}');
     expect(answer.json()).toMatchObject({
       topic: 'prices',
       task: 't',
       agents: [{ agent: 'a' }, { agent: 'c', ok: false, error: { code: 'agentNotReady' } }],
     });
-    expect((await send('POST', '/topics/weather', { payload: 1 })).json()).toMatchObject({ agents: [] });
-    expect((await send('POST', '/topics/a%2Fb', { payload: 1 })).statusCode).toBe(400);
+    expect((await served.send('POST', '/topics/weather', { payload: 1 })).json()).toMatchObject({ agents: [] });
+    expect((await served.send('POST', '/topics/a%2Fb', { payload: 1 })).statusCode).toBe(400);
   });
 });
