@@ -314,6 +314,32 @@ describe('a leader', () => {
     expect(saidTo(settle(raft), 'b', 'appendRequest')).toMatchObject([{ round: 0, commitIndex: 2, entries: [] }]);
   });
 
+  it('tells it at once to whoever has it when somebody waits for it there, and once', () => {
+    const raft = single('a', logOf(abc, []), 1);
+    const began = elect(raft, ['b'], 1_300);
+    raft.receive('b', success(began, 'b', 2), 1_301);
+    expect(raft.takeOutput().committed.map(({ index }: Entry) => index)).toEqual([1, 2]);
+    raft.tellCommitted();
+    const told = settle(raft);
+    expect(saidTo(told, 'b', 'appendRequest')).toMatchObject([{ round: 0, commitIndex: 2, entries: [] }]);
+    // What a follower does not have is not called committed there: it hears when it has it.
+    expect(saidTo(told, 'c', 'appendRequest')).toEqual([]);
+    raft.receive('c', success(began, 'c', 2), 1_302);
+    expect(saidTo(settle(raft), 'c', 'appendRequest')).toMatchObject([{ round: 0, commitIndex: 2, entries: [] }]);
+    expect(raft.deadlineMs()).toBe(1_350);
+    expect(saidTo(settle(raft), 'b', 'appendRequest')).toEqual([]);
+    raft.propose(Buffer.from('x'), 1_303);
+    const [sent] = saidTo(settle(raft), 'b', 'appendRequest');
+    expect(sent).toMatchObject({ commitIndex: 2, entries: [{ index: 3 }] });
+  });
+
+  it('asked of one that does not lead changes nothing', () => {
+    const raft = single('a', logOf(abc, []), 1);
+    raft.tellCommitted();
+    expect(saidTo(settle(raft), 'b', 'appendRequest')).toEqual([]);
+    expect(raft.role).toBe('follower');
+  });
+
   it('hands out what is committed in order and in portions', () => {
     const raft = single('a', logOf(['a'], [1, 1, 1, 1]), 1, { committedPerOutputMax: 2 });
     raft.tick(0);
