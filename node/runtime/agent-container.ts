@@ -36,6 +36,8 @@ export class AgentContainer implements LineChannel {
   #id: string | undefined;
   #isTurn = false;
   #started = false;
+  /** Settles when the engine has started it, or has said why it cannot. */
+  #starting: Promise<void> | undefined;
 
   constructor(init: AgentContainerInit) {
     this.#init = init;
@@ -112,7 +114,8 @@ export class AgentContainer implements LineChannel {
       socket.destroy();
       return;
     }
-    await engine.start(this.#id);
+    this.#starting = engine.start(this.#id);
+    await this.#starting;
     this.#started = true;
     socket.write(this.#early);
     this.#early = '';
@@ -140,6 +143,12 @@ export class AgentContainer implements LineChannel {
 
   async #onClosed(): Promise<void> {
     this.#output.endErrors();
+    try {
+      await this.#starting;
+    } catch {
+      // The engine may end the stream of one that it cannot start before it says why, which is told where it was asked.
+      return;
+    }
     if (!this.#output.over) this.#output.break(await this.#whyEnded());
   }
 
