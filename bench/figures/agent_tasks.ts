@@ -1,5 +1,6 @@
+import type { Isolation } from '../../node/core/isolation.ts';
 import { Cluster } from '../cluster.ts';
-import type { Figure } from '../figure.ts';
+import type { Bench, Figure } from '../figure.ts';
 import { measureParts, type Parts, partsLine } from '../floor.ts';
 import type { LoadOrder } from '../load/order.ts';
 import { type Loaded, load } from '../load/run.ts';
@@ -17,36 +18,46 @@ interface Kind {
   nodes: number;
   agents: number;
   clients: number;
+  /** Agents of a type in one thread; without it each has its own. */
+  isShared?: boolean;
   valueOf(loaded: Loaded): number;
   floorOf(parts: Parts): number;
 }
 
 /** Tasks for agents of the example, each acknowledged when its effect is on the disks of a majority of the holders. */
-const figureOf = ({ name, unit, nodes: count, agents, clients, valueOf, floorOf }: Kind): Figure => ({
-  name,
-  unit,
-  ...(unit === '1/s' ? { better: 'higher' } : {}),
+const figureOf = (kind: Kind): Figure => ({
+  name: kind.name,
+  unit: kind.unit,
+  ...(kind.unit === '1/s' ? { better: 'higher' } : {}),
   async measure(bench) {
     const parts = await measureParts(bench);
-    const cluster = await Cluster.open(bench, count);
-    await cluster.deploy(agents, 'bench');
-    const { nodes, agents: deployed } = await cluster.settled();
-    const order: LoadOrder = {
-      ...{ system: 'conclave', operation: 'task', agents: deployed.map(({ id }) => id), valueBytes: 0 },
-      ...{ urls: nodes.map(({ admin }) => admin), token: cluster.token, clients, warmUpMs, measureMs },
-    };
-    const pids = nodes.map(({ handle }) => Number(handle));
-    await load(bench, { ...order, clients: Math.max(clients, clientsWarmUp), warmUpMs: 0 }, pids);
-    const results: Loaded[] = [];
-    for (let i = 0; i < repetitions; i++) {
-      const loaded = await load(bench, order, pids);
-      results.push(loaded);
-      bench.say(`${i + 1} of ${repetitions}: ${describe(loaded)}`);
-    }
-    await cluster.close();
-    return { values: results.map(valueOf), floor: floorOf(parts), extra: { ...summary(results), ...partsLine(parts) } };
+    const results = await runs(bench, kind, kind.isShared ? 'type' : 'agent');
+    const own = kind.isShared ? await runs(bench, kind, 'agent') : [];
+    const beside = own.length > 0 && { own_threads: rounded(median(own.map(kind.valueOf))) };
+    const extra = { ...summary(results), ...beside, ...partsLine(parts) };
+    return { values: results.map(kind.valueOf), floor: kind.floorOf(parts), extra };
   },
 });
+
+async function runs(bench: Bench, { nodes: count, agents, clients }: Kind, isolation: Isolation): Promise<Loaded[]> {
+  const cluster = await Cluster.open(bench, count);
+  await cluster.deploy(agents, 'bench', { isolation });
+  const { nodes, agents: deployed } = await cluster.settled();
+  const order: LoadOrder = {
+    ...{ system: 'conclave', operation: 'task', agents: deployed.map(({ id }) => id), valueBytes: 0 },
+    ...{ urls: nodes.map(({ admin }) => admin), token: cluster.token, clients, warmUpMs, measureMs },
+  };
+  const pids = nodes.map(({ handle }) => Number(handle));
+  await load(bench, { ...order, clients: Math.max(clients, clientsWarmUp), warmUpMs: 0 }, pids);
+  const results: Loaded[] = [];
+  for (let i = 0; i < repetitions; i++) {
+    const loaded = await load(bench, order, pids);
+    results.push(loaded);
+    bench.say(`${i + 1} of ${repetitions}, isolation ${isolation}: ${describe(loaded)}`);
+  }
+  await cluster.close();
+  return results;
+}
 
 const describe = ({ perSecond, p50Ms, p99Ms, cpuUsEach, cores }: Loaded): string =>
   `${perSecond.toFixed(0)}/s, p50 ${p50Ms.toFixed(2)} ms, p99 ${p99Ms.toFixed(2)} ms, ${cpuUsEach.toFixed(0)} µs of CPU each (${cores.toFixed(2)} cores)`;
@@ -70,7 +81,7 @@ export const agentTasks = figureOf({
   ...{ valueOf: perSecond, floorOf: oneByOne },
 });
 export const clusterTasks = figureOf({
-  ...{ name: 'cluster_tasks_per_s', unit: '1/s', nodes: 5, agents: 200, clients: 200 },
+  ...{ name: 'cluster_tasks_per_s', unit: '1/s', nodes: 5, agents: 200, clients: 200, isShared: true },
   ...{ valueOf: perSecond, floorOf: oneByOne },
 });
 /** Client to node, node to host, host to holder. */

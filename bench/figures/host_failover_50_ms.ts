@@ -1,14 +1,18 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { FleetNode } from '../../docker/fleet.ts';
+import type { Isolation } from '../../node/core/isolation.ts';
 import { Cluster } from '../cluster.ts';
-import type { Bench, Figure } from '../figure.ts';
+import type { Bench, Figure, Measured } from '../figure.ts';
 import { measureParts, partsLine } from '../floor.ts';
 import { type Repetition, repeated } from '../repetition.ts';
+import { median, rounded } from '../sample.ts';
 import { readTimeline } from '../timeline.ts';
 
 const nodes = 5;
 const agents = 50;
 const repetitions = 7;
+/** With all agents of a node in one thread, for comparison. */
+const repetitionsShared = 5;
 
 type Signal = 'SIGKILL' | 'SIGSTOP';
 
@@ -18,15 +22,22 @@ const figureOf = (name: string, signal: Signal): Figure => ({
   unit: 'ms',
   async measure(bench) {
     const parts = await measureParts(bench);
-    const cluster = await Cluster.open(bench, nodes);
-    await cluster.deploy(agents, 'bench');
-    const measured = await repeated(bench, repetitions, (i) => repeat(bench, cluster, signal, i));
-    await cluster.close();
+    const measured = await repetitionsOf(bench, signal, 'agent', repetitions);
+    const shared = await repetitionsOf(bench, signal, 'type', repetitionsShared);
     // All of them side by side, as if there were a core for each.
     const floor = parts.workerStartMs + 3 * parts.syncMs + 4 * parts.roundTripMs;
-    return { ...measured, floor, extra: { ...measured.extra, signal, ...partsLine(parts) } };
+    const beside = { signal, shared_threads: rounded(median(shared.values)) };
+    return { ...measured, floor, extra: { ...measured.extra, ...beside, ...partsLine(parts) } };
   },
 });
+
+async function repetitionsOf(bench: Bench, signal: Signal, isolation: Isolation, times: number): Promise<Measured> {
+  const cluster = await Cluster.open(bench, nodes);
+  await cluster.deploy(agents, 'bench', { isolation });
+  const measured = await repeated(bench, times, (i) => repeat(bench, cluster, signal, i));
+  await cluster.close();
+  return measured;
+}
 
 async function repeat(bench: Bench, cluster: Cluster, signal: Signal, i: number): Promise<Repetition> {
   const before = await cluster.settled();

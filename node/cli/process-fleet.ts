@@ -16,7 +16,7 @@ const inFlightMax = 8;
 const stopTimeoutMs = 10_000;
 const exitPollMs = 20;
 /** As in the image: a small young generation, which an idle node would let grow to 16 MB for nothing. */
-const nodeFlags = ['--max-semi-space-size=2'];
+const nodeFlags = ['--max-semi-space-size=16'];
 const logBytesMax = 10 * 1024 * 1024;
 const logTailBytesMax = 256 * 1024;
 

@@ -249,6 +249,7 @@ export class AgentTasks {
     this.#await(task, result);
     this.#queue.done(task);
     const cancels = this.#cancels;
+    if (cancels.length === 0) return;
     this.#cancels = [];
     const error = errors.taskOver({ agent: this.#agent, task: task.task });
     const cancelled: Cancelled = result.cancelled === true ? { ok: true, was: 'running' } : { ok: false, error };
