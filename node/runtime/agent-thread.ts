@@ -78,7 +78,7 @@ const nothing = new Uint8Array(0);
 /** A thread and the agents in it. What breaks the thread ends all of them, and the one to blame is told apart. */
 export class AgentThread {
   readonly #init: AgentThreadInit;
-  readonly #isShared: boolean;
+  readonly isShared: boolean;
   readonly #board: ThreadBoard;
   readonly #seats: (Seat | undefined)[] = [];
   /** Who had each seat last: what was printed may come after its writer has left. */
@@ -89,10 +89,10 @@ export class AgentThread {
 
   constructor(init: AgentThreadInit) {
     this.#init = init;
-    this.#isShared = init.seatsMax > 1;
+    this.isShared = init.seatsMax > 1;
     this.#board = ThreadBoard.forSeats(init.seatsMax);
     this.#listen(init.worker);
-    this.#say({ type: 'open', board: this.#board.memory, shared: this.#isShared });
+    this.#say({ type: 'open', board: this.#board.memory, shared: this.isShared });
   }
 
   get hasEnded(): boolean {
@@ -200,7 +200,7 @@ export class AgentThread {
     for (const [at, stream] of [worker.stdout, worker.stderr].entries()) {
       stream.setEncoding('utf8');
       stream.on('data', (text: string) => {
-        for (const piece of this.#isShared ? piecesOf(text) : [{ seat: 0, text }]) {
+        for (const piece of this.isShared ? piecesOf(text) : [{ seat: 0, text }]) {
           const seat = piece.seat === undefined ? undefined : this.#lastSeats[piece.seat];
           seat?.printed[at]?.push(piece.text, performance.now());
         }
@@ -231,7 +231,7 @@ export class AgentThread {
       }
       case 'pong':
         if (doing?.pingedMs !== undefined) this.#breakLate(seat, doing);
-        return this.#isShared;
+        return this.isShared;
       case 'failed':
         this.#vacate(seat);
         if (!isLeaving) events.failed(message.reason, false);
@@ -282,10 +282,10 @@ export class AgentThread {
   /** Time counts from when the thread began with it: until then, and while others are at it, it cannot be blamed. */
   #look(seat: Seat, doing: Doing): void {
     const begunMs = this.#board.begunMs(seat.number);
-    if (this.#isShared && begunMs === 0) return this.#lookWhetherHeard(seat, doing, doing.toldMs);
+    if (this.isShared && begunMs === 0) return this.#lookWhetherHeard(seat, doing, doing.toldMs);
     const leftMs = doing.withinMs - (this.#board.nowMs() - (begunMs === 0 ? doing.toldMs : begunMs));
     if (leftMs > 0) return this.#lookAfter(seat, doing, leftMs);
-    if (!this.#isShared || this.#board.currentSeat === seat.number) return this.#breakLate(seat, doing);
+    if (!this.isShared || this.#board.currentSeat === seat.number) return this.#breakLate(seat, doing);
     if (doing.pingedMs !== undefined) return this.#lookWhetherHeard(seat, doing, doing.pingedMs);
     // Its answer may be on its way, or another agent keeps it from answering.
     doing.pingedMs = this.#board.nowMs();
@@ -313,7 +313,7 @@ export class AgentThread {
       seat.doing.usedBeforeMs ||= usedMs;
       const sinceMs = usedMs - seat.doing.usedBeforeMs;
       // What the thread used meanwhile, and what of that time was this agent's.
-      const spentMs = this.#isShared ? Math.min(sinceMs, this.#board.busyMs(seat.number)) : sinceMs;
+      const spentMs = this.isShared ? Math.min(sinceMs, this.#board.busyMs(seat.number)) : sinceMs;
       if (spentMs <= taskCpuMsMax) continue;
       const { task } = seat.doing;
       const what = task === undefined ? 'its start' : `task ${task}`;
@@ -328,12 +328,12 @@ export class AgentThread {
   }
 
   get #owner(): string {
-    return this.#isShared ? 'the agents of a thread share' : 'an agent has';
+    return this.isShared ? 'the agents of a thread share' : 'an agent has';
   }
 
   /** Whose code the thread is at, or was at last. */
   #current(): Seat | undefined {
-    return this.#seats[this.#isShared ? (this.#board.currentSeat ?? -1) : 0];
+    return this.#seats[this.isShared ? (this.#board.currentSeat ?? -1) : 0];
   }
 
   /** Whoever is at something while the thread comes to hold too much, if that is one. */
@@ -354,7 +354,7 @@ export class AgentThread {
     if (this.#hasEnded) return;
     const residents = this.#residents().filter(({ isLeaving }) => !isLeaving);
     this.end();
-    if (this.#isShared) culprit?.events.broke();
+    if (this.isShared) culprit?.events.broke();
     const others = `the thread that it shared was ended because of agent ${culprit?.agent}: ${reason}`;
     for (const seat of residents) {
       const isInnocent = culprit !== undefined && seat !== culprit;

@@ -46,6 +46,8 @@ export interface WorkerRunnerInit {
   log?: (agent: string, line: string) => void;
 }
 
+type StartOrder = Parameters<Runner['start']>[0];
+
 interface Instance extends RunnerInstance {
   /** None when it could not be had; the instance is about to fail then. */
   place: { thread: AgentThread; seat: Seat } | undefined;
@@ -96,24 +98,46 @@ class WorkerRunner implements Runner {
     });
   }
 
-  start({ agent, agentType, epoch, source, isolation, state }: Parameters<Runner['start']>[0]): void {
+  start(order: StartOrder): void {
     if (this.#stopped) return;
+    const { agent, agentType, epoch, source, isolation } = order;
     this.stop(agent, epoch);
     const instance: Instance = { ...newInstance(agent, epoch), place: undefined };
     this.#instances.add(instance);
     try {
       const moduleUrl = this.#modules.urlOf(source);
-      const shares = isolation === 'type' && !this.#apart.has(agent);
-      const thread = shares ? this.#sharedThread(`${agentType} ${moduleUrl}`) : this.#ownThread(agent, source);
-      const seat = thread.take(agent, this.#eventsOf(instance, shares));
-      instance.place = { thread, seat };
-      const context = { agent, type: agentType, epoch };
-      thread.start(seat, { moduleUrl, context, state });
+      if (isolation === 'type' && !this.#apart.has(agent)) {
+        this.#seat(instance, this.#sharedThread(`${agentType} ${moduleUrl}`), moduleUrl, order);
+      } else this.#startAlone(instance, moduleUrl, order);
     } catch (error) {
       this.#instances.failSoon(instance, `it cannot be started: ${thrownText(error)}`);
       return;
     }
     this.#measureNowAndThen();
+  }
+
+  /** In the thread that was made ready for it, one that is there, or a new one when it is its turn. */
+  #startAlone(instance: Instance, moduleUrl: string, order: StartOrder): void {
+    const ready = this.#prepared.take(order.agent, order.source) ?? this.#threads.takeSpare();
+    if (ready !== undefined) return this.#seat(instance, this.#ownThread(ready), moduleUrl, order);
+    void this.#threads.inTurn(() => {
+      if (this.#stopped || !this.#instances.has(instance)) return undefined;
+      try {
+        const worker = this.#threads.create(this.#limits.heapMbMax);
+        this.#seat(instance, this.#ownThread(worker), moduleUrl, order);
+        return worker;
+      } catch (error) {
+        this.#instances.failSoon(instance, `it cannot be started: ${thrownText(error)}`);
+        return undefined;
+      }
+    });
+  }
+
+  #seat(instance: Instance, thread: AgentThread, moduleUrl: string, order: StartOrder): void {
+    const { agent, agentType: type, epoch, state } = order;
+    const seat = thread.take(agent, this.#eventsOf(instance, thread.isShared));
+    instance.place = { thread, seat };
+    thread.start(seat, { moduleUrl, context: { agent, type, epoch }, state });
   }
 
   run(agent: string, epoch: number, task: string, payload: Uint8Array): void {
@@ -197,17 +221,17 @@ class WorkerRunner implements Runner {
 
   // ---- threads ----
 
-  /** The one that was made ready for the agent, if there is one. */
-  #ownThread(agent: string, source: string): AgentThread {
+  #ownThread(worker: Worker): AgentThread {
     const { heapMbMax, externalMbMax } = this.#limits;
-    return this.#open(this.#prepared.take(agent, source), 1, heapMbMax, externalMbMax, () => {});
+    return this.#open(worker, 1, heapMbMax, externalMbMax, () => {});
   }
 
   #sharedThread(common: string): AgentThread {
     const threads = this.#shared.get(common) ?? new Set();
     for (const thread of threads) if (!thread.isFull) return thread;
     const { seatsMax, sharedMbMax } = this.#limits;
-    const thread = this.#open(undefined, seatsMax, sharedMbMax, sharedMbMax, () => {
+    const worker = this.#threads.create(sharedMbMax);
+    const thread = this.#open(worker, seatsMax, sharedMbMax, sharedMbMax, () => {
       threads.delete(thread);
       if (threads.size === 0) this.#shared.delete(common);
     });
@@ -215,15 +239,9 @@ class WorkerRunner implements Runner {
     return thread;
   }
 
-  #open(
-    ready: Worker | undefined,
-    seatsMax: number,
-    heapMbMax: number,
-    externalMbMax: number,
-    ended: () => void,
-  ): AgentThread {
+  #open(worker: Worker, seatsMax: number, heapMbMax: number, externalMbMax: number, ended: () => void): AgentThread {
     const thread = new AgentThread({
-      worker: ready ?? (seatsMax > 1 ? this.#threads.create(heapMbMax) : this.#threads.take()),
+      worker,
       seatsMax,
       limits: { ...this.#limits, heapMbMax, externalMbMax },
       end: (worker) => {
