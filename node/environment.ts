@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { hostname } from 'node:os';
 import { isAbsolute } from 'node:path';
 import { imagePattern } from './core/container-spec.ts';
 import { interpreterPattern } from './core/type-capability.ts';
@@ -9,6 +11,15 @@ export type LogLevel = (typeof logLevels)[number];
 const onDamages = ['rejoin', 'stop'] as const;
 /** What a node does that finds its store damaged: come back as a new member, or end and leave all as it is. */
 export type OnDamage = (typeof onDamages)[number];
+
+/** One name for all containers of a machine: they share its kernel, and that its name of this boot. */
+function machineName(): string {
+  try {
+    return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').slice(0, 8);
+  } catch {
+    return hostname();
+  }
+}
 
 /** What the environment says about this node, checked. */
 export interface Environment {
@@ -28,6 +39,8 @@ export interface Environment {
   networkKeyFile: string | undefined;
   tokenPublicKeyFile: string;
   site: string;
+  /** Nodes of a site with the same one fail together. */
+  machine: string;
   capabilities: string[];
   agentsMax: number;
   typesDirectory: string | undefined;
@@ -160,6 +173,7 @@ export function readEnvironment(variables: Variables): Environment {
     networkKeyFile: variables['CONCLAVE_NETWORK_KEY_FILE'],
     tokenPublicKeyFile: needed('CONCLAVE_TOKEN_PUBLIC_KEY_FILE', '/secrets/token-public.pem'),
     site: text('CONCLAVE_SITE', 'default'),
+    machine: text('CONCLAVE_MACHINE', machineName()),
     capabilities: list('CONCLAVE_CAPABILITIES').slice(
       0,
       capabilitiesMax - interpreters.size - (containers?.images.length ?? 0),

@@ -139,7 +139,7 @@ function createRunner(environment: Environment, node: string, events: RunnerEven
 
 function createHost(environment: Environment, parts: Parts, reports: ReportLog, log: Logger, exit: Exit): LiveHost {
   const { transport, store, records, rejoin } = parts;
-  const { name, announce, site, adminUrl: admin, agentsMax, join: addresses, expect } = environment;
+  const { name, announce, site, machine, adminUrl: admin, agentsMax, join: addresses, expect } = environment;
   const { interpreters, containers } = environment;
   const programs = [...interpreters.keys()].map(interpreterCapability);
   const images = (containers?.images ?? []).map(imageCapability);
@@ -156,7 +156,7 @@ function createHost(environment: Environment, parts: Parts, reports: ReportLog, 
       return new Node({
         id: transport.self,
         start: randomUUID(),
-        profile: { name, addresses: reachable.slice(0, 8), site, capabilities, admin, agentsMax },
+        profile: { name, addresses: reachable.slice(0, 8), site, machine, capabilities, admin, agentsMax },
         records,
         join: addresses,
         // Who forgot what it promised to a cluster founds no second one.

@@ -30,6 +30,8 @@ export interface Plan {
   faultsFromStart: boolean;
   /** Most agents that a node hosts. */
   agentsMax: number;
+  /** Sites that the machines stand on; 1 when omitted. */
+  sites?: number;
   /** Parts of the nodes' settings: small ones, so that a minute sees many snapshots of the log. */
   settings?: Partial<Settings>;
   /** What comes to a node within this long is handed to it together, ms; 0 when omitted. */
@@ -93,6 +95,7 @@ export function drawPlan(seed: string, wishes: Wishes = {}): Plan {
     agentsMax: random.fork('capacity').chance(0.5)
       ? 100
       : tightFor((workload.agents ?? 1) + (wishes.guests?.count ?? 0)),
+    sites: random.fork('sites').pick([1, 1, 2, 3]),
     settings: nodes <= smallMax ? drawSettings(random.fork('settings')) : {},
     gatherMsMax: random.fork('gather').pick([0, 0.3, 2]),
     clockOffsetMsMax: 60_000,

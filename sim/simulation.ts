@@ -77,8 +77,12 @@ export class Simulation {
       clockDriftMax: plan.clockDriftMax,
       network: plan.network,
       disk: plan.disk,
-      // Every other machine has what the pickiest agents need.
-      profile: (index) => ({ agentsMax: plan.agentsMax, capabilities: index % 2 === 0 ? ['gpu'] : [] }),
+      // Every other machine has what the pickiest agents need, and two by two they stand on the same site.
+      profile: (index) => ({
+        agentsMax: plan.agentsMax,
+        capabilities: index % 2 === 0 ? ['gpu'] : [],
+        site: `site-${1 + (Math.floor(index / 2) % (plan.sites ?? 1))}`,
+      }),
       programs: { counter, ...programs },
       createNode: (init) => new Node({ ...init, ...(plan.settings && { settings: plan.settings }) }),
     });

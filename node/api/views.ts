@@ -21,13 +21,28 @@ export function nodeDrainJson({ id, name, status, drain }: NodeView) {
 }
 
 export function nodeJson(node: NodeView) {
-  const { id, name, admin, addresses, site, capabilities, membership, reachable, status, voter, leader, load } = node;
+  const {
+    id,
+    name,
+    admin,
+    addresses,
+    site,
+    machine,
+    capabilities,
+    membership,
+    reachable,
+    status,
+    voter,
+    leader,
+    load,
+  } = node;
   return {
     id,
     name,
     admin,
     addresses,
     site,
+    machine,
     capabilities,
     membership,
     reachable,

@@ -10,20 +10,12 @@ import { Drains } from './drains.ts';
 import { Endings } from './endings.ts';
 import { type ConclaveError, errors } from './errors.ts';
 import type { Holder } from './holder.ts';
+import { HolderNeeds, type Need } from './holder-needs.ts';
 import type { LoadBoard } from './load-board.ts';
 import type { NodeId } from './message.ts';
 import { Migrations } from './migrations.ts';
-import { brief, candidatesFor, chooseHolders, decide, drainingKept, statesByNode, type Wanted } from './placement.ts';
-import { majorityOf } from './replication.ts';
+import { brief, candidatesFor, chooseHolders, decide, statesByNode, type Wanted } from './placement.ts';
 import { VoterChanges } from './voter-changes.ts';
-
-interface Need {
-  reason: string;
-  /** Only its holders change. */
-  stay: boolean;
-  /** It answers where it is, and is to go because its host drains. */
-  drains?: boolean;
-}
 
 /**
  * What the leader does beyond leading: keeps the log's picture of the members true to what the observers say, and the
@@ -34,6 +26,7 @@ export class Manager {
   readonly #decisions: Decisions;
   readonly #detector: Detector;
   readonly #loads: LoadBoard;
+  readonly #holderNeeds: HolderNeeds;
   /** Of deleted agents. */
   readonly endings: Endings;
   readonly voters: VoterChanges;
@@ -58,6 +51,10 @@ export class Manager {
     this.#decisions = decisions;
     this.#detector = detector;
     this.#loads = loads;
+    this.#holderNeeds = new HolderNeeds(context, decisions, {
+      deadForMs: (node) => this.#deadForMs(node),
+      isUncertain: (node) => this.#detector.isSuspect(node) || this.#isSilent(node),
+    });
     this.endings = new Endings(context, decisions, holder, (node) => this.#isOut(node));
     this.drains = new Drains(context, decisions, loads);
     this.migrations = new Migrations(context, decisions, loads, (node) => this.#isSilent(node));
@@ -191,6 +188,7 @@ export class Manager {
     const { state } = this.#decisions;
     const placedByHost = this.#expectedByHost();
     const held = statesByNode(state);
+    this.#holderNeeds.look();
     let turn = state.turn;
     let moves = this.#movesUnderWay();
     for (const agent of state.agents.values()) {
@@ -276,34 +274,10 @@ export class Manager {
       return { reason: 'its recovery did not end in time', stay: false };
     }
     this.#recovering.delete(agent.id);
-    const lacking = this.#holdersNeeded(agent, placement.holders, held);
+    const lacking = this.#holderNeeds.of(agent, placement.holders, held);
     if (lacking !== undefined || host?.drain === undefined || agent.migration !== undefined) return lacking;
     if (!this.migrations.mayBegin(agent.id)) return undefined;
     return { reason: `its host ${host.profile.name} is drained`, stay: false, drains: true };
-  }
-
-  #holdersNeeded(agent: AgentRecord, holders: readonly NodeId[], held: ReadonlyMap<NodeId, number>): Need | undefined {
-    const { settings } = this.#context;
-    const { state } = this.#decisions;
-    const alive = state.alive().filter(({ node, drain }) => drain === undefined || holders.includes(node)).length;
-    const lost = holders.filter((node) => !this.#decisions.state.isAlive(node));
-    const lostForGood = lost.filter((node) => this.#deadForMs(node) >= settings.holderGraceMs);
-    const living = holders.length - lost.length;
-    const isReplaceable = alive > living;
-    // With nobody to take its place a lost holder is let go only where that makes the majority smaller.
-    const isBurden = majorityOf(holders.length - lostForGood.length) < majorityOf(holders.length);
-    if (lostForGood.length > 0 && (isReplaceable || isBurden)) return { reason: 'a holder was lost', stay: true };
-    if (lost.length > 0) return undefined;
-    const host = agent.placement?.host ?? '';
-    const draining = holders.filter((node) => node !== host && state.isDraining(node));
-    if (draining.length === 0 && holders.length >= Math.min(agent.holdersWanted, alive)) return undefined;
-    const kept = drainingKept(holders.length - draining.length, draining.length, agent.holdersWanted);
-    if (alive <= holders.length && kept >= draining.length) return undefined;
-    const better = chooseHolders(state, agent, host, held);
-    if (better.length > holders.length) return { reason: 'there are enough nodes for all its holders now', stay: true };
-    // An agent that is to move takes its holders along then.
-    if (state.isDraining(host) || draining.every((node) => better.includes(node))) return undefined;
-    return { reason: 'a holder is drained', stay: true };
   }
 
   #leavePending(agent: AgentRecord, decision: Decision): void {

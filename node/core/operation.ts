@@ -93,6 +93,7 @@ export interface NodeView {
   admin: string;
   addresses: string[];
   site: string;
+  machine: string;
   capabilities: string[];
   /** What the log says. */
   membership: 'alive' | 'dead' | 'left';

@@ -5,6 +5,7 @@ import type { AgentRecord, ClusterState } from './cluster-state.ts';
 import type { LoadBoard } from './load-board.ts';
 import type { NodeId } from './message.ts';
 import { limits } from './settings.ts';
+import { Places } from './spread.ts';
 
 /** Everything about an agent that placing it needs; an agent that is only being thought about has no placement yet. */
 export type Wanted = Pick<AgentRecord, 'id' | 'type' | 'strategy' | 'capabilities' | 'holdersWanted'> &
@@ -63,9 +64,9 @@ export function statesByNode(state: ClusterState): Map<NodeId, number> {
 }
 
 /**
- * The nodes that keep the state: the host, then those that keep it already, then other sites first and those that keep
- * least. Fewer than wanted where the cluster is smaller. Of those that drain, only who keeps it already and has nobody to
- * take its place.
+ * The nodes that keep the state: the host, then those on other sites first, then on other machines, then those that keep
+ * it already, then those that keep least. Fewer than wanted where the cluster is smaller. Of those that drain, only who
+ * keeps it already and has nobody to take its place.
  */
 export function chooseHolders(
   state: ClusterState,
@@ -83,11 +84,13 @@ export function chooseHolders(
       const load = (held.get(a.node) ?? 0) - (held.get(b.node) ?? 0);
       return kept || load || (a.node < b.node ? -1 : 1);
     });
+  const places = new Places(state, holders);
   while (holders.length < agent.holdersWanted && rest.length > 0) {
-    const sites = new Set(holders.map((node) => state.members.get(node)?.profile.site));
-    const at = rest.findIndex((member) => before.has(member.node) || !sites.has(member.profile.site));
-    const [next] = rest.splice(Math.max(0, at), 1);
-    if (next !== undefined) holders.push(next.node);
+    const distances = rest.map(({ node }) => places.distanceOf(node));
+    const [next] = rest.splice(distances.indexOf(Math.max(...distances)), 1);
+    if (next === undefined) break;
+    holders.push(next.node);
+    places.add(next.node);
   }
   const there = [...before].filter((node) => node !== host && state.isAlive(node) && state.isDraining(node));
   return [...holders, ...there.slice(0, drainingKept(holders.length, there.length, agent.holdersWanted))];

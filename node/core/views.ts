@@ -90,6 +90,7 @@ export class Views {
       admin: profile.admin,
       addresses: profile.addresses,
       site: profile.site,
+      machine: profile.machine ?? '',
       capabilities: profile.capabilities,
       membership,
       reachable,

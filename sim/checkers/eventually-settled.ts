@@ -1,5 +1,5 @@
 import type { NodeId } from '../../node/core/message.ts';
-import type { StatusView } from '../../node/core/operation.ts';
+import type { AgentView, StatusView } from '../../node/core/operation.ts';
 import { guarded } from '../guard.ts';
 import type { Asked, World } from '../world.ts';
 import { Violation } from './checker.ts';
@@ -43,6 +43,16 @@ function poll(world: World, expected: Settled, withinMs: number): number {
   }
   const text = `not settled within ${withinMs} ms: ${reason}`;
   throw world.failure(text, new Violation(name, text));
+}
+
+/** Whether an agent's state is kept on fewer sites than there are for so many holders. */
+function areTooClose({ nodes }: StatusView, { holders }: AgentView): boolean {
+  // Who drains keeps what it has for a while, and takes nothing.
+  if (nodes.some(({ status }) => status === 'draining')) return false;
+  const active = nodes.filter(({ status }) => status === 'active');
+  const sites = new Set(active.map(({ site }) => site));
+  const held = new Set(active.filter(({ id }) => holders.includes(id)).map(({ site }) => site));
+  return held.size < Math.min(sites.size, holders.length);
 }
 
 /** What the world should look like, at one moment. */
@@ -104,6 +114,8 @@ class Picture {
     }
     const moving = view.agents.find(({ id, migration }) => migration !== undefined && !this.#excused.includes(id));
     if (moving !== undefined) return `agent ${moving.id} is still on its way to ${moving.migration?.target}`;
+    const together = view.agents.find((agent) => this.#wanted.includes(agent.id) && areTooClose(view, agent));
+    if (together !== undefined) return `the holders of ${together.id} are on fewer sites than there could be`;
     const others = view.agents.filter(({ id }) => !this.#wanted.includes(id) && !this.#excused.includes(id));
     return others.length > 0 ? `agents that nobody wants: ${others.map(({ id }) => id).join(', ')}` : undefined;
   }

@@ -57,6 +57,7 @@ export const catalog = {
     'A holder that had a state was sent all of it, as not all changes were kept.',
   'changes-taken-in-by-the-parts': 'A holder had so many changes on its disk that it wrote the parts anew.',
   'started-from-parts-and-changes': 'A node started from the parts of a state and the changes since.',
+  'holders-moved-further-apart': 'An agent got other holders so that its state is on more sites.',
   'no-node-could-take-it': 'An agent had to wait because no node could take it.',
   'move-refused-during-a-recovery': 'An operator was refused to move an agent that was being moved or recovered.',
 

@@ -21,6 +21,7 @@ function isSuperseding(agent: string, { ledger }: Scene): boolean {
 /** How an agent comes to another host, or to other holders, when not all goes well. */
 export const recoveryMarks = {
   'recovery-timed-out': placedBecause((reason) => reason === 'its recovery did not end in time'),
+  'holders-moved-further-apart': placedBecause((reason) => reason.startsWith('its holders can be on more')),
   'given-up-by-its-host': placedBecause((reason) => reason.startsWith('its host gave it up')),
 
   'recovery-begun-anew-three-times': (scene, hit) => {

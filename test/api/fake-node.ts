@@ -50,6 +50,7 @@ export function nodeView(number: number, changes: Partial<NodeView> = {}): NodeV
     admin: `http://127.0.0.1:${number}`,
     addresses: ['/ip4/127.0.0.1/tcp/7000'],
     site: 'default',
+    machine: 'm1',
     capabilities: ['gpu'],
     membership: 'alive',
     reachable: true,

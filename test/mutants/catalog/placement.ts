@@ -119,4 +119,11 @@ export const placement: readonly Mutant[] = [
       },
     ],
   },
+  {
+    name: 'sites-forgotten',
+    room,
+    what: 'Holders are chosen without a look at where they stand: all of an agent are lost with one site. Racks in the defaults of HDFS.',
+    file: 'node/core/spread.ts',
+    edits: [{ from: 'if (!this.#sites.has(site)) return 2;', to: 'if (this.#sites.size === 0) return 2;' }],
+  },
 ];

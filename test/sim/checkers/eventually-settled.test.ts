@@ -13,6 +13,7 @@ const nodeView = (id: string, parts: Partial<NodeView> = {}): NodeView => ({
   admin: '',
   addresses: [],
   site: 'site-1',
+  machine: '',
   capabilities: [],
   membership: 'alive',
   reachable: true,
