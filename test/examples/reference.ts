@@ -114,6 +114,7 @@ export function differences(state: unknown, expected: ReadonlyMap<string, Expect
 /** What a task is told, for an agent that is called directly. */
 export const taskContext = (told: AgentContext): TaskContext => ({
   ...told,
+  taskId: 'task',
   signal: new AbortController().signal,
   progress() {},
 });
