@@ -9,6 +9,9 @@ export const labels = {
   instance: 'conclave.instance',
 } as const;
 
+/** Under which name whoever made the node looks for what it left. */
+export const ownerLabel = 'conclave.owner';
+
 /** Of a container's own processor time, as the kernel counts it. */
 const cpuPeriodUs = 100_000;
 const mb = 1024 * 1024;
@@ -22,6 +25,7 @@ const filesOpenMax = 256;
 export function containerOptions(
   { image, command, memoryMb, cpus, pids, env = {} }: ContainerSpec,
   marks: Readonly<Record<keyof typeof labels, string>>,
+  owner?: string,
 ): object {
   const variables = { HOME: '/tmp', TMPDIR: '/tmp', ...env };
   return {
@@ -29,9 +33,10 @@ export function containerOptions(
     // Both, or the image's own entry point would take the command as its arguments.
     ...(command !== undefined && { Entrypoint: command, Cmd: [] }),
     Env: Object.entries(variables).map(([name, value]) => `${name}=${value}`),
-    Labels: Object.fromEntries(
-      Object.entries(labels).map(([key, label]) => [label, marks[key as keyof typeof labels]]),
-    ),
+    Labels: {
+      ...Object.fromEntries(Object.entries(labels).map(([key, label]) => [label, marks[key as keyof typeof labels]])),
+      ...(owner !== undefined && { [ownerLabel]: owner }),
+    },
     User: user,
     Hostname: 'agent',
     Tty: false,
