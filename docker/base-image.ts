@@ -43,6 +43,14 @@ export async function ensureBaseImage(engine: Engine, onProgress: OnProgress, si
   return own.image;
 }
 
+/** The one that is made of this machine's Node, whatever a registry has. Throws `FleetError`. */
+export async function ensureOwnBase(engine: Engine): Promise<string> {
+  const own = await describeOwnBase();
+  if (typeof own === 'string') throw noBase('it was not asked for', own);
+  if (!(await hasImage(engine, own.image))) await importOwnBase(engine, own);
+  return own.image;
+}
+
 function noBase(pullProblem: string, ownProblem: string): FleetError {
   return new FleetError(
     `No base image: ${publicBase} cannot be pulled (${pullProblem}) and none can be made of this machine's Node ` +
