@@ -24,7 +24,8 @@ export interface NodeEngine {
 /** The engine for nodes that run container agents; undefined when they run none. Throws `FleetError`. */
 export async function nodeEngine(engine: Engine, { containers = [] }: AgentPrograms): Promise<NodeEngine | undefined> {
   if (containers.length === 0) return undefined;
-  const { socketPath } = engine.modem as unknown as { socketPath?: string };
+  const { socketPath: known } = engine.modem as unknown as { socketPath?: string | (() => Promise<string>) };
+  const socketPath = typeof known === 'function' ? await known() : known;
   const refused = (reason: string): FleetError =>
     new FleetError(
       `The nodes cannot be given the Docker engine: ${reason}. Nothing was changed. Leave "--containers" out, or use an ` +
