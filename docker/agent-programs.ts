@@ -10,7 +10,7 @@ export interface AgentPrograms {
   containers?: readonly string[] | undefined;
 }
 
-/** Where a node in a container finds the engine. */
+/** Where a node in a container finds the engine. The root file system is read-only, so not where it may be a link. */
 const socketInNode = '/run/docker.sock';
 
 /** What the container of a node needs for it. */

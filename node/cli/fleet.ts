@@ -60,7 +60,12 @@ export async function openFleet(options: FleetOptions): Promise<ChosenFleet> {
         `Leave "--${kind}" out, or choose another cluster name with "--name".`,
     );
   }
-  const processes = (): Fleet => createProcessFleet({ name, home, distDirectory, portFirst, programs });
+  const processes = (): Fleet => {
+    if (base === undefined) return createProcessFleet({ name, home, distDirectory, portFirst, programs });
+    throw new FleetError(
+      '"--base" is for nodes in Docker. Nothing was changed. Leave it out, or start a Docker engine.',
+    );
+  };
   if ((used ?? kind) === 'processes') return { fleet: processes(), home, notice: undefined };
   try {
     const made = { dockerfile, subnet, base, programs };

@@ -28,7 +28,7 @@ export interface ProcessFleetOptions {
   distDirectory: string;
   /** Admin port of node-1; the others follow. Default: that of the nodes that are there, else 8000. */
   portFirst?: number | undefined;
-  /** Instead of what the environment says. */
+  /** Of the nodes that are made, instead of what the environment says. */
   programs?: AgentPrograms | undefined;
 }
 
@@ -118,7 +118,17 @@ class ProcessFleet implements Fleet {
       taken.add(peerPort);
       const expect = number <= founders ? founders : 0;
       const adminPort = portFirst + number - 1;
-      planned.push({ name: `node-${number}`, number, adminPort, peerPort, expect, join: [], process: undefined });
+      const { programs } = this.#options;
+      planned.push({
+        name: `node-${number}`,
+        number,
+        adminPort,
+        peerPort,
+        expect,
+        join: [],
+        programs,
+        process: undefined,
+      });
     }
     for (const record of planned) {
       record.join = [...taken].filter((port) => port !== record.peerPort);
@@ -171,7 +181,7 @@ class ProcessFleet implements Fleet {
     const addressOf = (port: number): string => `/ip4/127.0.0.1/tcp/${port}`;
     return {
       ...Object.fromEntries(kept),
-      ...programVariables(this.#options.programs ?? {}, process.env['CONCLAVE_CONTAINERS'] ?? '/var/run/docker.sock'),
+      ...programVariables(record.programs ?? {}, process.env['CONCLAVE_CONTAINERS'] ?? '/var/run/docker.sock'),
       NODE_ENV: 'production',
       CONCLAVE_DATA: join(directory, 'data'),
       CONCLAVE_NAME: record.name,

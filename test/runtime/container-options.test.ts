@@ -9,10 +9,10 @@ interface Options {
   [name: string]: unknown;
 }
 
-function optionsFor(manifest: object): Options {
+function optionsFor(manifest: object, owner?: string): Options {
   const spec = readContainerSpec(manifest);
   if (typeof spec === 'string') throw new Error(spec);
-  return containerOptions(spec, marks) as Options;
+  return containerOptions(spec, marks, owner) as Options;
 }
 
 describe('how an agent’s container is made', () => {
@@ -46,5 +46,6 @@ describe('how an agent’s container is made', () => {
     expect(optionsFor({ image: 'talk:1' })['Labels']).toEqual({
       ...{ 'conclave.agent': 'a', 'conclave.epoch': '7', 'conclave.node': 'n', 'conclave.instance': 'i' },
     });
+    expect(optionsFor({ image: 'talk:1' }, 'desk/node-1')['Labels']).toMatchObject({ 'conclave.owner': 'desk/node-1' });
   });
 });
