@@ -16,7 +16,7 @@ function problemWith(variables: Record<string, string>): string {
 
 /** What a setting makes no sense without. */
 const beside = (name: string): Record<string, string> =>
-  /^CONCLAVE_CONTAINER/.test(name)
+  name.startsWith('CONCLAVE_CONTAINER')
     ? { CONCLAVE_CONTAINERS: '/run/docker.sock', CONCLAVE_CONTAINER_IMAGES: 'talk:1' }
     : {};
 

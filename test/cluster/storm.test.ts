@@ -66,7 +66,7 @@ describeWithDocker('fifty agents of three runtimes on five nodes in containers',
             await weather(testbed, {
               ...{ seed: stormSeed, seconds: stormSeconds, kinds: faultKinds, perSecond: 40 },
               ...{ workers, processes, containers: { count: containers, spec } },
-              ...{ gateway: gatewayOf, finally: expectNoOrphans },
+              ...{ gateway: gatewayOf, atEnd: expectNoOrphans },
             });
           },
           { programs, base: images.base },

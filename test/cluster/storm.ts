@@ -1,7 +1,6 @@
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'vitest';
 import { bundle } from '../../node/cli/deploy.ts';
@@ -35,7 +34,7 @@ export interface StormPlan {
   /** Address of this machine, as nodes see it. */
   gateway: (testbed: Testbed) => Promise<string>;
   /** What must hold at the end beside the states. */
-  finally?: (testbed: Testbed, status: StatusJson) => Promise<void>;
+  atEnd?: (testbed: Testbed, status: StatusJson) => Promise<void>;
 }
 
 export function say(text: string): void {
@@ -190,10 +189,9 @@ export async function weather(testbed: Testbed, plan: StormPlan): Promise<void> 
     expect(new Set(storm.faults.map(({ kind }) => kind)).size).toBeGreaterThanOrEqual(
       Math.min(kinds.length, storm.faults.length),
     );
-    await plan.finally?.(testbed, status);
+    await plan.atEnd?.(testbed, status);
     ledger.remove();
   } finally {
     await outside.close();
-    await delay(0);
   }
 }
