@@ -14,6 +14,8 @@ export const ownerLabel = 'conclave.owner';
 
 /** Of a container's own processor time, as the kernel counts it. */
 const cpuPeriodUs = 100_000;
+/** Weight beside others; a container has 1024 if nothing else is said. */
+const cpuShares = 256;
 const mb = 1024 * 1024;
 /** Nobody, on every Linux; belongs to no group that owns anything. */
 const user = '65534:65534';
@@ -63,6 +65,9 @@ export function containerOptions(
       MemorySwap: memoryMb * mb,
       CpuPeriod: cpuPeriodUs,
       CpuQuota: Math.round(cpus * cpuPeriodUs),
+      // Where processors are short on the machine, a node goes on before its agents: one that starves is taken for dead, and
+      // everything that it had starts elsewhere, which takes even more.
+      CpuShares: cpuShares,
       // Where memory is short on the machine, an agent goes before a node.
       OomScoreAdj: 500,
       Ulimits: [

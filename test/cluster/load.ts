@@ -5,9 +5,9 @@ import type { TaskLedger } from './task-ledger.ts';
 import type { Testbed } from './testbed.ts';
 
 const clientsPerAgent = 2;
-const ttlMs = 3_000;
+const ttlMs = 2_500;
 /** A node that stands still answers nothing: another one is asked then, and this one not for a while. */
-const answerWithinMs = 2_000;
+const answerWithinMs = 3_000;
 const avoidForMs = 2_000;
 const giveUpAfterMs = 150_000;
 const retryAfterMs = 30;

@@ -43,9 +43,15 @@ export class Storm {
   readonly #mending = new Set<Promise<void>>();
   #bag: FaultKind[] = [];
   #failed: Error | undefined;
+  #isOver = false;
 
   constructor(weather: Weather) {
     this.#weather = weather;
+  }
+
+  /** Nothing more is broken from here on. */
+  end(): void {
+    this.#isOver = true;
   }
 
   /** Until the moment, by the clock of `performance`; resolves when everything is mended. */
@@ -54,6 +60,7 @@ export class Storm {
     let nextMs = performance.now() + everyMs / 2;
     while (nextMs < untilMs && this.#failed === undefined) {
       await delay(Math.max(0, nextMs - performance.now()));
+      if (this.#isOver) break;
       nextMs = Math.max(nextMs + everyMs, performance.now() + everyMs / 2);
       await this.#strike();
     }

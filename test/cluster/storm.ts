@@ -19,6 +19,7 @@ const everyMs = 10_000;
 const settledWithinMs = 120_000;
 /** How long after a fault a silence is put down to it. */
 const silenceWithinMs = 5_000;
+const logLinesMax = 100_000;
 
 const agentsFolder = fileURLToPath(new URL('./agents', import.meta.url));
 const pythonExample = fileURLToPath(new URL('../../examples/trading-python', import.meta.url));
@@ -168,7 +169,7 @@ export async function weather(testbed: Testbed, plan: StormPlan): Promise<void> 
     const moreOf = (agent: string): object => (writers.has(agent) ? { ledger: url } : {});
     const load = new Load({ testbed, agents, moreOf, perSecond, ledger, random: random.fork('load') });
     const storm = new Storm({ testbed, random: random.fork('storm'), kinds, everyMs, say });
-    const loaded = load.run();
+    const loaded = load.run().finally(() => storm.end());
     const raged = storm.run(performance.now() + seconds * 1_000).finally(() => load.end());
     const ended = await Promise.allSettled([loaded, raged]);
     report(load, storm, outside);
@@ -191,6 +192,12 @@ export async function weather(testbed: Testbed, plan: StormPlan): Promise<void> 
     );
     await plan.atEnd?.(testbed, status);
     ledger.remove();
+  } catch (error) {
+    for (const { name } of await testbed.fleet.list()) {
+      await writeFile(`${ledger.file}.${name}.log`, await testbed.fleet.logs(name, logLinesMax));
+    }
+    say(`what the client and the nodes wrote is in ${ledger.file}*`);
+    throw error;
   } finally {
     await outside.close();
   }

@@ -36,6 +36,8 @@ describe('how an agent’s container is made', () => {
       ...{ NetworkMode: 'none', Privileged: false, ReadonlyRootfs: true, IpcMode: 'private', CapDrop: ['ALL'] },
       ...{ SecurityOpt: ['no-new-privileges'], LogConfig: { Type: 'none' }, RestartPolicy: { Name: 'no' } },
     });
+    // A container that says nothing has 1024: a node goes on where its agents have to wait.
+    expect(host['CpuShares']).toBeLessThan(1_024);
     expect(host['MemorySwap']).toBe(host['Memory']);
     for (const name of ['Binds', 'Mounts', 'Devices', 'CapAdd', 'PidMode', 'UsernsMode', 'UTSMode', 'VolumesFrom']) {
       expect(Object.keys(host)).not.toContain(name);
