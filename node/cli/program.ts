@@ -73,7 +73,8 @@ function registerFleetCommands(program: Command, session: Session): void {
     .command('up')
     .argument('<count>', 'how many nodes', whole(1, 100))
     .description('start a cluster, or what is missing of it')
-    .option('--port <port>', 'admin port of the first node', whole(1, 65_535), 8_000)
+    // Without a default here: a cluster that is there has its ports.
+    .option('--port <port>', 'admin port of the first node, when it is made (default: 8000)', whole(1, 65_535))
     .option('--processes', 'local processes, not containers')
     .option('--docker', 'containers, and nothing else')
     .option(

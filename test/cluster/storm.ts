@@ -117,7 +117,7 @@ async function stateOf(testbed: Testbed, agent: string): Promise<unknown> {
 }
 
 const quantile = (sorted: readonly number[], part: number): number =>
-  sorted[Math.min(sorted.length - 1, Math.floor(part * sorted.length))] ?? Number.NaN;
+  sorted[Math.floor(part * (sorted.length - 1))] ?? Number.NaN;
 
 /** The longest time, ms, that one of these agents answered nothing, of those that began before a while after the moment and ended after it. */
 function longestSilence(load: Load, agents: readonly string[], beganMs: number): number {
