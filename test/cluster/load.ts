@@ -12,6 +12,12 @@ const avoidForMs = 2_000;
 const giveUpAfterMs = 150_000;
 const retryAfterMs = 30;
 
+function note(all: Map<string, number[]>, agent: string, ms: number): void {
+  const own = all.get(agent);
+  if (own === undefined) all.set(agent, [ms]);
+  else own.push(ms);
+}
+
 export interface LoadOptions {
   testbed: Testbed;
   agents: readonly string[];
@@ -42,7 +48,8 @@ export class Load {
   readonly #avoidUntilMs = new Map<string, number>();
   /** When each agent acknowledged a task, by the clock of `performance`. */
   readonly acknowledgedMs = new Map<string, number[]>();
-  readonly latenciesMs: number[] = [];
+  /** From the first try to the acknowledgement, by agent. */
+  readonly latenciesMs = new Map<string, number[]>();
   /** By what was answered instead. */
   readonly retries = new Map<string, number>();
   #isOver = false;
@@ -104,8 +111,8 @@ export class Load {
       if (answer.status === 200) {
         const nowMs = performance.now();
         ledger.write({ what: 'acknowledged', agent, task, tries, tookMs: Math.round(nowMs - begunMs) });
-        this.latenciesMs.push(nowMs - begunMs);
-        this.#noteTime(agent, nowMs);
+        note(this.latenciesMs, agent, nowMs - begunMs);
+        note(this.acknowledgedMs, agent, nowMs);
         const told = (answer.body as { result?: { count?: number } }).result?.count;
         if (told === count) return;
         throw new Error(`${agent} answered ${task} with count ${told}, not ${count}: ${JSON.stringify(answer.body)}`);
@@ -120,12 +127,6 @@ export class Load {
       await delay(retryAfterMs);
     }
     throw new Error(`task ${task} of ${agent} was never acknowledged: ${last}`);
-  }
-
-  #noteTime(agent: string, nowMs: number): void {
-    const times = this.acknowledgedMs.get(agent);
-    if (times === undefined) this.acknowledgedMs.set(agent, [nowMs]);
-    else times.push(nowMs);
   }
 
   async #ask(agent: string, body: object): Promise<{ status: number; body: unknown }> {

@@ -1,9 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { volumeOf } from '../../docker/container.ts';
+import type { StatusJson } from '../../node/cli/status.ts';
 import type { Random } from '../../sim/random.ts';
 import { leaderOf, type Testbed } from './testbed.ts';
 
 export const faultKinds = [
-  ...['SIGKILL', 'pause', 'disconnect', 'drain', 'migrate', 'leader transfer', 'restart'],
+  ...['SIGKILL', 'pause', 'disconnect', 'drain', 'migrate', 'leader transfer', 'restart', 'lost disk'],
 ] as const;
 export type FaultKind = string;
 
@@ -21,6 +23,7 @@ export interface Fault {
 const awayMax = 2;
 const drainWithinMs = 20_000;
 const movesAtATime = 5;
+const wholeWithinMs = 60_000;
 
 const isDone = [() => true, () => false] as const;
 
@@ -32,9 +35,20 @@ interface Weather {
   say: (text: string) => void;
 }
 
+/** All nodes there, and every agent runs with all its holders. */
+export function isWhole({ nodes, agents }: StatusJson, count: number): boolean {
+  const active = nodes.filter(({ status, drain }) => status === 'active' && drain === null);
+  return active.length === count && agents.every((agent) => isHeld(agent, new Set(active.map(({ id }) => id))));
+}
+
+export const isHeld = (
+  { status, holders, migration }: StatusJson['agents'][number],
+  alive: ReadonlySet<string>,
+): boolean => status === 'active' && migration === null && holders.length === 3 && holders.every((id) => alive.has(id));
+
 /**
  * Breaks something every few seconds, drawn from a seed, and mends it a while after: faults overlap, but no more than two nodes
- * are away at a time and no disk is lost.
+ * are away at a time, and a disk is lost only while every agent has all its holders.
  */
 export class Storm {
   readonly #weather: Weather;
@@ -70,8 +84,8 @@ export class Storm {
 
   async #strike(): Promise<void> {
     const { testbed, say } = this.#weather;
-    const kind = this.#draw();
     const status = await testbed.status();
+    const kind = this.#draw(isWhole(status, testbed.nodes.length));
     const leader = status.leader?.name ?? '';
     const there = testbed.nodes.map(({ name }) => name).filter((name) => !this.#away.has(name));
     const node = kind === 'leader transfer' ? leader : this.#oneOf(there);
@@ -85,6 +99,8 @@ export class Storm {
     say(`${kind}: ${node}${role}, ${agents.length} agents${away}`);
     if (kind === 'migrate') return this.#migrate(moved, node);
     this.#away.add(node);
+    // Nothing else is away or begins meanwhile: what the fleet finds down it would start.
+    if (kind === 'lost disk') await this.#replace(node);
     const mended = this.#outage(kind, node)
       .catch((error: Error) => {
         this.#failed ??= new Error(`${kind} of ${node}: ${error.message}`, { cause: error });
@@ -95,9 +111,12 @@ export class Storm {
   }
 
   /** Every kind comes before one comes again, as far as that can be. */
-  #draw(): FaultKind {
+  #draw(whole: boolean): FaultKind {
     if (this.#bag.length === 0) this.#bag = this.#shuffled(this.#weather.kinds);
-    const at = this.#bag.findIndex((kind) => kind === 'migrate' || this.#away.size < awayMax);
+    const { size: away } = this.#away;
+    const bears = (kind: FaultKind): boolean =>
+      kind === 'migrate' || (kind === 'lost disk' ? whole && away === 0 : away < awayMax);
+    const at = this.#bag.findIndex(bears);
     return at === -1 ? 'migrate' : (this.#bag.splice(at, 1)[0] as FaultKind);
   }
 
@@ -124,12 +143,25 @@ export class Storm {
       },
       drain: () => this.#drain(node, async () => (await this.#drainOf(node))?.done === true),
       'leader transfer': () => this.#drain(node, async () => ![node, ''].includes(await leaderOf(testbed))),
+      'lost disk': async () => {
+        const isOver = async () => isWhole(await testbed.status(), testbed.nodes.length);
+        await testbed.until(`all agents have all holders after ${node} lost its disk`, isOver, wholeWithinMs);
+      },
       restart: async () => {
         await fleet.stop(node);
         await fleet.start(node);
       },
     };
     await work[kind]?.();
+  }
+
+  /** Another machine under the same name: an empty disk, and so another id. */
+  async #replace(node: string): Promise<void> {
+    const { fleet, docker, nodes } = this.#weather.testbed;
+    const { handle, number } = (await fleet.list()).find(({ name }) => name === node) ?? { handle: '', number: 0 };
+    await docker.engine.getContainer(handle).remove({ force: true });
+    await docker.engine.getVolume(volumeOf(docker.name, number)).remove();
+    await fleet.up(nodes.length);
   }
 
   /** A drain that others keep from coming to its end is taken back after a while: that is no failure. */
