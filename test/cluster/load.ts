@@ -11,6 +11,8 @@ const answerWithinMs = 3_000;
 const avoidForMs = 2_000;
 const giveUpAfterMs = 150_000;
 const retryAfterMs = 30;
+/** It came over a connection that the node had just given up; or there is no room now. */
+const later = new Set([408, 429]);
 
 function note(all: Map<string, number[]>, agent: string, ms: number): void {
   const own = all.get(agent);
@@ -118,7 +120,7 @@ export class Load {
         throw new Error(`${agent} answered ${task} with count ${told}, not ${count}: ${JSON.stringify(answer.body)}`);
       }
       last = JSON.stringify(answer.body);
-      if (answer.status >= 400 && answer.status < 500 && answer.status !== 429) {
+      if (answer.status >= 400 && answer.status < 500 && !later.has(answer.status)) {
         ledger.write({ what: 'refused', agent, task, why: last });
         throw new Error(`${agent} refused ${task}: ${last}`);
       }
