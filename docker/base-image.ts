@@ -15,6 +15,9 @@ const ownRepository = 'conclave-base';
 const pullSilenceMaxMs = 8_000;
 const pullMaxMs = 180_000;
 
+/** What agents that are processes are started with: where it is missing there can be none. */
+const starters = ['/bin/sh', '/usr/bin/setpriv'];
+
 /** Loaded by name at run time where the C library has them as files of their own, so ldd does not list them. */
 const nameResolution = ['libnss_files.so.2', 'libnss_dns.so.2', 'libresolv.so.2'];
 
@@ -37,6 +40,14 @@ export async function ensureBaseImage(engine: Engine, onProgress: OnProgress, si
   } catch (error) {
     throw noBase(pullProblem, engineMessage(error));
   }
+  return own.image;
+}
+
+/** The one that is made of this machine's Node, whatever a registry has. Throws `FleetError`. */
+export async function ensureOwnBase(engine: Engine): Promise<string> {
+  const own = await describeOwnBase();
+  if (typeof own === 'string') throw noBase('it was not asked for', own);
+  if (!(await hasImage(engine, own.image))) await importOwnBase(engine, own);
   return own.image;
 }
 
@@ -90,8 +101,15 @@ async function pull(engine: Engine, onProgress: OnProgress, signal?: AbortSignal
 interface OwnBase {
   image: string;
   node: string;
+  /** Other programs: where each is looked for → the file. */
+  programs: ReadonlyMap<string, string>;
   /** Where each library is looked for at run time. */
   libraries: string[];
+}
+
+async function librariesOf(program: string): Promise<string[]> {
+  const { stdout } = await promisify(execFile)('ldd', [program], { timeout: 10_000 });
+  return [...stdout.matchAll(/(?:=>\s+)?(\/\S+) \(0x/g)].map((match) => match[1] as string);
 }
 
 /** What an own base would consist of, or why there can be none. */
@@ -99,8 +117,14 @@ async function describeOwnBase(): Promise<OwnBase | string> {
   if (process.platform !== 'linux') return `it is for ${process.platform}, containers need Linux`;
   try {
     const node = await realpath(process.execPath);
-    const { stdout } = await promisify(execFile)('ldd', [node], { timeout: 10_000 });
-    const listed = [...stdout.matchAll(/(?:=>\s+)?(\/\S+) \(0x/g)].map((match) => match[1] as string);
+    const programs = new Map<string, string>();
+    for (const path of starters) {
+      const file = await realpath(path).catch(() => undefined);
+      if (file !== undefined) programs.set(path, file);
+    }
+    const listed = await librariesOf(node);
+    // One that is linked statically has none.
+    for (const file of programs.values()) listed.push(...(await librariesOf(file).catch(() => [])));
     const libc = listed.find((library) => library.includes('libc.so'));
     const libraries = new Set(listed);
     for (const name of nameResolution) {
@@ -108,9 +132,9 @@ async function describeOwnBase(): Promise<OwnBase | string> {
       if (await stat(path).catch(() => undefined)) libraries.add(path);
     }
     const hash = createHash('sha256').update(process.version);
-    for (const file of [node, ...libraries]) hash.update(`${file}\0${(await stat(file)).size}\0`);
+    for (const file of [node, ...programs.values(), ...libraries]) hash.update(`${file}\0${(await stat(file)).size}\0`);
     const image = `${ownRepository}:${process.version}-${process.arch}-${hash.digest('hex').slice(0, 8)}`;
-    return { image, node, libraries: [...libraries] };
+    return { image, node, programs, libraries: [...libraries] };
   } catch (error) {
     return (error as Error).message;
   }
@@ -129,7 +153,7 @@ async function importOwnBase(engine: Engine, base: OwnBase): Promise<void> {
   await filled;
 }
 
-async function fillRootFs(pack: tar.Pack, { node, libraries }: OwnBase): Promise<void> {
+async function fillRootFs(pack: tar.Pack, { node, programs, libraries }: OwnBase): Promise<void> {
   const made = new Set<string>();
   const addDirectory = (path: string, mode = 0o755): void => {
     if (path === '/' || path === '.' || made.has(path)) return;
@@ -156,6 +180,7 @@ async function fillRootFs(pack: tar.Pack, { node, libraries }: OwnBase): Promise
   addText('/etc/group', 'root:x:0:\nnode:x:1000:\n');
   addText('/etc/nsswitch.conf', 'passwd: files\ngroup: files\nhosts: files dns\n');
   await addFile('/usr/local/bin/node', node);
+  for (const [path, file] of programs) await addFile(path, file);
   for (const library of libraries) await addFile(library, library);
   pack.finalize();
 }

@@ -1,5 +1,6 @@
 import type { ContainerCreateOptions, ContainerInfo } from 'dockerode';
 import tar from 'tar-stream';
+import { type AgentPrograms, engineAccess, type NodeEngine, programVariables } from './agent-programs.ts';
 import type { FleetNode, NodeSecrets, NodeState } from './fleet.ts';
 
 /** What marks a container, network or volume as a cluster's. */
@@ -11,6 +12,8 @@ export const labels = {
   portFirst: 'conclave.port-first',
   /** State directory of the cluster on the host, where the secrets are. */
   home: 'conclave.home',
+  /** On containers of agents: which cluster's node made them, `cluster/node`. */
+  owner: 'conclave.owner',
   /** The earlier system found its agents' containers by this one. */
   agentCapable: 'autogen.agent.capable',
 } as const;
@@ -32,7 +35,13 @@ export interface NodePlan {
   /** Numbers of the nodes that it dials first. */
   join: number[];
   home: string;
+  programs: AgentPrograms;
+  /** Only where nodes may run agents in containers. */
+  engine: NodeEngine | undefined;
 }
+
+/** What marks the containers that a node makes for agents as its own, whatever its id is. */
+export const ownerOf = (cluster: string, number: number): string => `${cluster}/${nodeNameOf(number)}`;
 
 export const nodeNameOf = (number: number): string => `node-${number}`;
 /** The network between the nodes. It has no way out, so that its end is the only thing that `disconnect` changes. */
@@ -49,7 +58,8 @@ const addressOf = (cluster: string, number: number): string => `/dns4/${hostOf(c
 
 /** Options for creating the container. Nothing secret is among them: `docker inspect` shows them to anyone. */
 export function containerOptions(plan: NodePlan): ContainerCreateOptions & { name: string } {
-  const { cluster, number, image, expect, portFirst, join, home } = plan;
+  const { cluster, number, image, expect, portFirst, join, home, programs } = plan;
+  const access = engineAccess(plan.engine);
   const name = containerNameOf(cluster, number);
   const hostPort = portFirst + number - 1;
   const shared = { [labels.cluster]: cluster, [labels.node]: nodeNameOf(number), [labels.home]: home };
@@ -61,6 +71,8 @@ export function containerOptions(plan: NodePlan): ContainerCreateOptions & { nam
     CONCLAVE_ADMIN_URL: `http://127.0.0.1:${hostPort}`,
     CONCLAVE_NETWORK_KEY_FILE: `/data/${secretsDirectory}/network.key`,
     CONCLAVE_TOKEN_PUBLIC_KEY_FILE: `/data/${secretsDirectory}/token-public.pem`,
+    ...programVariables(programs),
+    ...(plan.engine !== undefined && { CONCLAVE_CONTAINER_OWNER: ownerOf(cluster, number) }),
   };
   return {
     name,
@@ -80,7 +92,9 @@ export function containerOptions(plan: NodePlan): ContainerCreateOptions & { nam
       PortBindings: { [`${adminPort}/tcp`]: [{ HostIp: '127.0.0.1', HostPort: String(hostPort) }] },
       Mounts: [
         { Type: 'volume', Source: volumeOf(cluster, number), Target: '/data', VolumeOptions: volumeOptions(shared) },
+        ...access.mounts,
       ],
+      ...access.hostConfig,
       Tmpfs: { '/tmp': 'rw,nosuid,nodev,size=64m,mode=1777' },
       ReadonlyRootfs: true,
       CapDrop: ['ALL'],

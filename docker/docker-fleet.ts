@@ -1,5 +1,6 @@
 import { dirname } from 'node:path';
 import type { NetworkCreateOptions } from 'dockerode';
+import { type AgentPrograms, type NodeEngine, nodeEngine } from './agent-programs.ts';
 import {
   adminNetworkOf,
   containerOptions,
@@ -34,6 +35,8 @@ const inFlightMax = 8;
 const portFirstDefault = 8_000;
 
 export interface DockerFleetOptions extends ImageSource {
+  /** For the nodes that are made. */
+  programs?: AgentPrograms | undefined;
   name: string;
   home: FleetHome;
   /** Admin port of node-1 on the host; the others follow. Default: that of the nodes that are there, else 8000. */
@@ -62,6 +65,15 @@ export async function createDockerFleet(options: DockerFleetOptions): Promise<Do
 
 type Undo = () => Promise<unknown>;
 
+interface CreatePlan {
+  image: string;
+  count: number;
+  portFirst: number;
+  secrets: NodeSecrets;
+  expect: number;
+  engine: NodeEngine | undefined;
+}
+
 class ContainerFleet implements DockerFleet {
   readonly kind = 'docker';
   readonly name: string;
@@ -82,6 +94,7 @@ class ContainerFleet implements DockerFleet {
     const undo: Undo[] = [];
     try {
       await checkPorts(portFirst, missing);
+      const engine = await nodeEngine(this.engine, this.#options.programs ?? {});
       if (missing.length > 0) {
         const secrets = await this.#secrets(present, undo);
         const [image] = await Promise.all([
@@ -90,7 +103,11 @@ class ContainerFleet implements DockerFleet {
         ]);
         const expect = founders === 0 ? count : founders;
         const make = (number: number): Promise<void> =>
-          this.#create(number, { image, count, portFirst, secrets, expect: number <= expect ? expect : 0 }, undo);
+          this.#create(
+            number,
+            { image, count, portFirst, secrets, engine, expect: number <= expect ? expect : 0 },
+            undo,
+          );
         onProgress({ phase: 'nodes', text: `starting ${missing.length} of ${count} nodes` });
         await inParallel(missing, inFlightMax, make, signal);
       }
@@ -176,16 +193,12 @@ class ContainerFleet implements DockerFleet {
     await ensure(adminNetworkOf(this.name), { Options: { 'com.docker.network.bridge.enable_icc': 'false' } });
   }
 
-  async #create(
-    number: number,
-    plan: { image: string; count: number; portFirst: number; secrets: NodeSecrets; expect: number },
-    undo: Undo[],
-  ): Promise<void> {
-    const { image, count, portFirst, secrets, expect } = plan;
+  async #create(number: number, plan: CreatePlan, undo: Undo[]): Promise<void> {
+    const { count, secrets, ...made } = plan;
     const join = Array.from({ length: count }, (_, index) => index + 1).filter((other) => other !== number);
     const home = this.#options.home.directory;
     const container = await this.engine.createContainer(
-      containerOptions({ cluster: this.name, number, image, expect, portFirst, join, home }),
+      containerOptions({ ...made, cluster: this.name, number, join, home, programs: this.#options.programs ?? {} }),
     );
     undo.push(async () => {
       await container.remove({ force: true });
@@ -272,6 +285,12 @@ class ContainerFleet implements DockerFleet {
     return readLogFrames(await container.logs({ stdout: true, stderr: true, tail: linesMax, follow: false }));
   }
 
+  /** What nodes made for agents and did not remove: a node that is gone removes nothing. */
+  async #agentContainers(): Promise<string[]> {
+    const found = await this.engine.listContainers({ all: true, filters: { label: [labels.owner] } });
+    return found.filter((one) => one.Labels[labels.owner]?.startsWith(`${this.name}/`)).map(({ Id }) => Id);
+  }
+
   async down(): Promise<string[]> {
     const { engine, name } = this;
     const filters = { label: [`${labels.cluster}=${name}`] };
@@ -285,11 +304,14 @@ class ContainerFleet implements DockerFleet {
     await inParallel(infos, inFlightMax, ({ Id }) =>
       unlessStatus(engine.getContainer(Id).remove({ force: true }), 404),
     );
+    const agents = await this.#agentContainers();
+    await inParallel(agents, inFlightMax, (Id) => unlessStatus(engine.getContainer(Id).remove({ force: true }), 404));
     await inParallel(volumes, inFlightMax, ({ Name }) => unlessStatus(engine.getVolume(Name).remove(), 404));
     await inParallel(networks, 1, ({ Id }) => unlessStatus(engine.getNetwork(Id).remove(), 404));
     await this.#options.home.forget();
     return [
       ...infos.map((info) => `container ${info.Names[0]?.slice(1) ?? info.Id}`),
+      ...agents.map((id) => `container of an agent ${id.slice(0, 12)}`),
       ...volumes.map((volume) => `volume ${volume.Name}`),
       ...networks.map((network) => `network ${network.Name}`),
     ];

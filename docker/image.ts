@@ -13,6 +13,8 @@ export interface ImageSource {
   /** The built program. */
   distDirectory: string;
   dockerfile: string;
+  /** An image with Node at /usr/local/bin/node to build on, instead of one that is found or made. */
+  base?: string | undefined;
 }
 
 /** The tag of this program's image: a hash of the program and of the Dockerfile. It need not be built yet. */
@@ -20,10 +22,15 @@ export async function imageOf(source: ImageSource): Promise<string> {
   return (await readSource(source)).image;
 }
 
-async function readSource({ distDirectory, dockerfile: path }: ImageSource): Promise<Omit<Build, 'base'>> {
+async function readSource({ distDirectory, dockerfile: path, base }: ImageSource): Promise<Omit<Build, 'base'>> {
   const program = await readProgram(distDirectory);
   const dockerfile = await readFile(path, 'utf8');
-  const hash = createHash('sha256').update(program.hash).update(dockerfile).digest('hex').slice(0, 12);
+  const hash = createHash('sha256')
+    .update(program.hash)
+    .update(dockerfile)
+    .update(base ?? '')
+    .digest('hex')
+    .slice(0, 12);
   return { image: `${repository}:${hash}`, program, dockerfile };
 }
 
@@ -40,7 +47,7 @@ export async function ensureImage(
   const read = await readSource(source);
   const { image } = read;
   if (!(await hasImage(engine, image))) {
-    const base = await ensureBaseImage(engine, onProgress, signal);
+    const base = source.base ?? (await ensureBaseImage(engine, onProgress, signal));
     onProgress({ phase: 'image', text: `building ${image} on ${base}` });
     try {
       await build(engine, { ...read, base }, signal);

@@ -47,7 +47,7 @@ export interface Environment {
   /** Programs that may run `process` agents: name → absolute path. */
   interpreters: Map<string, string>;
   /** Where agents may run as containers: the engine's socket, and the images that are allowed. */
-  containers: { socketPath: string; images: string[] } | undefined;
+  containers: { socketPath: string; images: string[]; owner: string | undefined } | undefined;
   onDamage: OnDamage;
   logLevel: LogLevel;
 }
@@ -98,9 +98,14 @@ function readInterpreters(parts: readonly string[]): Map<string, string> {
 }
 
 const imagesMax = 16;
+const ownerPattern = /^[A-Za-z0-9][A-Za-z0-9._/-]{0,127}$/;
 
 /** Throws `EnvironmentError`. */
-function readContainers(socketPath: string | undefined, images: string[]): Environment['containers'] {
+function readContainers(
+  socketPath: string | undefined,
+  images: string[],
+  owner: string | undefined,
+): Environment['containers'] {
   const wrongImages = (problem: string): EnvironmentError =>
     new EnvironmentError('CONCLAVE_CONTAINER_IMAGES', problem, 'conversation-agent:1');
   if (socketPath === undefined && images.length === 0) return undefined;
@@ -112,7 +117,11 @@ function readContainers(socketPath: string | undefined, images: string[]): Envir
   if (images.length > imagesMax) throw wrongImages(`has ${images.length} images, at most ${imagesMax} are taken`);
   const wrong = images.find((image) => !imagePattern.test(image));
   if (wrong !== undefined) throw wrongImages(`has ${JSON.stringify(wrong)}, not the reference of an image`);
-  return { socketPath, images };
+  if (owner !== undefined && !ownerPattern.test(owner)) {
+    const problem = `is ${JSON.stringify(owner)}, not up to 128 letters, digits, dots, dashes and slashes`;
+    throw new EnvironmentError('CONCLAVE_CONTAINER_OWNER', problem, 'conclave/node-1');
+  }
+  return { socketPath, images, owner };
 }
 
 type Variables = Readonly<Record<string, string | undefined>>;
@@ -156,7 +165,9 @@ export function readEnvironment(variables: Variables): Environment {
     throw new EnvironmentError('CONCLAVE_NAME', `is "${name}", not letters, digits, dots and dashes`, 'node-1');
   }
   const interpreters = readInterpreters(list('CONCLAVE_INTERPRETERS'));
-  const containers = readContainers(variables['CONCLAVE_CONTAINERS'], list('CONCLAVE_CONTAINER_IMAGES'));
+  const images = list('CONCLAVE_CONTAINER_IMAGES');
+  const owner = variables['CONCLAVE_CONTAINER_OWNER'];
+  const containers = readContainers(variables['CONCLAVE_CONTAINERS'], images, owner);
   const adminPort = whole('CONCLAVE_ADMIN_PORT', 8000, 0, 65_535);
   return {
     dataDirectory: needed('CONCLAVE_DATA', '/data'),

@@ -91,12 +91,12 @@ class ModuleInstance implements Running {
     this.state = first;
   }
 
-  handle(payload: Uint8Array, cancelled = false): Answer {
+  handle(payload: Uint8Array, cancelled = false, task = ''): Answer {
     if (this.#lost !== undefined) throw lost(this.#lost);
     this.#answer = undefined;
     this.#progress = [];
     const broken = this.#realm.do(() => {
-      this.#code.run(payload);
+      this.#code.run(payload, task);
       if (cancelled) this.#code.cancel();
     });
     this.#lost ??= broken;

@@ -227,7 +227,7 @@ export class SimRunner {
     const { agent, epoch, running } = instance;
     if (this.#instances.get(keyOf(agent, epoch)) !== instance || running === undefined) return;
     this.#endTask(instance);
-    const answer = attempt((): Answer => running.handle(payload, instance.cancelled));
+    const answer = attempt((): Answer => running.handle(payload, instance.cancelled, task));
     if (!answer.ok) return this.fail(agent, epoch, answer.reason);
     const { ok, value, state, outputs, progress = [] } = answer.value;
     for (const told of progress) this.#process.feed({ type: 'taskProgress', agent, epoch, task, value: told });

@@ -29,10 +29,10 @@ export interface Running {
   /** The checkpoint as started. */
   readonly state: Uint8Array;
   /**
-   * Takes one task to its end; `cancelled` when its end is not wanted any more, which it hears of while it runs. Throws
+   * Takes one task to its end; `cancelled` when its end is not wanted any more, which it hears of while it runs; `task`: its id. Throws
    * only when the instance is lost: its state cannot be had any more.
    */
-  handle(payload: Uint8Array, cancelled?: boolean): Answer;
+  handle(payload: Uint8Array, cancelled?: boolean, task?: string): Answer;
 }
 
 /** An agent's code in the simulated world: the contract of production, without waiting. */

@@ -16,7 +16,9 @@ function problemWith(variables: Record<string, string>): string {
 
 /** What a setting makes no sense without. */
 const beside = (name: string): Record<string, string> =>
-  name === 'CONCLAVE_CONTAINERS' ? { CONCLAVE_CONTAINER_IMAGES: 'talk:1' } : {};
+  name.startsWith('CONCLAVE_CONTAINER')
+    ? { CONCLAVE_CONTAINERS: '/run/docker.sock', CONCLAVE_CONTAINER_IMAGES: 'talk:1' }
+    : {};
 
 const wrong: [string, string, RegExp][] = [
   ['CONCLAVE_LISTEN', 'nonsense', /has "nonsense", not a multiaddr of a host and a TCP port/],
@@ -38,6 +40,7 @@ const wrong: [string, string, RegExp][] = [
   ['CONCLAVE_INTERPRETERS', '../x=/bin/x', /not a name/],
   ['CONCLAVE_CONTAINERS', 'docker.sock', /is no absolute path/],
   ['CONCLAVE_CONTAINERS', '', /is no absolute path/],
+  ['CONCLAVE_CONTAINER_OWNER', 'a b', /not up to 128 letters/],
   ['CONCLAVE_JOIN', 'host:notaport', /has "host:notaport", neither host:port nor a multiaddr/],
   ['CONCLAVE_JOIN', 'node-1,a:b:c', /has "a:b:c"/],
   ['CONCLAVE_JOIN', 'host:', /has "host:"/],
@@ -61,6 +64,8 @@ describe('the environment of a node', () => {
     const [socketPath, image] = ['/var/run/docker.sock', `a.example:5000/talk@sha256:${'0a'.repeat(32)}`];
     const both = { CONCLAVE_CONTAINERS: socketPath, CONCLAVE_CONTAINER_IMAGES: `talk:1, ${image}` };
     expect(readEnvironment({ ...needed, ...both }).containers).toEqual({ socketPath, images: ['talk:1', image] });
+    const owner = 'conclave/node-1';
+    expect(readEnvironment({ ...needed, ...both, CONCLAVE_CONTAINER_OWNER: owner }).containers?.owner).toBe(owner);
     expect(readEnvironment(needed).containers).toBeUndefined();
     expect(problemWith({ CONCLAVE_CONTAINERS: socketPath })).toMatch(/^CONCLAVE_CONTAINER_IMAGES is missing beside/);
     expect(problemWith({ CONCLAVE_CONTAINER_IMAGES: 'talk:1' })).toMatch(/^CONCLAVE_CONTAINERS is missing beside/);

@@ -19,7 +19,8 @@ class Agent:
         self.state = None
         # "agent", "type" and "epoch": a fencing token that outside systems can compare.
         self.context = {}
-        self._task = None
+        # Of the task that runs: the same at every try, so that an outside system knows what it was given before.
+        self.task_id = None
         self._cancelled = None
         self._write = lambda message: None
         self._send = []
@@ -28,11 +29,11 @@ class Agent:
     @property
     def cancelled(self):
         """Whether the task that runs is to be given up: a long one looks now and then, and raises an exception."""
-        return self._task is not None and self._cancelled == self._task
+        return self.task_id is not None and self._cancelled == self.task_id
 
     def progress(self, value):
         """Tells whoever waits for the task what there is before it is done; at most 64 KiB, 100 times a second."""
-        self._write({"jsonrpc": "2.0", "method": "progress", "params": {"task": self._task, "value": value}})
+        self._write({"jsonrpc": "2.0", "method": "progress", "params": {"task": self.task_id, "value": value}})
 
     def send(self, to, task, **more):
         """
@@ -116,12 +117,12 @@ def _answer(agent, method, params):
         agent.state = agent.restore(base64.b64decode(kept) if agent.state_form == "base64" else kept)
         return {"state": params["state"]}
     if method == "handle":
-        agent._task = params["id"]
+        agent.task_id = params["id"]
         agent._send, agent._timers = [], []
         try:
             result = agent.handle(params["task"])
         finally:
-            agent._task = agent._cancelled = None
+            agent.task_id = agent._cancelled = None
         leads = {"send": agent._send, "timers": agent._timers}
         return {"result": result, "state": _kept(agent), **{key: list for key, list in leads.items() if list}}
     raise ValueError("unknown method " + method)

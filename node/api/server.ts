@@ -3,6 +3,7 @@ import { errors } from '../core/errors.ts';
 import type { NodeId } from '../core/message.ts';
 import type { LeaderView } from '../core/operation.ts';
 import { BearerCheck } from './bearer.ts';
+import { answerClientError } from './client-error.ts';
 import { EventStream, type EventStreamLimits, eventStreamLimits } from './event-stream.ts';
 import { kvRoutes } from './kv-routes.ts';
 import { bodyBytesMax, type Problem, problemOf } from './problem.ts';
@@ -56,6 +57,7 @@ export async function createServer(init: ServerInit): Promise<FastifyInstance> {
     requestTimeout: receiveTimeoutMs,
     forceCloseConnections: true,
     exposeHeadRoutes: false,
+    clientErrorHandler: (error, socket) => answerClientError(error, socket, headers(), receiveTimeoutMs),
     routerOptions: { maxParamLength: paramLengthMax },
     // What is not of the stated type is refused rather than bent into shape.
     ajv: { customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: true } },

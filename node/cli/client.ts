@@ -39,8 +39,8 @@ const timesDefault: ClientTimes = {
 const answerGraceMs = 5_000;
 const apiBase = '/api/v1';
 const base = `${apiBase}/cluster`;
-/** 429: the node says when there may be room. */
-const retriedStatus = new Set([429, 502, 503]);
+/** 408: it came over a connection that the node had just given up; 429: the node says when there may be room. */
+const retriedStatus = new Set([408, 429, 502, 503]);
 const adminsMax = 100;
 
 /** An answer as it came. */

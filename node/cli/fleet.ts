@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { AgentPrograms } from '../../docker/agent-programs.ts';
 import { createDockerFleet, type DockerFleet } from '../../docker/docker-fleet.ts';
 import { EngineUnreachable } from '../../docker/engine.ts';
 import { type Fleet, FleetError } from '../../docker/fleet.ts';
@@ -23,6 +24,10 @@ export interface FleetOptions {
   /** The built program; default: this package's dist/. */
   distDirectory?: string | undefined;
   dockerfile?: string;
+  /** Docker only: see `ImageSource`. */
+  base?: string | undefined;
+  /** For nodes that are made or started. */
+  programs?: AgentPrograms;
 }
 
 export interface ChosenFleet {
@@ -42,7 +47,7 @@ function packageDirectory(): string {
 
 /** Chooses what the cluster's nodes run in. Nothing is started. Throws `FleetError`. */
 export async function openFleet(options: FleetOptions): Promise<ChosenFleet> {
-  const { name, kind, portFirst, subnet } = options;
+  const { name, kind, portFirst, subnet, base, programs } = options;
   const home = openHome(options.home ?? homeDirectory(name));
   const distDirectory = options.distDirectory ?? join(packageDirectory(), 'dist');
   const dockerfile = options.dockerfile ?? join(packageDirectory(), 'docker', 'Dockerfile');
@@ -55,10 +60,16 @@ export async function openFleet(options: FleetOptions): Promise<ChosenFleet> {
         `Leave "--${kind}" out, or choose another cluster name with "--name".`,
     );
   }
-  const processes = (): Fleet => createProcessFleet({ name, home, distDirectory, portFirst });
+  const processes = (): Fleet => {
+    if (base === undefined) return createProcessFleet({ name, home, distDirectory, portFirst, programs });
+    throw new FleetError(
+      '"--base" is for nodes in Docker. Nothing was changed. Leave it out, or start a Docker engine.',
+    );
+  };
   if ((used ?? kind) === 'processes') return { fleet: processes(), home, notice: undefined };
   try {
-    const fleet = await createDockerFleet({ name, home, distDirectory, dockerfile, portFirst, subnet });
+    const made = { dockerfile, subnet, base, programs };
+    const fleet = await createDockerFleet({ name, home, distDirectory, portFirst, ...made });
     return { fleet, home, notice: undefined };
   } catch (error) {
     if (!(error instanceof EngineUnreachable) || (used ?? kind) === 'docker') throw error;

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { mkdir, open, readFile, rename, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { type AgentPrograms, programVariables } from '../../docker/agent-programs.ts';
 import type { OnProgress, UpResult } from '../../docker/fleet.ts';
 import { checkClusterName, checkCount, type Fleet, FleetError, type FleetNode, findNode } from '../../docker/fleet.ts';
 import { checkPorts, freePort } from '../../docker/host-port.ts';
@@ -27,6 +28,8 @@ export interface ProcessFleetOptions {
   distDirectory: string;
   /** Admin port of node-1; the others follow. Default: that of the nodes that are there, else 8000. */
   portFirst?: number | undefined;
+  /** Of the nodes that are made, instead of what the environment says. */
+  programs?: AgentPrograms | undefined;
 }
 
 /** A fleet of processes of this machine, which go on when the command that started them has ended. */
@@ -115,7 +118,17 @@ class ProcessFleet implements Fleet {
       taken.add(peerPort);
       const expect = number <= founders ? founders : 0;
       const adminPort = portFirst + number - 1;
-      planned.push({ name: `node-${number}`, number, adminPort, peerPort, expect, join: [], process: undefined });
+      const { programs } = this.#options;
+      planned.push({
+        name: `node-${number}`,
+        number,
+        adminPort,
+        peerPort,
+        expect,
+        join: [],
+        programs,
+        process: undefined,
+      });
     }
     for (const record of planned) {
       record.join = [...taken].filter((port) => port !== record.peerPort);
@@ -168,6 +181,7 @@ class ProcessFleet implements Fleet {
     const addressOf = (port: number): string => `/ip4/127.0.0.1/tcp/${port}`;
     return {
       ...Object.fromEntries(kept),
+      ...programVariables(record.programs ?? {}, process.env['CONCLAVE_CONTAINERS'] ?? '/var/run/docker.sock'),
       NODE_ENV: 'production',
       CONCLAVE_DATA: join(directory, 'data'),
       CONCLAVE_NAME: record.name,

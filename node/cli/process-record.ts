@@ -1,5 +1,6 @@
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { AgentPrograms } from '../../docker/agent-programs.ts';
 import { FleetError } from '../../docker/fleet.ts';
 import type { ProcessIdentity } from './process-identity.ts';
 
@@ -13,6 +14,8 @@ export interface ProcessRecord {
   expect: number;
   /** Peer ports of the nodes that it dials first. */
   join: number[];
+  /** What it may run agents in; none: what the environment of `up` says. */
+  programs?: AgentPrograms | undefined;
   /** The process that it was last started as. */
   process: ProcessIdentity | undefined;
 }

@@ -12,7 +12,7 @@ import { type Globals, Session } from './session.ts';
 import { registerSimCommand } from './sim.ts';
 import { type AgentJson, agentsTable, nodesTable, type StatusJson, statusText } from './status.ts';
 import { signToken } from './token.ts';
-import { type Console, clusterNameDefault, standardConsole, up } from './up.ts';
+import { type Console, clusterNameDefault, standardConsole, type UpOptions, up } from './up.ts';
 import { readVersion } from './version.ts';
 import { whole } from './whole-number.ts';
 
@@ -73,10 +73,22 @@ function registerFleetCommands(program: Command, session: Session): void {
     .command('up')
     .argument('<count>', 'how many nodes', whole(1, 100))
     .description('start a cluster, or what is missing of it')
-    .option('--port <port>', 'admin port of the first node', whole(1, 65_535), 8_000)
+    // Without a default here: a cluster that is there has its ports.
+    .option('--port <port>', 'admin port of the first node, when it is made (default: 8000)', whole(1, 65_535))
     .option('--processes', 'local processes, not containers')
     .option('--docker', 'containers, and nothing else')
-    .action(async (count: number, options: { port: number; processes?: boolean; docker?: boolean }) => {
+    .option(
+      '--base <image>',
+      "in Docker: the image with Node, and what else agents need, that the nodes' own is built on",
+    )
+    .option('--interpreters <name=path...>', 'programs that may run agents as processes, as the nodes find them')
+    .option('--containers <image...>', 'images that may run as agents: gives the nodes the engine, so as good as root')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  conclave up 5\n  conclave up 5 --docker --interpreters node=/usr/local/bin/node\n' +
+        '  conclave up 5 --docker --containers conversation-agent:1',
+    )
+    .action(async (count: number, options: UpOptions) => {
       const { name, json, timeout = upTimeoutS } = session.globals;
       session.exitCode = await up(count, { ...options, name, json, timeoutMs: timeout * 1_000 }, console);
     });

@@ -24,6 +24,12 @@ export interface ClusterOptions {
 export interface UpOptions extends ClusterOptions {
   /** First admin port. */
   port?: number | undefined;
+  /** Docker only: the image that the nodes' own is built on. */
+  base?: string | undefined;
+  /** `name=/path` of programs that may run `process` agents. */
+  interpreters?: string[] | undefined;
+  /** Images that may run as `container` agents. */
+  containers?: string[] | undefined;
   /** How long to wait for the cluster, ms. */
   timeoutMs?: number | undefined;
 }
@@ -63,7 +69,12 @@ export async function guarded(console: Console, json: boolean | undefined, work:
 export async function up(count: number, options: UpOptions = {}, console = standardConsole): Promise<number> {
   return guarded(console, options.json, async () => {
     const startedMs = performance.now();
-    const chosen = await openFleet({ ...fleetOptions(options), portFirst: options.port });
+    const chosen = await openFleet({
+      ...fleetOptions(options),
+      portFirst: options.port,
+      base: options.base,
+      programs: { interpreters: options.interpreters, containers: options.containers },
+    });
     if (chosen.notice !== undefined) console.err.write(`${chosen.notice}\n`);
     const result = await showing(chosen, count, options, console);
     const elapsedMs = Math.round(performance.now() - startedMs);

@@ -12,10 +12,10 @@ export interface Surroundings {
   isError(value: unknown): value is Error;
   isBytes(value: unknown): value is Uint8Array;
   /**
-   * What one task is told: what `told` says, and beside it, not to be enumerated, `signal` and `progress`. The latter throws
-   * what `tell` returns, in the code's own words for an error.
+   * What one task is told: what `told` says, and beside it, not to be enumerated, `taskId`, `signal` and `progress`. The
+   * last throws what `tell` returns, in the code's own words for an error.
    */
-  taskContext(told: object, tell: (value: unknown) => string | undefined): TaskContext;
+  taskContext(told: object, taskId: string, tell: (value: unknown) => string | undefined): TaskContext;
   /** Calls one of the two, later, with a value or with what it promises. Neither throws. */
   settle(value: unknown, fulfilled: (value: unknown) => void, rejected: (error: unknown) => void): void;
 }
@@ -122,9 +122,9 @@ export class AgentCode {
   }
 
   /** Takes one task, JSON. Ends in `ran`, or in `failed` when the state before a refused task cannot be had back. */
-  run(payload: Uint8Array): void {
+  run(payload: Uint8Array, taskId: string): void {
     const refused = (error: unknown): void => this.#refuse(this.#reasonOf(error));
-    const told = this.#there.taskContext(this.#context, (value) => this.#tell(told, value));
+    const told = this.#there.taskContext(this.#context, taskId, (value) => this.#tell(told, value));
     this.#task = told;
     try {
       const task = this.#there.parse(fromBytes(payload));

@@ -36,6 +36,10 @@ const definitions = {
     400,
     (d) => `The request cannot be read: ${d.reason}. Nothing was changed. Correct it and send it again.`,
   ),
+  requestIncomplete: define<{ withinMs: number }>(
+    408,
+    (d) => `No whole request came over this connection within ${d.withinMs} ms. Nothing was changed. Send it again.`,
+  ),
   bodyTooLarge: define<{ what: string; bytesMax: number }>(
     413,
     (d) => `The ${d.what} is larger than ${d.bytesMax} bytes. Nothing was changed. Send less at a time.`,

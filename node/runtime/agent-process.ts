@@ -1,5 +1,6 @@
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { setPriority } from 'node:os';
 import { join } from 'node:path';
 import { AgentOutput, type AgentOutputInit } from './agent-output.ts';
 import { killSession, type ProcessTable, signalGroup } from './process-table.ts';
@@ -19,6 +20,8 @@ export interface AgentProcessInit extends AgentOutputInit {
 /** Part of util-linux; where it is missing, the end of its input and the next start of the node end an agent. */
 const setpriv = '/usr/bin/setpriv';
 const shell = '/bin/sh';
+/** Where processors are short, a node goes on before its agents: one that starves is taken for dead. */
+const niceness = 5;
 /** What a process printed last may come after its end. */
 const lastWordsMs = 100;
 
@@ -54,7 +57,10 @@ export class AgentProcess {
       );
     });
     this.#listen();
-    if (child.pid !== undefined) this.#record(child.pid);
+    if (child.pid !== undefined) {
+      this.#record(child.pid);
+      makeWay(child.pid);
+    }
   }
 
   /** Of its session, too; undefined when it could not be started. */
@@ -123,5 +129,13 @@ export class AgentProcess {
       this.#init.table.remove(pid);
     }
     rmSync(this.#directory, { recursive: true, force: true });
+  }
+}
+
+function makeWay(pid: number): void {
+  try {
+    setPriority(pid, niceness);
+  } catch {
+    // It has ended at once, which is told elsewhere.
   }
 }

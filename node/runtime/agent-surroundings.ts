@@ -13,7 +13,7 @@ export const agentSurroundings: Surroundings = {
   isError: (value) => value instanceof Error,
   isBytes: (value) => value instanceof Uint8Array,
   settle: (value, fulfilled, rejected) => void Promise.resolve(value).then(fulfilled, rejected),
-  taskContext(told, tell) {
+  taskContext(told, taskId, tell) {
     // Few tasks look at it, and it is not cheap to make.
     let controller: AbortController | undefined;
     const abortion = (): AbortController => {
@@ -23,6 +23,7 @@ export const agentSurroundings: Surroundings = {
     const context = defineProperties(
       { ...told },
       {
+        taskId: { value: taskId },
         signal: { get: () => abortion().signal },
         progress: {
           value(value: unknown): void {

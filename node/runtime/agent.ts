@@ -9,6 +9,8 @@ export interface AgentContext {
 
 /** What `handle` is told beside its task. */
 export interface TaskContext extends AgentContext {
+  /** The same at every try of the task, on whatever host: by it an outside system knows what it was given before. */
+  readonly taskId: string;
   /** Aborted when whoever gave the task wants it no more. To go on is allowed: the task ends as it always does. */
   readonly signal: AbortSignal;
   /**

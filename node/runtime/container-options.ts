@@ -9,8 +9,13 @@ export const labels = {
   instance: 'conclave.instance',
 } as const;
 
+/** Under which name whoever made the node looks for what it left. */
+export const ownerLabel = 'conclave.owner';
+
 /** Of a container's own processor time, as the kernel counts it. */
 const cpuPeriodUs = 100_000;
+/** Weight beside others; a container has 1024 if nothing else is said. */
+const cpuShares = 256;
 const mb = 1024 * 1024;
 /** Nobody, on every Linux; belongs to no group that owns anything. */
 const user = '65534:65534';
@@ -22,6 +27,7 @@ const filesOpenMax = 256;
 export function containerOptions(
   { image, command, memoryMb, cpus, pids, env = {} }: ContainerSpec,
   marks: Readonly<Record<keyof typeof labels, string>>,
+  owner?: string,
 ): object {
   const variables = { HOME: '/tmp', TMPDIR: '/tmp', ...env };
   return {
@@ -29,9 +35,10 @@ export function containerOptions(
     // Both, or the image's own entry point would take the command as its arguments.
     ...(command !== undefined && { Entrypoint: command, Cmd: [] }),
     Env: Object.entries(variables).map(([name, value]) => `${name}=${value}`),
-    Labels: Object.fromEntries(
-      Object.entries(labels).map(([key, label]) => [label, marks[key as keyof typeof labels]]),
-    ),
+    Labels: {
+      ...Object.fromEntries(Object.entries(labels).map(([key, label]) => [label, marks[key as keyof typeof labels]])),
+      ...(owner !== undefined && { [ownerLabel]: owner }),
+    },
     User: user,
     Hostname: 'agent',
     Tty: false,
@@ -58,6 +65,9 @@ export function containerOptions(
       MemorySwap: memoryMb * mb,
       CpuPeriod: cpuPeriodUs,
       CpuQuota: Math.round(cpus * cpuPeriodUs),
+      // Where processors are short on the machine, a node goes on before its agents: one that starves is taken for dead, and
+      // everything that it had starts elsewhere, which takes even more.
+      CpuShares: cpuShares,
       // Where memory is short on the machine, an agent goes before a node.
       OomScoreAdj: 500,
       Ulimits: [

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { AgentContainer } from './agent-container.ts';
-import { containerOptions, labels } from './container-options.ts';
+import { containerOptions, labels, ownerLabel } from './container-options.ts';
 import { DockerEngine } from './docker-engine.ts';
 import { EarlierNames } from './earlier-names.ts';
 import {
@@ -43,6 +43,8 @@ export interface ContainerRunnerInit {
   node: string;
   /** Where the container engine listens. */
   socketPath: string;
+  /** A name that this node has whatever its id is, and nobody else on that engine: what is found with it is its own, too. */
+  owner?: string | undefined;
   /** References of images that the node's operator allows, none besides. */
   images: readonly string[];
   events: RunnerEvents;
@@ -93,7 +95,7 @@ class Containers {
 
   /** Throws when this node does not run such containers. */
   open({ agent, epoch, container }: StartOrder, { line, broken }: LineChannelEvents): AgentContainer {
-    const { node, images, log } = this.#init;
+    const { node, images, log, owner } = this.#init;
     if (container === undefined) throw new Error('it has no container');
     if (!images.includes(container.image)) throw new Error(`this node does not run the image ${container.image}`);
     const instance = randomUUID();
@@ -102,7 +104,7 @@ class Containers {
     const opened = new AgentContainer({
       engine: this.#engine,
       spec: container,
-      options: containerOptions(container, { agent, epoch: String(epoch), node, instance }),
+      options: containerOptions(container, { agent, epoch: String(epoch), node, instance }, owner),
       turns: this.#turns,
       ...{ lineBytesMax, removeTriesMax, removePauseMs },
       printed: { lineLengthMax, linesPerSMax, write: (text) => log?.(agent, text) },
@@ -130,8 +132,11 @@ class Containers {
   }
 
   async #removeUnknown(): Promise<void> {
-    for (const node of this.#names.all) {
-      const found = await this.#engine.list([labels.agent, `${labels.node}=${node}`]);
+    const { owner } = this.#init;
+    const marks = this.#names.all.map((node) => `${labels.node}=${node}`);
+    if (owner !== undefined) marks.push(`${ownerLabel}=${owner}`);
+    for (const mark of marks) {
+      const found = await this.#engine.list([labels.agent, mark]);
       for (const { id, labels: marks } of found) {
         if (!this.#known.has(String(marks[labels.instance]))) await this.#engine.remove(id);
       }

@@ -66,10 +66,10 @@ class Running<State, Task, Result> {
     this.#code.start(() => ({ default: module }), { ...context }, from?.slice());
   }
 
-  async run(payload: Uint8Array): Promise<Ran & { progress: unknown[] }> {
+  async run(payload: Uint8Array, taskId: string): Promise<Ran & { progress: unknown[] }> {
     this.#waiting = Promise.withResolvers();
     this.#progress = [];
-    this.#code.run(payload);
+    this.#code.run(payload, taskId);
     const ran = await this.#waiting.promise;
     return { ...ran, progress: this.#progress };
   }
@@ -98,6 +98,7 @@ export class TestedAgent<State, Task, Result> {
   #last: Promise<unknown> = Promise.resolve();
   /** The task that it is at. */
   #task: Promise<unknown> | undefined;
+  #tasksGiven = 0;
 
   private constructor(
     module: AgentModule<State, Task, Result>,
@@ -183,10 +184,13 @@ export class TestedAgent<State, Task, Result> {
     if (payload.byteLength > limits.payloadBytesMax) {
       throw new TaskRefused(`the task is ${payload.byteLength} bytes, at most ${limits.payloadBytesMax} are taken`);
     }
-    const { ok, value, state, outputs, progress } = await this.#running.run(payload).catch(async (error: unknown) => {
-      if (error instanceof AgentCrashed) await this.#restart();
-      throw error;
-    });
+    const taskId = `task-${++this.#tasksGiven}`;
+    const { ok, value, state, outputs, progress } = await this.#running
+      .run(payload, taskId)
+      .catch(async (error: unknown) => {
+        if (error instanceof AgentCrashed) await this.#restart();
+        throw error;
+      });
     const told: unknown = JSON.parse(fromBytes(value));
     if (!ok) throw new TaskRefused((told as { reason: string }).reason);
     const led = outputs === undefined ? noOutputs : readOutputs(outputs);

@@ -94,7 +94,7 @@ class Resident {
   run({ task, payload }: Extract<ToWorker, { type: 'run' }>): void {
     this.#running = task;
     this.#isBusy = true;
-    this.#enter(() => this.#code.run(payload));
+    this.#enter(() => this.#code.run(payload, task));
   }
 
   cancel(task: string): void {

@@ -88,7 +88,7 @@ export class Replayed implements Checker {
       const sent = tasks.get(task);
       if (sent === undefined) throw new Violation(this.name, `${agent} did ${task}, which nobody sent`);
       // A refused task leaves no trace in the state.
-      const alone = ok ? instance.handle(sent.payload) : undefined;
+      const alone = ok ? instance.handle(sent.payload, task) : undefined;
       if (instance.isUncertain()) return void this.notCompared.set(agent, 'it uses time or chance');
       const answer = sent.answered?.value;
       // Old answers that are long are not kept; what the client was told still counts.
@@ -118,8 +118,8 @@ export class Replayed implements Checker {
     const context = { agent, type: this.#guests.settings.type, epoch: 0, startedMs: 0, wallMs: doubt, random: doubt };
     const started = this.#program.start(context, undefined);
     let { state } = started;
-    const handle = (payload: Uint8Array): Uint8Array => {
-      const answer = started.handle(payload);
+    const handle = (payload: Uint8Array, task: string): Uint8Array => {
+      const answer = started.handle(payload, false, task);
       state = answer.state;
       return answer.value;
     };

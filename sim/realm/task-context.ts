@@ -52,14 +52,15 @@ export function makeTaskContexts({ define }: Tools, reason: { name: string; mess
     }
   }
 
-  return (told: object, tell: Tell): TaskContext => {
+  return (told: object, taskId: string, tell: Tell): TaskContext => {
     const signal = new Signal();
     const progress = (value: unknown): void => {
       const wrong = tell(value);
       if (wrong !== undefined) throw new TypeError(wrong);
     };
     const context = { ...told };
-    Object.defineProperties(context, { signal: { value: signal }, progress: { value: progress } });
+    const values = { taskId: { value: taskId }, signal: { value: signal }, progress: { value: progress } };
+    Object.defineProperties(context, values);
     const cancel = (): void => {
       const error = new Error(reason.message);
       define('name', reason.name, error);

@@ -108,6 +108,13 @@ describe('a command', () => {
     await expect((await client([second.url])).delete('/agents/a')).rejects.toBeInstanceOf(CallRefused);
   });
 
+  it('sends a task again under the same id when the node gave the connection up as it came', async () => {
+    first.node.answers.task = () => errors.requestIncomplete({ withinMs: 30_000 });
+    const made = await client([first.url, second.url]);
+    expect(await made.post('/agents/a/tasks', { payload: 1 })).toMatchObject({ agent: 'a' });
+    expect(taskIds(second.node.asked)).toEqual(taskIds(first.node.asked));
+  });
+
   it('does not send again what was refused for good', async () => {
     first.node.answers.task = ({ agent, task }) => errors.taskFailed({ agent, task, reason: 'no' });
     const { code, err } = await run([first.url, first.url], 'task', 'a', '1');

@@ -13,6 +13,7 @@ import { claimHome } from '../../node/cli/home-claim.ts';
 import { kill } from '../../node/cli/kill.ts';
 import { createProcessFleet } from '../../node/cli/process-fleet.ts';
 import { lookAtProcess, type ProcessIdentity } from '../../node/cli/process-identity.ts';
+import { runCommandLine } from '../../node/cli/program.ts';
 import { signToken } from '../../node/cli/token.ts';
 import { type Console, up } from '../../node/cli/up.ts';
 import { freePortRange, makeStandIn, type StandIn, until } from '../docker/stand-in.ts';
@@ -113,6 +114,34 @@ describe('a fleet of local processes', { timeout: 60_000 }, () => {
     const { revived } = await bringUp({ fleet: openProcesses(), home, count: 2 });
     expect(revived).toEqual(['node-2']);
     expect(await openProcesses().logs('node-2')).toContain('"boot":2');
+  });
+
+  it('is brought up again by the command without its port', async () => {
+    expect(await up(1, options(), console())).toBe(0);
+    vi.stubEnv('CONCLAVE_HOME', join(standIn.directory, 'state'));
+    try {
+      const again = ['up', '1', '--processes', '--name', 'local'];
+      expect(await runCommandLine(again, console()), printed.err).toBe(0);
+    } finally {
+      vi.unstubAllEnvs();
+    }
+  });
+
+  it.skipIf(process.platform !== 'linux')('keeps what agents may run in without being told again', async () => {
+    const environmentOf = async (): Promise<string> => {
+      const [{ handle } = { handle: '' }] = await openProcesses().list();
+      return (await readFile(`/proc/${handle}/environ`, 'utf8')).replaceAll('\0', '\n');
+    };
+    const made = { ...options(), interpreters: ['node=/usr/bin/node'], containers: ['talk:1', 'talk:2'] };
+    expect(await up(1, made, console())).toBe(0);
+    const given = /CONCLAVE_INTERPRETERS=node=\/usr\/bin\/node\n[^]*CONCLAVE_CONTAINER_IMAGES=talk:1,talk:2\n/;
+    expect(await environmentOf()).toMatch(given);
+    await openProcesses().kill('node-1');
+    const again = { ...options(), port: undefined };
+    expect(await up(1, again, console())).toBe(0);
+    expect(await environmentOf()).toMatch(given);
+    expect(await up(1, { ...again, base: 'node:24' }, console())).toBe(1);
+    expect(printed.err).toContain('"--base" is for nodes in Docker. Nothing was changed.');
   });
 
   it('pauses, goes on and stops', async () => {

@@ -1,102 +1,106 @@
-import { setTimeout as delay } from 'node:timers/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { expect } from 'vitest';
-import { differences, expectedStatistics, readTicks, type Tick } from '../examples/reference.ts';
-import { Feed, localState } from './feed.ts';
+import { bundle } from '../../node/cli/deploy.ts';
+import { tableOf } from '../../node/cli/output.ts';
+import { packPython } from '../../node/cli/python-pack.ts';
+import type { StatusJson } from '../../node/cli/status.ts';
+import { Random } from '../../sim/random.ts';
+import { Load } from './load.ts';
+import { OutsideLedger, problemsOf } from './outside-ledger.ts';
+import { type FaultKind, isHeld, isWhole, Storm } from './storm-faults.ts';
+import { compare, readAccounts, TaskLedger } from './task-ledger.ts';
 import type { Testbed } from './testbed.ts';
 
-const agentsCount = 20;
-const clients = 12;
-const perSecond = 220;
+const nodesCount = 5;
+const everyMs = 10_000;
+const settledWithinMs = 120_000;
+/** How long after a fault a silence is put down to it. */
+const silenceWithinMs = 5_000;
+const logLinesMax = 100_000;
+const kindsMin = 4;
 
-/** All monthly prices to every agent, and the daily ones dealt out among them: every row of both files is fed. */
-export function dealTicks(agents: readonly string[]): Map<string, Tick[]> {
-  const ticks = readTicks();
-  const stocks = ticks.filter(({ symbol }) => symbol !== 'SP500');
-  const daily = ticks.filter(({ symbol }) => symbol === 'SP500');
-  return new Map(
-    agents.map((agent, at) => [agent, [...stocks, ...daily.filter((_, row) => row % agents.length === at)]]),
-  );
+const agentsFolder = fileURLToPath(new URL('./agents', import.meta.url));
+const pythonExample = fileURLToPath(new URL('../../examples/trading-python', import.meta.url));
+
+export interface StormPlan {
+  seed: string;
+  seconds: number;
+  kinds: readonly FaultKind[];
+  perSecond: number;
+  workers: number;
+  processes?: number;
+  containers?: { count: number; spec: object };
+  /** Address of this machine, as nodes see it. */
+  gateway: (testbed: Testbed) => Promise<string>;
+  /** What must hold at the end beside the states. */
+  atEnd?: (testbed: Testbed, status: StatusJson) => Promise<void>;
 }
 
-export interface Fault {
-  name: string;
-  /** Chooses the node and breaks it. */
-  begin(testbed: Testbed): Promise<string>;
-  /** How long it stays broken, ms; then `end`. Without it, it stays broken. */
-  lastsMs?: number;
-  end?(testbed: Testbed, node: string): Promise<void>;
+export function say(text: string): void {
+  process.stdout.write(`      ${text}\n`);
 }
 
-export async function leaderOf(testbed: Testbed): Promise<string> {
-  return (await testbed.status()).leader?.name ?? '';
-}
+/** For people ten minutes, for a check two; or as the environment says. */
+export const stormSeconds = Number(process.env['CONCLAVE_STORM_SECONDS'] ?? (process.env['CI'] ? 120 : 600));
+export const stormSeed = process.env['CONCLAVE_STORM_SEED'] ?? String(Math.floor(Math.random() * 1e6));
 
-/** A living node that hosts agents and does not lead. */
-export async function hostOf(testbed: Testbed): Promise<string> {
-  const { nodes } = await testbed.status();
-  const hosts = nodes.filter((node) => node.status === 'active' && !node.leader);
-  return hosts.sort((a, b) => b.agents - a.agents)[0]?.name ?? '';
-}
-
-/** Five nodes, twenty agents, all rows, one fault after the other; in the end every state is what it must be. */
-export async function weather(testbed: Testbed, faults: readonly Fault[]): Promise<void> {
-  await testbed.up(5);
-  const body = { agent_type: 'trading', deployment_strategy: 'least_loaded', count: agentsCount };
-  const deployed = await testbed.call(testbed.nodes[0]?.admin ?? '', '/agents/deploy', body, 30_000);
-  expect(deployed.status).toBe(201);
-  const agents = (deployed.body as { agents: { id: string }[] }).agents.map(({ id }) => id);
-  expect(agents).toHaveLength(agentsCount);
-  const perAgent = dealTicks(agents);
-  const feed = new Feed(testbed, perAgent, perSecond);
-  let over = false;
-  const fed = feed.run(clients).finally(() => {
-    over = true;
-  });
-  const breaking = breakThings(testbed, feed, faults, () => over);
-  await Promise.all([fed, breaking]);
-  say(`${feed.acknowledged} tasks acknowledged, ${feed.retries} retries`);
-  expect(feed.acknowledged).toBe(feed.total);
-  for (const [agent, ticks] of perAgent) await expectState(testbed, agent, ticks);
-}
-
-async function breakThings(testbed: Testbed, feed: Feed, faults: readonly Fault[], over: () => boolean): Promise<void> {
-  for (const [number, fault] of faults.entries()) {
-    const share = ((number + 0.3) / faults.length) * feed.total * 0.5;
-    await testbed.until(
-      `${Math.round(share)} tasks are acknowledged`,
-      async () => over() || feed.acknowledged >= share,
-    );
-    await testbed.until('the cluster can take another fault', async () => {
-      const { nodes, agents } = await testbed.status();
-      const alive = nodes.filter(({ status }) => status === 'active').map(({ id }) => id);
-      const isWhole = (holders: readonly string[]) => holders.length >= 3 && holders.every((id) => alive.includes(id));
-      const voters = nodes.filter(({ voter }) => voter);
-      const living = voters.filter(({ id }) => alive.includes(id));
-      return (
-        living.length - 1 > voters.length / 2 &&
-        agents.every(({ status, holders }) => status === 'active' && isWhole(holders))
-      );
-    });
-    const before = await testbed.status();
-    const beganMs = performance.now();
-    const node = await fault.begin(testbed);
-    const brokenMs = performance.now();
-    const affected = before.agents.filter(({ host_name: host }) => host === node).map(({ id }) => id);
-    let answeredMs: number | undefined;
-    await testbed.until(`agents of ${node} answer again`, async () => {
-      answeredMs = feed.allAnsweredMs(affected, brokenMs);
-      return answeredMs !== undefined || over();
-    });
-    if (answeredMs === undefined) throw new Error(`the load ended before ${fault.name} was over: it proves nothing`);
-    const tookMs = Math.round(answeredMs - beganMs);
-    say(`${fault.name} (${node}, ${affected.length} agents): all answer again after ${tookMs} ms`);
-    if (fault.end === undefined) continue;
-    await delay(Math.max(0, (fault.lastsMs ?? 0) - (performance.now() - brokenMs)));
-    await fault.end(testbed, node);
+/** The code of an agent that writes into the outside ledger, as it is deployed. */
+export async function deskSource(runtime: 'worker' | 'process'): Promise<string> {
+  if (runtime === 'worker') return bundle(join(agentsFolder, 'desk.ts'));
+  const folder = await mkdtemp(join(tmpdir(), 'desk-'));
+  try {
+    for (const name of await readdir(pythonExample)) {
+      if (name.endsWith('.py')) await writeFile(join(folder, name), await readFile(join(pythonExample, name)));
+    }
+    await writeFile(join(folder, 'agent.py'), await readFile(join(agentsFolder, 'desk.py')));
+    return await packPython(folder);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
   }
 }
 
-async function expectState(testbed: Testbed, agent: string, ticks: readonly Tick[]): Promise<void> {
+async function deploy(testbed: Testbed, { workers, processes = 0, containers }: StormPlan): Promise<string[][]> {
+  const order = async (agent_type: string, count: number, code: object): Promise<string[]> => {
+    if (count === 0) return [];
+    const body = { agent_type, name: agent_type, count, deployment_strategy: 'least_loaded', ...code };
+    const { status, body: answer } = await testbed.call(testbed.nodes[0]?.admin ?? '', '/agents/deploy', body, 60_000);
+    if (status !== 201) throw new Error(`${agent_type} cannot be deployed: ${JSON.stringify(answer)}`);
+    return (answer as { agents: { id: string }[] }).agents.map(({ id }) => id);
+  };
+  const process = { runtime: 'process', interpreter: 'python3' };
+  return [
+    await order('desk', workers, { source: await deskSource('worker') }),
+    await order('desk-python', processes, processes > 0 ? { ...process, source: await deskSource('process') } : {}),
+    await order('desk-boxed', containers?.count ?? 0, { runtime: 'container', container: containers?.spec }),
+  ];
+}
+
+/** All nodes there, and every agent runs with all its holders. */
+export async function settled(testbed: Testbed, agents: number): Promise<StatusJson> {
+  let status: StatusJson | undefined;
+  let missing = '';
+  try {
+    await testbed.until(
+      'the cluster is whole',
+      async () => {
+        status = await testbed.status();
+        const alive = new Set(status.nodes.filter(({ status: shown }) => shown === 'active').map(({ id }) => id));
+        const not = status.agents.filter((agent) => !isHeld(agent, alive));
+        missing = `${alive.size} nodes, ${status.agents.length} agents, ${JSON.stringify(not.slice(0, 3))}`;
+        return isWhole(status, testbed.nodes.length) && status.agents.length === agents;
+      },
+      settledWithinMs,
+    );
+  } catch (error) {
+    throw new Error(`${(error as Error).message}: ${missing}`);
+  }
+  return status as StatusJson;
+}
+
+async function stateOf(testbed: Testbed, agent: string): Promise<unknown> {
   let state: unknown;
   await testbed.until(`${agent} tells its state`, async () => {
     for (const { admin } of testbed.nodes) {
@@ -107,10 +111,98 @@ async function expectState(testbed: Testbed, agent: string, ticks: readonly Tick
     }
     return false;
   });
-  expect(differences(state, expectedStatistics(ticks)), agent).toEqual([]);
-  expect(state, agent).toEqual(await localState(ticks));
+  return state;
 }
 
-export function say(text: string): void {
-  process.stdout.write(`      ${text}\n`);
+const quantile = (sorted: readonly number[], part: number): number =>
+  sorted[Math.floor(part * (sorted.length - 1))] ?? Number.NaN;
+
+/** The longest time, ms, that one of these agents answered nothing, of those that began before a while after the moment and ended after it. */
+function longestSilence(load: Load, agents: readonly string[], beganMs: number): number {
+  let longest = 0;
+  for (const agent of agents) {
+    const times = load.acknowledgedMs.get(agent) ?? [];
+    for (let at = 1; at < times.length; at++) {
+      const [from = 0, to = 0] = [times[at - 1], times[at]];
+      if (to > beganMs && from < beganMs + silenceWithinMs) longest = Math.max(longest, to - from);
+    }
+  }
+  return longest;
+}
+
+function report(
+  load: Load,
+  storm: Storm,
+  ledger: OutsideLedger,
+  groups: Readonly<Record<string, readonly string[]>>,
+): void {
+  const ms = (value: number): string => `${Math.round(value)} ms`;
+  const latencies = Object.entries(groups).map(([name, agents]) => {
+    const sorted = agents.flatMap((agent) => load.latenciesMs.get(agent) ?? []).sort((a, b) => a - b);
+    const parts = [0.5, 0.99, 1].map((part) => ms(quantile(sorted, part)));
+    return [name, String(agents.length), String(sorted.length), ...parts];
+  });
+  say(`\n${tableOf(['runtime', 'agents', 'tasks acknowledged', 'p50', 'p99', 'max'], latencies)}`);
+  const retries = [...load.retries].sort((a, b) => b[1] - a[1]).map(([code, times]) => `${times} ${code}`);
+  say(`retries: ${retries.join(', ') || 'none'}`);
+  const refused = ledger.effects.filter(({ accepted }) => !accepted).length;
+  const repeated = ledger.effects.filter(({ accepted, repeated: again }) => accepted && again).length;
+  say(`${ledger.effects.length} effects outside: ${refused} refused for an older epoch, ${repeated} repeated`);
+  const byKind = Map.groupBy(storm.faults, ({ kind }) => kind);
+  const rows = [...byKind].map(([kind, faults]) => {
+    const silences = faults.map(({ agents, beganMs }) => longestSilence(load, agents, beganMs)).sort((a, b) => a - b);
+    return [kind, String(faults.length), ms(quantile(silences, 0.5)), ms(silences.at(-1) ?? 0)];
+  });
+  say(`\n${tableOf(['fault', 'times', 'longest silence of an agent: median', 'worst'], rows)}`);
+}
+
+/** Agents under load while a storm goes on; in the end every state is exactly what their client was told. */
+export async function weather(testbed: Testbed, plan: StormPlan): Promise<void> {
+  const { seed, seconds, kinds, perSecond } = plan;
+  say(`${seconds} s, CONCLAVE_STORM_SEED=${seed}`);
+  const random = new Random(seed);
+  const outside = await OutsideLedger.open();
+  const ledger = new TaskLedger(join(tmpdir(), `conclave-storm-${seed}-${process.pid}.jsonl`));
+  try {
+    await testbed.up(nodesCount);
+    const url = `http://${await plan.gateway(testbed)}:${outside.port}`;
+    const [workers = [], processes = [], containers = []] = await deploy(testbed, plan);
+    const agents = [...workers, ...processes, ...containers];
+    const writers = new Set([...workers, ...processes]);
+    await settled(testbed, agents.length);
+    const moreOf = (agent: string): object => (writers.has(agent) ? { ledger: url } : {});
+    const load = new Load({ testbed, agents, moreOf, perSecond, ledger, random: random.fork('load') });
+    const storm = new Storm({ testbed, random: random.fork('storm'), kinds, everyMs, say });
+    const loaded = load.run().finally(() => storm.end());
+    const raged = storm.run(performance.now() + seconds * 1_000).finally(() => load.end());
+    const ended = await Promise.allSettled([loaded, raged]);
+    report(load, storm, outside, { worker: workers, process: processes, container: containers, all: agents });
+    for (const one of ended) if (one.status === 'rejected') throw one.reason;
+    ledger.close();
+    const status = await settled(testbed, agents.length);
+    const states = new Map<string, unknown>();
+    for (const agent of agents) states.set(agent, await stateOf(testbed, agent));
+    const accounts = readAccounts(ledger.file);
+    const { lost, doubled, problems } = await compare(accounts, states);
+    say(`${accounts.size} agents compared with the client's ledger: ${lost} lost, ${doubled} doubled`);
+    expect(problems).toEqual([]);
+    expect([accounts.size, lost, doubled]).toEqual([agents.length, 0, 0]);
+    const acknowledged = [...accounts].flatMap(([agent, { acknowledged: own }]) =>
+      writers.has(agent) ? own.map(({ task }) => `${agent}/${task}`) : [],
+    );
+    expect(problemsOf(outside.effects, acknowledged)).toEqual([]);
+    // Faults that left nothing to be broken beside them are no storm.
+    expect(new Set(storm.faults.map(({ kind }) => kind)).size).toBeGreaterThanOrEqual(Math.min(kindsMin, kinds.length));
+    expect(storm.faults.length).toBeGreaterThanOrEqual(seconds / 20 - 1);
+    await plan.atEnd?.(testbed, status);
+    ledger.remove();
+  } catch (error) {
+    for (const { name } of await testbed.fleet.list()) {
+      await writeFile(`${ledger.file}.${name}.log`, await testbed.fleet.logs(name, logLinesMax));
+    }
+    say(`what the client and the nodes wrote is in ${ledger.file}*`);
+    throw error;
+  } finally {
+    await outside.close();
+  }
 }

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import type { AgentPrograms } from '../../docker/agent-programs.ts';
 import { createDockerFleet, type DockerFleet } from '../../docker/docker-fleet.ts';
 import type { Fleet, FleetNode } from '../../docker/fleet.ts';
 import { isPortTaken } from '../../docker/host-port.ts';
@@ -14,6 +15,17 @@ import { signToken } from '../../node/cli/token.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const pollMs = 100;
+
+export interface TestbedOptions {
+  programs?: AgentPrograms;
+  /** Docker only: the image that the nodes' own is built on. */
+  base?: string;
+}
+
+/** Name of the node that leads. */
+export async function leaderOf(testbed: Testbed): Promise<string> {
+  return (await testbed.status()).leader?.name ?? '';
+}
 
 /** A real cluster of its own for a test: a name, a state directory and ports that nothing else has. */
 export class Testbed {
@@ -29,15 +41,16 @@ export class Testbed {
     this.#directory = directory;
   }
 
-  static async open(kind: 'docker' | 'processes'): Promise<Testbed> {
+  static async open(kind: 'docker' | 'processes', { programs, base }: TestbedOptions = {}): Promise<Testbed> {
     const directory = await mkdtemp(join(tmpdir(), 'conclave-test-'));
     const name = `test-${process.pid}-${Math.floor(performance.now())}`;
     const home = openHome(join(directory, name));
     const distDirectory = join(root, 'dist');
     const portFirst = await freePortsFrom(10);
-    const shared = { name, home, distDirectory, portFirst };
+    const shared = { name, home, distDirectory, portFirst, programs };
     const dockerfile = join(root, 'docker', 'Dockerfile');
-    const fleet = kind === 'docker' ? await createDockerFleet({ ...shared, dockerfile }) : createProcessFleet(shared);
+    const fleet =
+      kind === 'docker' ? await createDockerFleet({ ...shared, dockerfile, base }) : createProcessFleet(shared);
     return new Testbed(fleet, home, directory);
   }
 
@@ -54,8 +67,12 @@ export class Testbed {
   }
 
   /** Runs a test's story; when it fails, what every node last wrote comes before the failure. */
-  static async with(kind: 'docker' | 'processes', story: (testbed: Testbed) => Promise<void>): Promise<void> {
-    const testbed = await Testbed.open(kind);
+  static async with(
+    kind: 'docker' | 'processes',
+    story: (testbed: Testbed) => Promise<void>,
+    options: TestbedOptions = {},
+  ): Promise<void> {
+    const testbed = await Testbed.open(kind, options);
     try {
       await story(testbed);
     } catch (error) {
@@ -79,14 +96,37 @@ export class Testbed {
     path: string,
     body?: unknown,
     timeoutMs = 5_000,
+    method = body === undefined ? 'GET' : 'POST',
   ): Promise<{ status: number; body: unknown }> {
     const answer = await fetch(`${admin}/api/v1/cluster${path}`, {
-      method: body === undefined ? 'GET' : 'POST',
-      headers: { authorization: `Bearer ${this.token}`, 'content-type': 'application/json' },
+      method,
+      headers: {
+        authorization: `Bearer ${this.token}`,
+        ...(body !== undefined && { 'content-type': 'application/json' }),
+      },
       signal: AbortSignal.timeout(timeoutMs),
       ...(body !== undefined && { body: JSON.stringify(body) }),
     });
     return { status: answer.status, body: await answer.json() };
+  }
+
+  /** Asks one node after the other until one does it; rejects with what was said last. Only for what may be done twice. */
+  async ask(method: 'POST' | 'DELETE', path: string, body?: unknown, withinMs = 30_000): Promise<unknown> {
+    const deadlineMs = performance.now() + withinMs;
+    let last: unknown;
+    for (let turn = 0; performance.now() < deadlineMs; turn++) {
+      const { admin } = this.nodes[turn % this.nodes.length] as FleetNode;
+      try {
+        const answer = await this.call(admin, path, body, Math.min(5_000, withinMs), method);
+        if (answer.status >= 200 && answer.status < 300) return answer.body;
+        last = answer.body;
+        if (answer.status < 500 && answer.status !== 429) break;
+      } catch (error) {
+        last = String(error);
+      }
+      await delay(pollMs);
+    }
+    throw new Error(`${method} ${path}: ${JSON.stringify(last)}`);
   }
 
   /** The status as the leader sees it: who follows, or just came back, may not have read all of the log yet. */

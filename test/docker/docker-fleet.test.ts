@@ -7,7 +7,7 @@ import { connectEngine, type Engine } from '../../docker/engine.ts';
 import type { FleetNode } from '../../docker/fleet.ts';
 import { isPortTaken } from '../../docker/host-port.ts';
 import { askAny, bringUp } from '../../node/cli/bring-up.ts';
-import { type DockerFleet, openFleet } from '../../node/cli/fleet.ts';
+import { type DockerFleet, type FleetOptions, openFleet } from '../../node/cli/fleet.ts';
 import type { Home } from '../../node/cli/home.ts';
 import { signToken } from '../../node/cli/token.ts';
 import { freePortRange, makeStandIn, type StandIn, until } from './stand-in.ts';
@@ -35,7 +35,7 @@ describe.skipIf(engine === undefined)('a fleet of containers (needs a Docker eng
   let portFirst: number;
   let nodes: FleetNode[];
 
-  const open = async (name: string, options: { portFirst?: number; home?: string } = {}) => {
+  const open = async (name: string, options: Partial<FleetOptions> = {}) => {
     const { distDirectory, dockerfile, directory } = standIn;
     const homeDirectory = options.home ?? join(directory, 'state', name);
     const chosen = await openFleet({
@@ -113,6 +113,37 @@ describe.skipIf(engine === undefined)('a fleet of containers (needs a Docker eng
     const again = await bringUp({ fleet, home, count: 3 });
     expect([again.created, again.revived]).toEqual([[], []]);
     expect(await startTimes()).toEqual(before);
+  });
+
+  it('gives nodes the engine if told to, and removes what they made for agents', async () => {
+    const inspect = async (handle: string) => fleet.engine.getContainer(handle).inspect();
+    const { HostConfig: plain, Config: without } = await inspect(node('node-1').handle);
+    expect(JSON.stringify([plain, without])).not.toMatch(/docker\.sock|CONCLAVE_(CONTAINER|INTERPRETERS)/);
+    const name = `${unique}-e`;
+    const programs = { interpreters: ['node=/usr/local/bin/node'], containers: ['talk:1', 'talk:2'] };
+    const able = await open(name, { portFirst: await freePortRange(1, isPortTaken), programs });
+    const { nodes: made } = await bringUp({ ...able, count: 1 });
+    const { HostConfig: host, Config, Image } = await inspect(made[0]?.handle ?? '');
+    expect(Config.Env).toEqual(
+      expect.arrayContaining([
+        'CONCLAVE_CONTAINERS=/run/docker.sock',
+        'CONCLAVE_CONTAINER_IMAGES=talk:1,talk:2',
+        `CONCLAVE_CONTAINER_OWNER=${name}/node-1`,
+        'CONCLAVE_INTERPRETERS=node=/usr/local/bin/node',
+      ]),
+    );
+    expect(host.GroupAdd).toHaveLength(1);
+    expect(host).toMatchObject({ CapDrop: ['ALL'], ReadonlyRootfs: true });
+    const agentOf = (owner: string) =>
+      fleet.engine.createContainer({ Image, Labels: { 'conclave.agent': 'a', 'conclave.owner': owner } });
+    const [own, others] = [await agentOf(`${name}/node-1`), await agentOf(`${name}0/node-1`)];
+    try {
+      expect((await able.fleet.down()).join()).toContain(`container of an agent ${own.id.slice(0, 12)}`);
+      await expect(own.inspect()).rejects.toMatchObject({ statusCode: 404 });
+      expect((await others.inspect()).Id).toBe(others.id);
+    } finally {
+      await others.remove();
+    }
   });
 
   it('starts a killed node again on its own disk', async () => {

@@ -1,16 +1,14 @@
-import { execFileSync, spawn } from 'node:child_process';
-import { readdirSync } from 'node:fs';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import tar from 'tar-stream';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { connectEngine, type Engine, readProgress } from '../../docker/engine.ts';
+import { connectEngine, type Engine } from '../../docker/engine.ts';
 import { readModule } from '../../node/cli/deploy.ts';
 import { readContainerSpec } from '../../node/core/container-spec.ts';
 import { createContainerRunner } from '../../node/runtime/container-runner.ts';
 import { describeWithDocker } from '../docker-engine.ts';
+import { buildImage, findPython, importPython } from '../python.ts';
 import { engineSocket } from '../runtime/container-image.ts';
 import { RunnerStage } from '../runtime/runner-stage.ts';
 
@@ -19,46 +17,16 @@ const base = 'conclave-test-python:1';
 /** Not the manifest's own, which somebody may have built. */
 const image = 'conclave-test-conversation:1';
 
-/** What Python needs to run, and where its program is: `python3` beside the program that runs. */
-function findPython(): { program: string; files: string[] } | undefined {
-  try {
-    const ask = `import os, sys, sysconfig; print(os.path.realpath(sys.executable)); print(sysconfig.get_path('stdlib'))`;
-    const [real = '', library = ''] = execFileSync('python3', ['-c', ask], { encoding: 'utf8' }).trim().split('\n');
-    const modules = readdirSync(join(library, 'lib-dynload')).map((name) => join(library, 'lib-dynload', name));
-    const listed = execFileSync('ldd', [real, ...modules], { encoding: 'utf8', maxBuffer: 16 * 1024 * 1024 });
-    const libraries = [...listed.matchAll(/(?:=>\s+)?(\/\S+) \(0x/g)].map((match) => match[1] ?? '');
-    const program = join(dirname(real), 'python3');
-    execFileSync(program, ['--version'], { stdio: 'ignore' });
-    return { program, files: [program, library, ...new Set(libraries)] };
-  } catch {
-    return undefined;
-  }
-}
-
 const python = findPython();
-
-async function importPython(docker: Engine, { program, files }: NonNullable<typeof python>): Promise<void> {
-  const without = ['test', 'site-packages', 'dist-packages', '__pycache__', 'ensurepip', 'idlelib', 'config-*', '*.a'];
-  const excluded = without.map((name) => `--exclude=${name}`);
-  const packed = spawn('tar', ['-ch', ...excluded, ...files.map((file) => file.slice(1))], { cwd: '/' });
-  packed.stderr.resume();
-  const [repo, tag] = base.split(':');
-  const changes = [`ENV PATH=${dirname(program)}`];
-  const stream = await docker.importImage(packed.stdout, { repo, tag, changes });
-  await readProgress(docker, stream);
-}
 
 /** As the README has it built. */
 async function buildAgent(docker: Engine): Promise<void> {
-  const pack = tar.pack();
-  pack.entry({ name: 'Dockerfile' }, await readFile(join(folder, 'Dockerfile'), 'utf8'));
   const context = join(folder, '..', 'conversation');
+  const files: Record<string, Buffer> = {};
   for (const name of await readdir(context)) {
-    if (name.endsWith('.py')) pack.entry({ name, mode: 0o644 }, await readFile(join(context, name)));
+    if (name.endsWith('.py')) files[name] = await readFile(join(context, name));
   }
-  pack.finalize();
-  const options = { t: image, buildargs: { BASE_IMAGE: base }, forcerm: true };
-  await readProgress(docker, await docker.buildImage(pack as unknown as NodeJS.ReadableStream, options));
+  await buildImage(docker, image, await readFile(join(folder, 'Dockerfile'), 'utf8'), { files, base });
 }
 
 describeWithDocker('the conversation agent in a container', () => {
@@ -70,7 +38,7 @@ describeWithDocker('the conversation agent in a container', () => {
     beforeAll(async () => {
       directory = await mkdtemp(join(tmpdir(), 'conversation-'));
       docker = await connectEngine();
-      if (python !== undefined) await importPython(docker, python);
+      if (python !== undefined) await importPython(docker, python, base);
       await buildAgent(docker);
     }, 120_000);
 

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import trading, { type Book } from '../../examples/trading/agent.ts';
 import type { AgentContext, TaskContext } from '../../node/runtime/agent.ts';
 
 /** A row of the input: a task for the agent, as it stands. */
@@ -114,6 +115,15 @@ export function differences(state: unknown, expected: ReadonlyMap<string, Expect
 /** What a task is told, for an agent that is called directly. */
 export const taskContext = (told: AgentContext): TaskContext => ({
   ...told,
+  taskId: 'task',
   signal: new AbortController().signal,
   progress() {},
 });
+
+/** The book that the trading agent comes to, called with these ticks and no cluster around it. */
+export async function bookAfter(ticks: readonly Tick[]): Promise<Book> {
+  const context = taskContext({ agent: 'local', type: 'trading', epoch: 0 });
+  let book = await trading.init(context);
+  for (const tick of ticks) book = (await trading.handle(book, tick, context)).state;
+  return book;
+}

@@ -4,20 +4,14 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { describe, expect, test } from 'vitest';
-import trading, { type Book } from '../../examples/trading/agent.ts';
+import trading from '../../examples/trading/agent.ts';
 import { createWorkerRunner } from '../../node/runtime/worker-runner.ts';
 import { stateAfter } from '../state-after.ts';
-import { differences, expectedStatistics, readTicks, type Tick, taskContext } from './reference.ts';
+import { bookAfter, differences, expectedStatistics, readTicks, type Tick, taskContext } from './reference.ts';
 
 const context = taskContext({ agent: 'trading-1', type: 'trading', epoch: 1 });
 const ticks = readTicks();
 const expected = expectedStatistics(ticks);
-
-async function bookAfter(fed: readonly Tick[]): Promise<Book> {
-  let state = await trading.init(context);
-  for (const tick of fed) state = (await trading.handle(state, tick, context)).state;
-  return state;
-}
 
 /** The ticks of all symbols dealt in turns: the order within each symbol stays. */
 function interleaved(): Tick[] {

@@ -9,10 +9,10 @@ interface Options {
   [name: string]: unknown;
 }
 
-function optionsFor(manifest: object): Options {
+function optionsFor(manifest: object, owner?: string): Options {
   const spec = readContainerSpec(manifest);
   if (typeof spec === 'string') throw new Error(spec);
-  return containerOptions(spec, marks) as Options;
+  return containerOptions(spec, marks, owner) as Options;
 }
 
 describe('how an agent’s container is made', () => {
@@ -36,6 +36,8 @@ describe('how an agent’s container is made', () => {
       ...{ NetworkMode: 'none', Privileged: false, ReadonlyRootfs: true, IpcMode: 'private', CapDrop: ['ALL'] },
       ...{ SecurityOpt: ['no-new-privileges'], LogConfig: { Type: 'none' }, RestartPolicy: { Name: 'no' } },
     });
+    // A container that says nothing has 1024: a node goes on where its agents have to wait.
+    expect(host['CpuShares']).toBeLessThan(1_024);
     expect(host['MemorySwap']).toBe(host['Memory']);
     for (const name of ['Binds', 'Mounts', 'Devices', 'CapAdd', 'PidMode', 'UsernsMode', 'UTSMode', 'VolumesFrom']) {
       expect(Object.keys(host)).not.toContain(name);
@@ -46,5 +48,6 @@ describe('how an agent’s container is made', () => {
     expect(optionsFor({ image: 'talk:1' })['Labels']).toEqual({
       ...{ 'conclave.agent': 'a', 'conclave.epoch': '7', 'conclave.node': 'n', 'conclave.instance': 'i' },
     });
+    expect(optionsFor({ image: 'talk:1' }, 'desk/node-1')['Labels']).toMatchObject({ 'conclave.owner': 'desk/node-1' });
   });
 });

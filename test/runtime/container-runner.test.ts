@@ -61,10 +61,11 @@ describeWithDocker('an agent as a container', () => {
   const stages: RunnerStage[] = [];
   const troubles: string[] = [];
 
-  const create = (limits: Partial<ContainerLimits> = {}, called = node): RunnerStage => {
+  const create = (limits: Partial<ContainerLimits> = {}, called = node, more: object = {}): RunnerStage => {
     const images = [image, absent, withVolume];
     const trouble = (reason: string) => void troubles.push(reason);
-    const init = { directory, node: called, socketPath: door.path, images, trouble, limits: { ...quick, ...limits } };
+    const about = { directory, node: called, socketPath: door.path, images, trouble, ...more };
+    const init = { ...about, limits: { ...quick, ...limits } };
     const stage = new RunnerStage((events, log) => createContainerRunner({ ...init, events, log }));
     stages.push(stage);
     return stage;
@@ -299,6 +300,25 @@ describeWithDocker('an agent as a container', () => {
     await noneLeft();
     const names = () => readFile(join(directory, 'nodes'), 'utf8');
     await vi.waitFor(async () => expect(await names()).toBe(`${node}-anew\n`), { timeout: 5_000 });
+  });
+
+  test('ends with a node of the same name on a new disk, and nobody else', async () => {
+    const owner = `test-${process.pid}/node-1`;
+    const lost = create({ tidyIntervalMs: 60_000 }, node, { owner });
+    await start(lost, 'a');
+    await door.close();
+    await lost.failure('a');
+    await lost.runner.stopAll();
+    await door.open();
+    const other = create({ startsMax: 1 }, `${node}-other`, {
+      owner: `${owner}0`,
+      directory: join(directory, 'other'),
+    });
+    await start(other, 'b');
+    expect(await left()).toHaveLength(1);
+    create({}, `${node}-anew`, { owner, directory: join(directory, 'new') });
+    await noneLeft();
+    expect(await other.run('b', 't', { add: 1 })).toMatchObject({ value: 1 });
   });
 
   describe('when the engine is gone', () => {

@@ -35,7 +35,8 @@ interface Kit {
 const workerCounter = `
 export default {
   init: (context) => ({ count: 0, name: context.agent, type: context.type, epoch: context.epoch }),
-  async handle(state, task) {${deeds}    if (task.large) return { state, result: 'x'.repeat(task.large) };
+  async handle(state, task, { taskId }) {${deeds}    if (task.whichId) return { state, result: taskId };
+    if (task.large) return { state, result: 'x'.repeat(task.large) };
     if (task.lead) return { state, result: 1, ...task.lead };
     return { state, result: state.count };
   },
@@ -109,6 +110,11 @@ function contract({ create, code, counter, broken, slow }: Kit): void {
     const lead = { send: [{ to: 'b', task: { add: 1 } }], timers: [{ name: 'soon', afterMs: 5, task: 2 }] };
     expect(await stage.run('a', 't1', { lead })).toMatchObject({ ok: true, outputs: lead });
     expect(await stage.run('a', 't2', { add: 1 })).not.toHaveProperty('outputs');
+  });
+
+  test('tells each task its id', async () => {
+    await start('a');
+    expect(await stage.run('a', 'order-7', { whichId: true })).toMatchObject({ ok: true, value: 'order-7' });
   });
 
   test('starts an agent from a state', async () => {

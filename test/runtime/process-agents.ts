@@ -41,6 +41,7 @@ serve('json', {
     if (task.untilCancelled) throw new Error('given up: ' + (await new Promise((resolve) => { giveUp = resolve; })));
     if (task.tellLate) setTimeout(() => tell(id, 'late'), 1);
     if (task.lead) return { state, result: 1, ...task.lead };
+    if (task.whichId) return { state, result: id };
     if (task.raw) process.stdout.write(task.raw);
     if (task.large) return { state, result: 'x'.repeat(task.large) };
     if (task.run) return { state, result: await eval(task.run) };

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { getPriority, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { createProcessRunner, type ProcessLimits } from '../../node/runtime/process-runner.ts';
@@ -64,6 +64,12 @@ describe('an agent as a process', () => {
     });`;
     expect(await start('a', source)).toMatchObject({ state: kept });
     expect(await stage.run('a', 't', {})).toMatchObject({ ok: true, state: kept });
+  });
+
+  test('waits where processors are short, and its node goes on', async () => {
+    await start('a');
+    const { value } = await stage.run('a', 't', { run: "require('node:os').getPriority()" });
+    expect(value).toBeGreaterThan(getPriority());
   });
 
   test('gets nothing of the environment of the node', async () => {

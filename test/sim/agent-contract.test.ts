@@ -92,6 +92,7 @@ const cases: Record<string, Case> = {
   ),
   'is given what is no JSON': { agent: counter, tasks: ['{', '', '"return { state, result: 1 }"'] },
   'is told who it is, and cannot change it': says('return { state, result: context }', 'context.epoch = 9'),
+  'is told the id of its task': says('return { state, result: [context.taskId, Object.keys(context)] }'),
   'tells what it has before it is done': says(
     'context.progress(1); context.progress({ half: [true] })',
     'context.progress(new Map())',
@@ -154,7 +155,7 @@ async function inSimulator({ agent, tasks = [], state, cancels = false }: Case):
     const running = agentModule(code, 'case').start(context, state === undefined ? undefined : encoder.encode(state));
     told.push({ started: decoder.decode(running.state) });
     for (const task of tasks) {
-      const { ok, value, state, progress } = running.handle(encoder.encode(task), cancels);
+      const { ok, value, state, progress } = running.handle(encoder.encode(task), cancels, `t${told.length}`);
       const said = progress && { progress: progress.map((one) => decoder.decode(one)) };
       told.push({ ok, value: decoder.decode(value), state: decoder.decode(state), ...said });
     }
