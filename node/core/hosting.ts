@@ -1,8 +1,10 @@
+import { isBranchKey } from './branch.ts';
 import type { AgentRecord, ClusterState } from './cluster-state.ts';
 import type { Context } from './context.ts';
 import type { EventOf } from './event.ts';
 import type { Holder } from './holder.ts';
-import { Instance, type InstanceEvents } from './instance.ts';
+import { Instance } from './instance.ts';
+import type { InstanceEvents } from './instance-events.ts';
 import type { MessageOf, NodeId } from './message.ts';
 import { Preparations } from './preparations.ts';
 import { limits } from './settings.ts';
@@ -38,7 +40,7 @@ export class Hosting {
   }
 
   agents(): string[] {
-    return [...this.#instances.keys(), ...this.#preparations.agents()];
+    return [...this.#instances.keys(), ...this.#preparations.agents()].filter((agent) => !isBranchKey(agent));
   }
 
   get size(): number {
@@ -88,6 +90,7 @@ export class Hosting {
       interpreter: type.interpreter,
       container: type.container,
       isolation: type.isolation,
+      partition: agent.partition,
       created: agent.created,
       epoch: placement.epoch,
       holders: placement.holders,
@@ -99,6 +102,23 @@ export class Hosting {
     for (const task of tasks) instance.submit(task);
     this.#submitEarly(instance);
     instance.begin();
+  }
+
+  /** A branch of an agent runs here, too, by its key. */
+  host(instance: Instance): void {
+    this.#instances.set(instance.assignment.agent, instance);
+  }
+
+  /** Ends what `host` began. */
+  release(instance: Instance): void {
+    const key = instance.assignment.agent;
+    if (this.#instances.get(key) === instance) this.#instances.delete(key);
+    instance.depose();
+  }
+
+  /** The agents that run here by the log. */
+  own(): Instance[] {
+    return [...this.#instances.values()].filter(({ assignment }) => assignment.branch === undefined);
   }
 
   #stop(instance: Instance): QueuedTask[] {

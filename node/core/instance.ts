@@ -1,46 +1,45 @@
-import { type Address, noOutputs, readOutputs } from './agent-outputs.ts';
+import { noOutputs, readOutputs } from './agent-outputs.ts';
 import { AgentState, type StepChanges } from './agent-state.ts';
 import type { Step } from './agent-task-events.ts';
 import { AgentTasks, type Cancelled } from './agent-tasks.ts';
 import type { Assignment } from './assignment.ts';
+import { isMergeTask, mergeTaskOf, type StepName } from './branch.ts';
+import { type BranchCopy, doneByBoth, joinMailboxes, ownPart, toTakeOver } from './branch-copy.ts';
 import { type Context, reportLocally } from './context.ts';
 import { Handover } from './handover.ts';
 import type { Holder } from './holder.ts';
+import type { InstanceEvents } from './instance-events.ts';
 import { Mail } from './mail.ts';
 import { isEmpty, type Mailbox } from './mailbox.ts';
+import { encodeMerge } from './merge-payload.ts';
 import type { MessageOf, NodeId, TaskResult } from './message.ts';
 import type { Migration } from './migration.ts';
-import type { AgentTasksView, Outcome, TaskOperation } from './operation.ts';
+import type { AgentTasksView } from './operation.ts';
 import { type Found, Recovery } from './recovery.ts';
-import { Replication } from './replication.ts';
+import { all, majorityOf, Replication } from './replication.ts';
+import type { ResultTable } from './result-table.ts';
 import { limits } from './settings.ts';
-import type { StateUpdate } from './state-change.ts';
+import { changeBetween, type StateUpdate } from './state-change.ts';
 import { type StateRead, StateReads } from './state-reads.ts';
+import { StateTrail } from './state-trail.ts';
 import { whatIsTooLarge } from './step-size.ts';
 import type { QueuedTask } from './task-queue.ts';
 import { reasonBytes } from './text.ts';
 
-export interface InstanceEvents {
-  /** The state is on a majority of the new holders: the leader may commit the epoch as active. */
-  copied(agent: string, epoch: number): void;
-  /** This node cannot run the agent: the leader should decide anew. */
-  relinquish(agent: string, epoch: number, reason: string): void;
-  /** The target of the agent's migration is prepared, or cannot be: the leader should go on, or end it. */
-  prepared(said: MessageOf<'prepared'>): void;
-  answer(task: QueuedTask, answer: MessageOf<'taskAnswer'>): void;
-  progress(task: QueuedTask, progress: MessageOf<'taskProgress'>): void;
-  /** The agents that an address means now. */
-  resolve(to: Address): string[];
-  /** Gives a task to another agent. */
-  ask(operation: TaskOperation, done: (outcome: Outcome<'task'>) => void): void;
-  /** Without a majority in reach a fenced agent acknowledges nothing. */
-  mayAcknowledge(): boolean;
-}
-
 type Phase = 'sealing' | 'starting' | 'copying' | 'active' | 'ended';
+
+/** A branch that the agent's code is to take in. */
+interface Merge {
+  copy: BranchCopy;
+  done(answer: MessageOf<'taskAnswer'>): void;
+}
 
 const restartsMax = 5;
 const unacknowledgedMax = 256;
+
+const refusalOf = ({ task }: QueuedTask, agent: string): MessageOf<'taskAnswer'> => ({
+  ...{ task, agent, ok: false, value: new Uint8Array(0), refusal: 'agentNotReady' },
+});
 
 /**
  * One agent on its host in one epoch: seals the previous holders, starts from the best state that they kept, copies it
@@ -63,12 +62,20 @@ export class Instance {
   #copied = false;
   #sequence = 0;
   readonly #state: AgentState;
+  /** Of an autonomous agent: where a branch of it could begin. */
+  readonly #trail: StateTrail | undefined;
+  /** The step of an earlier epoch that this one went on from. */
+  #from: StepName | undefined;
+  /** A branch of it runs here: it keeps what it has and does nothing. */
+  #isSuspended = false;
+  readonly #merges = new Map<string, Merge>();
   #workerReady = false;
   /** Failures since the last task that went well. */
   #restarts = 0;
   /** Why this node cannot run the agent; said until another epoch begins. */
   #givenUp: string | undefined;
   #retryMs = 0;
+  #takingOver = false;
 
   constructor(context: Context, holder: Holder, assignment: Assignment, events: InstanceEvents) {
     this.#context = context;
@@ -77,19 +84,21 @@ export class Instance {
     this.#events = events;
     const { agent, epoch, holders } = assignment;
     this.#state = new AgentState(context.settings);
-    this.#reads = new StateReads(context, holder, agent, epoch, holders);
+    const quorum = assignment.branch === undefined ? majorityOf : all;
+    this.#reads = new StateReads(context, holder, { agent, epoch, holders, quorum });
+    if (assignment.partition === 'autonomous') this.#trail = new StateTrail();
     this.#tasks = new AgentTasks(context, agent, {
       isReady: () => this.#isReady(),
-      run: ({ task, payload }) => context.out.push({ type: 'runTask', agent, epoch, task, payload }),
+      run: ({ task, payload }) => this.#run(task, payload),
       cancel: ({ task }) => context.out.push({ type: 'cancelTask', agent, epoch, task }),
       record: (step, changes) => this.#record(step, changes),
       durableSequence: () => this.#replication.durableSequence(),
       confirm: (done) => void this.read(done),
       isWanted: (task) => this.#mail.isWanted(task),
-      answer: (task, answer) => events.answer(task, answer),
+      answer: (task, answer) => this.#answer(task, answer),
       progress: (task, number, value) => events.progress(task, { agent, task: task.task, number, value }),
     });
-    this.#mail = new Mail(context, agent, assignment.created, {
+    this.#mail = new Mail(context, agent, `${agent.replace('~', ':')}:${assignment.created}`, {
       resolve: (to) => events.resolve(to),
       ask: (operation, done) => events.ask(operation, done),
       submit: (task) => this.submit(task),
@@ -112,6 +121,7 @@ export class Instance {
           return results && changes && { results, changes };
         },
       },
+      quorum,
       onProgress: () => this.#onDurable(),
       onDeposed: () => this.depose(),
     });
@@ -137,7 +147,8 @@ export class Instance {
 
   begin(): void {
     this.#retryMs = this.#context.nowMs + this.#context.settings.holderRetryMs;
-    const { agent, epoch, previousHolders } = this.assignment;
+    const { agent, epoch, previousHolders, branch } = this.assignment;
+    if (branch?.from !== undefined) return this.#goOnFrom(branch.from);
     if (previousHolders === undefined) return this.#startWorker(undefined);
     this.#recovery = new Recovery({
       context: this.#context,
@@ -145,6 +156,7 @@ export class Instance {
       agent,
       epoch,
       previousHolders,
+      ...(branch !== undefined && { quorum: all }),
       found: (best) => this.#goOnFrom(best),
       deposed: () => this.depose(),
     });
@@ -161,6 +173,7 @@ export class Instance {
       return;
     }
     this.#sequence = best.sequence;
+    this.#from = { epoch: best.epoch, sequence: best.sequence };
     this.#tasks.restore(best.results, this.assignment.planned);
     try {
       this.#state.takeOver(best.state, best.sequence);
@@ -168,8 +181,10 @@ export class Instance {
       this.#giveUp(`what its holders kept cannot be read: ${String(error)}`);
       return;
     }
+    this.#trail?.begin({ sequence: this.#sequence, state: this.#state.all });
     this.#startWorker(this.#state.own());
-    this.#replication.beginFrom(best);
+    // Its keepers have no step of the branch before its first.
+    if (this.assignment.branch?.from === undefined) this.#replication.beginFrom(best);
     // What will run it is ready: that the epoch becomes active need not wait for it.
     if (this.assignment.planned) this.#phase = 'copying';
     this.#replication.pump();
@@ -179,9 +194,12 @@ export class Instance {
     const { agent, agentType, epoch, source, interpreter, container, isolation } = this.assignment;
     if (this.#phase === 'sealing') this.#phase = 'starting';
     this.#workerReady = false;
+    if (this.#isSuspended) return;
     const state = from?.();
+    const { branch } = this.assignment;
+    const told = branch && { told: { agent: branch.agent, epoch: branch.base.epoch } };
     const runtime = { source, interpreter, container, isolation };
-    this.#context.out.push({ type: 'startAgent', agent, agentType, epoch, ...runtime, state });
+    this.#context.out.push({ type: 'startAgent', agent, agentType, epoch, ...runtime, state, ...told });
   }
 
   onStarted(state: Uint8Array): void {
@@ -191,6 +209,7 @@ export class Instance {
         const problem = whatIsTooLarge(new Uint8Array(0), state.byteLength);
         if (problem !== undefined) return this.#giveUp(problem);
         this.#state.begin(state);
+        this.#trail?.begin({ sequence: 0, state: this.#state.all });
       }
       this.#phase = 'copying';
       this.#replication.pump();
@@ -210,8 +229,8 @@ export class Instance {
   // ---- tasks ----
 
   submit(task: QueuedTask): void {
-    if (this.#phase === 'ended') {
-      this.#tasks.refuse(task, 'agentNotReady');
+    if (this.#phase === 'ended' || this.#isSuspended) {
+      this.#answer(task, refusalOf(task, this.assignment.agent));
       return;
     }
     this.#tasks.submit(task);
@@ -232,7 +251,10 @@ export class Instance {
       this.#fail('its runner reported a change of another state');
       return;
     }
-    const mailbox = this.#mailboxAfter(task, ok ? outputs : undefined);
+    const merge = ok ? this.#merges.get(task) : undefined;
+    const mailbox = merge
+      ? joinMailboxes(merge.copy, this.#mail.over(task), this.#stepAfter(merge.copy))
+      : this.#mailboxAfter(task, ok ? outputs : undefined);
     const problem = typeof mailbox === 'string' ? mailbox : whatIsTooLarge(value, this.#state.lengthAfter(own));
     if (problem !== undefined || typeof mailbox === 'string') {
       // The instance went on from a state that cannot be kept: it starts again from the last one that can.
@@ -242,6 +264,7 @@ export class Instance {
       return;
     }
     if (ok) this.#restarts = 0;
+    if (merge) this.#takeOver(merge.copy);
     this.#tasks.onRan(ok, value, { own, mailbox });
     this.#tasks.pump();
   }
@@ -263,13 +286,15 @@ export class Instance {
     this.#state.apply(this.#sequence, { own: changes?.own, mailbox });
     const result = { ...step, sequence: this.#sequence, valueDropped: false };
     this.#tasks.results.add(result);
+    this.#trail?.add({ sequence: this.#sequence, state: this.#state.all }, this.#replication.durableSequence());
+    if (this.#takingOver) return result;
     this.#replication.pump();
     return result;
   }
 
   /** False: this is not the time for it, or not the place. */
   cancel(task: string, done: (cancelled: Cancelled) => void): boolean {
-    if (this.#phase !== 'active') return false;
+    if (!this.isActive) return false;
     this.#tasks.cancel(task, done);
     this.acknowledge();
     return true;
@@ -282,7 +307,7 @@ export class Instance {
   #onDurable(): void {
     if (this.#phase === 'copying' && this.#replication.durableSequence() >= this.#sequence) {
       this.#copied = true;
-      this.#events.copied(this.assignment.agent, this.assignment.epoch);
+      this.#events.copied(this.assignment.agent, this.assignment.epoch, this.#from);
     }
     this.acknowledge();
     if (this.#phase === 'active') this.handover.look();
@@ -291,6 +316,8 @@ export class Instance {
   }
 
   #pumpMail(): void {
+    // What a branch's tasks send waits for its reconciliation.
+    if (this.assignment.branch !== undefined || this.#isSuspended) return;
     if (isEmpty(this.#state.mailbox)) this.#mail.clear();
     else if (this.#phase === 'active') this.#mail.pump(this.#replication.durableSequence());
   }
@@ -321,6 +348,124 @@ export class Instance {
     this.#reads.confirm(from, round);
     this.acknowledge();
   };
+
+  // ---- branches ----
+
+  /** What a branch of the agent can begin from: the newest step that is surely part of its history. */
+  base(): Found | undefined {
+    const step = this.#phase === 'active' ? this.#trail?.newestUpTo(this.#replication.durableSequence()) : undefined;
+    const results = this.#tasks.results.all().filter(({ sequence }) => sequence <= (step?.sequence ?? 0));
+    return step && { ...step, epoch: this.assignment.epoch, results };
+  }
+
+  /** A branch begins here: what runs the agent makes way, and its tasks go to the branch. */
+  suspend(): void {
+    if (this.#phase === 'ended' || this.#isSuspended) return;
+    this.#isSuspended = true;
+    this.#workerReady = false;
+    const { agent, epoch } = this.assignment;
+    this.#context.out.push({ type: 'stopAgent', agent, epoch });
+    this.#merges.clear();
+    for (const task of this.#tasks.end()) this.#answer(task, refusalOf(task, agent));
+  }
+
+  /** No branch runs here any more: it goes on from its own state. */
+  resume(): void {
+    if (!this.#isSuspended) return;
+    this.#isSuspended = false;
+    if (this.#phase === 'ended' || this.#phase === 'sealing') return;
+    const isNew = this.#phase === 'starting' && this.assignment.previousHolders === undefined;
+    this.#startWorker(isNew ? undefined : this.#state.own());
+  }
+
+  get hasEnded(): boolean {
+    return this.#phase === 'ended';
+  }
+
+  get isActive(): boolean {
+    return this.#phase === 'active' && !this.#isSuspended;
+  }
+
+  get sequence(): number {
+    return this.#sequence;
+  }
+
+  get results(): ResultTable {
+    return this.#tasks.results;
+  }
+
+  result(task: string): TaskResult | undefined {
+    return this.#tasks.results.get(task);
+  }
+
+  /** Calls it once a majority has that step. */
+  afterStep(sequence: number, done: () => void): void {
+    this.#tasks.afterStep(sequence, done);
+    this.acknowledge();
+  }
+
+  isMerging(task: string): boolean {
+    return this.#merges.has(task);
+  }
+
+  /** It is where the branch began, and at nothing: the branch's state can take the place of its own. */
+  mayFastForward({ base }: BranchCopy): boolean {
+    if (!this.isActive || !this.#workerReady || this.#tasks.at !== 'rest') return false;
+    return this.#sequence === base.sequence && this.#state.all.checksum === base.checksum;
+  }
+
+  /** The branch becomes the history. `done` is called once a majority has it; a text says why it cannot be. */
+  fastForward(copy: BranchCopy, value: Uint8Array, done: () => void): string | undefined {
+    const mailbox = joinMailboxes(copy, this.#state.mailbox, this.#stepAfter(copy));
+    if (typeof mailbox === 'string') return mailbox;
+    this.#takeOver(copy);
+    const own = changeBetween(this.#state.own()(), ownPart(copy.state));
+    const { sequence } = this.#record({ task: mergeTaskOf(copy.branch, copy.number), ok: true, value }, { own, mailbox });
+    this.#tasks.afterStep(sequence, done);
+    this.#restart();
+    return undefined;
+  }
+
+  /** Has the agent's code take the branch in, as a task of its own; `done` is told what became of it, for good. */
+  merge(copy: BranchCopy, done: (answer: MessageOf<'taskAnswer'>) => void): void {
+    const task = mergeTaskOf(copy.branch, copy.number);
+    this.#merges.set(task, { copy, done });
+    const { nowMs, self } = this.#context;
+    const asked = { task, payload: new Uint8Array(0), origin: self, priority: limits.taskPriorityMax };
+    const deadlineMs = nowMs + limits.taskTtlMsMax;
+    this.submit({ ...asked, deadlineMs, key: '', retry: '', progress: false });
+  }
+
+  #run(task: string, payload: Uint8Array): void {
+    const { agent, epoch } = this.assignment;
+    const merge = this.#merges.get(task);
+    if (merge === undefined) return this.#context.out.push({ type: 'runTask', agent, epoch, task, payload });
+    const { branch, baseState, state } = merge.copy;
+    const both = doneByBoth(merge.copy, this.#tasks.results);
+    const given = encodeMerge({ branch, both, base: ownPart(baseState), theirs: ownPart(state) });
+    this.#context.out.push({ type: 'runTask', agent, epoch, task, payload: given, merges: true });
+  }
+
+  #answer(task: QueuedTask, answer: MessageOf<'taskAnswer'>): void {
+    const merge = this.#merges.get(task.task);
+    if (merge === undefined) return this.#events.answer(task, answer);
+    this.#merges.delete(task.task);
+    merge.done(answer);
+  }
+
+  /** The step that takes a branch in comes behind those that take over what its tasks were answered. */
+  #stepAfter(copy: BranchCopy): number {
+    return this.#sequence + toTakeOver(copy, this.#tasks.results).length + 1;
+  }
+
+  /** Its tasks are done: sent again, they get the same answers. No message tells of this without the step behind it. */
+  #takeOver(copy: BranchCopy): void {
+    this.#takingOver = true;
+    for (const { task, ok, value, cancelled } of toTakeOver(copy, this.#tasks.results)) {
+      this.#record({ task, ok, value, ...(cancelled !== undefined && { cancelled }) });
+    }
+    this.#takingOver = false;
+  }
 
   // ---- failure and end ----
 
@@ -356,7 +501,7 @@ export class Instance {
 
   /** A holder is sealed at a higher epoch: another host takes over. Nothing more is acknowledged. */
   depose(): void {
-    for (const task of this.end()) this.#tasks.refuse(task, 'agentNotReady');
+    for (const task of this.end()) this.#answer(task, refusalOf(task, this.assignment.agent));
   }
 
   /**
@@ -371,7 +516,8 @@ export class Instance {
     this.#context.out.push({ type: 'stopAgent', agent, epoch });
     this.#reads.clear();
     this.#mail.clear();
-    return this.#tasks.end();
+    this.#merges.clear();
+    return this.#tasks.end().filter(({ task }) => !isMergeTask(task));
   }
 
   tick(): void {
@@ -382,7 +528,7 @@ export class Instance {
     if (this.#phase === 'sealing') this.#recovery?.seal();
     if (this.#phase === 'copying' || this.#phase === 'active') this.#replication.pump();
     const { agent, epoch } = this.assignment;
-    if (this.#phase === 'copying' && this.#copied) this.#events.copied(agent, epoch);
+    if (this.#phase === 'copying' && this.#copied) this.#events.copied(agent, epoch, this.#from);
     if (this.#givenUp !== undefined) this.#events.relinquish(agent, epoch, this.#givenUp);
     this.#reads.retry(this.onConfirmed);
     this.#tasks.tick(this.#sequence);

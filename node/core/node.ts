@@ -1,6 +1,7 @@
 import { isRaftMessage } from '../../consensus/message.ts';
 import { Addressing } from './addressing.ts';
 import type { Applied } from './applied.ts';
+import { Autonomy, isAutonomyMessage } from './autonomy.ts';
 import { changesMembers } from './apply.ts';
 import { type Context, reportLocally } from './context.ts';
 import { Decisions } from './decisions.ts';
@@ -12,7 +13,7 @@ import { Fitness } from './fitness.ts';
 import { Founding } from './founding.ts';
 import { beforeBelonging, type EventHandlers, type MessageHandlers, type Said } from './handlers.ts';
 import { Holder } from './holder.ts';
-import { Hosting } from './hosting.ts';
+import { Hosting, type HostingEvents } from './hosting.ts';
 import { isKv } from './kv.ts';
 import { kvChanged } from './kv-apply.ts';
 import { LoadBoard } from './load-board.ts';
@@ -52,6 +53,7 @@ export class Node {
   readonly #holder: Holder;
   readonly #hosting: Hosting;
   readonly #tasks: Tasks;
+  readonly #autonomy: Autonomy;
   readonly #manager: Manager;
   readonly #operator: Operator;
   readonly #views: Views;
@@ -96,8 +98,9 @@ export class Node {
       this.#hosting.handedOver(agent),
     );
     this.#operator = new Operator(context, this.#decisions, this.#manager, this.#views);
-    this.#hosting = new Hosting(context, state, this.#holder, {
-      copied: (agent, epoch) => this.#tellLeader({ type: 'activate', body: { agent, epoch } }),
+    const events: HostingEvents = {
+      copied: (agent, epoch, from) =>
+        this.#tellLeader({ type: 'activate', body: { agent, epoch, ...(from && { from }) } }),
       relinquish: (agent, epoch, reason) => this.#tellLeader({ type: 'relinquish', body: { agent, epoch, reason } }),
       prepared: (body) => this.#tellLeader({ type: 'prepared', body }),
       ready: (host, body) => this.#sayTo(host, { type: 'prepared', body }),
@@ -106,10 +109,23 @@ export class Node {
       mayAcknowledge: () => this.#decisions.hearsQuorum(),
       resolve: (to) => this.#addressing.resolve(to),
       ask: (operation, done) => this.#requests.ask(operation, done as (outcome: Outcome) => void),
+    };
+    this.#hosting = new Hosting(context, state, this.#holder, events);
+    this.#autonomy = new Autonomy({
+      context,
+      decisions: this.#decisions,
+      peers: this.#peers,
+      holder: this.#holder,
+      hosting: this.#hosting,
+      loads: this.#loads,
+      branches: restored.branches,
+      events,
     });
+    this.#views.autonomy = () => this.#autonomy.view();
     this.#tasks = new Tasks(context, state, this.#peers, {
       submitHere: (ask) => this.#submit(context.self, ask),
       answered: () => this.#loads.countTask(),
+      branchHost: (agent) => this.#autonomy.hostOf(agent),
     });
     this.#requests = new Requests({
       context,
@@ -119,6 +135,7 @@ export class Node {
       tasks: this.#tasks,
       views: this.#views,
       operator: this.#operator,
+      autonomy: this.#autonomy,
     });
     this.#membership = new Membership(context, this.#decisions, this.#peers, this.#hosting, {
       cluster: () => this.#cluster,
@@ -174,6 +191,7 @@ export class Node {
     this.#membership.tick();
     this.#manager.drains.observe();
     this.#hosting.tick();
+    this.#autonomy.tick();
     this.#tasks.tick();
     this.#requests.tick();
     this.#operator.tick();
@@ -199,6 +217,7 @@ export class Node {
     this.#quorum = quorum;
     const text = quorum ? 'hears a leader with a majority' : 'hears no majority: fenced agents wait';
     reportLocally(this.#context, quorum ? 'quorumFound' : 'quorumLost', text);
+    this.#autonomy.onQuorumChanged(quorum);
     this.#hosting.onQuorumChanged();
   }
 
@@ -268,6 +287,7 @@ export class Node {
     if (!belongs && !beforeBelonging.has(message.type)) return;
     this.#detector.onHeard(from);
     if (message.type === 'hello') this.#onHello(from, cluster, message.body);
+    else if (isAutonomyMessage(message)) this.#autonomy.onMessage(from, message);
     else if (isRaftMessage(message)) this.#decisions.raft.receive(from, message, this.#context.nowMs);
     else (this.#onMessageOf[message.type] as (from: NodeId, body: Message['body']) => void)(from, message.body);
   }
@@ -302,11 +322,14 @@ export class Node {
       this.#holder.replicate(body, (answer) =>
         this.#context.out.sendUrgent(from, { type: 'replicated', body: answer }),
       ),
-    replicated: (from, body) => this.#hosting.get(body.agent)?.onReplicated(from, body),
+    replicated: (from, body) => {
+      this.#hosting.get(body.agent)?.onReplicated(from, body);
+      if (!body.accepted) this.#autonomy.runs.onRefused(body.agent, body.sealedEpoch);
+    },
     confirm: (from, body) =>
       this.#context.out.sendUrgent(from, { type: 'confirmed', body: this.#holder.confirm(body) }),
     confirmed: (from, body) => this.#hosting.get(body.agent)?.onConfirmed(from, body),
-    activate: (from, { agent, epoch }) => this.#manager.onCopied(from, agent, epoch),
+    activate: (from, { agent, epoch, from: step }) => this.#manager.onCopied(from, agent, epoch, step),
     activated: (_from, { agent, epoch }) => this.#hosting.onActivated(agent, epoch),
     prepared: (from, body) => {
       this.#hosting.get(body.agent)?.handover.onPrepared(from, body);
@@ -394,7 +417,8 @@ export class Node {
     else (this.#onMessageOf[message.type] as (from: NodeId, body: Message['body']) => void)(node, message.body);
   }
 
-  #submit(origin: NodeId, { agent, ttlMs, ...ask }: MessageOf<'taskAsk'>): void {
-    this.#hosting.submit(agent, { ...ask, origin, deadlineMs: this.#context.nowMs + ttlMs });
+  #submit(origin: NodeId, { agent, ttlMs, provisional, ...ask }: MessageOf<'taskAsk'>): void {
+    const task = { ...ask, origin, deadlineMs: this.#context.nowMs + ttlMs };
+    (provisional === true ? this.#autonomy : this.#hosting).submit(agent, task);
   }
 }

@@ -96,7 +96,7 @@ class WorkerRunner implements Runner {
     });
   }
 
-  start({ agent, agentType, epoch, source, isolation, state }: Parameters<Runner['start']>[0]): void {
+  start({ agent, agentType, epoch, source, isolation, state, told }: Parameters<Runner['start']>[0]): void {
     if (this.#stopped) return;
     this.stop(agent, epoch);
     const instance: Instance = { ...newInstance(agent, epoch), place: undefined };
@@ -107,7 +107,7 @@ class WorkerRunner implements Runner {
       const thread = shares ? this.#sharedThread(`${agentType} ${moduleUrl}`) : this.#ownThread(agent, source);
       const seat = thread.take(agent, this.#eventsOf(instance, shares));
       instance.place = { thread, seat };
-      const context = { agent, type: agentType, epoch };
+      const context = { type: agentType, ...(told ?? { agent, epoch }) };
       thread.start(seat, { moduleUrl, context, state });
     } catch (error) {
       this.#instances.failSoon(instance, `it cannot be started: ${thrownText(error)}`);
@@ -116,8 +116,8 @@ class WorkerRunner implements Runner {
     this.#measureNowAndThen();
   }
 
-  run(agent: string, epoch: number, task: string, payload: Uint8Array): void {
-    const instance = this.#instances.queue(agent, epoch, task, payload);
+  run(agent: string, epoch: number, task: string, payload: Uint8Array, merges = false): void {
+    const instance = this.#instances.queue(agent, epoch, { task, payload, merges });
     if (instance !== undefined) this.#runNext(instance);
   }
 
@@ -184,7 +184,7 @@ class WorkerRunner implements Runner {
 
   #runNext(instance: Instance): void {
     const next = this.#instances.next(instance);
-    if (next !== undefined) instance.place?.thread.run(instance.place.seat, next.task, next.payload);
+    if (next !== undefined) instance.place?.thread.run(instance.place.seat, next);
   }
 
   #keepApart(agent: string): void {
