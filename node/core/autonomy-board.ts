@@ -41,9 +41,13 @@ export class AutonomyBoard {
     return new Map([...this.all()].filter(([, { autonomous }]) => autonomous));
   }
 
-  /** Whose orders this node takes: the lowest id of those that hear no majority. */
+  /**
+   * Whose orders this node takes: of those that hear no majority, who knows most of what was decided, as one that has just
+   * started knows little; of several the one with the lowest id.
+   */
   actingManager(): NodeId | undefined {
-    return [...this.autonomous().keys()].sort()[0];
+    const all = [...this.autonomous()];
+    return all.sort(([a, one], [b, other]) => other.index - one.index || (a < b ? -1 : 1))[0]?.[0];
   }
 
   /** Where an agent's branch answers tasks: of several the one under the highest number. */

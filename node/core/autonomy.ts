@@ -99,10 +99,9 @@ export class Autonomy {
   }
 
   tick(): void {
-    const { nowMs, settings, self, start } = this.#context;
-    const isMember = this.#decisions.state.sessionOf(self, start) !== undefined;
-    if (this.#silentSinceMs !== undefined && nowMs - this.#silentSinceMs >= settings.autonomyAfterMs && isMember)
-      this.#begin();
+    const { nowMs, settings, self, out } = this.#context;
+    const isLong = this.#silentSinceMs !== undefined && nowMs - this.#silentSinceMs >= settings.autonomyAfterMs;
+    if (isLong && out.cluster !== '') this.#begin();
     this.#tellOthers();
     if (this.#since !== undefined) {
       this.#noticeManager();
@@ -153,7 +152,8 @@ export class Autonomy {
     const states = [...this.#holder.agents()].flatMap((agent) => {
       const step = this.#holder.stepOf(agent);
       if (isBranchKey(agent) || step === undefined || step.epoch === 0) return [];
-      if (state.agents.get(agent)?.partition !== 'autonomous') return [];
+      const known = state.agents.get(agent);
+      if (known !== undefined && known.partition !== 'autonomous') return [];
       return [{ agent, epoch: step.epoch, sequence: step.sequence }];
     });
     return {

@@ -46,7 +46,8 @@ export class BranchReports {
     const { key, record, number, sequence } = kept;
     const { self, nowMs } = this.#context;
     const agent = this.#decisions.state.agents.get(record.agent);
-    const isDeleted = agent?.created !== record.created;
+    // A node that starts again reads the log from before the agent was there.
+    const isDeleted = agent?.created !== record.created && this.#decisions.state.index >= record.created;
     const end = findBranch(agent, record.branch, number)?.end;
     // Nothing was acknowledged with it that is not on every keeper.
     const isEmpty = number === 0 || sequence <= record.baseSequence;

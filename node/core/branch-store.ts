@@ -89,7 +89,9 @@ export class BranchStore {
   #isSound(key: string, record: BranchRecord): boolean {
     const { agent, created, baseState, baseChecksum, number, keepers } = record;
     const known = this.#state.agents.get(agent);
-    if (known?.created !== created || known.partition !== 'autonomous') return false;
+    // One that has just started may not know what was decided: it can keep branches all the same.
+    const isKnown = known?.created === created && known.partition === 'autonomous';
+    if (!isKnown && this.#state.index >= created) return false;
     if (!this.#records.has(key) && this.#records.size >= limits.branchesKeptMax) return false;
     if (number <= 0 || number >= closedNumber || !keepers.includes(this.#context.self)) return false;
     if (baseState.byteLength > replicatedBytesMax) return false;

@@ -188,19 +188,24 @@ export class Requests {
         const agent = this.#decisions.state.agents.get(operation.agent);
         const host = this.#autonomy.hostOf(operation.agent) ?? agent?.placement?.host;
         const isInReach = host === undefined || host === self || this.#peers.isConnected(host);
-        return agent !== undefined && isInReach ? self : leader;
+        return (agent !== undefined || host !== undefined) && isInReach ? self : leader;
       }
       case 'state':
       case 'tasks':
       case 'taskCancel': {
         const agent = this.#decisions.state.agents.get(operation.agent);
-        return agent === undefined ? leader : (this.#autonomy.hostOf(operation.agent) ?? agent.placement?.host);
+        return this.#autonomy.hostOf(operation.agent) ?? (agent === undefined ? leader : agent.placement?.host);
       }
       case 'fork':
         return this.#whoKeeps(operation);
       default:
         return leader;
     }
+  }
+
+  /** By the log, or because a branch of it answers. */
+  #isThere(agent: string): boolean {
+    return this.#decisions.state.agents.has(agent) || this.#autonomy.hostOf(agent) !== undefined;
   }
 
   /** Of a fork: this node, or one that it is connected to; this one tells why there is none. */
@@ -223,7 +228,7 @@ export class Requests {
     }
     switch (operation.type) {
       case 'task':
-        if (!this.#decisions.state.agents.has(operation.agent)) return this.#unknownAgent(operation.agent, done);
+        if (!this.#isThere(operation.agent)) return this.#unknownAgent(operation.agent, done);
         return this.#tasks.ask(request, operation, { done, progress });
       case 'state':
       case 'tasks':
@@ -266,7 +271,7 @@ export class Requests {
   /** What the agent's host alone can do. */
   #askHost(operation: Extract<Operation, { type: 'state' | 'tasks' | 'taskCancel' }>, done: Done): void {
     const { agent } = operation;
-    if (!this.#decisions.state.agents.has(agent)) return this.#unknownAgent(agent, done);
+    if (!this.#isThere(agent)) return this.#unknownAgent(agent, done);
     const branch = this.#autonomy.instance(agent);
     const instance = branch ?? this.#hosting.get(agent);
     const provisional = branch?.assignment.branch && { provisional: true as const, branch: branch.assignment.branch.id };
