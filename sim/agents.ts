@@ -134,7 +134,13 @@ export class SimRunner {
       this.#starts += 1;
       const random = this.#random.fork(`${key} ${this.#starts}`);
       const { wallMs } = this.#process;
-      const context = { type: agentType, ...(told ?? { agent, epoch }), startedMs: wallMs(), wallMs, random: () => random.next() };
+      const context = {
+        type: agentType,
+        ...(told ?? { agent, epoch }),
+        startedMs: wallMs(),
+        wallMs,
+        random: () => random.next(),
+      };
       const started = attempt(() => program.start(context, state?.slice()));
       if (!started.ok) return this.fail(agent, epoch, started.reason);
       instance.running = started.value;

@@ -100,7 +100,8 @@ export class Tallies {
       this.#ask(operation, (outcome) => {
         if (!outcome.ok) throw new Violation('tallies', `deploy was refused: ${outcome.error.message}`);
         for (const agent of namesOf(type, count)) this.#deployed.add(agent);
-        if (this.deployed) for (let i = 1; i <= this.#settings.clients; i++) this.#next(this.#random.fork(`client ${i}`));
+        if (this.deployed)
+          for (let i = 1; i <= this.#settings.clients; i++) this.#next(this.#random.fork(`client ${i}`));
       });
     }
   }

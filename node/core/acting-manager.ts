@@ -68,7 +68,12 @@ export class ActingManager {
     for (const { node, runs } of branches) if (runs) byHost.set(node, (byHost.get(node) ?? 0) + 1);
     for (const agent of this.#state.agents.values()) {
       if (agent.partition !== 'autonomous') continue;
-      this.#look(agent, reports, branches.filter((there) => there.agent === agent.id), byHost);
+      this.#look(
+        agent,
+        reports,
+        branches.filter((there) => there.agent === agent.id),
+        byHost,
+      );
     }
   }
 
@@ -84,13 +89,19 @@ export class ActingManager {
     const isStarting = last !== undefined && nowMs - last.atMs < settings.branchStartMs && reports.has(last.host);
     const running = open.filter(({ active }) => active).sort(byNumber)[0];
     if (running !== undefined && isWhole(running, reports)) {
-      for (const { node, branch, runs } of open) if (runs && branch !== running.branch) this.#close(node, agent.id, branch);
+      for (const { node, branch, runs } of open)
+        if (runs && branch !== running.branch) this.#close(node, agent.id, branch);
       return;
     }
     if (isStarting && !closed.has(last.order.branch)) return;
     const branch = open.sort(byNumber)[0]?.branch;
     if (branch !== undefined) {
-      return this.#goOn(agent, reports, open.filter((each) => each.branch === branch), byHost);
+      return this.#goOn(
+        agent,
+        reports,
+        open.filter((each) => each.branch === branch),
+        byHost,
+      );
     }
     const isLate = [...closed].some((id) => nowMs - (this.#closedMs.get(id) ?? 0) < settings.autonomyAfterMs);
     if (isLate) this.reasons.set(agent.id, 'a node of its side hears a majority: its branch is about to be reconciled');
@@ -153,7 +164,9 @@ export class ActingManager {
       this.reasons.set(agent.id, 'its host is on this side');
       return present;
     }
-    const all = candidatesFor(this.#state, this.#loads, agent, byHost).filter(({ node }) => reports.has(node) && knows(node));
+    const all = candidatesFor(this.#state, this.#loads, agent, byHost).filter(
+      ({ node }) => reports.has(node) && knows(node),
+    );
     const rest = all.filter(({ node }) => node !== last);
     const decision = decide(agent, rest.length > 0 ? rest : all, this.#turn);
     this.#turn += 1;

@@ -158,7 +158,11 @@ export class AgentCode {
         this.#accept({ state });
       };
       const withBase = (before: unknown): void =>
-        this.#then(this.#restored(module, theirs), (other) => this.#then(merge(before, other), accept, refused), refused);
+        this.#then(
+          this.#restored(module, theirs),
+          (other) => this.#then(merge(before, other), accept, refused),
+          refused,
+        );
       this.#then(this.#restored(module, base), withBase, refused);
     } catch (error) {
       refused(error);

@@ -144,7 +144,8 @@ const appliers: Appliers = {
     if (agent?.placement?.epoch !== epoch) return refuse('the placement was decided anew meanwhile');
     if (agent.active?.epoch === epoch) return refuse('the epoch is active already');
     const arrived = agent.migration?.epoch === epoch;
-    const lineage = lineageAfter(agent, { epoch, ...(from && { from }) });
+    const isAutonomous = agent.partition === 'autonomous';
+    const lineage = isAutonomous ? lineageAfter(agent.lineage ?? [], { epoch, ...(from && { from }) }) : undefined;
     const more = { ...(arrived && { migration: undefined }), ...(lineage && { lineage }) };
     state.changeAgent(agent, { active: agent.placement, ...more });
     const host = nameOf(state, agent.placement.host);

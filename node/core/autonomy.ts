@@ -15,8 +15,9 @@ import type { BranchRecord, Message, MessageOf, MessageType, NodeId } from './me
 import type { AutonomyView } from './operation.ts';
 import type { Peers } from './peers.ts';
 import { Reconciliation } from './reconciliation.ts';
+import type { Restored } from './restored.ts';
 import { limits } from './settings.ts';
-import type { QueuedTask } from './task-queue.ts';
+import { type QueuedTask, refusalOf } from './task-queue.ts';
 
 const types = [
   ...(['autonomy', 'branchOrder', 'branchFetch', 'branchCopy'] as const),
@@ -45,6 +46,7 @@ export class Autonomy {
   readonly #reports: BranchReports;
   readonly #reconciliation: Reconciliation;
   readonly #events: InstanceEvents;
+  readonly #hosting: Hosting;
   /** When this node last heard a majority; undefined while it does. */
   #silentSinceMs: number | undefined;
   #since: { nowMs: number; wallMs: number } | undefined;
@@ -58,7 +60,7 @@ export class Autonomy {
     holder: Holder;
     hosting: Hosting;
     loads: LoadBoard;
-    branches: Map<string, BranchRecord>;
+    restored: Pick<Restored, 'branches'>;
     events: InstanceEvents;
   }) {
     const { context, decisions, holder, hosting, events } = init;
@@ -68,8 +70,9 @@ export class Autonomy {
     this.#peers = init.peers;
     this.#holder = holder;
     this.#events = events;
+    this.#hosting = hosting;
     const mayKeep = (): boolean => !decisions.hearsQuorum();
-    this.store = new BranchStore(context, holder, state, { records: init.branches, mayKeep });
+    this.store = new BranchStore(context, holder, state, { records: init.restored.branches, mayKeep });
     const ofBranch = { ...events, mayAcknowledge: mayKeep };
     this.runs = new BranchRuns({ context, state, holder, hosting, store: this.store, events: ofBranch });
     this.board = new AutonomyBoard(context, () => this.#own());
@@ -88,8 +91,14 @@ export class Autonomy {
 
   /** A majority is heard again, or no longer. */
   onQuorumChanged(quorum: boolean): void {
+    const text = quorum ? 'hears a leader with a majority' : 'hears no majority: fenced agents wait';
+    reportLocally(this.#context, quorum ? 'quorumFound' : 'quorumLost', text);
     this.#silentSinceMs = quorum ? undefined : this.#context.nowMs;
-    if (!quorum) return;
+    if (quorum) this.#end();
+    this.#hosting.onQuorumChanged();
+  }
+
+  #end(): void {
     this.runs.closeAll();
     this.#manager.reset();
     if (this.#since === undefined) return;
@@ -124,7 +133,9 @@ export class Autonomy {
     const acting = this.board.actingManager();
     if (acting === this.#actingManager) return;
     this.#actingManager = acting;
-    reportLocally(this.#context, 'actingManagerChanged', `takes ${acting} for the acting manager of its side`, { acting });
+    reportLocally(this.#context, 'actingManagerChanged', `takes ${acting} for the acting manager of its side`, {
+      acting,
+    });
   }
 
   #tellOthers(): void {
@@ -142,7 +153,9 @@ export class Autonomy {
   }
 
   #isEnded({ agent, branch }: BranchRecord, number: number): boolean {
-    const entry = this.#decisions.state.agents.get(agent)?.branches?.find((each) => each.id === branch && each.number === number);
+    const entry = this.#decisions.state.agents
+      .get(agent)
+      ?.branches?.find((each) => each.id === branch && each.number === number);
     return entry?.end !== undefined;
   }
 
@@ -169,6 +182,12 @@ export class Autonomy {
 
   onMessage(from: NodeId, { type, body }: Extract<Message, { type: AutonomyMessageType }>): void {
     (this.#on[type] as (from: NodeId, body: object) => void)(from, body);
+  }
+
+  /** Of an agent or a branch that runs here. */
+  onReplicated(from: NodeId, body: MessageOf<'replicated'>): void {
+    this.#hosting.get(body.agent)?.onReplicated(from, body);
+    if (!body.accepted) this.runs.onRefused(body.agent, body.sealedEpoch);
   }
 
   readonly #on: Handlers = {
@@ -238,8 +257,7 @@ export class Autonomy {
   submit(agent: string, task: QueuedTask): void {
     const instance = this.instance(agent);
     if (instance !== undefined) return instance.submit(task);
-    const value = new Uint8Array(0);
-    this.#events.answer(task, { task: task.task, agent, ok: false, value, refusal: 'agentNotReady' });
+    this.#events.answer(task, refusalOf(task, agent));
   }
 
   // ---- what users see ----

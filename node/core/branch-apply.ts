@@ -70,7 +70,8 @@ export const branchAppliers: Appliers = {
     const agent = state.agents.get(id);
     const entry = findBranch(agent, branch, number);
     if (agent === undefined) return { ok: false, error: errors.agentUnknown({ agent: id }) };
-    if (entry === undefined || !isFork(entry)) return { ok: false, error: errors.forkUnknown({ agent: id, fork: branch }) };
+    if (entry === undefined || !isFork(entry))
+      return { ok: false, error: errors.forkUnknown({ agent: id, fork: branch }) };
     const end = { outcome: 'contained' as const, reason: 'deleted by an operator', steps: 0, index };
     const branches = (agent.branches ?? []).map((other) => (other === entry ? { ...entry, end } : other));
     state.changeAgent(agent, { branches: bounded(branches) });

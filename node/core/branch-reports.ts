@@ -49,8 +49,8 @@ export class BranchReports {
     // A node that starts again reads the log from before the agent was there.
     const isDeleted = agent?.created !== record.created && this.#decisions.state.index >= record.created;
     const end = findBranch(agent, record.branch, number)?.end;
-    // Nothing was acknowledged with it that is not on every keeper.
-    const isEmpty = number === 0 || sequence <= record.baseSequence;
+    // What was acknowledged is on every keeper. Without a step of its own it may have told of those that it began with.
+    const isEmpty = number === 0;
     if (isDeleted || isEmpty || (end !== undefined && end.outcome !== 'forked')) {
       this.#toldMs.delete(key);
       this.#store.forget(key);

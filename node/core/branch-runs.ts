@@ -60,9 +60,16 @@ export class BranchRuns {
 
   here(): BranchHere[] {
     return [...this.#runs.values()].map(({ order, active, instance, record }) => ({
-      ...{ agent: order.agent, branch: order.branch, number: order.number, keepers: order.keepers, active, closed: false },
-      ...{ sequence: instance?.sequence ?? 0, runs: true },
-      tasks: Math.max(0, (instance?.sequence ?? 0) - (record?.baseSequence ?? 0)),
+      ...{
+        agent: order.agent,
+        branch: order.branch,
+        number: order.number,
+        keepers: order.keepers,
+        active,
+        closed: false,
+      },
+      ...{ sequence: instance?.merges.sequence ?? 0, runs: true },
+      tasks: Math.max(0, (instance?.merges.sequence ?? 0) - (record?.baseSequence ?? 0)),
     }));
   }
 
@@ -97,6 +104,7 @@ export class BranchRuns {
   closeAll(): void {
     for (const key of [...this.#runs.keys()]) this.#end(key);
     for (const { key } of this.#store.all()) this.#store.close(key);
+    this.#store.sweep();
   }
 
   #end(key: string): void {
@@ -124,7 +132,8 @@ export class BranchRuns {
     run.asked += 1;
     if (fresh && run.found !== undefined) return this.#begin(run, run.found);
     if (!fresh && known !== undefined) return this.#setRecord(run, known.record);
-    if (source !== self) out.sendUrgent(source, { type: 'branchFetch', body: { agent, branch: fresh ? '' : branch, base: !fresh } });
+    if (source !== self)
+      out.sendUrgent(source, { type: 'branchFetch', body: { agent, branch: fresh ? '' : branch, base: !fresh } });
     else if (fresh) {
       const kept = this.#holder.kept(agent);
       if (kept === undefined) this.#end(key);
@@ -150,7 +159,12 @@ export class BranchRuns {
     run.found = { ...found, state };
     run.record = {
       ...{ agent, branch, created, number, host: self, keepers, sinceMs: wallMs, untilMs: 0 },
-      ...{ baseEpoch: found.epoch, baseSequence: found.sequence, baseChecksum: state.checksum, baseState: state.bytes() },
+      ...{
+        baseEpoch: found.epoch,
+        baseSequence: found.sequence,
+        baseChecksum: state.checksum,
+        baseState: state.bytes(),
+      },
     };
   }
 
@@ -211,7 +225,10 @@ export class BranchRuns {
         run.instance?.onActive();
       },
       relinquish: (_key, _number, reason) => {
-        reportLocally(this.#context, 'branchStopped', `the branch of ${agent} cannot run here: ${reason}`, { agent, branch });
+        reportLocally(this.#context, 'branchStopped', `the branch of ${agent} cannot run here: ${reason}`, {
+          agent,
+          branch,
+        });
         if (this.#runs.get(key) === run) this.#end(key);
       },
       answer: (task, answer) => events.answer(task, { ...answer, agent, branch, number }),

@@ -1,4 +1,4 @@
-import { branchKey, closedNumber } from './branch.ts';
+import { branchKey, closedNumber, isBranchKey } from './branch.ts';
 import type { ClusterState } from './cluster-state.ts';
 import type { Context } from './context.ts';
 import type { Holder, Kept } from './holder.ts';
@@ -96,6 +96,13 @@ export class BranchStore {
     if (number <= 0 || number >= closedNumber || !keepers.includes(this.#context.self)) return false;
     if (baseState.byteLength > replicatedBytesMax) return false;
     return StateBytes.of(baseState, this.#context.settings.statePartBytes).checksum === baseChecksum;
+  }
+
+  /** Copies whose record did not come to the disk: nothing was acknowledged with them. */
+  sweep(): void {
+    for (const key of [...this.#holder.agents()]) {
+      if (isBranchKey(key) && !this.#records.has(key)) this.#holder.onGone(key, Number.POSITIVE_INFINITY);
+    }
   }
 
   /** From here on no step is added to it. Also what is not durable of that yet counts. */

@@ -1,4 +1,3 @@
-import type { AgentRecord } from './cluster-state.ts';
 import type { NodeId } from './message.ts';
 import { limits } from './settings.ts';
 
@@ -85,7 +84,11 @@ export function numberAfter(number: number, random: () => number): number {
 
 /** An id that no other branch has. */
 export const drawBranch = (random: () => number): string =>
-  `b${Array.from({ length: 2 }, () => Math.floor(random() * 36 ** 6).toString(36).padStart(6, '0')).join('')}`;
+  `b${Array.from({ length: 2 }, () =>
+    Math.floor(random() * 36 ** 6)
+      .toString(36)
+      .padStart(6, '0'),
+  ).join('')}`;
 
 /** A character that no agent's name has. */
 const mark = '~';
@@ -106,9 +109,8 @@ export const isMergeTask = (task: string): boolean => task.startsWith(mergePrefi
 export const isOpen = ({ end }: BranchEntry): boolean => end === undefined;
 export const isFork = ({ end }: BranchEntry): boolean => end?.outcome === 'forked';
 
-/** What an agent's record has after an epoch became active. */
-export function lineageAfter({ partition, lineage = [] }: AgentRecord, next: Descent): readonly Descent[] | undefined {
-  if (partition !== 'autonomous') return undefined;
+/** The active epochs of an agent that are remembered once another one is. */
+export function lineageAfter(lineage: readonly Descent[], next: Descent): readonly Descent[] {
   return [...lineage, next].slice(-limits.lineageMax);
 }
 
@@ -116,11 +118,7 @@ export function lineageAfter({ partition, lineage = [] }: AgentRecord, next: Des
  * Why a step is none that the majority's history passed through; undefined when it is one. An epoch that never became
  * active took no step of its own, so what one began with, the one before had, too. `sequence`: where the active epoch is.
  */
-export function whyNoAncestor(
-  { lineage = [] }: Pick<AgentRecord, 'lineage'>,
-  base: StepName,
-  sequence: number,
-): string | undefined {
+export function whyNoAncestor(lineage: readonly Descent[], base: StepName, sequence: number): string | undefined {
   const next = lineage.find(({ epoch }) => epoch > base.epoch);
   if (next === undefined) {
     return base.sequence <= sequence ? undefined : `the majority has no step ${base.sequence} of epoch ${base.epoch}`;

@@ -1,6 +1,6 @@
 import { findBranch } from './branch-apply.ts';
-import type { BranchStore } from './branch-store.ts';
 import { ownPart } from './branch-copy.ts';
+import type { BranchStore } from './branch-store.ts';
 import type { ClusterState } from './cluster-state.ts';
 import { errors, toErrorBody } from './errors.ts';
 import type { Operation, Outcome } from './operation.ts';

@@ -8,7 +8,7 @@ import type { InstanceEvents } from './instance-events.ts';
 import type { MessageOf, NodeId } from './message.ts';
 import { Preparations } from './preparations.ts';
 import { limits } from './settings.ts';
-import type { QueuedTask } from './task-queue.ts';
+import { type QueuedTask, refusalOf } from './task-queue.ts';
 
 /** What is told of the agents that run here, and of those that are to. */
 export interface HostingEvents extends InstanceEvents {
@@ -171,8 +171,8 @@ export class Hosting {
     this.#in(agent, epoch)?.onStarted(state);
   }
 
-  onRan({ agent, epoch, task, ok, value, state, outputs }: EventOf<'taskRan'>): void {
-    this.#in(agent, epoch)?.onRan(task, ok, value, state, outputs);
+  onRan({ agent, epoch, task, ok, value, state: update, outputs }: EventOf<'taskRan'>): void {
+    this.#in(agent, epoch)?.onRan({ task, ok, value, update, outputs });
   }
 
   onProgress({ agent, epoch, task, value }: EventOf<'taskProgress'>): void {
@@ -199,13 +199,7 @@ export class Hosting {
     if (late.length > 0) this.#early = this.#early.filter(({ untilMs }) => nowMs < untilMs);
     // Where the agent is unknown this node may merely be behind: only the asker's own log says that it does not exist.
     for (const { agent, task } of late) {
-      this.#events.answer(task, {
-        task: task.task,
-        agent,
-        ok: false,
-        value: new Uint8Array(0),
-        refusal: 'agentNotReady',
-      });
+      this.#events.answer(task, refusalOf(task, agent));
     }
     for (const instance of this.#instances.values()) instance.tick();
     this.#preparations.tick();

@@ -1,45 +1,32 @@
-import { noOutputs, readOutputs } from './agent-outputs.ts';
-import { AgentState, type StepChanges } from './agent-state.ts';
+import { AgentHistory } from './agent-history.ts';
+import type { StepChanges } from './agent-state.ts';
 import type { Step } from './agent-task-events.ts';
 import { AgentTasks, type Cancelled } from './agent-tasks.ts';
 import type { Assignment } from './assignment.ts';
-import { isMergeTask, mergeTaskOf, type StepName } from './branch.ts';
-import { type BranchCopy, doneByBoth, joinMailboxes, ownPart, toTakeOver } from './branch-copy.ts';
-import { type Context, reportLocally } from './context.ts';
+import { isMergeTask } from './branch.ts';
+import { BranchMerges } from './branch-merges.ts';
+import type { Context } from './context.ts';
 import { Handover } from './handover.ts';
 import type { Holder } from './holder.ts';
 import type { InstanceEvents } from './instance-events.ts';
+import { InstanceRunner } from './instance-runner.ts';
 import { Mail } from './mail.ts';
-import { isEmpty, type Mailbox } from './mailbox.ts';
-import { encodeMerge } from './merge-payload.ts';
+import { isEmpty } from './mailbox.ts';
 import type { MessageOf, NodeId, TaskResult } from './message.ts';
 import type { Migration } from './migration.ts';
 import type { AgentTasksView } from './operation.ts';
 import { type Found, Recovery } from './recovery.ts';
 import { all, majorityOf, Replication } from './replication.ts';
-import type { ResultTable } from './result-table.ts';
 import { limits } from './settings.ts';
-import { changeBetween, type StateUpdate } from './state-change.ts';
 import { type StateRead, StateReads } from './state-reads.ts';
-import { StateTrail } from './state-trail.ts';
+import { changesBy, type Ran } from './step-changes.ts';
 import { whatIsTooLarge } from './step-size.ts';
-import type { QueuedTask } from './task-queue.ts';
+import { type QueuedTask, refusalOf } from './task-queue.ts';
 import { reasonBytes } from './text.ts';
 
 type Phase = 'sealing' | 'starting' | 'copying' | 'active' | 'ended';
 
-/** A branch that the agent's code is to take in. */
-interface Merge {
-  copy: BranchCopy;
-  done(answer: MessageOf<'taskAnswer'>): void;
-}
-
-const restartsMax = 5;
 const unacknowledgedMax = 256;
-
-const refusalOf = ({ task }: QueuedTask, agent: string): MessageOf<'taskAnswer'> => ({
-  ...{ task, agent, ok: false, value: new Uint8Array(0), refusal: 'agentNotReady' },
-});
 
 /**
  * One agent on its host in one epoch: seals the previous holders, starts from the best state that they kept, copies it
@@ -59,23 +46,11 @@ export class Instance {
   /** The preparation of its move to another host, if there is one. */
   readonly handover: Handover;
   #phase: Phase = 'sealing';
-  #copied = false;
-  #sequence = 0;
-  readonly #state: AgentState;
-  /** Of an autonomous agent: where a branch of it could begin. */
-  readonly #trail: StateTrail | undefined;
-  /** The step of an earlier epoch that this one went on from. */
-  #from: StepName | undefined;
-  /** A branch of it runs here: it keeps what it has and does nothing. */
-  #isSuspended = false;
-  readonly #merges = new Map<string, Merge>();
-  #workerReady = false;
-  /** Failures since the last task that went well. */
-  #restarts = 0;
-  /** Why this node cannot run the agent; said until another epoch begins. */
-  #givenUp: string | undefined;
+  readonly #history: AgentHistory;
+  readonly #runner: InstanceRunner;
+  /** How branches of it are taken in. */
+  readonly merges: BranchMerges;
   #retryMs = 0;
-  #takingOver = false;
 
   constructor(context: Context, holder: Holder, assignment: Assignment, events: InstanceEvents) {
     this.#context = context;
@@ -83,10 +58,9 @@ export class Instance {
     this.assignment = assignment;
     this.#events = events;
     const { agent, epoch, holders } = assignment;
-    this.#state = new AgentState(context.settings);
+    this.#runner = new InstanceRunner(context, assignment, (reason) => events.relinquish(agent, epoch, reason));
     const quorum = assignment.branch === undefined ? majorityOf : all;
     this.#reads = new StateReads(context, holder, { agent, epoch, holders, quorum });
-    if (assignment.partition === 'autonomous') this.#trail = new StateTrail();
     this.#tasks = new AgentTasks(context, agent, {
       isReady: () => this.#isReady(),
       run: ({ task, payload }) => this.#run(task, payload),
@@ -98,11 +72,12 @@ export class Instance {
       answer: (task, answer) => this.#answer(task, answer),
       progress: (task, number, value) => events.progress(task, { agent, task: task.task, number, value }),
     });
+    this.#history = new AgentHistory(context.settings, this.#tasks, assignment.partition === 'autonomous');
     this.#mail = new Mail(context, agent, `${agent.replace('~', ':')}:${assignment.created}`, {
       resolve: (to) => events.resolve(to),
       ask: (operation, done) => events.ask(operation, done),
       submit: (task) => this.submit(task),
-      mailbox: () => this.#state.mailbox,
+      mailbox: () => this.#history.state.mailbox,
       settle: () => void this.#record({ task: '', ok: true, value: new Uint8Array(0) }),
     });
     this.#replication = new Replication({
@@ -111,16 +86,7 @@ export class Instance {
       agent,
       epoch,
       holders,
-      source: {
-        newest: () => ({ sequence: this.#sequence, state: this.#state.all }),
-        all: () => this.#tasks.results.all(),
-        from: () => this.#tasks.resultsFrom,
-        after: (sequence) => {
-          const results = sequence === this.#sequence ? [] : this.#tasks.results.after(sequence);
-          const changes = this.#state.changesAfter(sequence);
-          return results && changes && { results, changes };
-        },
-      },
+      source: this.#history,
       quorum,
       onProgress: () => this.#onDurable(),
       onDeposed: () => this.depose(),
@@ -129,10 +95,25 @@ export class Instance {
       context,
       agent,
       replication: this.#replication,
-      newest: () => ({ sequence: this.#sequence, bytes: this.#state.all.length }),
-      isAtRest: () => this.#tasks.at === 'rest' && this.#replication.durableSequence() >= this.#sequence,
+      newest: () => ({ sequence: this.#history.sequence, bytes: this.#history.state.all.length }),
+      isAtRest: () => this.#tasks.at === 'rest' && this.#replication.durableSequence() >= this.#history.sequence,
       goOn: () => this.#tasks.pump(),
       prepared: (said) => events.prepared(said),
+    });
+    this.merges = this.#makeMerges();
+  }
+
+  #makeMerges(): BranchMerges {
+    return new BranchMerges({
+      context: this.#context,
+      tasks: this.#tasks,
+      isFree: () => this.isActive && this.#runner.isReady && this.#tasks.at === 'rest',
+      history: this.#history,
+      mailbox: (over) => this.#mail.over(over),
+      record: (step, changes) => this.#record(step, changes),
+      submit: (task) => this.submit(task),
+      restart: () => this.#startWorker(),
+      acknowledge: () => this.acknowledge(),
     });
   }
 
@@ -149,7 +130,7 @@ export class Instance {
     this.#retryMs = this.#context.nowMs + this.#context.settings.holderRetryMs;
     const { agent, epoch, previousHolders, branch } = this.assignment;
     if (branch?.from !== undefined) return this.#goOnFrom(branch.from);
-    if (previousHolders === undefined) return this.#startWorker(undefined);
+    if (previousHolders === undefined) return this.#startWorker();
     this.#recovery = new Recovery({
       context: this.#context,
       holder: this.#holder,
@@ -169,20 +150,17 @@ export class Instance {
 
   #goOnFrom(best: Found | undefined): void {
     if (best === undefined) {
-      this.#giveUp('no holder has a checkpoint');
+      this.#runner.giveUp('no holder has a checkpoint');
       return;
     }
-    this.#sequence = best.sequence;
-    this.#from = { epoch: best.epoch, sequence: best.sequence };
     this.#tasks.restore(best.results, this.assignment.planned);
     try {
-      this.#state.takeOver(best.state, best.sequence);
+      this.#history.goOnFrom(best);
     } catch (error) {
-      this.#giveUp(`what its holders kept cannot be read: ${String(error)}`);
+      this.#runner.giveUp(`what its holders kept cannot be read: ${String(error)}`);
       return;
     }
-    this.#trail?.begin({ sequence: this.#sequence, state: this.#state.all });
-    this.#startWorker(this.#state.own());
+    this.#startWorker();
     // Its keepers have no step of the branch before its first.
     if (this.assignment.branch?.from === undefined) this.#replication.beginFrom(best);
     // What will run it is ready: that the epoch becomes active need not wait for it.
@@ -190,26 +168,21 @@ export class Instance {
     this.#replication.pump();
   }
 
-  #startWorker(from: (() => Uint8Array) | undefined): void {
-    const { agent, agentType, epoch, source, interpreter, container, isolation } = this.assignment;
+  #startWorker(): void {
+    const isNew = this.#phase === 'sealing' || this.#phase === 'starting';
+    const { previousHolders, branch } = this.assignment;
     if (this.#phase === 'sealing') this.#phase = 'starting';
-    this.#workerReady = false;
-    if (this.#isSuspended) return;
-    const state = from?.();
-    const { branch } = this.assignment;
-    const told = branch && { told: { agent: branch.agent, epoch: branch.base.epoch } };
-    const runtime = { source, interpreter, container, isolation };
-    this.#context.out.push({ type: 'startAgent', agent, agentType, epoch, ...runtime, state, ...told });
+    const hasState = !isNew || previousHolders !== undefined || branch !== undefined;
+    this.#runner.start(hasState ? this.#history.state.own() : undefined);
   }
 
   onStarted(state: Uint8Array): void {
-    this.#workerReady = true;
+    this.#runner.onStarted();
     if (this.#phase === 'starting') {
       if (this.assignment.previousHolders === undefined) {
         const problem = whatIsTooLarge(new Uint8Array(0), state.byteLength);
-        if (problem !== undefined) return this.#giveUp(problem);
-        this.#state.begin(state);
-        this.#trail?.begin({ sequence: 0, state: this.#state.all });
+        if (problem !== undefined) return this.#runner.giveUp(problem);
+        this.#history.begin(state);
       }
       this.#phase = 'copying';
       this.#replication.pump();
@@ -229,7 +202,7 @@ export class Instance {
   // ---- tasks ----
 
   submit(task: QueuedTask): void {
-    if (this.#phase === 'ended' || this.#isSuspended) {
+    if (this.#phase === 'ended' || this.#runner.isSuspended) {
       this.#answer(task, refusalOf(task, this.assignment.agent));
       return;
     }
@@ -238,41 +211,31 @@ export class Instance {
   }
 
   #isReady(): boolean {
-    if (this.#phase !== 'active' || !this.#workerReady) return false;
+    if (this.#phase !== 'active' || !this.#runner.isReady) return false;
     if (this.handover.holds && this.#tasks.at !== 'begin') return false;
-    return this.#sequence - this.#replication.durableSequence() <= unacknowledgedMax;
+    return this.#history.sequence - this.#replication.durableSequence() <= unacknowledgedMax;
   }
 
-  /** `outputs`: what the task leads to beside the state, as its code gave it. */
-  onRan(task: string, ok: boolean, value: Uint8Array, update: StateUpdate, outputs?: Uint8Array): void {
+  onRan(ran: Ran): void {
+    const { task, ok, value } = ran;
     if (!this.#tasks.isRunning(task)) return;
-    const own = this.#state.changeIn(update, ok);
-    if (own === 'wrong') {
-      this.#fail('its runner reported a change of another state');
-      return;
-    }
-    const merge = ok ? this.#merges.get(task) : undefined;
-    const mailbox = merge
-      ? joinMailboxes(merge.copy, this.#mail.over(task), this.#stepAfter(merge.copy))
-      : this.#mailboxAfter(task, ok ? outputs : undefined);
-    const problem = typeof mailbox === 'string' ? mailbox : whatIsTooLarge(value, this.#state.lengthAfter(own));
-    if (problem !== undefined || typeof mailbox === 'string') {
+    const mailbox = ok ? this.merges.mailboxAfter(task) : undefined;
+    const { state, sequence } = this.#history;
+    const changes = changesBy(ran, { state, mail: this.#mail, sequence: sequence + 1, mailbox });
+    if (typeof changes === 'string') this.#runner.stop();
+    if (changes === 'wrong') {
+      // What runs is not what this node believes: it goes on as after a crash.
+      this.onFailed('its runner reported a change of another state');
+    } else if (typeof changes === 'string') {
       // The instance went on from a state that cannot be kept: it starts again from the last one that can.
-      this.#workerReady = false;
-      this.#tasks.onRan(false, reasonBytes(problem ?? ''));
-      this.#restart();
-      return;
+      this.#tasks.onRan(false, reasonBytes(changes));
+      this.#startWorker();
+    } else {
+      if (ok) this.#runner.onWell();
+      if (mailbox !== undefined) this.merges.takeOver(task);
+      this.#tasks.onRan(ok, value, changes);
+      this.#tasks.pump();
     }
-    if (ok) this.#restarts = 0;
-    if (merge) this.#takeOver(merge.copy);
-    this.#tasks.onRan(ok, value, { own, mailbox });
-    this.#tasks.pump();
-  }
-
-  /** What is under way after the next step, by a task that is over; a text says what is wrong with what it gave. */
-  #mailboxAfter(task: string, outputs: Uint8Array | undefined): Mailbox | string {
-    const read = outputs === undefined ? noOutputs : readOutputs(outputs);
-    return typeof read === 'string' ? read : this.#mail.after(this.#sequence + 1, task, read);
   }
 
   onProgress(task: string, value: Uint8Array): void {
@@ -280,15 +243,10 @@ export class Instance {
   }
 
   #record(step: Step, changes?: StepChanges): TaskResult {
-    const over = step.tries === undefined ? step.task : '';
-    const mailbox = changes?.mailbox ?? this.#mail.over(over);
-    this.#sequence += 1;
-    this.#state.apply(this.#sequence, { own: changes?.own, mailbox });
-    const result = { ...step, sequence: this.#sequence, valueDropped: false };
-    this.#tasks.results.add(result);
-    this.#trail?.add({ sequence: this.#sequence, state: this.#state.all }, this.#replication.durableSequence());
-    if (this.#takingOver) return result;
-    this.#replication.pump();
+    const mailbox = changes?.mailbox ?? this.#mail.over(step.tries === undefined ? step.task : '');
+    const durable = this.#replication.durableSequence();
+    const result = this.#history.add(step, { own: changes?.own, mailbox }, durable);
+    if (!this.merges.isTakingOver) this.#replication.pump();
     return result;
   }
 
@@ -305,20 +263,22 @@ export class Instance {
   }
 
   #onDurable(): void {
-    if (this.#phase === 'copying' && this.#replication.durableSequence() >= this.#sequence) {
-      this.#copied = true;
-      this.#events.copied(this.assignment.agent, this.assignment.epoch, this.#from);
-    }
+    this.#tellCopied();
     this.acknowledge();
     if (this.#phase === 'active') this.handover.look();
     this.#tasks.pump();
     this.#pumpMail();
   }
 
+  #tellCopied(): void {
+    if (this.#phase !== 'copying' || this.#replication.durableSequence() < this.#history.sequence) return;
+    this.#events.copied(this.assignment.agent, this.assignment.epoch, this.#history.from);
+  }
+
   #pumpMail(): void {
     // What a branch's tasks send waits for its reconciliation.
-    if (this.assignment.branch !== undefined || this.#isSuspended) return;
-    if (isEmpty(this.#state.mailbox)) this.#mail.clear();
+    if (this.assignment.branch !== undefined || this.#runner.isSuspended) return;
+    if (isEmpty(this.#history.state.mailbox)) this.#mail.clear();
     else if (this.#phase === 'active') this.#mail.pump(this.#replication.durableSequence());
   }
 
@@ -335,136 +295,56 @@ export class Instance {
   /** Reads the state as of now, once a majority of holders has confirmed that this epoch still stands. */
   read(done: (read: StateRead) => void): boolean {
     if (this.#phase !== 'active') return false;
-    return this.#reads.begin(this.#sequence, this.#state.own(), done, this.onConfirmed);
+    return this.#reads.begin(this.#history.sequence, this.#history.state.own(), done, this.onConfirmed);
   }
 
-  readonly onConfirmed = (from: NodeId, { epoch, round, standing }: MessageOf<'confirmed'>): void => {
-    const { holders } = this.assignment;
-    if (epoch !== this.assignment.epoch || !holders.includes(from)) return;
-    if (!standing) {
-      this.depose();
-      return;
-    }
-    this.#reads.confirm(from, round);
-    this.acknowledge();
+  readonly onConfirmed = (from: NodeId, confirmed: MessageOf<'confirmed'>): void => {
+    const standing = this.#reads.onConfirmed(from, confirmed);
+    if (standing === false) this.depose();
+    if (standing === true) this.acknowledge();
   };
 
   // ---- branches ----
 
   /** What a branch of the agent can begin from: the newest step that is surely part of its history. */
   base(): Found | undefined {
-    const step = this.#phase === 'active' ? this.#trail?.newestUpTo(this.#replication.durableSequence()) : undefined;
-    const results = this.#tasks.results.all().filter(({ sequence }) => sequence <= (step?.sequence ?? 0));
-    return step && { ...step, epoch: this.assignment.epoch, results };
+    const durable = this.#replication.durableSequence();
+    return this.#phase === 'active' ? this.#history.base(this.assignment.epoch, durable) : undefined;
   }
 
-  /** A branch begins here: what runs the agent makes way, and its tasks go to the branch. */
+  /** A branch begins here: what runs the agent makes way, and its tasks are to go to the branch. */
   suspend(): void {
-    if (this.#phase === 'ended' || this.#isSuspended) return;
-    this.#isSuspended = true;
-    this.#workerReady = false;
-    const { agent, epoch } = this.assignment;
-    this.#context.out.push({ type: 'stopAgent', agent, epoch });
-    this.#merges.clear();
-    for (const task of this.#tasks.end()) this.#answer(task, refusalOf(task, agent));
+    if (this.#phase === 'ended' || this.#runner.isSuspended) return;
+    this.#runner.suspend();
+    this.merges.clear();
+    for (const task of this.#tasks.end()) this.#answer(task, refusalOf(task, this.assignment.agent));
   }
 
   /** No branch runs here any more: it goes on from its own state. */
   resume(): void {
-    if (!this.#isSuspended) return;
-    this.#isSuspended = false;
-    if (this.#phase === 'ended' || this.#phase === 'sealing') return;
-    const isNew = this.#phase === 'starting' && this.assignment.previousHolders === undefined;
-    this.#startWorker(isNew ? undefined : this.#state.own());
+    if (!this.#runner.isSuspended) return;
+    this.#runner.resume();
+    if (this.#phase !== 'ended' && this.#phase !== 'sealing') this.#startWorker();
   }
 
   get hasEnded(): boolean {
     return this.#phase === 'ended';
   }
 
+  /** It answers tasks. */
   get isActive(): boolean {
-    return this.#phase === 'active' && !this.#isSuspended;
-  }
-
-  get sequence(): number {
-    return this.#sequence;
-  }
-
-  get results(): ResultTable {
-    return this.#tasks.results;
-  }
-
-  result(task: string): TaskResult | undefined {
-    return this.#tasks.results.get(task);
-  }
-
-  /** Calls it once a majority has that step. */
-  afterStep(sequence: number, done: () => void): void {
-    this.#tasks.afterStep(sequence, done);
-    this.acknowledge();
-  }
-
-  isMerging(task: string): boolean {
-    return this.#merges.has(task);
-  }
-
-  /** It is where the branch began, and at nothing: the branch's state can take the place of its own. */
-  mayFastForward({ base }: BranchCopy): boolean {
-    if (!this.isActive || !this.#workerReady || this.#tasks.at !== 'rest') return false;
-    return this.#sequence === base.sequence && this.#state.all.checksum === base.checksum;
-  }
-
-  /** The branch becomes the history. `done` is called once a majority has it; a text says why it cannot be. */
-  fastForward(copy: BranchCopy, value: Uint8Array, done: () => void): string | undefined {
-    const mailbox = joinMailboxes(copy, this.#state.mailbox, this.#stepAfter(copy));
-    if (typeof mailbox === 'string') return mailbox;
-    this.#takeOver(copy);
-    const own = changeBetween(this.#state.own()(), ownPart(copy.state));
-    const { sequence } = this.#record({ task: mergeTaskOf(copy.branch, copy.number), ok: true, value }, { own, mailbox });
-    this.#tasks.afterStep(sequence, done);
-    this.#restart();
-    return undefined;
-  }
-
-  /** Has the agent's code take the branch in, as a task of its own; `done` is told what became of it, for good. */
-  merge(copy: BranchCopy, done: (answer: MessageOf<'taskAnswer'>) => void): void {
-    const task = mergeTaskOf(copy.branch, copy.number);
-    this.#merges.set(task, { copy, done });
-    const { nowMs, self } = this.#context;
-    const asked = { task, payload: new Uint8Array(0), origin: self, priority: limits.taskPriorityMax };
-    const deadlineMs = nowMs + limits.taskTtlMsMax;
-    this.submit({ ...asked, deadlineMs, key: '', retry: '', progress: false });
+    return this.#phase === 'active' && !this.#runner.isSuspended;
   }
 
   #run(task: string, payload: Uint8Array): void {
     const { agent, epoch } = this.assignment;
-    const merge = this.#merges.get(task);
-    if (merge === undefined) return this.#context.out.push({ type: 'runTask', agent, epoch, task, payload });
-    const { branch, baseState, state } = merge.copy;
-    const both = doneByBoth(merge.copy, this.#tasks.results);
-    const given = encodeMerge({ branch, both, base: ownPart(baseState), theirs: ownPart(state) });
-    this.#context.out.push({ type: 'runTask', agent, epoch, task, payload: given, merges: true });
+    const given = this.merges.payload(task);
+    const what = given === undefined ? { payload } : { payload: given, merges: true };
+    this.#context.out.push({ type: 'runTask', agent, epoch, task, ...what });
   }
 
   #answer(task: QueuedTask, answer: MessageOf<'taskAnswer'>): void {
-    const merge = this.#merges.get(task.task);
-    if (merge === undefined) return this.#events.answer(task, answer);
-    this.#merges.delete(task.task);
-    merge.done(answer);
-  }
-
-  /** The step that takes a branch in comes behind those that take over what its tasks were answered. */
-  #stepAfter(copy: BranchCopy): number {
-    return this.#sequence + toTakeOver(copy, this.#tasks.results).length + 1;
-  }
-
-  /** Its tasks are done: sent again, they get the same answers. No message tells of this without the step behind it. */
-  #takeOver(copy: BranchCopy): void {
-    this.#takingOver = true;
-    for (const { task, ok, value, cancelled } of toTakeOver(copy, this.#tasks.results)) {
-      this.#record({ task, ok, value, ...(cancelled !== undefined && { cancelled }) });
-    }
-    this.#takingOver = false;
+    if (!this.merges.answer(task, answer)) this.#events.answer(task, answer);
   }
 
   // ---- failure and end ----
@@ -472,31 +352,10 @@ export class Instance {
   /** The running instance is gone; the agent goes on from its last state, here, unless it keeps failing. */
   onFailed(reason: string, innocent = false): void {
     if (this.#phase === 'ended') return;
-    const { agent, epoch } = this.assignment;
-    reportLocally(this.#context, 'agentFailed', `${agent} failed: ${reason}`, { agent, epoch, reason });
-    this.#workerReady = false;
+    const tooOften = this.#runner.onFailed(reason, innocent);
     this.#tasks.onFailed(reason, innocent);
-    if (!innocent) this.#restarts += 1;
-    if (!innocent && (this.#restarts > restartsMax || this.#phase === 'starting')) this.#giveUp(reason);
-    else this.#startWorker(this.#state.own());
-  }
-
-  /** The running instance is not what this node believes: it is ended, and goes on as after a crash. */
-  #fail(reason: string): void {
-    const { agent, epoch } = this.assignment;
-    this.#context.out.push({ type: 'stopAgent', agent, epoch });
-    this.onFailed(reason);
-  }
-
-  #giveUp(reason: string): void {
-    this.#givenUp = reason.slice(0, limits.reasonLengthMax);
-    this.#events.relinquish(this.assignment.agent, this.assignment.epoch, this.#givenUp);
-  }
-
-  #restart(): void {
-    const { agent, epoch } = this.assignment;
-    this.#context.out.push({ type: 'stopAgent', agent, epoch });
-    this.#startWorker(this.#state.own());
+    if (tooOften || (!innocent && this.#phase === 'starting')) this.#runner.giveUp(reason);
+    else this.#startWorker();
   }
 
   /** A holder is sealed at a higher epoch: another host takes over. Nothing more is acknowledged. */
@@ -512,11 +371,10 @@ export class Instance {
     if (this.#phase === 'ended') return [];
     this.#phase = 'ended';
     this.#recovery?.end();
-    const { agent, epoch } = this.assignment;
-    this.#context.out.push({ type: 'stopAgent', agent, epoch });
+    this.#runner.stop();
     this.#reads.clear();
     this.#mail.clear();
-    this.#merges.clear();
+    this.merges.clear();
     return this.#tasks.end().filter(({ task }) => !isMergeTask(task));
   }
 
@@ -527,11 +385,10 @@ export class Instance {
     this.#retryMs = nowMs + settings.holderRetryMs;
     if (this.#phase === 'sealing') this.#recovery?.seal();
     if (this.#phase === 'copying' || this.#phase === 'active') this.#replication.pump();
-    const { agent, epoch } = this.assignment;
-    if (this.#phase === 'copying' && this.#copied) this.#events.copied(agent, epoch, this.#from);
-    if (this.#givenUp !== undefined) this.#events.relinquish(agent, epoch, this.#givenUp);
+    this.#tellCopied();
+    this.#runner.sayAgain();
     this.#reads.retry(this.onConfirmed);
-    this.#tasks.tick(this.#sequence);
+    this.#tasks.tick(this.#history.sequence);
     if (this.#phase === 'active') this.handover.tick();
     this.acknowledge();
   }

@@ -1,8 +1,8 @@
 import { isRaftMessage } from '../../consensus/message.ts';
 import { Addressing } from './addressing.ts';
 import type { Applied } from './applied.ts';
-import { Autonomy, isAutonomyMessage } from './autonomy.ts';
 import { changesMembers } from './apply.ts';
+import { Autonomy, isAutonomyMessage } from './autonomy.ts';
 import { type Context, reportLocally } from './context.ts';
 import { Decisions } from './decisions.ts';
 import { Detector } from './detector.ts';
@@ -111,32 +111,16 @@ export class Node {
       ask: (operation, done) => this.#requests.ask(operation, done as (outcome: Outcome) => void),
     };
     this.#hosting = new Hosting(context, state, this.#holder, events);
-    this.#autonomy = new Autonomy({
-      context,
-      decisions: this.#decisions,
-      peers: this.#peers,
-      holder: this.#holder,
-      hosting: this.#hosting,
-      loads: this.#loads,
-      branches: restored.branches,
-      events,
-    });
+    const parts = { context, decisions: this.#decisions, peers: this.#peers, hosting: this.#hosting };
+    this.#autonomy = new Autonomy({ ...parts, holder: this.#holder, loads: this.#loads, restored, events });
     this.#views.autonomy = () => this.#autonomy.view();
     this.#tasks = new Tasks(context, state, this.#peers, {
       submitHere: (ask) => this.#submit(context.self, ask),
       answered: () => this.#loads.countTask(),
       branchHost: (agent) => this.#autonomy.hostOf(agent),
     });
-    this.#requests = new Requests({
-      context,
-      decisions: this.#decisions,
-      peers: this.#peers,
-      hosting: this.#hosting,
-      tasks: this.#tasks,
-      views: this.#views,
-      operator: this.#operator,
-      autonomy: this.#autonomy,
-    });
+    const asked = { tasks: this.#tasks, views: this.#views, operator: this.#operator, autonomy: this.#autonomy };
+    this.#requests = new Requests({ ...parts, ...asked });
     this.#membership = new Membership(context, this.#decisions, this.#peers, this.#hosting, {
       cluster: () => this.#cluster,
       waitsFor: () => this.#manager.drains.progress([context.self]).get(context.self)?.waitsFor ?? [],
@@ -215,10 +199,7 @@ export class Node {
     const quorum = this.#decisions.hearsQuorum();
     if (quorum === this.#quorum) return;
     this.#quorum = quorum;
-    const text = quorum ? 'hears a leader with a majority' : 'hears no majority: fenced agents wait';
-    reportLocally(this.#context, quorum ? 'quorumFound' : 'quorumLost', text);
     this.#autonomy.onQuorumChanged(quorum);
-    this.#hosting.onQuorumChanged();
   }
 
   #askToWake(): void {
@@ -322,10 +303,7 @@ export class Node {
       this.#holder.replicate(body, (answer) =>
         this.#context.out.sendUrgent(from, { type: 'replicated', body: answer }),
       ),
-    replicated: (from, body) => {
-      this.#hosting.get(body.agent)?.onReplicated(from, body);
-      if (!body.accepted) this.#autonomy.runs.onRefused(body.agent, body.sealedEpoch);
-    },
+    replicated: (from, body) => this.#autonomy.onReplicated(from, body),
     confirm: (from, body) =>
       this.#context.out.sendUrgent(from, { type: 'confirmed', body: this.#holder.confirm(body) }),
     confirmed: (from, body) => this.#hosting.get(body.agent)?.onConfirmed(from, body),
@@ -379,9 +357,8 @@ export class Node {
   /** Everything may have changed at once: whatever follows from decisions is brought in line with the state. */
   #onPassedOver(): void {
     const { state } = this.#decisions;
-    reportLocally(this.#context, 'logPassedOver', `a snapshot took the place of the log up to ${state.index}`, {
-      index: state.index,
-    });
+    const { index } = state;
+    reportLocally(this.#context, 'logPassedOver', `a snapshot took the place of the log up to ${index}`, { index });
     this.#manager.touch();
     this.#addressing.forget();
     this.#membership.onMembersChanged(this.#detector, this.#loads);
@@ -390,7 +367,7 @@ export class Node {
       this.#hosting.onDecided(agent);
       this.#tasks.onDecided(agent);
     }
-    this.#holder.onPassedOver(state.index, (agent) => state.isNameTaken(agent));
+    this.#holder.onPassedOver(index, (agent) => state.isNameTaken(agent));
     this.#operator.onPassedOver();
   }
 
@@ -407,8 +384,7 @@ export class Node {
   }
 
   #tellLeader(message: Extract<Message, { type: 'activate' | 'relinquish' | 'prepared' }>): void {
-    const { leader } = this.#decisions;
-    if (leader !== '') this.#sayTo(leader, message);
+    if (this.#decisions.leader !== '') this.#sayTo(this.#decisions.leader, message);
   }
 
   /** To another node, or to this one. */

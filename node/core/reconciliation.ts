@@ -1,5 +1,5 @@
 import { type BranchEntry, isOpen, mergeTaskOf, whyNoAncestor } from './branch.ts';
-import { type BranchCopy, doneOn, toTakeOver } from './branch-copy.ts';
+import { type BranchCopy, doneOn } from './branch-copy.ts';
 import type { BranchStore } from './branch-store.ts';
 import type { AgentRecord, ClusterState } from './cluster-state.ts';
 import type { Context } from './context.ts';
@@ -92,12 +92,12 @@ export class Reconciliation {
       this.#tell({ agent: agent.id, branch: entry.id, number: entry.number, ...work.done });
       return;
     }
-    if (work.isMerging && instance.isMerging(task)) return;
+    if (work.isMerging && instance.merges.has(task)) return;
     work.isMerging = false;
-    const known = instance.result(task);
+    const known = instance.merges.result(task);
     if (known !== undefined && known.tries === undefined && known.aside === undefined) {
       work.isMerging = true;
-      instance.afterStep(known.sequence, () => this.#end(agent.id, work, doneBy(known, entry)));
+      instance.merges.afterStep(known.sequence, () => this.#end(agent.id, work, doneBy(known, entry)));
       return;
     }
     if (work.record === undefined || work.checkpoint === undefined) return this.#fetch(agent.id, entry, work);
@@ -117,7 +117,8 @@ export class Reconciliation {
     const keeper = keepers.filter((node) => node !== self)[work.asked % Math.max(1, keepers.length)] ?? keepers[0];
     work.asked += 1;
     if (keeper === undefined || keeper === self) return;
-    for (const base of [true, false]) out.sendUrgent(keeper, { type: 'branchFetch', body: { agent, branch: id, base } });
+    for (const base of [true, false])
+      out.sendUrgent(keeper, { type: 'branchFetch', body: { agent, branch: id, base } });
   }
 
   onCopy(from: NodeId, { agent, branch, record, checkpoint }: MessageOf<'branchCopy'>): void {
@@ -139,7 +140,8 @@ export class Reconciliation {
     if (checkpoint !== undefined && isReadable(checkpoint.state)) work.checkpoint = checkpoint;
     const entry = this.#entryOf(agent, work);
     const known = this.#state.agents.get(agent);
-    if (work.record === undefined || work.checkpoint === undefined || entry === undefined || known === undefined) return;
+    if (work.record === undefined || work.checkpoint === undefined || entry === undefined || known === undefined)
+      return;
     if (work.instance.isActive) this.#reconcile(known, entry, work, copyOf(work.record, work.checkpoint));
   }
 
@@ -147,23 +149,29 @@ export class Reconciliation {
 
   #reconcile(agent: AgentRecord, entry: BranchEntry, work: Work, copy: BranchCopy): void {
     const { instance } = work;
-    const steps = Math.max(0, instance.sequence - copy.base.sequence);
-    const end = (outcome: Done['outcome'], reason: string): void => this.#end(agent.id, work, { outcome, reason, steps });
+    const steps = Math.max(0, instance.merges.sequence - copy.base.sequence);
+    const end = (outcome: Done['outcome'], reason: string): void =>
+      this.#end(agent.id, work, { outcome, reason, steps });
     if (this.#isContained(agent, entry, copy, instance)) {
-      const last = doneOn(copy).map(({ task }) => instance.result(task)?.sequence ?? 0);
+      const last = doneOn(copy).map(({ task }) => instance.merges.result(task)?.sequence ?? 0);
       work.isMerging = true;
-      return instance.afterStep(Math.max(0, ...last), () => end('contained', 'all of it is known from another part of the branch'));
+      return instance.merges.afterStep(Math.max(0, ...last), () =>
+        end('contained', 'all of it is known from another part of the branch'),
+      );
     }
-    const strange = whyNoAncestor(agent, copy.base, instance.sequence);
+    const strange = whyNoAncestor(agent.lineage ?? [], copy.base, instance.merges.sequence);
     if (strange !== undefined) return end('forked', `no common base: ${strange}`);
-    if (instance.mayFastForward(copy)) {
-      const wrong = instance.fastForward(copy, fastForwarded, () => end('fastForwarded', 'the majority had done nothing meanwhile'));
+    if (copy.sequence <= copy.base.sequence) return end('contained', 'nothing was done on it');
+    if (instance.merges.mayFastForward(copy)) {
+      const wrong = instance.merges.fastForward(copy, fastForwarded, () =>
+        end('fastForwarded', 'the majority had done nothing meanwhile'),
+      );
       work.isMerging = wrong === undefined;
       if (wrong !== undefined) end('forked', `it cannot be taken over: ${wrong}`);
       return;
     }
     work.isMerging = true;
-    instance.merge(copy, ({ ok, refusal, value }) => {
+    instance.merges.begin(copy, ({ ok, refusal, value }) => {
       if (refusal === 'agentNotReady' || refusal === 'backlogFull') work.isMerging = false;
       else if (ok && refusal === '') end('merged', 'by the merge function of its code');
       else end('forked', refusal === '' ? reasonIn(value) : `its merge function ended what ran it: ${reasonIn(value)}`);
@@ -171,10 +179,15 @@ export class Reconciliation {
   }
 
   /** Another part of the same branch is in already, and this one has nothing that is not. */
-  #isContained({ branches = [] }: AgentRecord, { id, number }: BranchEntry, copy: BranchCopy, instance: Instance): boolean {
+  #isContained(
+    { branches = [] }: AgentRecord,
+    { id, number }: BranchEntry,
+    copy: BranchCopy,
+    instance: Instance,
+  ): boolean {
     const isIn = (other: BranchEntry): boolean =>
       other.id === id && other.number !== number && other.end !== undefined && other.end.outcome !== 'forked';
-    return branches.some(isIn) && toTakeOver(copy, instance.results).length === 0;
+    return branches.some(isIn) && instance.merges.knowsAllOf(copy);
   }
 
   #end(agent: string, work: Work, done: Done): void {

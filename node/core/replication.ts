@@ -31,7 +31,7 @@ export interface Source {
   /** All remembered results. */
   all(): TaskResult[];
   /** Results of steps below this one are no longer kept. */
-  from(): number;
+  resultsFrom(): number;
   /** The changes and results after a sequence; undefined when they are no longer all remembered, or are too much. */
   after(sequence: number): Step | undefined;
 }
@@ -134,7 +134,7 @@ export class Replication {
       state: step === undefined ? state.bytes() : nothing,
       changes: step?.changes ?? [],
       results: step?.results ?? this.#source.all(),
-      resultsFrom: this.#source.from(),
+      resultsFrom: this.#source.resultsFrom(),
       checksum: state.checksum,
     };
     progress.inFlight = { sequence, sentMs: this.#context.nowMs };

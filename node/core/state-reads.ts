@@ -75,8 +75,11 @@ export class StateReads {
     }
   }
 
-  confirm(from: NodeId, round: number): void {
-    for (const read of this.#reads) if (read.round <= round) read.confirmed.add(from);
+  /** Whether the epoch still stands at that holder; undefined when it is none, or speaks of another epoch. */
+  onConfirmed(from: NodeId, { epoch, round, standing }: MessageOf<'confirmed'>): boolean | undefined {
+    if (epoch !== this.#epoch || !this.#holders.includes(from)) return undefined;
+    if (standing) for (const read of this.#reads) if (read.round <= round) read.confirmed.add(from);
+    return standing;
   }
 
   /** Answers the reads that are confirmed and show nothing that could still be lost. */

@@ -232,7 +232,14 @@ function refusal(error: ConclaveError): { ok: false; error: ReturnType<typeof to
 }
 
 /** What became of a task, whoever says so; undefined when this was no more than a word about now. */
-function outcomeOf({ agent, task, ok, value, refusal: code, branch }: MessageOf<'taskAnswer'>): Outcome<'task'> | undefined {
+function outcomeOf({
+  agent,
+  task,
+  ok,
+  value,
+  refusal: code,
+  branch,
+}: MessageOf<'taskAnswer'>): Outcome<'task'> | undefined {
   switch (code) {
     case '':
       if (ok) {

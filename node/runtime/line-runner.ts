@@ -133,7 +133,16 @@ export class LineRunner<C extends LineChannel> implements Runner {
     this.stop(agent, epoch);
     const instance: Instance<C> = {
       ...newInstance(agent, epoch),
-      ...{ agentType, told: told ?? { agent, epoch }, state, channel: undefined, form: 'json', merges: false, asked: 0, pending: undefined },
+      ...{
+        agentType,
+        told: told ?? { agent, epoch },
+        state,
+        channel: undefined,
+        form: 'json',
+        merges: false,
+        asked: 0,
+        pending: undefined,
+      },
       ...{ refusal: '', restMs: 0, toCancel: new Set() },
       ...{ progressRate: new RateLimit(progressPerSMax), floodRate: new RateLimit(floodPerSMax) },
     };
