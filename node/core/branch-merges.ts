@@ -8,6 +8,7 @@ import type { Context } from './context.ts';
 import type { Mailbox } from './mailbox.ts';
 import { encodeMerge } from './merge-payload.ts';
 import type { MessageOf, TaskResult } from './message.ts';
+import { isOver } from './result-table.ts';
 import { limits } from './settings.ts';
 import { changeBetween } from './state-change.ts';
 import type { QueuedTask } from './task-queue.ts';
@@ -61,6 +62,12 @@ export class BranchMerges {
 
   result(task: string): TaskResult | undefined {
     return this.#init.tasks.results.get(task);
+  }
+
+  /** How many tasks have ended after a step, of those that are remembered. */
+  doneSince(sequence: number): number {
+    const { results } = this.#init.tasks;
+    return (results.after(sequence) ?? results.all()).filter(isOver).length;
   }
 
   /** Whether all that the branch's tasks were answered is known. */

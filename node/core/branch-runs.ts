@@ -69,7 +69,7 @@ export class BranchRuns {
         closed: false,
       },
       ...{ sequence: instance?.merges.sequence ?? 0, runs: true },
-      tasks: Math.max(0, (instance?.merges.sequence ?? 0) - (record?.baseSequence ?? 0)),
+      tasks: instance?.merges.doneSince(record?.baseSequence ?? 0) ?? 0,
     }));
   }
 

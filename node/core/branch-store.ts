@@ -126,7 +126,7 @@ export class BranchStore {
   here(): BranchHere[] {
     return this.all().map(({ record, number, sequence, closed }) => ({
       ...{ agent: record.agent, branch: record.branch, number, sequence, closed, runs: false, active: false },
-      ...{ keepers: record.keepers, tasks: Math.max(0, sequence - record.baseSequence) },
+      ...{ keepers: record.keepers, tasks: 0 },
     }));
   }
 }
