@@ -94,8 +94,7 @@ export class Simulation {
     this.director = new Director(world, this.losses, this.operators);
     this.guests = plan.guests && new Guests(world, plan.guests);
     const branches = new BranchAcknowledged((node) => world.clockMs(node), this.losses);
-    this.tallies =
-      plan.tallies && new Tallies(world, plan.tallies, (agent, branch) => branches.mayBeLost(agent, branch));
+    this.tallies = plan.tallies && new Tallies(world, plan.tallies, branches);
     const program = this.guests && programs[this.guests.settings.type];
     const replayed = this.guests && program && new Replayed(world, this.guests, program);
     this.notCompared = replayed?.notCompared ?? new Map();
@@ -169,8 +168,8 @@ export class Simulation {
     const { workload, operators, guests } = this;
     const { unsettled } = operators;
     const made = operators.existing.filter((agent) => !unsettled.includes(agent));
-    const invited = guests?.deployed ? guests.agents : [];
-    return [...(workload.deployed ? workload.agents : []), ...invited, ...(this.tallies?.agents ?? []), ...made];
+    const invited = [guests, this.tallies].flatMap((each) => (each?.deployed ? each.agents : []));
+    return [...(workload.deployed ? workload.agents : []), ...invited, ...made];
   }
 
   // ---- a majority gets on alone ----
@@ -184,10 +183,7 @@ export class Simulation {
     world.act('phase', 'world', `${majority.join(', ')} heal; every other fault is permanent`);
     this.#makeHealthy(majority);
     this.#makeFaultsPermanent(world.nodes.filter((node) => !healed.has(node)));
-    workload.doors = majority;
-    operators.doors = majority;
-    if (guests) guests.doors = majority;
-    if (this.tallies) this.tallies.doors = majority;
+    this.#speakTo(majority);
     this.#healWhoeverIsNeeded(majority, healed);
     const isReachable = (agent: string): boolean => {
       const record = ledger.agents.get(agent);
@@ -197,13 +193,17 @@ export class Simulation {
     const excused = (): string[] => [
       ...this.wanted().filter((agent) => !isReachable(agent)),
       ...operators.unsettled,
-      ...(workload.deployed ? [] : workload.agents),
-      ...(guests === undefined || guests.deployed ? [] : guests.agents),
-      ...(this.tallies?.deployed === false ? this.tallies.all : []),
+      ...[workload, guests, this.tallies].flatMap((each) => (each?.deployed === false ? each.agents : [])),
     ];
     awaitSettled(world, { wanted, excused, nodes: majority }, settleWithinMs);
     this.#expectProgress(() => workload.agents.filter(isReachable));
     return majority;
+  }
+
+  /** Everybody outside speaks to these nodes from now on; to all of them when undefined. */
+  #speakTo(doors: readonly NodeId[] | undefined): void {
+    const { workload, operators, guests, tallies } = this;
+    for (const each of [workload, operators, guests, tallies]) if (each) each.doors = doors;
   }
 
   /** One of the nodes has what the agent needs, and room for it by what the log decided. */
@@ -307,14 +307,11 @@ export class Simulation {
   // ---- everything is well again ----
 
   healAll(): void {
-    const { world, workload, operators, guests, losses } = this;
+    const { world, operators, losses } = this;
     world.act('phase', 'world', 'everything heals');
     for (const node of world.nodes) if (losses.isLost(node)) world.replace(node);
     this.#makeHealthy(world.nodes);
-    workload.doors = undefined;
-    operators.doors = undefined;
-    if (guests) guests.doors = undefined;
-    if (this.tallies) this.tallies.doors = undefined;
+    this.#speakTo(undefined);
     this.#undoDrains();
     const known = (): boolean => operators.unsettled.length === 0 && this.#isDeployed;
     world.runUntil(known, settleWithinMs, 'an outcome of every command', 'eventually-progress');

@@ -1,6 +1,7 @@
 import type { ErrorCode } from '../node/core/errors.ts';
 import type { NodeId } from '../node/core/message.ts';
 import type { AgentView, Operation, Outcome, Results } from '../node/core/operation.ts';
+import type { BranchAcknowledged } from './checkers/anytime-branch.ts';
 import { Violation } from './checkers/checker.ts';
 import type { Random } from './random.ts';
 import { readTally } from './tally.ts';
@@ -50,32 +51,27 @@ export class Tallies {
   readonly #random: Random;
   readonly #tasks = new Map<string, Task>();
   /** Whether a branch may be lost because the disk of somebody who kept it is. */
-  readonly #mayBeLost: (agent: string, branch: string) => boolean;
+  readonly #branches: Pick<BranchAcknowledged, 'mayBeLost'>;
   doors: readonly NodeId[] | undefined;
   #deployed = new Set<string>();
   #stopping = false;
   #outstanding = 0;
   #count = 0;
 
-  constructor(world: World, settings: TallySettings, mayBeLost: (agent: string, branch: string) => boolean) {
+  constructor(world: World, settings: TallySettings, branches: Pick<BranchAcknowledged, 'mayBeLost'>) {
     this.#world = world;
     this.#settings = settings;
     this.#random = world.random.fork('tallies');
-    this.#mayBeLost = mayBeLost;
+    this.#branches = branches;
   }
 
-  /** Those that exist. */
   get agents(): string[] {
-    return [...this.#deployed];
-  }
-
-  get all(): string[] {
     const { merging, plain } = this.#settings;
     return [...namesOf('tally', merging), ...namesOf('plain-tally', plain)];
   }
 
   get deployed(): boolean {
-    return this.#deployed.size === this.all.length;
+    return this.#deployed.size === this.agents.length;
   }
 
   get drained(): boolean {
@@ -113,7 +109,7 @@ export class Tallies {
   #next(random: Random): void {
     this.#world.timeline.after(random.between(20, this.#settings.thinkMsMax), () => {
       if (this.#stopping) return;
-      const agent = random.pick(this.all);
+      const agent = random.pick(this.agents);
       const id = `tally-${++this.#count}`;
       const task: Task = { agent, answered: undefined };
       this.#tasks.set(id, task);
@@ -195,7 +191,7 @@ export class Tallies {
     done: (states: Record<string, number>[]) => void,
   ): void {
     if (first === undefined) return done(states);
-    if (this.#mayBeLost(agent, first.id)) return this.#readForks(agent, rest, states, done);
+    if (this.#branches.mayBeLost(agent, first.id)) return this.#readForks(agent, rest, states, done);
     this.#ask({ type: 'fork', agent, fork: first.id, number: first.number }, (outcome) => {
       if (!outcome.ok) throw new Violation(name, `fork ${first.id} of ${agent}: ${outcome.error.message}`);
       const { counts } = readTally((outcome.result as Results['fork']).state);
@@ -212,7 +208,7 @@ export class Tallies {
       if (owner !== agent || answered === undefined || counts[id] === 1) continue;
       const { branch } = answered;
       if (branch === undefined) throw new Violation(name, `${agent} lost ${id}, which a majority had acknowledged`);
-      if (forks.some((fork) => fork[id] === 1) || this.#mayBeLost(agent, branch)) continue;
+      if (forks.some((fork) => fork[id] === 1) || this.#branches.mayBeLost(agent, branch)) continue;
       throw new Violation(name, `${agent} lost ${id}, which its branch ${branch} had acknowledged`);
     }
   }

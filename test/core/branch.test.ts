@@ -45,9 +45,10 @@ class Log {
   go(from?: { epoch: number; sequence: number }): number {
     const holders = ['n1', 'n2', 'n3'];
     const placed = { kind: 'agentPlace' as const, agent: 'a', host: 'n1', boot: 1, holders, reason: 'why', decision };
-    expect(this.apply({ ...placed, after: this.epoch }).ok).toBe(true);
+    const isPlaced = this.apply({ ...placed, after: this.epoch }).ok;
     this.epoch = this.index;
-    expect(this.apply({ kind: 'agentActive', agent: 'a', epoch: this.epoch, ...(from && { from }) }).ok).toBe(true);
+    const isActive = this.apply({ kind: 'agentActive', agent: 'a', epoch: this.epoch, ...(from && { from }) }).ok;
+    if (!isPlaced || !isActive) throw new Error('the log refused an epoch');
     return this.epoch;
   }
 

@@ -5,14 +5,14 @@ const room = 'autonomy';
 /** Defects in what sides without a majority do, and in how that comes together afterwards. */
 export const autonomy: readonly Mutant[] = [
   {
-    name: 'branch-acknowledges-by-a-majority',
+    name: 'branch-acknowledges-alone',
     room,
-    what: 'A branch acknowledges when a majority of its keepers has a step: who goes on from one of the others loses it.',
+    what: 'A branch acknowledges when one of its keepers has a step: who goes on from another one loses it.',
     file: 'node/core/instance.ts',
     edits: [
       {
         from: 'const quorum = assignment.branch === undefined ? majorityOf : all;',
-        to: 'const quorum = assignment.branch === undefined ? majorityOf : majorityOf;',
+        to: 'const quorum = assignment.branch === undefined ? majorityOf : all === undefined ? all : () => 1;',
       },
     ],
   },
