@@ -91,14 +91,22 @@ class ModuleInstance implements Running {
     this.state = first;
   }
 
+  merge(payload: Uint8Array): Answer {
+    return this.#do(() => this.#code.merge(payload));
+  }
+
   handle(payload: Uint8Array, cancelled = false, task = ''): Answer {
-    if (this.#lost !== undefined) throw lost(this.#lost);
-    this.#answer = undefined;
-    this.#progress = [];
-    const broken = this.#realm.do(() => {
+    return this.#do(() => {
       this.#code.run(payload, task);
       if (cancelled) this.#code.cancel();
     });
+  }
+
+  #do(work: () => void): Answer {
+    if (this.#lost !== undefined) throw lost(this.#lost);
+    this.#answer = undefined;
+    this.#progress = [];
+    const broken = this.#realm.do(work);
     this.#lost ??= broken;
     // As in production, what breaks the instance beside a task that was answered is noticed after the answer.
     if (this.#answer !== undefined) return this.#answer;

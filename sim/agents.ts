@@ -28,7 +28,7 @@ interface Instance {
   running: Running | undefined;
   /** The checkpoint that the node knows. */
   told: Uint8Array;
-  waiting: { task: string; payload: Uint8Array }[];
+  waiting: { task: string; payload: Uint8Array; merges: boolean }[];
   /** The task that it is busy with. */
   task: string | undefined;
   /** Counts its tasks: what was planned for one that was given up does not happen. */
@@ -107,7 +107,7 @@ export class SimRunner {
     return [...this.#instances.values()].map(({ agent, epoch, task }) => ({ agent, epoch, task }));
   }
 
-  start({ agent, agentType, epoch, state }: EffectOf<'startAgent'>): void {
+  start({ agent, agentType, epoch, state, told }: EffectOf<'startAgent'>): void {
     const program = this.#programs.get(agentType);
     if (program === undefined) return this.#failLater(agent, epoch, `no code for agent type "${agentType}"`);
     const key = keyOf(agent, epoch);
@@ -134,7 +134,13 @@ export class SimRunner {
       this.#starts += 1;
       const random = this.#random.fork(`${key} ${this.#starts}`);
       const { wallMs } = this.#process;
-      const context = { agent, type: agentType, epoch, startedMs: wallMs(), wallMs, random: () => random.next() };
+      const context = {
+        type: agentType,
+        ...(told ?? { agent, epoch }),
+        startedMs: wallMs(),
+        wallMs,
+        random: () => random.next(),
+      };
       const started = attempt(() => program.start(context, state?.slice()));
       if (!started.ok) return this.fail(agent, epoch, started.reason);
       instance.running = started.value;
@@ -146,11 +152,11 @@ export class SimRunner {
   }
 
   /** A task for an instance that is gone is dropped: its end was told or asked for, and whoever knows runs it again. */
-  run({ agent, epoch, task, payload }: EffectOf<'runTask'>): void {
+  run({ agent, epoch, task, payload, merges = false }: EffectOf<'runTask'>): void {
     const instance = this.#instances.get(keyOf(agent, epoch));
     if (instance === undefined) return;
     if (instance.waiting.length >= waitingMax) return this.fail(agent, epoch, 'too many tasks are waiting');
-    instance.waiting.push({ task, payload: payload.slice() });
+    instance.waiting.push({ task, payload: payload.slice(), merges });
     this.#runNext(instance);
   }
 
@@ -223,11 +229,14 @@ export class SimRunner {
     });
   }
 
-  #answer(instance: Instance, { task, payload }: { task: string; payload: Uint8Array }): void {
+  #answer(instance: Instance, { task, payload, merges }: Instance['waiting'][number]): void {
     const { agent, epoch, running } = instance;
     if (this.#instances.get(keyOf(agent, epoch)) !== instance || running === undefined) return;
     this.#endTask(instance);
-    const answer = attempt((): Answer => running.handle(payload, instance.cancelled, task));
+    const answer = attempt(
+      (): Answer =>
+        merges ? (running.merge?.(payload) ?? cannotMerge(running)) : running.handle(payload, instance.cancelled, task),
+    );
     if (!answer.ok) return this.fail(agent, epoch, answer.reason);
     const { ok, value, state, outputs, progress = [] } = answer.value;
     for (const told of progress) this.#process.feed({ type: 'taskProgress', agent, epoch, task, value: told });
@@ -238,6 +247,9 @@ export class SimRunner {
     this.#runNext(instance);
   }
 }
+
+const noMerge = new TextEncoder().encode('{"reason":"its code has no merge function"}');
+const cannotMerge = ({ state }: Running): Answer => ({ ok: false, value: noMerge, state });
 
 type Attempt<T> = { ok: true; value: T } | { ok: false; reason: string };
 

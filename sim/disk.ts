@@ -70,6 +70,11 @@ export class Disk {
     return this.#durable.get(key)?.value;
   }
 
+  /** The keys of durable records that begin with `prefix`. */
+  keys(prefix: string): string[] {
+    return [...this.#durable.keys()].filter((key) => key.startsWith(prefix));
+  }
+
   get size(): number {
     return this.#durable.size;
   }

@@ -4,6 +4,7 @@ import { type AmbientKind, ambientKinds, type FaultKind, faultKinds, faults } fr
 import type { GuestSettings } from './guests.ts';
 import type { NetworkSettings } from './network.ts';
 import { Random } from './random.ts';
+import type { TallySettings } from './tallies.ts';
 import type { WorkloadSettings } from './workload.ts';
 
 /** One fault at one moment. Whom it hits, it draws from a generator of its own. */
@@ -43,6 +44,8 @@ export interface Plan {
   workload: Partial<WorkloadSettings>;
   /** A user's own agents, beside those of the workload. */
   guests?: GuestSettings;
+  /** Agents of the autonomous policy; none when omitted. */
+  tallies?: TallySettings;
   strikes: Strike[];
 }
 
@@ -85,6 +88,7 @@ export function drawPlan(seed: string, wishes: Wishes = {}): Plan {
   const faultsMs = Math.round((wishes.minutes ?? faultsMinutesDefault) * 60_000);
   const nodes = wishes.nodes ?? random.fork('nodes').pick([3, 3, 4, 5, 5, 5, 6, 7]);
   const workload = { ...drawWorkload(random.fork('workload')), ...wishes.workload };
+  const tallies = drawTallies(random.fork('tallies'));
   const faultsFromStart = random.fork('from start').chance(0.2);
   return {
     seed,
@@ -94,7 +98,7 @@ export function drawPlan(seed: string, wishes: Wishes = {}): Plan {
     faultsFromStart,
     agentsMax: random.fork('capacity').chance(0.5)
       ? 100
-      : tightFor((workload.agents ?? 1) + (wishes.guests?.count ?? 0)),
+      : tightFor((workload.agents ?? 1) + (wishes.guests?.count ?? 0) + tallies.merging + tallies.plain),
     sites: random.fork('sites').pick([1, 1, 2, 3]),
     settings: nodes <= smallMax ? drawSettings(random.fork('settings')) : {},
     gatherMsMax: random.fork('gather').pick([0, 0.3, 2]),
@@ -109,6 +113,7 @@ export function drawPlan(seed: string, wishes: Wishes = {}): Plan {
     disk: drawDisk(random.fork('disk'), isOn('slowDisk')),
     workload,
     ...(wishes.guests && { guests: wishes.guests }),
+    tallies,
     strikes: drawStrikes(random, faultsMs, faultKinds.filter(isOn), wishes.everything === true, faultsFromStart),
   };
 }
@@ -145,6 +150,16 @@ function drawWorkload(random: Random): Partial<WorkloadSettings> {
     poisonChance: random.pick([0, 0, 0.01, 0.05]),
     cancelChance: random.pick([0, 0.05, 0.2]),
     sendChance: random.pick([0, 0.1, 0.3]),
+  };
+}
+
+function drawTallies(random: Random): TallySettings {
+  return {
+    merging: random.pick([1, 1, 2]),
+    plain: random.pick([0, 1, 1]),
+    clients: random.pick([1, 2, 4]),
+    holders: random.pick([1, 2, 3, 3, 3, 5]),
+    thinkMsMax: random.pick([200, 1_000, 4_000]),
   };
 }
 

@@ -33,6 +33,8 @@ export interface Running {
    * only when the instance is lost: its state cannot be had any more.
    */
   handle(payload: Uint8Array, cancelled?: boolean, task?: string): Answer;
+  /** Takes in a branch, as `encodeMerge` gives it; refused when omitted. */
+  merge?(payload: Uint8Array): Answer;
 }
 
 /** An agent's code in the simulated world: the contract of production, without waiting. */

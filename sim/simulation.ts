@@ -4,6 +4,7 @@ import type { Operation } from '../node/core/operation.ts';
 import { AcknowledgedByMajority } from './checkers/anytime-acknowledged-by-majority.ts';
 import { AcknowledgedTasks } from './checkers/anytime-acknowledged-task.ts';
 import { Bounded } from './checkers/anytime-bounded.ts';
+import { BranchAcknowledged } from './checkers/anytime-branch.ts';
 import { DurableBeforeSaid } from './checkers/anytime-durable-before-said.ts';
 import { MajorityOnly } from './checkers/anytime-majority-only.ts';
 import { OneCluster } from './checkers/anytime-one-cluster.ts';
@@ -25,6 +26,8 @@ import { Losses } from './losses.ts';
 import { Operators } from './operators.ts';
 import type { Plan } from './plan.ts';
 import type { Program } from './program.ts';
+import { Tallies } from './tallies.ts';
+import { plainTally, tally } from './tally.ts';
 import { Workload } from './workload.ts';
 import { World } from './world.ts';
 
@@ -54,6 +57,7 @@ export class Simulation {
   readonly workload: Workload;
   /** Users' agents, when the plan has some. */
   readonly guests: Guests | undefined;
+  readonly tallies: Tallies | undefined;
   readonly operators: Operators;
   readonly director: Director;
   /** Called now and then with the virtual time, ms. */
@@ -83,7 +87,7 @@ export class Simulation {
         capabilities: index % 2 === 0 ? ['gpu'] : [],
         site: `site-${1 + (Math.floor(index / 2) % (plan.sites ?? 1))}`,
       }),
-      programs: { counter, ...programs },
+      programs: { counter, tally, 'plain-tally': plainTally, ...programs },
       createNode: (init) => new Node({ ...init, ...(plan.settings && { settings: plan.settings }) }),
     });
     const { world, ledger } = this;
@@ -93,10 +97,12 @@ export class Simulation {
     this.operators = new Operators(world, this.linearizable.commands);
     this.director = new Director(world, this.losses, this.operators);
     this.guests = plan.guests && new Guests(world, plan.guests);
+    const branches = new BranchAcknowledged((node) => world.clockMs(node), this.losses);
+    this.tallies = plan.tallies && new Tallies(world, plan.tallies, branches);
     const program = this.guests && programs[this.guests.settings.type];
     const replayed = this.guests && program && new Replayed(world, this.guests, program);
     this.notCompared = replayed?.notCompared ?? new Map();
-    this.#checkers = [...this.#makeCheckers(), ...(replayed ? [replayed] : [])];
+    this.#checkers = [...this.#makeCheckers(), branches, ...(replayed ? [replayed] : [])];
     const supervisor = { ended: (node: NodeId) => this.#keepUp(node) };
     for (const observer of [ledger, ...this.#checkers, ...observers, supervisor]) world.watch(observer);
   }
@@ -139,24 +145,26 @@ export class Simulation {
 
   /** Founds the cluster, deploys the agents, and lets the clients and the faults begin. */
   begin(): void {
-    const { world, workload, director, plan, guests } = this;
+    const { world, workload, director, plan, guests, tallies } = this;
     world.act('phase', 'world', `${plan.nodes} nodes start, seed ${plan.seed}`);
     if (!plan.faultsFromStart) {
       awaitSettled(world, [], settleWithinMs);
       workload.begin();
       guests?.begin();
+      tallies?.begin();
       world.runUntil(() => this.#isDeployed, settleWithinMs, 'the deployment of the agents', 'eventually-progress');
       awaitSettled(world, this.wanted(), settleWithinMs);
     } else {
       workload.begin();
       guests?.begin();
+      tallies?.begin();
     }
     world.act('phase', 'world', 'faults begin');
     director.begin(plan.strikes);
   }
 
   get #isDeployed(): boolean {
-    return this.workload.deployed && this.guests?.deployed !== false;
+    return this.workload.deployed && this.guests?.deployed !== false && this.tallies?.deployed !== false;
   }
 
   /** Agents that must run wherever their state can be had. */
@@ -164,7 +172,7 @@ export class Simulation {
     const { workload, operators, guests } = this;
     const { unsettled } = operators;
     const made = operators.existing.filter((agent) => !unsettled.includes(agent));
-    const invited = guests?.deployed ? guests.agents : [];
+    const invited = [guests, this.tallies].flatMap((each) => (each?.deployed ? each.agents : []));
     return [...(workload.deployed ? workload.agents : []), ...invited, ...made];
   }
 
@@ -179,9 +187,7 @@ export class Simulation {
     world.act('phase', 'world', `${majority.join(', ')} heal; every other fault is permanent`);
     this.#makeHealthy(majority);
     this.#makeFaultsPermanent(world.nodes.filter((node) => !healed.has(node)));
-    workload.doors = majority;
-    operators.doors = majority;
-    if (guests) guests.doors = majority;
+    this.#speakTo(majority);
     this.#healWhoeverIsNeeded(majority, healed);
     const isReachable = (agent: string): boolean => {
       const record = ledger.agents.get(agent);
@@ -191,12 +197,17 @@ export class Simulation {
     const excused = (): string[] => [
       ...this.wanted().filter((agent) => !isReachable(agent)),
       ...operators.unsettled,
-      ...(workload.deployed ? [] : workload.agents),
-      ...(guests === undefined || guests.deployed ? [] : guests.agents),
+      ...[workload, guests, this.tallies].flatMap((each) => (each?.deployed === false ? each.agents : [])),
     ];
     awaitSettled(world, { wanted, excused, nodes: majority }, settleWithinMs);
     this.#expectProgress(() => workload.agents.filter(isReachable));
     return majority;
+  }
+
+  /** Everybody outside speaks to these nodes from now on; to all of them when undefined. */
+  #speakTo(doors: readonly NodeId[] | undefined): void {
+    const { workload, operators, guests, tallies } = this;
+    for (const each of [workload, operators, guests, tallies]) if (each) each.doors = doors;
   }
 
   /** One of the nodes has what the agent needs, and room for it by what the log decided. */
@@ -300,13 +311,11 @@ export class Simulation {
   // ---- everything is well again ----
 
   healAll(): void {
-    const { world, workload, operators, guests, losses } = this;
+    const { world, operators, losses } = this;
     world.act('phase', 'world', 'everything heals');
     for (const node of world.nodes) if (losses.isLost(node)) world.replace(node);
     this.#makeHealthy(world.nodes);
-    workload.doors = undefined;
-    operators.doors = undefined;
-    if (guests) guests.doors = undefined;
+    this.#speakTo(undefined);
     this.#undoDrains();
     const known = (): boolean => operators.unsettled.length === 0 && this.#isDeployed;
     world.runUntil(known, settleWithinMs, 'an outcome of every command', 'eventually-progress');
@@ -379,13 +388,15 @@ export class Simulation {
 
   /** Every task gets its answer, and every state is judged. */
   judge(): void {
-    const { world, workload, guests } = this;
+    const { world, workload, guests, tallies } = this;
     this.#drainOne();
     workload.stop();
     guests?.stop();
-    const drained = (): boolean => workload.drained && guests?.drained !== false;
+    tallies?.stop();
+    const drained = (): boolean => workload.drained && guests?.drained !== false && tallies?.drained !== false;
     world.runUntil(drained, settleWithinMs, 'an answer to every task', 'eventually-progress');
     workload.judge(settleWithinMs);
+    tallies?.judge(settleWithinMs);
     this.#finishCheckers();
     awaitSettled(world, { wanted: () => this.wanted() }, settleWithinMs);
     world.act('phase', 'world', 'every promise held');

@@ -87,6 +87,34 @@ function withSymbol(book: Book, symbol: string, figures: Figures): Book {
   return Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
+/** The prices of `whole` that are not among those of `part`: Welford's sums of two sets, backwards. */
+function without(whole: Figures, part: Figures): Pick<Figures, 'count' | 'mean' | 'squares'> {
+  const count = whole.count - part.count;
+  if (count <= 0) return { count: 0, mean: 0, squares: 0 };
+  const mean = (whole.count * whole.mean - part.count * part.mean) / count;
+  const squares = whole.squares - part.squares - ((mean - part.mean) ** 2 * count * part.count) / whole.count;
+  return { count, mean, squares: Math.max(0, squares) };
+}
+
+/** What both sides of a partition saw of a symbol since `base`: the sums of two sets by T. F. Chan et al. (1979). */
+function together(base: Figures | undefined, ours: Figures, theirs: Figures): Figures {
+  const { count: more, mean, squares } = base === undefined ? theirs : without(theirs, base);
+  if (more === 0) return ours;
+  const count = ours.count + more;
+  const apart = mean - ours.mean;
+  const isOursNew = base === undefined || ours.count > base.count;
+  return {
+    count,
+    mean: ours.mean + (apart * more) / count,
+    squares: ours.squares + squares + (apart ** 2 * ours.count * more) / count,
+    high: Math.max(ours.high, theirs.high),
+    low: Math.min(ours.low, theirs.low),
+    // Nobody knows whose was the last one: the majority's, if it had one.
+    last: isOursNew ? ours.last : theirs.last,
+    position: Math.max(0, ours.position + theirs.position - (base?.position ?? 0)),
+  };
+}
+
 const trading: AgentModule<Book, unknown, Quote> = {
   init: () => ({}),
   handle(book, task) {
@@ -94,6 +122,16 @@ const trading: AgentModule<Book, unknown, Quote> = {
     const figures = after(book[symbol], price);
     const result = { symbol, ...figures, variance: varianceOf(figures) };
     return { state: withSymbol(book, symbol, figures), result };
+  },
+  merge(base, ours, theirs, { both }) {
+    // The figures do not tell which prices they are made of: one that both sides saw would count twice.
+    if (both.length > 0) throw new Error(`both sides have seen ${both.length} of the same prices`);
+    let book = ours;
+    for (const [symbol, figures] of Object.entries(theirs)) {
+      const own = book[symbol];
+      book = withSymbol(book, symbol, own === undefined ? figures : together(base[symbol], own, figures));
+    }
+    return book;
   },
 };
 

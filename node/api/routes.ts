@@ -162,6 +162,7 @@ function toDeploy(api: Api, request: FastifyRequest): Extract<Operation, { type:
     capabilities: [...capabilities],
     holders: body.holders,
     ...(body.topics === undefined ? {} : { topics: body.topics }),
+    ...(body.partition === undefined ? {} : { partition: body.partition }),
   };
 }
 

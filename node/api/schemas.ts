@@ -2,6 +2,7 @@ import { type Static, Type } from 'typebox';
 import { isolations } from '../core/isolation.ts';
 import { consistencies } from '../core/operation.ts';
 import { taskPattern } from '../core/operation-check.ts';
+import { partitions } from '../core/partition.ts';
 import { limits } from '../core/settings.ts';
 import { taskPriorityDefault } from '../core/tasks.ts';
 import { interpreterPattern } from '../core/type-capability.ts';
@@ -15,6 +16,9 @@ export const ttlMsDefault = 30_000;
 
 export const AgentParams = Type.Object({ agent: Id });
 export type AgentParams = Static<typeof AgentParams>;
+
+export const ForkParams = Type.Object({ agent: Id, fork: Id });
+export type ForkParams = Static<typeof ForkParams>;
 
 export const NodeParams = Type.Object({ node: Id });
 export type NodeParams = Static<typeof NodeParams>;
@@ -36,6 +40,7 @@ export const DeployBody = Type.Object({
   /** Read by `readContainerSpec`, which names the field that is wrong. */
   container: Type.Optional(Type.Unknown()),
   isolation: Type.Optional(Type.Enum([...isolations])),
+  partition: Type.Optional(Type.Enum([...partitions])),
 });
 export type DeployBody = Static<typeof DeployBody>;
 

@@ -5,6 +5,7 @@ import type { LeaderView } from '../core/operation.ts';
 import { BearerCheck } from './bearer.ts';
 import { answerClientError } from './client-error.ts';
 import { EventStream, type EventStreamLimits, eventStreamLimits } from './event-stream.ts';
+import { forkRoutes } from './fork-routes.ts';
 import { kvRoutes } from './kv-routes.ts';
 import { bodyBytesMax, type Problem, problemOf } from './problem.ts';
 import { type Api, type Route, routes } from './routes.ts';
@@ -88,7 +89,7 @@ export async function createServer(init: ServerInit): Promise<FastifyInstance> {
     }
     send(reply, problem);
   });
-  for (const route of [...routes, ...taskRoutes]) register(server, route, api, bearer);
+  for (const route of [...routes, ...taskRoutes, ...forkRoutes]) register(server, route, api, bearer);
   await server.register(async (raw) => {
     // Values are bytes, whatever their type is said to be.
     raw.removeAllContentTypeParsers();

@@ -1,7 +1,8 @@
+import type { BranchEntry } from '../core/branch.ts';
 import type { DrainView } from '../core/drain.ts';
 import type { Report } from '../core/effect.ts';
 import type { MigrationView } from '../core/migration.ts';
-import type { AgentView, LeaderView, NodeView, Results, StatusView } from '../core/operation.ts';
+import type { AgentView, AutonomyView, LeaderView, NodeView, Results, StatusView } from '../core/operation.ts';
 
 /**
  * The form of the core's views in JSON: snake_case, field by field, because a mapping by rule would also rename the
@@ -90,6 +91,36 @@ function migrationJson({ targetName, sinceMs, bytesCopied, bytes, ...migration }
   };
 }
 
+/** A branch of an agent: what it did, and what became of it. `fork` names it, too, where it is kept as one. */
+export function branchJson({ id, number, base, sequence, host, keepers, sinceMs, untilMs, tasks, end }: BranchEntry) {
+  return {
+    fork: `${id}.${number}`,
+    branch: id,
+    number,
+    base: { epoch: base.epoch, sequence: base.sequence },
+    sequence,
+    host,
+    keepers,
+    since_ms: sinceMs,
+    until_ms: untilMs,
+    tasks,
+    main_steps: end?.steps ?? null,
+    outcome: end?.outcome ?? null,
+    reason: end?.reason ?? null,
+  };
+}
+
+function autonomyJson({ sinceMs, actingManager, nodes, agents }: AutonomyView) {
+  return {
+    since_ms: sinceMs,
+    acting_manager: actingManager,
+    nodes,
+    agents: agents.map(({ agent, branch, host, keepers, tasks, reason }) => ({
+      ...{ agent, branch: branch ?? null, host: host ?? null, keepers, tasks, reason },
+    })),
+  };
+}
+
 export function agentJson(agent: AgentView) {
   const { id, type, strategy, status, host, hostName, epoch, holders, holdersWanted, topics, capabilities, decision } =
     agent;
@@ -109,10 +140,12 @@ export function agentJson(agent: AgentView) {
     reason: agent.reason,
     migration: agent.migration === undefined ? null : migrationJson(agent.migration),
     migration_end: agent.migrationEnd ?? null,
+    partition: agent.partition ?? 'fenced',
+    branches: (agent.branches ?? []).map(branchJson),
   };
 }
 
-export function statusJson({ cluster, mode, self, leader, nodes, agents, index }: StatusView) {
+export function statusJson({ cluster, mode, self, leader, nodes, agents, autonomy, index }: StatusView) {
   return {
     cluster,
     mode,
@@ -120,6 +153,7 @@ export function statusJson({ cluster, mode, self, leader, nodes, agents, index }
     leader: leader === undefined ? null : leaderJson(leader),
     nodes: nodes.map(nodeJson),
     agents: agents.map(agentJson),
+    autonomy: autonomy === undefined ? null : autonomyJson(autonomy),
     index,
   };
 }
@@ -129,9 +163,14 @@ export function reportJson({ index, atMs, kind, text, details }: Report) {
 }
 
 /** The answer to a task as JSON text: the agent's result goes out as the agent wrote it, digit by digit. */
-export function taskText({ agent, task, value }: Results['task']): string {
+export function taskText({ agent, task, value, provisional, branch }: Results['task']): string {
   const result = jsonOrBase64(value);
-  const head = { agent, task, ...(result.encoding === 'json' ? {} : { encoding: result.encoding }) };
+  const head = {
+    agent,
+    task,
+    ...(provisional && { provisional, branch }),
+    ...(result.encoding === 'json' ? {} : { encoding: result.encoding }),
+  };
   return withRaw(head, 'result', result.text);
 }
 
@@ -150,9 +189,16 @@ export function agentTasksJson({ agent, running, waiting, first, setAside, meanT
 }
 
 /** The answer to a request for an agent's state as JSON text; `encoding` says whether `state` is JSON or base64. */
-export function stateText({ agent, epoch, sequence, state }: Results['state']): string {
+export function stateText({ agent, epoch, sequence, state, provisional, branch }: Results['state']): string {
   const { encoding, text } = jsonOrBase64(state);
-  return withRaw({ agent, epoch, sequence, encoding }, 'state', text);
+  return withRaw({ agent, epoch, sequence, ...(provisional && { provisional, branch }), encoding }, 'state', text);
+}
+
+/** A fork as JSON text: what the branch was, and the states where it parted and where it came to. */
+export function forkText({ agent, branch, base, state }: Results['fork']): string {
+  const [from, to] = [jsonOrBase64(base), jsonOrBase64(state)];
+  const head = withRaw({ agent, ...branchJson(branch), encoding: to.encoding }, 'base_state', from.text);
+  return `${head.slice(0, -1)},"state":${to.text}}`;
 }
 
 function withRaw(head: Record<string, unknown>, key: string, raw: string): string {

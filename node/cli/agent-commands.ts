@@ -1,17 +1,20 @@
 import { type Command, Option } from 'commander';
 import type { agentJson } from '../api/views.ts';
 import type { Isolation } from '../core/isolation.ts';
+import type { Partition } from '../core/partition.ts';
 import { pathOf } from './agent-path.ts';
 import { readModule } from './deploy.ts';
+import { registerForks } from './forks.ts';
 import { registerMigrate } from './migrate.ts';
 import { print } from './output.ts';
 import type { Session } from './session.ts';
 import { agentsTable, agentText } from './status.ts';
-import { registerTaskCommands } from './task-commands.ts';
+import { registerTaskCommands, sayProvisional } from './task-commands.ts';
 import { whole } from './whole-number.ts';
 
 /** As the API takes them. */
 const isolations: Isolation[] = ['agent', 'type'];
+const partitions: Partition[] = ['fenced', 'autonomous'];
 
 type FullAgent = ReturnType<typeof agentJson>;
 
@@ -23,6 +26,7 @@ interface DeployOptions {
   topic?: string[];
   as?: string;
   isolation?: Isolation;
+  partition?: Partition;
 }
 
 /** The commands that are about agents. */
@@ -30,6 +34,7 @@ export function registerAgentCommands(program: Command, session: Session): void 
   registerDeploy(program, session);
   registerMigrate(program, session);
   registerTaskCommands(program, session);
+  registerForks(program, session);
   const { console } = session;
   program
     .command('agent')
@@ -47,8 +52,9 @@ export function registerAgentCommands(program: Command, session: Session): void 
     .description("print an agent's state; base64 when it is not JSON")
     .action((agent: string) =>
       session.withClient(async (client, { json }) => {
-        const answer = await client.get<{ encoding: string; state: unknown }>(pathOf(agent, '/state'));
+        const answer = await client.get<{ encoding: string; state: unknown; branch?: string }>(pathOf(agent, '/state'));
         const { encoding, state } = answer;
+        sayProvisional(session, json, answer);
         print(console, json, answer, () => (encoding === 'base64' ? String(state) : JSON.stringify(state, null, 2)));
       }),
     );
@@ -83,6 +89,12 @@ function registerDeploy(program: Command, session: Session): void {
         isolations,
       ),
     )
+    .addOption(
+      new Option(
+        '--partition <policy>',
+        'without a majority: it waits, or goes on as a branch (default: fenced)',
+      ).choices(partitions),
+    )
     .addHelpText(
       'after',
       '\nExamples:\n  conclave deploy examples/trading --count 5\n  conclave deploy examples/conversation\n  conclave deploy counter --as clicks --capability gpu',
@@ -90,7 +102,7 @@ function registerDeploy(program: Command, session: Session): void {
     .action((argument: string, options: DeployOptions) =>
       session.withClient(async (client, { json }) => {
         const { type, source, interpreter, container } = await readModule(argument);
-        const { count, strategy, capability, holders, topic, as, isolation } = options;
+        const { count, strategy, capability, holders, topic, as, isolation, partition } = options;
         const answer = await client.post<{ agents: FullAgent[] }>('/agents/deploy', {
           agent_type: type,
           deployment_strategy: strategy,
@@ -101,6 +113,7 @@ function registerDeploy(program: Command, session: Session): void {
           ...(interpreter !== undefined && { runtime: 'process', interpreter }),
           ...(container !== undefined && { runtime: 'container', container }),
           ...(isolation !== undefined && { isolation }),
+          ...(partition !== undefined && { partition }),
           ...(as !== undefined && { name: as }),
           ...(capability !== undefined && { capabilities: capability }),
         });

@@ -1,5 +1,6 @@
 import type { agentJson, nodeJson, statusJson } from '../api/views.ts';
 import { roleOf, shortId } from './cluster-table.ts';
+import { branchesTable } from './forks.ts';
 import { colors, tableOf } from './output.ts';
 
 export type StatusJson = ReturnType<typeof statusJson>;
@@ -73,6 +74,8 @@ export function agentText(agent: ReturnType<typeof agentJson>): string {
     const { since_ms: sinceMs, reason } = agent.migration;
     lines.push(`${migrationText(agent.id, agent.migration)}; since ${new Date(sinceMs).toISOString()}, ${reason}`);
   } else if (agent.migration_end !== null) lines.push(`its last move came to nothing: ${agent.migration_end.reason}`);
+  if (agent.partition === 'autonomous') lines.push('autonomous: without a majority it goes on as a branch');
+  if (agent.branches.length > 0) lines.push(branchesTable(agent.branches));
   if (agent.capabilities.length > 0) lines.push(`needs ${agent.capabilities.join(', ')}`);
   for (const { name, score, why } of agent.decision?.ranked ?? []) {
     lines.push(`  ${name}: ${why} (score ${score.toFixed(2)})`);
@@ -83,14 +86,30 @@ export function agentText(agent: ReturnType<typeof agentJson>): string {
   return lines.join('\n');
 }
 
+/** What a side without a majority does, as far as the node that was asked knows. */
+function sideText(side: NonNullable<StatusJson['autonomy']>, nodes: readonly NodeJson[]): string {
+  const nameOf = (id: string): string => nodes.find((node) => node.id === id)?.name ?? shortId(id);
+  const { since_ms: sinceMs, acting_manager: manager, agents } = side;
+  const since = new Date(sinceMs).toISOString();
+  const head = `autonomous since ${since}   acting manager ${nameOf(manager)}   with ${side.nodes.map(nameOf).join(', ')}`;
+  if (agents.length === 0) return head;
+  const rows = agents.map(({ agent, branch, host, keepers, tasks, reason }) => [
+    ...[agent, branch ?? '-', host === null ? '-' : nameOf(host), keepers.map(nameOf).join(', ') || '-'],
+    ...[String(tasks), reason],
+  ]);
+  return `${head}\n${tableOf(['agent', 'branch', 'host', 'keepers', 'tasks', 'why'], rows)}`;
+}
+
 export function statusText(status: StatusJson): string {
   const leader = status.leader === null ? 'nobody leads' : `${status.leader.name} leads in term ${status.leader.term}`;
   const mode =
     status.mode === 'quorum'
       ? colors.green('quorum')
       : colors.yellow('autonomous: this node hears no majority, fenced agents wait');
+  const side = status.autonomy === null ? [] : [sideText(status.autonomy, status.nodes)];
   return [
     `cluster ${status.cluster}   ${leader}   mode ${mode}`,
+    ...side,
     nodesTable(status.nodes),
     agentsTable(status.agents),
   ].join('\n');

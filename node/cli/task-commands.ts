@@ -8,6 +8,19 @@ import { whole } from './whole-number.ts';
 
 type AgentTasksJson = ReturnType<typeof agentTasksJson>;
 
+interface Answered {
+  result: unknown;
+  branch?: string;
+}
+
+/** Says on the error stream, where people read, that an answer is not the majority's. */
+export function sayProvisional(session: Session, json: boolean | undefined, { branch }: { branch?: string }): void {
+  if (branch === undefined || json === true) return;
+  session.console.err.write(
+    `${colors.yellow(`provisional: branch ${branch} of the agent did it, on a side without a majority`)}\n`,
+  );
+}
+
 interface TaskOptions {
   id?: string;
   ttlMs: number;
@@ -80,12 +93,13 @@ function giveTask(session: Session, agent: string, text: string, options: TaskOp
     const { out } = session.console;
     const answer =
       follow === true
-        ? await client.follow<{ result: unknown }>(path, body, ttlMs, (said) =>
+        ? await client.follow<Answered>(path, body, ttlMs, (said) =>
             out.write(
               json === true ? `${JSON.stringify({ progress: said })}\n` : `${colors.gray(JSON.stringify(said))}\n`,
             ),
           )
-        : await client.post<{ result: unknown }>(path, body, ttlMs);
+        : await client.post<Answered>(path, body, ttlMs);
+    sayProvisional(session, json, answer);
     print(session.console, json, answer, () => JSON.stringify(answer.result, null, 2));
   });
 }

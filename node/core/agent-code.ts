@@ -1,3 +1,4 @@
+import { decodeMerge } from './merge-payload.ts';
 import { whyNotJson } from './plain-json.ts';
 import { fromBytes, reasonBytes, toBytes } from './text.ts';
 
@@ -42,6 +43,7 @@ interface Module {
   handle(state: unknown, task: unknown, context: object): unknown;
   checkpoint?(state: unknown): unknown;
   restore?(bytes: Uint8Array, context: object): unknown;
+  merge?(base: unknown, ours: unknown, theirs: unknown, context: object): unknown;
 }
 
 const reasonLengthMax = 2_000;
@@ -70,6 +72,7 @@ function checkedModule(loaded: unknown): Module {
   if ((module.checkpoint === undefined) !== (module.restore === undefined)) {
     throw new TypeError('it needs both checkpoint and restore, or neither');
   }
+  if (module.merge !== undefined && typeof module.merge !== 'function') throw new TypeError('its merge is no function');
   return module as Module;
 }
 
@@ -129,6 +132,38 @@ export class AgentCode {
     try {
       const task = this.#there.parse(fromBytes(payload));
       this.#then(this.#module?.handle(this.#state, task, told.context), (answer) => this.#accept(answer), refused);
+    } catch (error) {
+      refused(error);
+    }
+  }
+
+  /**
+   * Takes in what a branch came to: `payload` is what `encodeMerge` made. Ends as a task does, refused where the code has
+   * no `merge`.
+   */
+  merge(payload: Uint8Array, taskId = ''): void {
+    const refused = (error: unknown): void => this.#refuse(this.#reasonOf(error));
+    const told = this.#there.taskContext(this.#context, taskId, (value) => this.#tell(told, value));
+    this.#task = told;
+    try {
+      const module = this.#module;
+      if (module?.merge === undefined) throw new TypeError('its code has no merge function');
+      const { branch, both, base, theirs } = decodeMerge(payload);
+      // Beside what each task is told, and of the code's own side.
+      const what = this.#there.parse(JSON.stringify({ branch, both })) as object;
+      const context = Object.freeze(Object.assign(what, this.#context));
+      const merge = (before: unknown, other: unknown): unknown => module.merge?.(before, this.#state, other, context);
+      const accept = (state: unknown): void => {
+        if (state === undefined) throw new TypeError('merge must return the state');
+        this.#accept({ state });
+      };
+      const withBase = (before: unknown): void =>
+        this.#then(
+          this.#restored(module, theirs),
+          (other) => this.#then(merge(before, other), accept, refused),
+          refused,
+        );
+      this.#then(this.#restored(module, base), withBase, refused);
     } catch (error) {
       refused(error);
     }

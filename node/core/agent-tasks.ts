@@ -253,7 +253,7 @@ export class AgentTasks {
     this.#cancels = [];
     const error = errors.taskOver({ agent: this.#agent, task: task.task });
     const cancelled: Cancelled = result.cancelled === true ? { ok: true, was: 'running' } : { ok: false, error };
-    for (const done of cancels) this.#afterStep(result.sequence, () => done(cancelled));
+    for (const done of cancels) this.afterStep(result.sequence, () => done(cancelled));
   }
 
   #setAside(task: QueuedTask, tries: number, reason: string): void {
@@ -282,7 +282,8 @@ export class AgentTasks {
     this.#waiting.push({ sequence: result.sequence, done: () => this.#answer(task, result), task });
   }
 
-  #afterStep(sequence: number, done: () => void): void {
+  /** Calls it once a majority of the holders has that step, and acknowledging is allowed. */
+  afterStep(sequence: number, done: () => void): void {
     this.#waiting.push({ sequence, done, task: undefined });
   }
 
@@ -318,7 +319,7 @@ export class AgentTasks {
     const known = this.#results.get(id);
     if (known !== undefined && isOver(known)) {
       const over: Cancelled = { ok: false, error: errors.taskOver({ agent: this.#agent, task: id }) };
-      this.#afterStep(known.sequence, () => done(known.cancelled === true ? { ok: true, was: 'cancelled' } : over));
+      this.afterStep(known.sequence, () => done(known.cancelled === true ? { ok: true, was: 'cancelled' } : over));
     } else if (this.#running?.task.task === id) {
       if (this.#cancels.length >= cancelsMax) {
         return done({
@@ -345,7 +346,7 @@ export class AgentTasks {
     const step = { task: id, ok: false, value: reasonBytes('it was cancelled'), cancelled: true };
     const result = this.#events.record(step);
     for (const task of waiting) this.#await(task, result);
-    this.#afterStep(result.sequence, () => done({ ok: true, was: isAside ? 'setAside' : 'waiting' }));
+    this.afterStep(result.sequence, () => done({ ok: true, was: isAside ? 'setAside' : 'waiting' }));
     this.pump();
   }
 

@@ -1,4 +1,6 @@
 import { type Applied, done, refuse } from './applied.ts';
+import { lineageAfter } from './branch.ts';
+import { branchAppliers } from './branch-apply.ts';
 import type { AgentRecord, ClusterState, TypeRecord } from './cluster-state.ts';
 import type { Command, CommandKind, CommandOf } from './command.ts';
 import { drainAppliers, drainOfNextStart } from './drain-apply.ts';
@@ -29,6 +31,7 @@ const appliers: Appliers = {
   ...kvAppliers,
   ...drainAppliers,
   ...migrationAppliers,
+  ...branchAppliers,
 
   memberJoin(state, { node, boot, start, profile }, index) {
     const known = state.members.get(node);
@@ -95,6 +98,7 @@ const appliers: Appliers = {
         capabilities,
         holdersWanted: command.holders,
         ...(command.topics !== undefined && command.topics.length > 0 && { topics: command.topics }),
+        ...(command.partition === 'autonomous' && { partition: command.partition }),
         created: index,
         placement: undefined,
         active: undefined,
@@ -135,12 +139,15 @@ const appliers: Appliers = {
     return done('agentPending', `${id} waits: ${reason}`, { agent: id, reason, decision }, [id]);
   },
 
-  agentActive(state, { agent: id, epoch }) {
+  agentActive(state, { agent: id, epoch, from }) {
     const agent = state.agents.get(id);
     if (agent?.placement?.epoch !== epoch) return refuse('the placement was decided anew meanwhile');
     if (agent.active?.epoch === epoch) return refuse('the epoch is active already');
     const arrived = agent.migration?.epoch === epoch;
-    state.changeAgent(agent, { active: agent.placement, ...(arrived && { migration: undefined }) });
+    const isAutonomous = agent.partition === 'autonomous';
+    const lineage = isAutonomous ? lineageAfter(agent.lineage ?? [], { epoch, ...(from && { from }) }) : undefined;
+    const more = { ...(arrived && { migration: undefined }), ...(lineage && { lineage }) };
+    state.changeAgent(agent, { active: agent.placement, ...more });
     const host = nameOf(state, agent.placement.host);
     return done(
       'agentActive',

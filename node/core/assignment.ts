@@ -1,5 +1,8 @@
+import type { StepName } from './branch.ts';
 import type { Isolation } from './isolation.ts';
 import type { NodeId } from './message.ts';
+import type { Partition } from './partition.ts';
+import type { Found } from './recovery.ts';
 import type { TypeRuntime } from './type-capability.ts';
 
 /** What a host is to run, and on what it stands. */
@@ -8,6 +11,7 @@ export interface Assignment extends TypeRuntime {
   agentType: string;
   source: string;
   isolation?: Isolation | undefined;
+  partition?: Partition | undefined;
   /** Log index of the agent's creation. */
   created: number;
   epoch: number;
@@ -16,4 +20,17 @@ export interface Assignment extends TypeRuntime {
   previousHolders: NodeId[] | undefined;
   /** A planned move brings it here: the instance before was at rest when it ended. */
   planned: boolean;
+  /**
+   * It runs as a branch of an agent: `agent` is the branch's key then, `epoch` its number, `holders` its keepers, of whom
+   * all must have a step before it counts.
+   */
+  branch?: BranchAssignment | undefined;
+}
+
+export interface BranchAssignment {
+  agent: string;
+  id: string;
+  base: StepName;
+  /** Where a new branch begins; one that goes on finds the newest step of its keepers so far. */
+  from: Found | undefined;
 }

@@ -2,11 +2,13 @@ import { Sessions } from '../../consensus/sessions.ts';
 import type { Decision } from '../../strategies/strategy.ts';
 import type { Result } from './applied.ts';
 import { Audit } from './audit.ts';
+import type { BranchEntry, Descent } from './branch.ts';
 import type { ContainerSpec } from './container-spec.ts';
 import type { Drain } from './drain.ts';
 import type { Isolation } from './isolation.ts';
 import type { NodeId, Profile } from './message.ts';
 import type { Migration, MigrationEnd } from './migration.ts';
+import type { Partition } from './partition.ts';
 import { limits } from './settings.ts';
 
 export interface Member {
@@ -52,6 +54,12 @@ export interface AgentRecord {
   /** A planned move that is under way. */
   readonly migration?: Migration | undefined;
   readonly migrationEnd?: MigrationEnd | undefined;
+  /** What it does without a majority; none: it is fenced. */
+  readonly partition?: Partition | undefined;
+  /** The epochs that became active, oldest first, the latest of them; of autonomous agents alone. */
+  readonly lineage?: readonly Descent[] | undefined;
+  /** Its branches: those to be reconciled, forks, and the latest of those that ended otherwise. */
+  readonly branches?: readonly BranchEntry[] | undefined;
 }
 
 export interface TypeRecord {

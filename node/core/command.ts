@@ -1,6 +1,7 @@
 import { type Entry, entryKinds } from '../../consensus/entry.ts';
 import type { Serial } from '../../consensus/sessions.ts';
 import type { Decision } from '../../strategies/strategy.ts';
+import type { BranchCommand, StepName } from './branch.ts';
 import type { ContainerSpec } from './container-spec.ts';
 import type { DrainCommand } from './drain.ts';
 import { type ErrorBody, errors } from './errors.ts';
@@ -8,6 +9,7 @@ import type { Isolation } from './isolation.ts';
 import { decodeKvCommand, encodeKvCommand, isKvCommand, type KvCommand } from './kv-command.ts';
 import type { NodeId, Profile } from './message.ts';
 import type { MigrationCommand } from './migration.ts';
+import type { Partition } from './partition.ts';
 import { fromBytes, fromJson, toBytes, toJson } from './text.ts';
 
 /**
@@ -40,6 +42,7 @@ export type Command = { atMs: number; by?: Serial } & (
       holders: number;
       /** Older logs have none. */
       topics?: string[] | undefined;
+      partition?: Partition | undefined;
     }
   | {
       kind: 'agentPlace';
@@ -55,11 +58,13 @@ export type Command = { atMs: number; by?: Serial } & (
       migration?: number | undefined;
     }
   | { kind: 'agentPending'; agent: string; reason: string; decision: Decision }
-  | { kind: 'agentActive'; agent: string; epoch: number }
+  /** `from`: the step that the epoch went on from; older logs have none. */
+  | { kind: 'agentActive'; agent: string; epoch: number; from?: StepName | undefined }
   | { kind: 'agentDelete'; agent: string }
   | { kind: 'agentGone'; agent: string; index: number }
   | DrainCommand
   | MigrationCommand
+  | BranchCommand
   | KvCommand
   /**
    * Written by `conclave recover` into the log of a stopped node: a new cluster goes on from here, made of the survivors,

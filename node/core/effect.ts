@@ -47,6 +47,8 @@ export type Effect =
       container?: ContainerSpec | undefined;
       isolation?: Isolation | undefined;
       state: Uint8Array | undefined;
+      /** What its code is told of itself, where it runs by another name: as a branch. */
+      told?: { agent: string; epoch: number } | undefined;
     }
   | { type: 'stopAgent'; agent: string; epoch: number }
   /** Makes ready what an agent will run in, its code loaded and nothing of it run, for when it moves here. */
@@ -63,7 +65,15 @@ export type Effect =
   /** Ends what was made ready for that migration, unless the agent was started in it. */
   | { type: 'releaseAgent'; agent: string; migration: number }
   /** For an agent that has started. Passes writes: what it leads to is answered only when it is on a majority of disks, and the next task goes on from it meanwhile. */
-  | { type: 'runTask'; agent: string; epoch: number; task: string; payload: Uint8Array }
+  | {
+      type: 'runTask';
+      agent: string;
+      epoch: number;
+      task: string;
+      payload: Uint8Array;
+      /** It is to take in a branch: the payload is what `merge-payload.ts` made. */
+      merges?: boolean;
+    }
   /** Asks the code to give up a task that runs; passes writes as it promises nothing. */
   | { type: 'cancelTask'; agent: string; epoch: number; task: string }
   /** What a request's task has to tell before it is done; passes writes, as it promises nothing. */

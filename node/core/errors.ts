@@ -89,6 +89,16 @@ const definitions = {
     409,
     (d) => `Agent "${d.agent}" is being placed right now. Nothing was changed. Try again in a moment.`,
   ),
+  forkUnknown: define<{ agent: string; fork: string }>(
+    404,
+    (d) => `Agent "${d.agent}" has no fork "${d.fork}". Nothing was changed. "conclave forks ${d.agent}" lists them.`,
+  ),
+  forkOutOfReach: define<{ agent: string; fork: string; keepers: readonly string[] }>(
+    503,
+    (d) =>
+      `Nobody in reach keeps fork "${d.fork}" of agent "${d.agent}". Nothing was changed. ` +
+      `Bring one of its keepers back (${d.keepers.join(', ')}) and ask again.`,
+  ),
   migrationUnknown: define<{ agent: string }>(
     409,
     (d) =>

@@ -1,12 +1,13 @@
 import type { RaftMessageType } from '../../consensus/message.ts';
+import type { AutonomyMessageType } from './autonomy.ts';
 import type { EventOf, EventType } from './event.ts';
 import type { MessageOf, MessageType, NodeId } from './message.ts';
 
 /** What is done about each kind of event. */
 export type EventHandlers = { [K in EventType]: (event: EventOf<K>) => void };
 
-/** Messages that are neither Raft's nor an introduction. */
-export type Said = Exclude<MessageType, 'hello' | RaftMessageType>;
+/** Messages that are neither Raft's nor an introduction, and not about autonomy. */
+export type Said = Exclude<MessageType, 'hello' | RaftMessageType | AutonomyMessageType>;
 
 /** What is done about each of them. */
 export type MessageHandlers = { [K in Said]: (from: NodeId, body: MessageOf<K>) => void };

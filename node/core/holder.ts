@@ -69,6 +69,16 @@ export class Holder {
     return { epoch, sequence, state: stored.state, results: results.all() };
   }
 
+  /** Which step of an agent is here, and below which epoch it refuses; undefined when it knows nothing of it. */
+  stepOf(agent: string): { epoch: number; sequence: number; sealedEpoch: number } | undefined {
+    return this.#held.get(agent);
+  }
+
+  /** Agents of which there is something here. */
+  agents(): Iterable<string> {
+    return this.#held.keys();
+  }
+
   /**
    * Promises to refuse all epochs below, and hands over what it keeps. That is left out where the asker has the same
    * already, or something newer.

@@ -1,12 +1,14 @@
+import { isBranchKey } from './branch.ts';
 import type { AgentRecord, ClusterState } from './cluster-state.ts';
 import type { Context } from './context.ts';
 import type { EventOf } from './event.ts';
 import type { Holder } from './holder.ts';
-import { Instance, type InstanceEvents } from './instance.ts';
+import { Instance } from './instance.ts';
+import type { InstanceEvents } from './instance-events.ts';
 import type { MessageOf, NodeId } from './message.ts';
 import { Preparations } from './preparations.ts';
 import { limits } from './settings.ts';
-import type { QueuedTask } from './task-queue.ts';
+import { type QueuedTask, refusalOf } from './task-queue.ts';
 
 /** What is told of the agents that run here, and of those that are to. */
 export interface HostingEvents extends InstanceEvents {
@@ -38,7 +40,7 @@ export class Hosting {
   }
 
   agents(): string[] {
-    return [...this.#instances.keys(), ...this.#preparations.agents()];
+    return [...this.#instances.keys(), ...this.#preparations.agents()].filter((agent) => !isBranchKey(agent));
   }
 
   get size(): number {
@@ -88,6 +90,7 @@ export class Hosting {
       interpreter: type.interpreter,
       container: type.container,
       isolation: type.isolation,
+      partition: agent.partition,
       created: agent.created,
       epoch: placement.epoch,
       holders: placement.holders,
@@ -99,6 +102,23 @@ export class Hosting {
     for (const task of tasks) instance.submit(task);
     this.#submitEarly(instance);
     instance.begin();
+  }
+
+  /** A branch of an agent runs here, too, by its key. */
+  host(instance: Instance): void {
+    this.#instances.set(instance.assignment.agent, instance);
+  }
+
+  /** Ends what `host` began. */
+  release(instance: Instance): void {
+    const key = instance.assignment.agent;
+    if (this.#instances.get(key) === instance) this.#instances.delete(key);
+    instance.depose();
+  }
+
+  /** The agents that run here by the log. */
+  own(): Instance[] {
+    return [...this.#instances.values()].filter(({ assignment }) => assignment.branch === undefined);
   }
 
   #stop(instance: Instance): QueuedTask[] {
@@ -151,8 +171,8 @@ export class Hosting {
     this.#in(agent, epoch)?.onStarted(state);
   }
 
-  onRan({ agent, epoch, task, ok, value, state, outputs }: EventOf<'taskRan'>): void {
-    this.#in(agent, epoch)?.onRan(task, ok, value, state, outputs);
+  onRan({ agent, epoch, task, ok, value, state: update, outputs }: EventOf<'taskRan'>): void {
+    this.#in(agent, epoch)?.onRan({ task, ok, value, update, outputs });
   }
 
   onProgress({ agent, epoch, task, value }: EventOf<'taskProgress'>): void {
@@ -179,13 +199,7 @@ export class Hosting {
     if (late.length > 0) this.#early = this.#early.filter(({ untilMs }) => nowMs < untilMs);
     // Where the agent is unknown this node may merely be behind: only the asker's own log says that it does not exist.
     for (const { agent, task } of late) {
-      this.#events.answer(task, {
-        task: task.task,
-        agent,
-        ok: false,
-        value: new Uint8Array(0),
-        refusal: 'agentNotReady',
-      });
+      this.#events.answer(task, refusalOf(task, agent));
     }
     for (const instance of this.#instances.values()) instance.tick();
     this.#preparations.tick();

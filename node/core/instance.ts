@@ -1,45 +1,31 @@
-import { type Address, noOutputs, readOutputs } from './agent-outputs.ts';
-import { AgentState, type StepChanges } from './agent-state.ts';
+import { AgentHistory } from './agent-history.ts';
+import type { StepChanges } from './agent-state.ts';
 import type { Step } from './agent-task-events.ts';
 import { AgentTasks, type Cancelled } from './agent-tasks.ts';
 import type { Assignment } from './assignment.ts';
-import { type Context, reportLocally } from './context.ts';
+import { isMergeTask } from './branch.ts';
+import { BranchMerges } from './branch-merges.ts';
+import type { Context } from './context.ts';
 import { Handover } from './handover.ts';
 import type { Holder } from './holder.ts';
+import type { InstanceEvents } from './instance-events.ts';
+import { InstanceRunner } from './instance-runner.ts';
 import { Mail } from './mail.ts';
-import { isEmpty, type Mailbox } from './mailbox.ts';
+import { isEmpty } from './mailbox.ts';
 import type { MessageOf, NodeId, TaskResult } from './message.ts';
 import type { Migration } from './migration.ts';
-import type { AgentTasksView, Outcome, TaskOperation } from './operation.ts';
+import type { AgentTasksView } from './operation.ts';
 import { type Found, Recovery } from './recovery.ts';
-import { Replication } from './replication.ts';
+import { all, majorityOf, Replication } from './replication.ts';
 import { limits } from './settings.ts';
-import type { StateUpdate } from './state-change.ts';
 import { type StateRead, StateReads } from './state-reads.ts';
+import { changesBy, type Ran } from './step-changes.ts';
 import { whatIsTooLarge } from './step-size.ts';
-import type { QueuedTask } from './task-queue.ts';
+import { type QueuedTask, refusalOf } from './task-queue.ts';
 import { reasonBytes } from './text.ts';
-
-export interface InstanceEvents {
-  /** The state is on a majority of the new holders: the leader may commit the epoch as active. */
-  copied(agent: string, epoch: number): void;
-  /** This node cannot run the agent: the leader should decide anew. */
-  relinquish(agent: string, epoch: number, reason: string): void;
-  /** The target of the agent's migration is prepared, or cannot be: the leader should go on, or end it. */
-  prepared(said: MessageOf<'prepared'>): void;
-  answer(task: QueuedTask, answer: MessageOf<'taskAnswer'>): void;
-  progress(task: QueuedTask, progress: MessageOf<'taskProgress'>): void;
-  /** The agents that an address means now. */
-  resolve(to: Address): string[];
-  /** Gives a task to another agent. */
-  ask(operation: TaskOperation, done: (outcome: Outcome<'task'>) => void): void;
-  /** Without a majority in reach a fenced agent acknowledges nothing. */
-  mayAcknowledge(): boolean;
-}
 
 type Phase = 'sealing' | 'starting' | 'copying' | 'active' | 'ended';
 
-const restartsMax = 5;
 const unacknowledgedMax = 256;
 
 /**
@@ -60,14 +46,10 @@ export class Instance {
   /** The preparation of its move to another host, if there is one. */
   readonly handover: Handover;
   #phase: Phase = 'sealing';
-  #copied = false;
-  #sequence = 0;
-  readonly #state: AgentState;
-  #workerReady = false;
-  /** Failures since the last task that went well. */
-  #restarts = 0;
-  /** Why this node cannot run the agent; said until another epoch begins. */
-  #givenUp: string | undefined;
+  readonly #history: AgentHistory;
+  readonly #runner: InstanceRunner;
+  /** How branches of it are taken in. */
+  readonly merges: BranchMerges;
   #retryMs = 0;
 
   constructor(context: Context, holder: Holder, assignment: Assignment, events: InstanceEvents) {
@@ -76,24 +58,26 @@ export class Instance {
     this.assignment = assignment;
     this.#events = events;
     const { agent, epoch, holders } = assignment;
-    this.#state = new AgentState(context.settings);
-    this.#reads = new StateReads(context, holder, agent, epoch, holders);
+    this.#runner = new InstanceRunner(context, assignment, (reason) => events.relinquish(agent, epoch, reason));
+    const quorum = assignment.branch === undefined ? majorityOf : all;
+    this.#reads = new StateReads(context, holder, { agent, epoch, holders, quorum });
     this.#tasks = new AgentTasks(context, agent, {
       isReady: () => this.#isReady(),
-      run: ({ task, payload }) => context.out.push({ type: 'runTask', agent, epoch, task, payload }),
+      run: ({ task, payload }) => this.#run(task, payload),
       cancel: ({ task }) => context.out.push({ type: 'cancelTask', agent, epoch, task }),
       record: (step, changes) => this.#record(step, changes),
       durableSequence: () => this.#replication.durableSequence(),
       confirm: (done) => void this.read(done),
       isWanted: (task) => this.#mail.isWanted(task),
-      answer: (task, answer) => events.answer(task, answer),
+      answer: (task, answer) => this.#answer(task, answer),
       progress: (task, number, value) => events.progress(task, { agent, task: task.task, number, value }),
     });
-    this.#mail = new Mail(context, agent, assignment.created, {
+    this.#history = new AgentHistory(context.settings, this.#tasks, assignment.partition === 'autonomous');
+    this.#mail = new Mail(context, agent, `${agent.replace('~', ':')}:${assignment.created}`, {
       resolve: (to) => events.resolve(to),
       ask: (operation, done) => events.ask(operation, done),
       submit: (task) => this.submit(task),
-      mailbox: () => this.#state.mailbox,
+      mailbox: () => this.#history.state.mailbox,
       settle: () => void this.#record({ task: '', ok: true, value: new Uint8Array(0) }),
     });
     this.#replication = new Replication({
@@ -102,16 +86,8 @@ export class Instance {
       agent,
       epoch,
       holders,
-      source: {
-        newest: () => ({ sequence: this.#sequence, state: this.#state.all }),
-        all: () => this.#tasks.results.all(),
-        from: () => this.#tasks.resultsFrom,
-        after: (sequence) => {
-          const results = sequence === this.#sequence ? [] : this.#tasks.results.after(sequence);
-          const changes = this.#state.changesAfter(sequence);
-          return results && changes && { results, changes };
-        },
-      },
+      source: this.#history,
+      quorum,
       onProgress: () => this.#onDurable(),
       onDeposed: () => this.depose(),
     });
@@ -119,10 +95,25 @@ export class Instance {
       context,
       agent,
       replication: this.#replication,
-      newest: () => ({ sequence: this.#sequence, bytes: this.#state.all.length }),
-      isAtRest: () => this.#tasks.at === 'rest' && this.#replication.durableSequence() >= this.#sequence,
+      newest: () => ({ sequence: this.#history.sequence, bytes: this.#history.state.all.length }),
+      isAtRest: () => this.#tasks.at === 'rest' && this.#replication.durableSequence() >= this.#history.sequence,
       goOn: () => this.#tasks.pump(),
       prepared: (said) => events.prepared(said),
+    });
+    this.merges = this.#makeMerges();
+  }
+
+  #makeMerges(): BranchMerges {
+    return new BranchMerges({
+      context: this.#context,
+      tasks: this.#tasks,
+      isFree: () => this.isActive && this.#runner.isReady && this.#tasks.at === 'rest',
+      history: this.#history,
+      mailbox: (over) => this.#mail.over(over),
+      record: (step, changes) => this.#record(step, changes),
+      submit: (task) => this.submit(task),
+      restart: () => this.#startWorker(),
+      acknowledge: () => this.acknowledge(),
     });
   }
 
@@ -137,14 +128,16 @@ export class Instance {
 
   begin(): void {
     this.#retryMs = this.#context.nowMs + this.#context.settings.holderRetryMs;
-    const { agent, epoch, previousHolders } = this.assignment;
-    if (previousHolders === undefined) return this.#startWorker(undefined);
+    const { agent, epoch, previousHolders, branch } = this.assignment;
+    if (branch?.from !== undefined) return this.#goOnFrom(branch.from);
+    if (previousHolders === undefined) return this.#startWorker();
     this.#recovery = new Recovery({
       context: this.#context,
       holder: this.#holder,
       agent,
       epoch,
       previousHolders,
+      ...(branch !== undefined && { quorum: all }),
       found: (best) => this.#goOnFrom(best),
       deposed: () => this.depose(),
     });
@@ -157,40 +150,39 @@ export class Instance {
 
   #goOnFrom(best: Found | undefined): void {
     if (best === undefined) {
-      this.#giveUp('no holder has a checkpoint');
+      this.#runner.giveUp('no holder has a checkpoint');
       return;
     }
-    this.#sequence = best.sequence;
     this.#tasks.restore(best.results, this.assignment.planned);
     try {
-      this.#state.takeOver(best.state, best.sequence);
+      this.#history.goOnFrom(best);
     } catch (error) {
-      this.#giveUp(`what its holders kept cannot be read: ${String(error)}`);
+      this.#runner.giveUp(`what its holders kept cannot be read: ${String(error)}`);
       return;
     }
-    this.#startWorker(this.#state.own());
-    this.#replication.beginFrom(best);
+    this.#startWorker();
+    // Its keepers have no step of the branch before its first.
+    if (this.assignment.branch?.from === undefined) this.#replication.beginFrom(best);
     // What will run it is ready: that the epoch becomes active need not wait for it.
     if (this.assignment.planned) this.#phase = 'copying';
     this.#replication.pump();
   }
 
-  #startWorker(from: (() => Uint8Array) | undefined): void {
-    const { agent, agentType, epoch, source, interpreter, container, isolation } = this.assignment;
+  #startWorker(): void {
+    const isNew = this.#phase === 'sealing' || this.#phase === 'starting';
+    const { previousHolders, branch } = this.assignment;
     if (this.#phase === 'sealing') this.#phase = 'starting';
-    this.#workerReady = false;
-    const state = from?.();
-    const runtime = { source, interpreter, container, isolation };
-    this.#context.out.push({ type: 'startAgent', agent, agentType, epoch, ...runtime, state });
+    const hasState = !isNew || previousHolders !== undefined || branch !== undefined;
+    this.#runner.start(hasState ? this.#history.state.own() : undefined);
   }
 
   onStarted(state: Uint8Array): void {
-    this.#workerReady = true;
+    this.#runner.onStarted();
     if (this.#phase === 'starting') {
       if (this.assignment.previousHolders === undefined) {
         const problem = whatIsTooLarge(new Uint8Array(0), state.byteLength);
-        if (problem !== undefined) return this.#giveUp(problem);
-        this.#state.begin(state);
+        if (problem !== undefined) return this.#runner.giveUp(problem);
+        this.#history.begin(state);
       }
       this.#phase = 'copying';
       this.#replication.pump();
@@ -210,8 +202,8 @@ export class Instance {
   // ---- tasks ----
 
   submit(task: QueuedTask): void {
-    if (this.#phase === 'ended') {
-      this.#tasks.refuse(task, 'agentNotReady');
+    if (this.#phase === 'ended' || this.#runner.isSuspended) {
+      this.#answer(task, refusalOf(task, this.assignment.agent));
       return;
     }
     this.#tasks.submit(task);
@@ -219,37 +211,31 @@ export class Instance {
   }
 
   #isReady(): boolean {
-    if (this.#phase !== 'active' || !this.#workerReady) return false;
+    if (this.#phase !== 'active' || !this.#runner.isReady) return false;
     if (this.handover.holds && this.#tasks.at !== 'begin') return false;
-    return this.#sequence - this.#replication.durableSequence() <= unacknowledgedMax;
+    return this.#history.sequence - this.#replication.durableSequence() <= unacknowledgedMax;
   }
 
-  /** `outputs`: what the task leads to beside the state, as its code gave it. */
-  onRan(task: string, ok: boolean, value: Uint8Array, update: StateUpdate, outputs?: Uint8Array): void {
+  onRan(ran: Ran): void {
+    const { task, ok, value } = ran;
     if (!this.#tasks.isRunning(task)) return;
-    const own = this.#state.changeIn(update, ok);
-    if (own === 'wrong') {
-      this.#fail('its runner reported a change of another state');
-      return;
-    }
-    const mailbox = this.#mailboxAfter(task, ok ? outputs : undefined);
-    const problem = typeof mailbox === 'string' ? mailbox : whatIsTooLarge(value, this.#state.lengthAfter(own));
-    if (problem !== undefined || typeof mailbox === 'string') {
+    const mailbox = ok ? this.merges.mailboxAfter(task) : undefined;
+    const { state, sequence } = this.#history;
+    const changes = changesBy(ran, { state, mail: this.#mail, sequence: sequence + 1, mailbox });
+    if (typeof changes === 'string') this.#runner.stop();
+    if (changes === 'wrong') {
+      // What runs is not what this node believes: it goes on as after a crash.
+      this.onFailed('its runner reported a change of another state');
+    } else if (typeof changes === 'string') {
       // The instance went on from a state that cannot be kept: it starts again from the last one that can.
-      this.#workerReady = false;
-      this.#tasks.onRan(false, reasonBytes(problem ?? ''));
-      this.#restart();
-      return;
+      this.#tasks.onRan(false, reasonBytes(changes));
+      this.#startWorker();
+    } else {
+      if (ok) this.#runner.onWell();
+      if (mailbox !== undefined) this.merges.takeOver(task);
+      this.#tasks.onRan(ok, value, changes);
+      this.#tasks.pump();
     }
-    if (ok) this.#restarts = 0;
-    this.#tasks.onRan(ok, value, { own, mailbox });
-    this.#tasks.pump();
-  }
-
-  /** What is under way after the next step, by a task that is over; a text says what is wrong with what it gave. */
-  #mailboxAfter(task: string, outputs: Uint8Array | undefined): Mailbox | string {
-    const read = outputs === undefined ? noOutputs : readOutputs(outputs);
-    return typeof read === 'string' ? read : this.#mail.after(this.#sequence + 1, task, read);
   }
 
   onProgress(task: string, value: Uint8Array): void {
@@ -257,19 +243,16 @@ export class Instance {
   }
 
   #record(step: Step, changes?: StepChanges): TaskResult {
-    const over = step.tries === undefined ? step.task : '';
-    const mailbox = changes?.mailbox ?? this.#mail.over(over);
-    this.#sequence += 1;
-    this.#state.apply(this.#sequence, { own: changes?.own, mailbox });
-    const result = { ...step, sequence: this.#sequence, valueDropped: false };
-    this.#tasks.results.add(result);
-    this.#replication.pump();
+    const mailbox = changes?.mailbox ?? this.#mail.over(step.tries === undefined ? step.task : '');
+    const durable = this.#replication.durableSequence();
+    const result = this.#history.add(step, { own: changes?.own, mailbox }, durable);
+    if (!this.merges.isTakingOver) this.#replication.pump();
     return result;
   }
 
   /** False: this is not the time for it, or not the place. */
   cancel(task: string, done: (cancelled: Cancelled) => void): boolean {
-    if (this.#phase !== 'active') return false;
+    if (!this.isActive) return false;
     this.#tasks.cancel(task, done);
     this.acknowledge();
     return true;
@@ -280,18 +263,22 @@ export class Instance {
   }
 
   #onDurable(): void {
-    if (this.#phase === 'copying' && this.#replication.durableSequence() >= this.#sequence) {
-      this.#copied = true;
-      this.#events.copied(this.assignment.agent, this.assignment.epoch);
-    }
+    this.#tellCopied();
     this.acknowledge();
     if (this.#phase === 'active') this.handover.look();
     this.#tasks.pump();
     this.#pumpMail();
   }
 
+  #tellCopied(): void {
+    if (this.#phase !== 'copying' || this.#replication.durableSequence() < this.#history.sequence) return;
+    this.#events.copied(this.assignment.agent, this.assignment.epoch, this.#history.from);
+  }
+
   #pumpMail(): void {
-    if (isEmpty(this.#state.mailbox)) this.#mail.clear();
+    // What a branch's tasks send waits for its reconciliation.
+    if (this.assignment.branch !== undefined || this.#runner.isSuspended) return;
+    if (isEmpty(this.#history.state.mailbox)) this.#mail.clear();
     else if (this.#phase === 'active') this.#mail.pump(this.#replication.durableSequence());
   }
 
@@ -308,55 +295,72 @@ export class Instance {
   /** Reads the state as of now, once a majority of holders has confirmed that this epoch still stands. */
   read(done: (read: StateRead) => void): boolean {
     if (this.#phase !== 'active') return false;
-    return this.#reads.begin(this.#sequence, this.#state.own(), done, this.onConfirmed);
+    return this.#reads.begin(this.#history.sequence, this.#history.state.own(), done, this.onConfirmed);
   }
 
-  readonly onConfirmed = (from: NodeId, { epoch, round, standing }: MessageOf<'confirmed'>): void => {
-    const { holders } = this.assignment;
-    if (epoch !== this.assignment.epoch || !holders.includes(from)) return;
-    if (!standing) {
-      this.depose();
-      return;
-    }
-    this.#reads.confirm(from, round);
-    this.acknowledge();
+  readonly onConfirmed = (from: NodeId, confirmed: MessageOf<'confirmed'>): void => {
+    const standing = this.#reads.onConfirmed(from, confirmed);
+    if (standing === false) this.depose();
+    if (standing === true) this.acknowledge();
   };
+
+  // ---- branches ----
+
+  /** What a branch of the agent can begin from: the newest step that is surely part of its history. */
+  base(): Found | undefined {
+    const durable = this.#replication.durableSequence();
+    return this.#phase === 'active' ? this.#history.base(this.assignment.epoch, durable) : undefined;
+  }
+
+  /** A branch begins here: what runs the agent makes way, and its tasks are to go to the branch. */
+  suspend(): void {
+    if (this.#phase === 'ended' || this.#runner.isSuspended) return;
+    this.#runner.suspend();
+    this.merges.clear();
+    for (const task of this.#tasks.end()) this.#answer(task, refusalOf(task, this.assignment.agent));
+  }
+
+  /** No branch runs here any more: it goes on from its own state. */
+  resume(): void {
+    if (!this.#runner.isSuspended) return;
+    this.#runner.resume();
+    if (this.#phase !== 'ended' && this.#phase !== 'sealing') this.#startWorker();
+  }
+
+  get hasEnded(): boolean {
+    return this.#phase === 'ended';
+  }
+
+  /** It answers tasks. */
+  get isActive(): boolean {
+    return this.#phase === 'active' && !this.#runner.isSuspended;
+  }
+
+  #run(task: string, payload: Uint8Array): void {
+    const { agent, epoch } = this.assignment;
+    const given = this.merges.payload(task);
+    const what = given === undefined ? { payload } : { payload: given, merges: true };
+    this.#context.out.push({ type: 'runTask', agent, epoch, task, ...what });
+  }
+
+  #answer(task: QueuedTask, answer: MessageOf<'taskAnswer'>): void {
+    if (!this.merges.answer(task, answer)) this.#events.answer(task, answer);
+  }
 
   // ---- failure and end ----
 
   /** The running instance is gone; the agent goes on from its last state, here, unless it keeps failing. */
   onFailed(reason: string, innocent = false): void {
     if (this.#phase === 'ended') return;
-    const { agent, epoch } = this.assignment;
-    reportLocally(this.#context, 'agentFailed', `${agent} failed: ${reason}`, { agent, epoch, reason });
-    this.#workerReady = false;
+    const tooOften = this.#runner.onFailed(reason, innocent);
     this.#tasks.onFailed(reason, innocent);
-    if (!innocent) this.#restarts += 1;
-    if (!innocent && (this.#restarts > restartsMax || this.#phase === 'starting')) this.#giveUp(reason);
-    else this.#startWorker(this.#state.own());
-  }
-
-  /** The running instance is not what this node believes: it is ended, and goes on as after a crash. */
-  #fail(reason: string): void {
-    const { agent, epoch } = this.assignment;
-    this.#context.out.push({ type: 'stopAgent', agent, epoch });
-    this.onFailed(reason);
-  }
-
-  #giveUp(reason: string): void {
-    this.#givenUp = reason.slice(0, limits.reasonLengthMax);
-    this.#events.relinquish(this.assignment.agent, this.assignment.epoch, this.#givenUp);
-  }
-
-  #restart(): void {
-    const { agent, epoch } = this.assignment;
-    this.#context.out.push({ type: 'stopAgent', agent, epoch });
-    this.#startWorker(this.#state.own());
+    if (tooOften || (!innocent && this.#phase === 'starting')) this.#runner.giveUp(reason);
+    else this.#startWorker();
   }
 
   /** A holder is sealed at a higher epoch: another host takes over. Nothing more is acknowledged. */
   depose(): void {
-    for (const task of this.end()) this.#tasks.refuse(task, 'agentNotReady');
+    for (const task of this.end()) this.#answer(task, refusalOf(task, this.assignment.agent));
   }
 
   /**
@@ -367,11 +371,11 @@ export class Instance {
     if (this.#phase === 'ended') return [];
     this.#phase = 'ended';
     this.#recovery?.end();
-    const { agent, epoch } = this.assignment;
-    this.#context.out.push({ type: 'stopAgent', agent, epoch });
+    this.#runner.stop();
     this.#reads.clear();
     this.#mail.clear();
-    return this.#tasks.end();
+    this.merges.clear();
+    return this.#tasks.end().filter(({ task }) => !isMergeTask(task));
   }
 
   tick(): void {
@@ -381,11 +385,10 @@ export class Instance {
     this.#retryMs = nowMs + settings.holderRetryMs;
     if (this.#phase === 'sealing') this.#recovery?.seal();
     if (this.#phase === 'copying' || this.#phase === 'active') this.#replication.pump();
-    const { agent, epoch } = this.assignment;
-    if (this.#phase === 'copying' && this.#copied) this.#events.copied(agent, epoch);
-    if (this.#givenUp !== undefined) this.#events.relinquish(agent, epoch, this.#givenUp);
+    this.#tellCopied();
+    this.#runner.sayAgain();
     this.#reads.retry(this.onConfirmed);
-    this.#tasks.tick(this.#sequence);
+    this.#tasks.tick(this.#history.sequence);
     if (this.#phase === 'active') this.handover.tick();
     this.acknowledge();
   }

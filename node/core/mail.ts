@@ -46,7 +46,7 @@ const none: ErrorBody = {
 export class Mail {
   readonly #context: Context;
   readonly #agent: string;
-  /** Names the agent among all that there ever are: its name, and the log index at which it was created. */
+  /** Names the agent among all that there ever are, and apart from its branches. */
   readonly #sender: string;
   readonly #events: MailEvents;
   readonly #flying = new Set<string>();
@@ -57,10 +57,11 @@ export class Mail {
   /** Answers that are known and not yet taken out of the mailbox. */
   readonly #answers = new Map<string, Outcome<'task'>>();
 
-  constructor(context: Context, agent: string, created: number, events: MailEvents) {
+  /** `sender`: see there. */
+  constructor(context: Context, agent: string, sender: string, events: MailEvents) {
     this.#context = context;
     this.#agent = agent;
-    this.#sender = `${agent}:${created}`;
+    this.#sender = sender;
     this.#events = events;
   }
 

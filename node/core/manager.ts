@@ -2,6 +2,7 @@ import type { Serial } from '../../consensus/sessions.ts';
 import type { Decision } from '../../strategies/strategy.ts';
 import type { Result } from './applied.ts';
 import { Backoff } from './backoff.ts';
+import type { StepName } from './branch.ts';
 import type { AgentRecord, Member } from './cluster-state.ts';
 import type { Context } from './context.ts';
 import type { Decisions } from './decisions.ts';
@@ -169,12 +170,12 @@ export class Manager {
   }
 
   /** A host has copied an agent's state to its holders: the epoch may be called active. */
-  onCopied(from: NodeId, agent: string, epoch: number): void {
+  onCopied(from: NodeId, agent: string, epoch: number, step?: StepName): void {
     const record = this.#decisions.state.agents.get(agent);
     if (record?.placement?.host !== from || record.placement.epoch !== epoch || record.active?.epoch === epoch) return;
     if (!this.#decisions.isReady() || this.#proposed.has(`active/${agent}/${epoch}`)) return;
     this.#proposed.add(`active/${agent}/${epoch}`);
-    this.#decisions.propose({ kind: 'agentActive', agent, epoch }, ({ ok }) => {
+    this.#decisions.propose({ kind: 'agentActive', agent, epoch, ...(step && { from: step }) }, ({ ok }) => {
       this.#proposed.delete(`active/${agent}/${epoch}`);
       // Tasks wait for it, and the host's own log may be a while behind.
       if (ok && from !== this.#context.self) {

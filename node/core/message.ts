@@ -16,6 +16,8 @@ export type MessageOf<K extends MessageType> = Bodies[K];
 export type Topic = 'members' | 'load';
 
 export type {
+  BranchHere,
+  BranchRecord,
   Checkpoint,
   Contact,
   Known,

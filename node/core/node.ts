@@ -2,6 +2,7 @@ import { isRaftMessage } from '../../consensus/message.ts';
 import { Addressing } from './addressing.ts';
 import type { Applied } from './applied.ts';
 import { changesMembers } from './apply.ts';
+import { Autonomy, isAutonomyMessage } from './autonomy.ts';
 import { type Context, reportLocally } from './context.ts';
 import { Decisions } from './decisions.ts';
 import { Detector } from './detector.ts';
@@ -12,7 +13,7 @@ import { Fitness } from './fitness.ts';
 import { Founding } from './founding.ts';
 import { beforeBelonging, type EventHandlers, type MessageHandlers, type Said } from './handlers.ts';
 import { Holder } from './holder.ts';
-import { Hosting } from './hosting.ts';
+import { Hosting, type HostingEvents } from './hosting.ts';
 import { isKv } from './kv.ts';
 import { kvChanged } from './kv-apply.ts';
 import { LoadBoard } from './load-board.ts';
@@ -52,6 +53,7 @@ export class Node {
   readonly #holder: Holder;
   readonly #hosting: Hosting;
   readonly #tasks: Tasks;
+  readonly #autonomy: Autonomy;
   readonly #manager: Manager;
   readonly #operator: Operator;
   readonly #views: Views;
@@ -96,8 +98,9 @@ export class Node {
       this.#hosting.handedOver(agent),
     );
     this.#operator = new Operator(context, this.#decisions, this.#manager, this.#views);
-    this.#hosting = new Hosting(context, state, this.#holder, {
-      copied: (agent, epoch) => this.#tellLeader({ type: 'activate', body: { agent, epoch } }),
+    const events: HostingEvents = {
+      copied: (agent, epoch, from) =>
+        this.#tellLeader({ type: 'activate', body: { agent, epoch, ...(from && { from }) } }),
       relinquish: (agent, epoch, reason) => this.#tellLeader({ type: 'relinquish', body: { agent, epoch, reason } }),
       prepared: (body) => this.#tellLeader({ type: 'prepared', body }),
       ready: (host, body) => this.#sayTo(host, { type: 'prepared', body }),
@@ -106,20 +109,18 @@ export class Node {
       mayAcknowledge: () => this.#decisions.hearsQuorum(),
       resolve: (to) => this.#addressing.resolve(to),
       ask: (operation, done) => this.#requests.ask(operation, done as (outcome: Outcome) => void),
-    });
+    };
+    this.#hosting = new Hosting(context, state, this.#holder, events);
+    const parts = { context, decisions: this.#decisions, peers: this.#peers, hosting: this.#hosting };
+    this.#autonomy = new Autonomy({ ...parts, holder: this.#holder, loads: this.#loads, restored, events });
+    this.#views.autonomy = () => this.#autonomy.view();
     this.#tasks = new Tasks(context, state, this.#peers, {
       submitHere: (ask) => this.#submit(context.self, ask),
       answered: () => this.#loads.countTask(),
+      branchHost: (agent) => this.#autonomy.hostOf(agent),
     });
-    this.#requests = new Requests({
-      context,
-      decisions: this.#decisions,
-      peers: this.#peers,
-      hosting: this.#hosting,
-      tasks: this.#tasks,
-      views: this.#views,
-      operator: this.#operator,
-    });
+    const asked = { tasks: this.#tasks, views: this.#views, operator: this.#operator, autonomy: this.#autonomy };
+    this.#requests = new Requests({ ...parts, ...asked });
     this.#membership = new Membership(context, this.#decisions, this.#peers, this.#hosting, {
       cluster: () => this.#cluster,
       waitsFor: () => this.#manager.drains.progress([context.self]).get(context.self)?.waitsFor ?? [],
@@ -174,6 +175,7 @@ export class Node {
     this.#membership.tick();
     this.#manager.drains.observe();
     this.#hosting.tick();
+    this.#autonomy.tick();
     this.#tasks.tick();
     this.#requests.tick();
     this.#operator.tick();
@@ -197,9 +199,7 @@ export class Node {
     const quorum = this.#decisions.hearsQuorum();
     if (quorum === this.#quorum) return;
     this.#quorum = quorum;
-    const text = quorum ? 'hears a leader with a majority' : 'hears no majority: fenced agents wait';
-    reportLocally(this.#context, quorum ? 'quorumFound' : 'quorumLost', text);
-    this.#hosting.onQuorumChanged();
+    this.#autonomy.onQuorumChanged(quorum);
   }
 
   #askToWake(): void {
@@ -268,6 +268,7 @@ export class Node {
     if (!belongs && !beforeBelonging.has(message.type)) return;
     this.#detector.onHeard(from);
     if (message.type === 'hello') this.#onHello(from, cluster, message.body);
+    else if (isAutonomyMessage(message)) this.#autonomy.onMessage(from, message);
     else if (isRaftMessage(message)) this.#decisions.raft.receive(from, message, this.#context.nowMs);
     else (this.#onMessageOf[message.type] as (from: NodeId, body: Message['body']) => void)(from, message.body);
   }
@@ -302,11 +303,11 @@ export class Node {
       this.#holder.replicate(body, (answer) =>
         this.#context.out.sendUrgent(from, { type: 'replicated', body: answer }),
       ),
-    replicated: (from, body) => this.#hosting.get(body.agent)?.onReplicated(from, body),
+    replicated: (from, body) => this.#autonomy.onReplicated(from, body),
     confirm: (from, body) =>
       this.#context.out.sendUrgent(from, { type: 'confirmed', body: this.#holder.confirm(body) }),
     confirmed: (from, body) => this.#hosting.get(body.agent)?.onConfirmed(from, body),
-    activate: (from, { agent, epoch }) => this.#manager.onCopied(from, agent, epoch),
+    activate: (from, { agent, epoch, from: step }) => this.#manager.onCopied(from, agent, epoch, step),
     activated: (_from, { agent, epoch }) => this.#hosting.onActivated(agent, epoch),
     prepared: (from, body) => {
       this.#hosting.get(body.agent)?.handover.onPrepared(from, body);
@@ -356,9 +357,8 @@ export class Node {
   /** Everything may have changed at once: whatever follows from decisions is brought in line with the state. */
   #onPassedOver(): void {
     const { state } = this.#decisions;
-    reportLocally(this.#context, 'logPassedOver', `a snapshot took the place of the log up to ${state.index}`, {
-      index: state.index,
-    });
+    const { index } = state;
+    reportLocally(this.#context, 'logPassedOver', `a snapshot took the place of the log up to ${index}`, { index });
     this.#manager.touch();
     this.#addressing.forget();
     this.#membership.onMembersChanged(this.#detector, this.#loads);
@@ -367,7 +367,7 @@ export class Node {
       this.#hosting.onDecided(agent);
       this.#tasks.onDecided(agent);
     }
-    this.#holder.onPassedOver(state.index, (agent) => state.isNameTaken(agent));
+    this.#holder.onPassedOver(index, (agent) => state.isNameTaken(agent));
     this.#operator.onPassedOver();
   }
 
@@ -384,8 +384,7 @@ export class Node {
   }
 
   #tellLeader(message: Extract<Message, { type: 'activate' | 'relinquish' | 'prepared' }>): void {
-    const { leader } = this.#decisions;
-    if (leader !== '') this.#sayTo(leader, message);
+    if (this.#decisions.leader !== '') this.#sayTo(this.#decisions.leader, message);
   }
 
   /** To another node, or to this one. */
@@ -394,7 +393,8 @@ export class Node {
     else (this.#onMessageOf[message.type] as (from: NodeId, body: Message['body']) => void)(node, message.body);
   }
 
-  #submit(origin: NodeId, { agent, ttlMs, ...ask }: MessageOf<'taskAsk'>): void {
-    this.#hosting.submit(agent, { ...ask, origin, deadlineMs: this.#context.nowMs + ttlMs });
+  #submit(origin: NodeId, { agent, ttlMs, provisional, ...ask }: MessageOf<'taskAsk'>): void {
+    const task = { ...ask, origin, deadlineMs: this.#context.nowMs + ttlMs };
+    (provisional === true ? this.#autonomy : this.#hosting).submit(agent, task);
   }
 }

@@ -3,6 +3,7 @@ import { type Isolation, isolations } from './isolation.ts';
 import type { MessageOf } from './message.ts';
 import { type Consistency, consistencies, type Operation, type OperationType } from './operation.ts';
 import { decodeOperation } from './operation-codec.ts';
+import { type Partition, partitions } from './partition.ts';
 import { limits } from './settings.ts';
 import { interpreterPattern } from './type-capability.ts';
 
@@ -50,6 +51,11 @@ function checkRead(f: Fields): string | undefined {
   return isTtl(f.ttlMs) ? undefined : 'ttl';
 }
 
+function checkFork(f: Fields): string | undefined {
+  if (!isId(f.agent)) return 'agent';
+  return isId(f.fork) && isIndex(f.number) ? undefined : 'fork';
+}
+
 function whatIsWrongWithRun({ container, source, interpreter }: Fields): string | undefined {
   if (container === undefined) return undefined;
   if (source !== undefined || interpreter !== undefined) return 'container: in place of a source, not beside one';
@@ -82,6 +88,8 @@ const checks: { [T in OperationType]: (fields: Fields) => string | undefined } =
     if (!isText(f.strategy, 128)) return 'strategy';
     if (!isCount(f.holders, limits.holdersMax)) return `holders: 1 to ${limits.holdersMax}`;
     if (f.topics !== undefined && !isTopics(f.topics)) return `topics: at most ${limits.topicsOfAgentMax} names`;
+    if (f.partition !== undefined && !partitions.includes(f.partition as Partition))
+      return `partition: ${partitions.join(' or ')}`;
     const listed = Array.isArray(f.capabilities) && f.capabilities.length <= 64;
     return listed && (f.capabilities as unknown[]).every((c) => isText(c, 128))
       ? undefined
@@ -125,6 +133,8 @@ const checks: { [T in OperationType]: (fields: Fields) => string | undefined } =
     return isConsistency(f.consistency) ? undefined : 'consistency';
   },
   state: checkRead,
+  fork: checkFork,
+  forkDelete: checkFork,
   tasks: checkRead,
   taskCancel: (f) => (isTask(f.task) ? checkRead(f) : 'task id'),
 };

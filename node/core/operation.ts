@@ -1,10 +1,12 @@
 import type { Decision } from '../../strategies/strategy.ts';
+import type { BranchEntry } from './branch.ts';
 import type { ContainerSpec } from './container-spec.ts';
 import type { DrainView } from './drain.ts';
 import type { ErrorBody } from './errors.ts';
 import type { Isolation } from './isolation.ts';
 import type { NodeId } from './message.ts';
 import type { MigrationEnd, MigrationView } from './migration.ts';
+import type { Partition } from './partition.ts';
 
 /**
  * What a user can ask of a node, whatever the door it comes in by. The HTTP API turns requests into these, the
@@ -40,6 +42,8 @@ export type Operation =
       holders: number;
       /** Tasks that are sent to one of these topics come to each of the agents. */
       topics?: string[];
+      /** What the agents do without a majority; `fenced` when omitted. */
+      partition?: Partition;
     }
   | { type: 'delete'; agent: string }
   /** Answered once the agent answers there, or within 10 s; with `wait` false as soon as it is decided. */
@@ -55,6 +59,9 @@ export type Operation =
   /** Ends a task without an effect: one that waits, one that is set aside, or one that runs, if its code lets it. */
   | { type: 'taskCancel'; agent: string; task: string; ttlMs: number }
   | { type: 'state'; agent: string; ttlMs: number }
+  /** The state of a fork, from a node that keeps it. */
+  | { type: 'fork'; agent: string; fork: string; number: number }
+  | { type: 'forkDelete'; agent: string; fork: string; number: number }
   /** `ifIndex`: only if the key was last changed there, 0: only if it does not exist. */
   | { type: 'kvPut'; key: string; value: Uint8Array; ifIndex?: number }
   | { type: 'kvDelete'; key: string; ifIndex?: number }
@@ -142,6 +149,27 @@ export interface AgentView {
   migration: MigrationView | undefined;
   /** How the last one ended that did not bring it to its target. */
   migrationEnd: MigrationEnd | undefined;
+  partition?: Partition;
+  /** What it did on sides without a majority, and what became of that. */
+  branches?: readonly BranchEntry[];
+}
+
+/** What a node without a majority knows of its side. */
+export interface AutonomyView {
+  /** Wall clock, ms since 1970. */
+  sinceMs: number;
+  /** Whose orders this node takes. */
+  actingManager: NodeId;
+  nodes: NodeId[];
+  agents: {
+    agent: string;
+    branch: string | undefined;
+    host: NodeId | undefined;
+    keepers: readonly NodeId[];
+    tasks: number;
+    /** Why it runs there; or why it does not run, told by the acting manager alone. */
+    reason: string;
+  }[];
 }
 
 export interface AgentTasksView {
@@ -169,6 +197,8 @@ export interface StatusView {
   leader: LeaderView | undefined;
   nodes: NodeView[];
   agents: AgentView[];
+  /** Where `mode` is `autonomous` and this node acts as such. */
+  autonomy?: AutonomyView | undefined;
   /** Log position up to which this view holds. */
   index: number;
 }
@@ -185,12 +215,15 @@ export interface Results {
   drain: { node: NodeView };
   undrain: { node: NodeView };
   /** `value`: the agent's result, JSON bytes. */
-  task: { agent: string; task: string; value: Uint8Array };
+  /** `provisional`: done on a branch, which is to be reconciled with what the majority did. */
+  task: { agent: string; task: string; value: Uint8Array; provisional?: true; branch?: string };
   tasks: { agent: string } & AgentTasksView;
   /** `was`: what it was when it was cancelled, perhaps by an earlier try of the same request. */
   taskCancel: { agent: string; task: string; was: 'waiting' | 'running' | 'setAside' | 'cancelled' };
   /** `state`: the agent's checkpoint, JSON bytes for agents without their own `checkpoint`. */
-  state: { agent: string; epoch: number; sequence: number; state: Uint8Array };
+  state: { agent: string; epoch: number; sequence: number; state: Uint8Array; provisional?: true; branch?: string };
+  fork: { agent: string; fork: string; number: number; base: Uint8Array; state: Uint8Array; branch: BranchEntry };
+  forkDelete: { agent: string; fork: string };
   /** `index`: log index of the change. */
   kvPut: { key: string; index: number };
   /** `deleted`: false when there was no such key; `index` is 0 then. */

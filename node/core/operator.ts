@@ -66,6 +66,7 @@ export class Operator {
     else if (operation.type === 'migrate') this.#migrate(operation, by, done);
     else if (operation.type === 'cancelMigration') this.#cancelMigration(operation, by, done);
     else if (operation.type === 'drain' || operation.type === 'undrain') this.#drain(operation, by, done);
+    else if (operation.type === 'forkDelete') this.#deleteFork(operation, by, done);
     else if (isKvWrite(operation)) writeKv(this.#decisions, operation, by, done);
     else done(refuse(errors.internal({ reason: `${operation.type} is not for the leader` })));
   }
@@ -86,7 +87,7 @@ export class Operator {
     };
     const refused = this.#whyNotDeploy(operation);
     if (refused !== undefined) return this.#conclude(refused, by, onResult);
-    const { topics } = operation;
+    const { topics, partition } = operation;
     const { agentType, source, interpreter, container, isolation, name, count, strategy, capabilities, holders } =
       operation;
     const draft = {
@@ -105,6 +106,7 @@ export class Operator {
       capabilities,
       holders,
       topics,
+      partition,
     };
     this.#decisions.propose(draft, onResult);
   }
@@ -128,6 +130,12 @@ export class Operator {
     if (decision.node === undefined)
       return errors.agentUnplaceable({ agent, refusals: decision.rejected.slice(0, refusalsMax) });
     return undefined;
+  }
+
+  #deleteFork({ agent, fork, number }: OperationOf<'forkDelete'>, by: Serial, done: Done): void {
+    this.#decisions.propose({ kind: 'forkDelete', agent, branch: fork, number, by }, (result) =>
+      done(result.ok ? { ok: true, result: { agent, fork } } : result),
+    );
   }
 
   #delete({ agent }: OperationOf<'delete'>, by: Serial, done: Done): void {

@@ -25,6 +25,8 @@ export const keys = {
   state: (agent: string) => `state/${agent}`,
   statePart: (agent: string, part: number) => `state-part/${agent}/${pad(part)}`,
   stateStep: (agent: string, sequence: number) => `state-step/${agent}/${pad(sequence)}`,
+  /** What a keeper knows of a branch. */
+  branch: (key: string) => `branch/${key}`,
   result: (agent: string, sequence: number) => `result/${agent}/${pad(sequence)}`,
 };
 

@@ -1,7 +1,7 @@
 import type { Context } from './context.ts';
 import type { Holder, Kept } from './holder.ts';
 import type { Checkpoint, MessageOf, NodeId } from './message.ts';
-import { majorityOf } from './replication.ts';
+import { majorityOf, type Quorum } from './replication.ts';
 
 /** A step of the state that an epoch can begin from. */
 export type Found = Checkpoint | Kept;
@@ -13,6 +13,8 @@ export interface RecoveryInit {
   epoch: number;
   /** Holders of the last active epoch. */
   previousHolders: readonly NodeId[];
+  /** How many of them must be sealed; a majority when omitted. */
+  quorum?: Quorum;
   /** A majority is sealed; the newest step that they or this node have, if any. Told once. */
   found(best: Found | undefined): void;
   /** One is sealed at a higher epoch. */
@@ -56,7 +58,7 @@ export class Recovery {
       return;
     }
     this.#sealed.set(from, checkpoint);
-    if (this.#sealed.size < majorityOf(previousHolders.length)) return;
+    if (this.#sealed.size < (this.#init.quorum ?? majorityOf)(previousHolders.length)) return;
     this.end();
     found(newestOf([this.#known, ...this.#sealed.values()]));
   }

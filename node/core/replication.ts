@@ -4,8 +4,10 @@ import type { MessageOf, NodeId, TaskResult } from './message.ts';
 import type { StateBytes } from './state-bytes.ts';
 import type { StateChange } from './state-change.ts';
 
-/** How many of n make a majority. */
-export const majorityOf = (n: number): number => Math.floor(n / 2) + 1;
+/** How many of n must have a step. */
+export type Quorum = (n: number) => number;
+export const majorityOf: Quorum = (n) => Math.floor(n / 2) + 1;
+export const all: Quorum = (n) => n;
 
 interface Progress {
   /** It counts for what is durable; one that is only being prepared does not. */
@@ -29,7 +31,7 @@ export interface Source {
   /** All remembered results. */
   all(): TaskResult[];
   /** Results of steps below this one are no longer kept. */
-  from(): number;
+  resultsFrom(): number;
   /** The changes and results after a sequence; undefined when they are no longer all remembered, or are too much. */
   after(sequence: number): Step | undefined;
 }
@@ -55,6 +57,7 @@ export class Replication {
   readonly #epoch: number;
   readonly #progress = new Map<NodeId, Progress>();
   readonly #source: Source;
+  readonly #quorum: Quorum;
   readonly #onProgress: () => void;
   readonly #onDeposed: () => void;
 
@@ -65,6 +68,8 @@ export class Replication {
     epoch: number;
     holders: readonly NodeId[];
     source: Source;
+    /** A majority when omitted. */
+    quorum?: Quorum;
     onProgress: () => void;
     onDeposed: () => void;
   }) {
@@ -73,6 +78,7 @@ export class Replication {
     this.#agent = init.agent;
     this.#epoch = init.epoch;
     this.#source = init.source;
+    this.#quorum = init.quorum ?? majorityOf;
     this.#onProgress = init.onProgress;
     this.#onDeposed = init.onDeposed;
     for (const node of init.holders) this.#progress.set(node, newProgress(true));
@@ -94,11 +100,11 @@ export class Replication {
     return this.#progress.get(node)?.acked ?? -1;
   }
 
-  /** The highest sequence that a majority of holders has on disk; -1 when there is none yet. */
+  /** The highest sequence that enough holders have on disk; -1 when there is none yet. */
   durableSequence(): number {
     const holders = [...this.#progress.values()].filter(({ counts }) => counts);
     const acked = holders.map((progress) => progress.acked).sort((a, b) => b - a);
-    return acked[majorityOf(acked.length) - 1] ?? -1;
+    return acked[this.#quorum(acked.length) - 1] ?? -1;
   }
 
   /** Sends what is missing to every holder that is not busy. */
@@ -128,7 +134,7 @@ export class Replication {
       state: step === undefined ? state.bytes() : nothing,
       changes: step?.changes ?? [],
       results: step?.results ?? this.#source.all(),
-      resultsFrom: this.#source.from(),
+      resultsFrom: this.#source.resultsFrom(),
       checksum: state.checksum,
     };
     progress.inFlight = { sequence, sentMs: this.#context.nowMs };

@@ -1,8 +1,10 @@
 import type { Serial } from '../../consensus/sessions.ts';
 import type { Cancelled } from './agent-tasks.ts';
+import type { Autonomy } from './autonomy.ts';
 import type { Context } from './context.ts';
 import type { Decisions } from './decisions.ts';
 import { type ConclaveError, type ErrorCode, errors, toErrorBody } from './errors.ts';
+import { readFork } from './forks.ts';
 import type { Hosting } from './hosting.ts';
 import { KeyOrder } from './key-order.ts';
 import { isKv } from './kv.ts';
@@ -47,6 +49,7 @@ const commands: ReadonlySet<Operation['type']> = new Set([
   'cancelMigration',
   'drain',
   'undrain',
+  'forkDelete',
   'kvPut',
   'kvDelete',
 ]);
@@ -63,6 +66,7 @@ export class Requests {
   readonly #tasks: Tasks;
   readonly #queries: Queries;
   readonly #operator: Operator;
+  readonly #autonomy: Autonomy;
   readonly #pending = new Map<string, Pending>();
   /** Asked of this leader before it was ready; empty again when it is, or leads no longer. */
   #held: { operation: Operation; by: Serial | undefined; done: Done }[] = [];
@@ -81,6 +85,7 @@ export class Requests {
     tasks: Tasks;
     views: Views;
     operator: Operator;
+    autonomy: Autonomy;
   }) {
     this.#context = init.context;
     this.#decisions = init.decisions;
@@ -89,6 +94,7 @@ export class Requests {
     this.#tasks = init.tasks;
     this.#queries = new Queries(init.context, init.decisions, init.views);
     this.#operator = init.operator;
+    this.#autonomy = init.autonomy;
   }
 
   /** `progress` hears what a task says before it is done, unless it had to be passed on. */
@@ -180,19 +186,36 @@ export class Requests {
         return this.#decisions.state.agents.has(operation.agent) ? self : leader;
       case 'task': {
         const agent = this.#decisions.state.agents.get(operation.agent);
-        const host = agent?.placement?.host;
+        const host = this.#autonomy.hostOf(operation.agent) ?? agent?.placement?.host;
         const isInReach = host === undefined || host === self || this.#peers.isConnected(host);
-        return agent !== undefined && isInReach ? self : leader;
+        return (agent !== undefined || host !== undefined) && isInReach ? self : leader;
       }
       case 'state':
       case 'tasks':
       case 'taskCancel': {
         const agent = this.#decisions.state.agents.get(operation.agent);
-        return agent === undefined ? leader : agent.placement?.host;
+        return this.#autonomy.hostOf(operation.agent) ?? (agent === undefined ? leader : agent.placement?.host);
       }
+      case 'fork':
+        return this.#whoKeeps(operation);
       default:
         return leader;
     }
+  }
+
+  /** By the log, or because a branch of it answers. */
+  #isThere(agent: string): boolean {
+    return this.#decisions.state.agents.has(agent) || this.#autonomy.hostOf(agent) !== undefined;
+  }
+
+  /** Of a fork: this node, or one that it is connected to; this one tells why there is none. */
+  #whoKeeps({ agent, fork }: Extract<Operation, { type: 'fork' }>): NodeId {
+    const { self } = this.#context;
+    if (this.#autonomy.store.get(agent, fork) !== undefined) return self;
+    const keepers = (this.#decisions.state.agents.get(agent)?.branches ?? []).flatMap((each) =>
+      each.id === fork ? each.keepers : [],
+    );
+    return keepers.find((node) => this.#peers.isConnected(node)) ?? self;
   }
 
   /** Does it here, or says why not. */
@@ -205,12 +228,14 @@ export class Requests {
     }
     switch (operation.type) {
       case 'task':
-        if (!this.#decisions.state.agents.has(operation.agent)) return this.#unknownAgent(operation.agent, done);
+        if (!this.#isThere(operation.agent)) return this.#unknownAgent(operation.agent, done);
         return this.#tasks.ask(request, operation, { done, progress });
       case 'state':
       case 'tasks':
       case 'taskCancel':
         return this.#askHost(operation, done);
+      case 'fork':
+        return done(readFork(this.#decisions.state, this.#autonomy.store, operation));
       default:
         return this.#lead(operation, by, done);
     }
@@ -246,13 +271,18 @@ export class Requests {
   /** What the agent's host alone can do. */
   #askHost(operation: Extract<Operation, { type: 'state' | 'tasks' | 'taskCancel' }>, done: Done): void {
     const { agent } = operation;
-    if (!this.#decisions.state.agents.has(agent)) return this.#unknownAgent(agent, done);
-    const instance = this.#hosting.get(agent);
+    if (!this.#isThere(agent)) return this.#unknownAgent(agent, done);
+    const branch = this.#autonomy.instance(agent);
+    const instance = branch ?? this.#hosting.get(agent);
+    const provisional = branch?.assignment.branch && {
+      provisional: true as const,
+      branch: branch.assignment.branch.id,
+    };
     let began = instance !== undefined;
     if (operation.type === 'tasks' && instance !== undefined)
       done({ ok: true, result: { agent, ...instance.tasks() } });
     if (operation.type === 'state') {
-      began = instance?.read((state) => done({ ok: true, result: { agent, ...state } })) ?? false;
+      began = instance?.read((state) => done({ ok: true, result: { agent, ...state, ...provisional } })) ?? false;
     }
     if (operation.type === 'taskCancel') {
       const { task } = operation;

@@ -4,7 +4,7 @@ import { keys } from './records.ts';
 import type { Settings } from './settings.ts';
 import { type StoredParts, StoredState } from './stored-state.ts';
 import { fromBytes, fromJson } from './text.ts';
-import { HolderRecord, StateParts, StateStep, TaskResult as TaskResultCodec } from './wire/messages.ts';
+import { BranchRecord, HolderRecord, StateParts, StateStep, TaskResult as TaskResultCodec } from './wire/messages.ts';
 
 /** What a holder's disk has of one agent. */
 export interface RestoredHolder {
@@ -21,6 +21,8 @@ export interface Restored {
   pledge: string;
   log: StoredLog;
   holders: Map<string, RestoredHolder>;
+  /** By their keys. */
+  branches: Map<string, BranchRecord>;
 }
 
 /** Reads what `keys` names. The store has checked every record; a gap in the log still throws, in the Raft module. */
@@ -35,6 +37,7 @@ export function restore(records: ReadonlyMap<string, Uint8Array>): Restored {
     pledge: json(keys.pledge, ''),
     log: readLog(records),
     holders: readHolders(records),
+    branches: readBranches(records),
   };
 }
 
@@ -61,6 +64,12 @@ export function readHolders(records: ReadonlyMap<string, Uint8Array>): Map<strin
     }
   }
   return holders;
+}
+
+function readBranches(records: ReadonlyMap<string, Uint8Array>): Map<string, BranchRecord> {
+  const prefix = keys.branch('');
+  const found = [...records].filter(([key]) => key.startsWith(prefix));
+  return new Map(found.map(([key, value]) => [key.slice(prefix.length), BranchRecord.decode(value)]));
 }
 
 /** The state that a disk has of an agent. */

@@ -69,6 +69,16 @@ export interface Settings {
   drainMovesMax: number;
   /** The drain of a node that was asked to stop may take this long; then it leaves with what is left. */
   stopDrainMs: number;
+  /** A node that has heard no majority for so long is autonomous. Longer than an ordinary election. */
+  autonomyAfterMs: number;
+  /** How often autonomous nodes tell each other what they have. */
+  autonomyTellMs: number;
+  /** Who said nothing for so long does not count any more among autonomous nodes. */
+  autonomySilentMs: number;
+  /** A branch that does not answer so long after it was ordered is ordered anew. */
+  branchStartMs: number;
+  /** Between the news of a branch and its reconciliation: what other keepers have of it comes in. */
+  reconcileAfterMs: number;
   /** A node that was asked to stop ends after this long, whatever it still has. More than `stopDrainMs`. */
   leaveTimeoutMs: number;
 }
@@ -111,6 +121,11 @@ export const defaultSettings: Settings = {
   drainMovesMax: 16,
   stopDrainMs: 6_000,
   leaveTimeoutMs: 7_500,
+  autonomyAfterMs: 2_000,
+  autonomyTellMs: 250,
+  autonomySilentMs: 1_000,
+  branchStartMs: 3_000,
+  reconcileAfterMs: 500,
 };
 
 /** Bounds on what a node keeps; beyond them requests are refused, never memory used. */
@@ -154,6 +169,14 @@ export const limits = {
   /** So is one that was begun so often without an end at whatever host: any of them may have died for another reason. */
   taskTriesMax: 5,
   taskPriorityMax: 9,
+  /** Branches of an agent that are to be reconciled, and its forks; beyond them keepers keep them and say so. */
+  branchesMax: 16,
+  /** Branches that ended otherwise, which are remembered. */
+  branchesEndedMax: 64,
+  /** Active epochs of an agent that are remembered, for where its branches began. */
+  lineageMax: 32,
+  /** Branches that a node keeps of all agents, and agents whose states it tells other autonomous nodes of. */
+  branchesKeptMax: 4_096,
   forwardsPendingMax: 4_096,
   /** Of an answer that travels between nodes: with what is around it, it fits a frame. */
   answerBytesMax: 3 * 1024 * 1024,

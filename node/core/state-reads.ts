@@ -1,7 +1,7 @@
 import type { Context } from './context.ts';
 import type { Holder } from './holder.ts';
 import type { MessageOf, NodeId } from './message.ts';
-import { majorityOf } from './replication.ts';
+import type { Quorum } from './replication.ts';
 
 /** An agent's state as of a moment. */
 export interface StateRead {
@@ -17,6 +17,14 @@ interface Read {
   done: (read: StateRead) => void;
 }
 
+/** Whose state is read, and how many of its holders must confirm that the epoch stands. */
+interface Readers {
+  agent: string;
+  epoch: number;
+  holders: readonly NodeId[];
+  quorum: Quorum;
+}
+
 const readsMax = 256;
 
 /**
@@ -29,15 +37,17 @@ export class StateReads {
   readonly #agent: string;
   readonly #epoch: number;
   readonly #holders: readonly NodeId[];
+  readonly #quorum: Quorum;
   #reads: Read[] = [];
   #round = 0;
 
-  constructor(context: Context, holder: Holder, agent: string, epoch: number, holders: readonly NodeId[]) {
+  constructor(context: Context, holder: Holder, of: Readers) {
     this.#context = context;
     this.#holder = holder;
-    this.#agent = agent;
-    this.#epoch = epoch;
-    this.#holders = holders;
+    this.#agent = of.agent;
+    this.#epoch = of.epoch;
+    this.#holders = of.holders;
+    this.#quorum = of.quorum;
   }
 
   /** Begins a read of the state as it is now; false when too many are under way. */
@@ -65,13 +75,16 @@ export class StateReads {
     }
   }
 
-  confirm(from: NodeId, round: number): void {
-    for (const read of this.#reads) if (read.round <= round) read.confirmed.add(from);
+  /** Whether the epoch still stands at that holder; undefined when it is none, or speaks of another epoch. */
+  onConfirmed(from: NodeId, { epoch, round, standing }: MessageOf<'confirmed'>): boolean | undefined {
+    if (epoch !== this.#epoch || !this.#holders.includes(from)) return undefined;
+    if (standing) for (const read of this.#reads) if (read.round <= round) read.confirmed.add(from);
+    return standing;
   }
 
   /** Answers the reads that are confirmed and show nothing that could still be lost. */
   answer(durableSequence: number): void {
-    const needed = majorityOf(this.#holders.length);
+    const needed = this.#quorum(this.#holders.length);
     const isReady = ({ answer, confirmed }: Read) => answer.sequence <= durableSequence && confirmed.size >= needed;
     const ready = this.#reads.filter(isReady);
     if (ready.length === 0) return;

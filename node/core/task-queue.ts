@@ -1,4 +1,4 @@
-import type { NodeId } from './message.ts';
+import type { MessageOf, NodeId } from './message.ts';
 
 /** A task on its way through an agent's host. */
 export interface QueuedTask {
@@ -21,6 +21,11 @@ export interface QueuedTask {
   /** The try that was recorded last was cut short by this node itself: it says nothing about the task. */
   wasCutShort?: { tries: number } | undefined;
 }
+
+/** What is answered where there is nothing that could do the task now. */
+export const refusalOf = ({ task }: QueuedTask, agent: string): MessageOf<'taskAnswer'> => ({
+  ...{ task, agent, ok: false, value: new Uint8Array(0), refusal: 'agentNotReady' },
+});
 
 interface Place {
   task: QueuedTask;

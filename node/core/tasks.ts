@@ -11,6 +11,8 @@ export interface TaskEvents {
   /** Gives the task to this node's own instance of the agent. */
   submitHere(ask: MessageOf<'taskAsk'>): void;
   answered(): void;
+  /** Where a branch of the agent answers, for a node that hears no majority. */
+  branchHost(agent: string): NodeId | undefined;
 }
 
 /** Whoever asked for a task. */
@@ -123,18 +125,28 @@ export class Tasks {
 
   #dispatch(pending: Pending): void {
     const { nowMs, self, out } = this.#context;
-    const { agent, ask, deadlineMs } = pending;
+    const { ask, deadlineMs } = pending;
     // The tick ends it.
     if (nowMs >= deadlineMs) return;
-    const host = this.#state.agents.get(agent)?.placement?.host;
+    const host = this.#hostOf(pending);
     if (host === undefined || (host !== self && !this.#peers.isConnected(host))) return;
-    const body = { ...ask, ttlMs: Math.max(1, Math.floor(deadlineMs - nowMs)) };
+    const provisional = this.#branchHost(pending) !== undefined;
+    const body = { ...ask, ttlMs: Math.max(1, Math.floor(deadlineMs - nowMs)), ...(provisional && { provisional }) };
     // This node's own host may answer before it returns.
     pending.sentTo = host;
     pending.sentMs = nowMs;
     pending.tries += 1;
     if (host === self) this.#events.submitHere(body);
     else out.sendUrgent(host, { type: 'taskAsk', body });
+  }
+
+  /** What agents give each other, and themselves, is for the majority's history alone. */
+  #branchHost({ agent, task }: Pending): NodeId | undefined {
+    return task.startsWith('~') ? undefined : this.#events.branchHost(agent);
+  }
+
+  #hostOf(pending: Pending): NodeId | undefined {
+    return this.#branchHost(pending) ?? this.#state.agents.get(pending.agent)?.placement?.host;
   }
 
   onAnswer(from: NodeId, answer: MessageOf<'taskAnswer'>): void {
@@ -191,7 +203,7 @@ export class Tasks {
     for (const pending of this.#pending.values()) {
       if (pending.agent !== agent) continue;
       if (record === undefined) this.#settle(pending, refusal(errors.agentUnknown({ agent })));
-      else if (pending.sentTo !== record.placement?.host) this.#dispatch(pending);
+      else if (pending.sentTo !== this.#hostOf(pending)) this.#dispatch(pending);
     }
   }
 
@@ -208,7 +220,7 @@ export class Tasks {
         this.#drop(pending);
         continue;
       }
-      const host = this.#state.agents.get(pending.agent)?.placement?.host;
+      const host = this.#hostOf(pending);
       const silent = nowMs - pending.sentMs >= settings.taskRetryMs;
       if (pending.sentTo === undefined || pending.sentTo !== host || silent) this.#dispatch(pending);
     }
@@ -220,10 +232,20 @@ function refusal(error: ConclaveError): { ok: false; error: ReturnType<typeof to
 }
 
 /** What became of a task, whoever says so; undefined when this was no more than a word about now. */
-function outcomeOf({ agent, task, ok, value, refusal: code }: MessageOf<'taskAnswer'>): Outcome<'task'> | undefined {
+function outcomeOf({
+  agent,
+  task,
+  ok,
+  value,
+  refusal: code,
+  branch,
+}: MessageOf<'taskAnswer'>): Outcome<'task'> | undefined {
   switch (code) {
     case '':
-      if (ok) return { ok: true, result: { agent, task, value: value.slice() } };
+      if (ok) {
+        const provisional = branch !== undefined && { provisional: true as const, branch };
+        return { ok: true, result: { agent, task, value: value.slice(), ...provisional } };
+      }
       return refusal(errors.taskFailed({ agent, task, reason: whyIn(value).reason }));
     case 'resultDropped':
       return refusal(errors.resultDropped({ agent, task }));

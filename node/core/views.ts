@@ -6,7 +6,7 @@ import type { Drains } from './drains.ts';
 import type { LoadBoard } from './load-board.ts';
 import type { NodeId } from './message.ts';
 import type { Migration, MigrationView } from './migration.ts';
-import type { AgentView, LeaderView, LoadView, NodeView, StatusView } from './operation.ts';
+import type { AgentView, AutonomyView, LeaderView, LoadView, NodeView, StatusView } from './operation.ts';
 import type { VoterChanges } from './voter-changes.ts';
 
 /** What of the leader's work users see. */
@@ -27,6 +27,8 @@ export class Views {
   readonly #voters: VoterChanges;
   readonly #drains: Drains;
   readonly #handed: (agent: string) => Handed | undefined;
+  /** What this node knows while it hears no majority. */
+  autonomy: (() => AutonomyView | undefined) | undefined;
 
   constructor(
     self: NodeId,
@@ -53,6 +55,7 @@ export class Views {
       leader: this.leader(),
       nodes: this.nodes(),
       agents: this.agents(),
+      autonomy: this.autonomy?.(),
       index: this.#decisions.state.index,
     };
   }
@@ -174,5 +177,7 @@ function agentView(state: ClusterState, agent: AgentRecord, progress: Handed | u
     reason: agent.reason,
     migration: agent.migration && migrationView(state, agent.migration, progress),
     migrationEnd: agent.migrationEnd,
+    partition: agent.partition ?? 'fenced',
+    branches: agent.branches ?? [],
   };
 }

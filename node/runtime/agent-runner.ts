@@ -23,8 +23,8 @@ export function createAgentRunner({ workers, processes, containers, failed }: Ag
       else setImmediate(() => failed(agent, epoch, 'it cannot be started: this node runs no containers'));
     },
     // Only one of them knows the instance.
-    run(agent, epoch, task, payload) {
-      for (const runner of all) runner.run(agent, epoch, task, payload);
+    run(agent, epoch, task, payload, merges) {
+      for (const runner of all) runner.run(agent, epoch, task, payload, merges);
     },
     cancel(agent, epoch, task) {
       for (const runner of all) runner.cancel(agent, epoch, task);

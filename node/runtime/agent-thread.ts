@@ -4,6 +4,7 @@ import type { StateChange } from '../core/state-change.ts';
 import { PrintedLines } from './printed-lines.ts';
 import { processorTimeMs } from './processor-time.ts';
 import { RateLimit } from './rate-limit.ts';
+import type { WaitingTask } from './runner-instances.ts';
 import { piecesOf } from './seat-output.ts';
 import { ThreadBoard } from './thread-board.ts';
 import { checkedMessage } from './thread-message.ts';
@@ -141,9 +142,9 @@ export class AgentThread {
     this.#say({ type: 'start', seat: seat.number, ...order, state }, state && [state.buffer]);
   }
 
-  run(seat: Seat, task: string, payload: Uint8Array): void {
+  run(seat: Seat, { task, payload, merges }: WaitingTask): void {
     this.#tell(seat, task, `it did not answer task ${task}`, this.#init.limits.taskTimeoutMs);
-    this.#say({ type: 'run', seat: seat.number, task, payload });
+    this.#say({ type: 'run', seat: seat.number, task, payload, merges });
   }
 
   cancel(seat: Seat, task: string): void {

@@ -20,6 +20,14 @@ export interface TaskContext extends AgentContext {
   progress(value: unknown): void;
 }
 
+/** What `merge` is told beside the states. */
+export interface MergeContext extends AgentContext {
+  /** The branch's id. */
+  readonly branch: string;
+  /** Ids of the tasks that both sides did: their effect is in `ours` and in `theirs`, and is wanted once. */
+  readonly both: readonly string[];
+}
+
 /** What `handle` gives back: the state to go on from, and what the sender of the task is told (JSON). */
 export interface Handled<State, Result> {
   state: State;
@@ -46,8 +54,11 @@ export interface AgentModule<State, Task = unknown, Result = unknown> {
   checkpoint?(state: State): Uint8Array;
   /** The reverse of `checkpoint`: on another node, after a failure, and when a task was refused. */
   restore?(bytes: Uint8Array, context: AgentContext): State | Promise<State>;
-  /** Joins two histories that a partition drove apart since `base`. */
-  merge?(base: State, ours: State, theirs: State): State;
+  /**
+   * Joins two histories that a partition drove apart since `base`: `ours` is the majority's, `theirs` the branch's. It may
+   * change `ours` in place or return a new one. Without it, or when it throws, the branch is kept beside it as a fork.
+   */
+  merge?(base: State, ours: State, theirs: State, context: MergeContext): State | Promise<State>;
 }
 
 /** Gives an agent module its types; changes nothing. */

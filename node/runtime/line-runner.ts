@@ -6,6 +6,7 @@ import {
   cancelLine,
   describeLine,
   handleLine,
+  mergeLine,
   type Progress,
   pingLine,
   readDescription,
@@ -69,6 +70,10 @@ export interface LineInstance<C extends LineChannel> extends RunnerInstance {
 interface Instance<C extends LineChannel> extends LineInstance<C> {
   channel: C | undefined;
   form: StateForm;
+  /** It can take in branches. */
+  merges: boolean;
+  /** What its code is told of itself. */
+  told: { agent: string; epoch: number };
   /** The last checkpoint; none before the first. */
   state: Uint8Array | undefined;
   /** The last question, and what it was while there is no answer. */
@@ -124,11 +129,20 @@ export class LineRunner<C extends LineChannel> implements Runner {
 
   start(order: StartOrder): void {
     if (this.#stopped) return;
-    const { agent, agentType, epoch, state } = order;
+    const { agent, agentType, epoch, state, told } = order;
     this.stop(agent, epoch);
     const instance: Instance<C> = {
       ...newInstance(agent, epoch),
-      ...{ agentType, state, channel: undefined, form: 'json', asked: 0, pending: undefined },
+      ...{
+        agentType,
+        told: told ?? { agent, epoch },
+        state,
+        channel: undefined,
+        form: 'json',
+        merges: false,
+        asked: 0,
+        pending: undefined,
+      },
       ...{ refusal: '', restMs: 0, toCancel: new Set() },
       ...{ progressRate: new RateLimit(progressPerSMax), floodRate: new RateLimit(floodPerSMax) },
     };
@@ -147,8 +161,8 @@ export class LineRunner<C extends LineChannel> implements Runner {
     this.#lookTimer ??= setInterval(() => void this.#look(), lookIntervalMs).unref();
   }
 
-  run(agent: string, epoch: number, task: string, payload: Uint8Array): void {
-    const instance = this.#instances.queue(agent, epoch, task, payload);
+  run(agent: string, epoch: number, task: string, payload: Uint8Array, merges = false): void {
+    const instance = this.#instances.queue(agent, epoch, { task, payload, merges });
     if (instance !== undefined) this.#runNext(instance);
   }
 
@@ -195,8 +209,15 @@ export class LineRunner<C extends LineChannel> implements Runner {
     if (next === undefined) return;
     this.#init.begins?.(instance);
     const isCancelled = instance.toCancel.delete(next.task);
+    if (next.merges && !instance.merges) {
+      setImmediate(() => this.#finish(instance, false, reasonBytes('its code has no merge function')));
+      return;
+    }
     try {
-      this.#ask(instance, 'handle', (id) => handleLine(id, next.task, next.payload));
+      const { task, payload, merges } = next;
+      this.#ask(instance, 'handle', (id) =>
+        merges ? mergeLine(id, task, instance.form, payload) : handleLine(id, task, payload),
+      );
     } catch (error) {
       setImmediate(() =>
         this.#finish(instance, false, reasonBytes(`the task is not JSON: ${(error as Error).message}`)),
@@ -239,10 +260,11 @@ export class LineRunner<C extends LineChannel> implements Runner {
 
   readonly #answers: { [A in Asked]: (instance: Instance<C>, answer: Answer) => void } = {
     describe: (instance, answer) => {
-      const form = answer.ok ? readDescription(answer.result) : undefined;
-      if (form === undefined)
+      const described = answer.ok ? readDescription(answer.result) : undefined;
+      if (described === undefined)
         return this.#instances.fail(instance, 'it does not describe itself as this protocol asks for');
-      instance.form = form;
+      instance.form = described.form;
+      instance.merges = described.merges;
       this.#restore(instance, 'start');
     },
     start: (instance, answer) => {
@@ -279,9 +301,9 @@ export class LineRunner<C extends LineChannel> implements Runner {
   };
 
   #restore(instance: Instance<C>, what: 'start' | 'goBack'): void {
-    const { agent, agentType: type, epoch, form, state } = instance;
+    const { agentType: type, told, form, state } = instance;
     try {
-      this.#ask(instance, what, (id) => startLine(id, { agent, type, epoch }, form, state));
+      this.#ask(instance, what, (id) => startLine(id, { ...told, type }, form, state));
     } catch (error) {
       this.#instances.fail(instance, `its state cannot be restored: ${(error as Error).message}`);
     }

@@ -238,7 +238,7 @@ export class LiveHost {
       case 'releaseAgent':
         return this.#runner.release(effect.agent, effect.migration);
       case 'runTask':
-        return this.#runner.run(effect.agent, effect.epoch, effect.task, effect.payload);
+        return this.#runner.run(effect.agent, effect.epoch, effect.task, effect.payload, effect.merges);
       case 'cancelTask':
         return this.#runner.cancel(effect.agent, effect.epoch, effect.task);
       case 'progress':

@@ -73,8 +73,11 @@ export interface Runner {
     /** Whether a module may share a thread with others of its type; none: it has its own. */
     isolation?: Isolation | undefined;
     state: Uint8Array | undefined;
+    /** What its code is told of itself; its own name and epoch when omitted. */
+    told?: { agent: string; epoch: number } | undefined;
   }): void;
-  run(agent: string, epoch: number, task: string, payload: Uint8Array): void;
+  /** `merges`: the payload is a branch that is to be taken in, as `encodeMerge` made it. */
+  run(agent: string, epoch: number, task: string, payload: Uint8Array, merges?: boolean): void;
   /** Asks the code to give up a task that runs. It still ends as every task does, and may have gone well. */
   cancel(agent: string, epoch: number, task: string): void;
   stop(agent: string, epoch: number): void;

@@ -1,3 +1,4 @@
+import { decodeMerge } from '../core/merge-payload.ts';
 import type { AgentContext } from './agent.ts';
 import { asLinePart, jsonBytes, parseLine } from './json-line.ts';
 
@@ -34,6 +35,14 @@ export function startLine(id: number, context: AgentContext, form: StateForm, st
 /** Throws `SyntaxError` when the task is not JSON. */
 export const handleLine = (id: number, task: string, payload: Uint8Array): string =>
   request(id, 'handle', `{"id":${JSON.stringify(task)},"task":${asLinePart(payload)}}`);
+
+/** Takes in a branch. Throws `SyntaxError` when a state of it is not of that form. */
+export function mergeLine(id: number, task: string, form: StateForm, payload: Uint8Array): string {
+  const { branch, both, base, theirs } = decodeMerge(payload);
+  const states = `"base":${stateIn(form, base)},"theirs":${stateIn(form, theirs)}`;
+  const named = `"id":${JSON.stringify(task)},"branch":${JSON.stringify(branch)},"both":${JSON.stringify(both)}`;
+  return request(id, 'merge', `{${named},${states}}`);
+}
 
 /** A notification: there is no answer to it but the task's own. */
 export const cancelLine = (task: string): string =>
@@ -75,11 +84,11 @@ function readProgress(said: Record<string, unknown>): Progress | undefined {
   }
 }
 
-/** The form that an answer to `describe` gives; undefined when it is none that this node knows. */
-export function readDescription(result: unknown): StateForm | undefined {
+/** What an answer to `describe` gives; undefined when the form of its state is none that this node knows. */
+export function readDescription(result: unknown): { form: StateForm; merges: boolean } | undefined {
   if (!isObject(result) || result['protocol'] !== protocolVersion) return undefined;
-  const { state } = result;
-  return state === 'json' || state === 'base64' ? state : undefined;
+  const { state, merge } = result;
+  return state === 'json' || state === 'base64' ? { form: state, merges: merge === true } : undefined;
 }
 
 /** The state in an answer, as bytes to keep; undefined when there is none of that form. */

@@ -1,5 +1,12 @@
 import type { RunnerEvents } from './ports.ts';
 
+/** `merges`: its payload is a branch that is to be taken in. */
+export interface WaitingTask {
+  task: string;
+  payload: Uint8Array;
+  merges: boolean;
+}
+
 /** One instance of an agent, as every runner has it; what it runs in is the runner's own. */
 export interface RunnerInstance {
   agent: string;
@@ -7,7 +14,7 @@ export interface RunnerInstance {
   started: boolean;
   /** The task that it is at. */
   running: string | undefined;
-  waiting: { task: string; payload: Uint8Array }[];
+  waiting: WaitingTask[];
   /** When it has to have answered. */
   timer: NodeJS.Timeout | undefined;
 }
@@ -59,7 +66,7 @@ export class RunnerInstances<I extends RunnerInstance> {
    * Has a task wait at its instance, and returns that. A task for an instance that is gone is dropped: its end was told or
    * asked for, and whoever knows runs it again.
    */
-  queue(agent: string, epoch: number, task: string, payload: Uint8Array): I | undefined {
+  queue(agent: string, epoch: number, { task, payload, merges }: WaitingTask): I | undefined {
     const instance = this.#byKey.get(keyOf(agent, epoch));
     if (instance === undefined) return undefined;
     const { tasksWaitingMax } = this.#init;
@@ -68,12 +75,12 @@ export class RunnerInstances<I extends RunnerInstance> {
       return undefined;
     }
     // A copy: a view holds, and takes along, the whole buffer behind it.
-    instance.waiting.push({ task, payload: new Uint8Array(payload) });
+    instance.waiting.push({ task, payload: new Uint8Array(payload), merges });
     return instance;
   }
 
   /** Takes the next task, which is the running one from here on. */
-  next(instance: I): { task: string; payload: Uint8Array } | undefined {
+  next(instance: I): WaitingTask | undefined {
     if (!instance.started || instance.running !== undefined) return undefined;
     const next = instance.waiting.shift();
     if (next !== undefined) instance.running = next.task;

@@ -134,14 +134,14 @@ class WorkerRunner implements Runner {
   }
 
   #seat(instance: Instance, thread: AgentThread, moduleUrl: string, order: StartOrder): void {
-    const { agent, agentType: type, epoch, state } = order;
+    const { agent, agentType: type, epoch, state, told } = order;
     const seat = thread.take(agent, this.#eventsOf(instance, thread.isShared));
     instance.place = { thread, seat };
-    thread.start(seat, { moduleUrl, context: { agent, type, epoch }, state });
+    thread.start(seat, { moduleUrl, context: { type, ...(told ?? { agent, epoch }) }, state });
   }
 
-  run(agent: string, epoch: number, task: string, payload: Uint8Array): void {
-    const instance = this.#instances.queue(agent, epoch, task, payload);
+  run(agent: string, epoch: number, task: string, payload: Uint8Array, merges = false): void {
+    const instance = this.#instances.queue(agent, epoch, { task, payload, merges });
     if (instance !== undefined) this.#runNext(instance);
   }
 
@@ -208,7 +208,7 @@ class WorkerRunner implements Runner {
 
   #runNext(instance: Instance): void {
     const next = this.#instances.next(instance);
-    if (next !== undefined) instance.place?.thread.run(instance.place.seat, next.task, next.payload);
+    if (next !== undefined) instance.place?.thread.run(instance.place.seat, next);
   }
 
   #keepApart(agent: string): void {

@@ -16,7 +16,7 @@ export type ToWorker =
   | { type: 'load'; moduleUrl: string }
   | { type: 'open'; board: SharedArrayBuffer; shared: boolean }
   | { type: 'start'; seat: number; moduleUrl: string; context: AgentContext; state: Uint8Array | undefined }
-  | { type: 'run'; seat: number; task: string; payload: Uint8Array }
+  | { type: 'run'; seat: number; task: string; payload: Uint8Array; merges: boolean }
   | { type: 'cancel'; seat: number; task: string }
   | { type: 'leave'; seat: number }
   | { type: 'ping'; seat: number };
@@ -91,10 +91,10 @@ class Resident {
     this.#enter(() => this.#code.start(() => import(moduleUrl), context, state));
   }
 
-  run({ task, payload }: Extract<ToWorker, { type: 'run' }>): void {
+  run({ task, payload, merges }: Extract<ToWorker, { type: 'run' }>): void {
     this.#running = task;
     this.#isBusy = true;
-    this.#enter(() => this.#code.run(payload, task));
+    this.#enter(() => (merges ? this.#code.merge(payload, task) : this.#code.run(payload, task)));
   }
 
   cancel(task: string): void {

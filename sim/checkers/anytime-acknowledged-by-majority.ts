@@ -1,6 +1,6 @@
 import type { Effect, Write } from '../../node/core/effect.ts';
 import type { Message, NodeId } from '../../node/core/message.ts';
-import type { Operation, Outcome } from '../../node/core/operation.ts';
+import type { Operation, Outcome, Results } from '../../node/core/operation.ts';
 import { keys } from '../../node/core/records.ts';
 import { TaskResult } from '../../node/core/wire/messages.ts';
 import type { Ledger } from '../ledger.ts';
@@ -103,7 +103,9 @@ export class AcknowledgedByMajority implements Checker {
   /** The host says it to the node that asked. */
   sent(node: NodeId, _cluster: string, message: Message): void {
     if (message.type !== 'taskAnswer') return;
-    const { agent, task, refusal } = message.body;
+    const { agent, task, refusal, branch } = message.body;
+    // A branch's answer is provisional: `anytime-branch` judges it.
+    if (branch !== undefined) return;
     const fate = fates[refusal];
     if (fate === undefined) return;
     const hosted = [...(this.#hosted.get(`${node} ${agent}`) ?? [])];
@@ -117,6 +119,7 @@ export class AcknowledgedByMajority implements Checker {
   answered(node: NodeId, _request: string, operation: Operation, outcome: Outcome): void {
     if (operation.type === 'taskCancel' && outcome.ok) this.#judge(node, operation.agent, operation.task, 'cancelled');
     if (operation.type !== 'task') return;
+    if (outcome.ok && (outcome.result as Results['task']).provisional) return;
     const fate = outcome.ok || outcome.error.code === 'taskFailed' ? 'over' : fates[outcome.error.code];
     if (fate !== undefined) this.#judge(node, operation.agent, operation.task, fate);
   }

@@ -34,6 +34,8 @@ export class MajorityOnly implements Checker {
 
   sent(node: NodeId, _cluster: string, message: Message): void {
     if (message.type !== 'taskAnswer' || message.body.refusal !== '') return;
+    // What autonomy allows is for `anytime-branch` to judge.
+    if (message.body.branch !== undefined) return;
     const { voters } = this.#ledger;
     const hasMajority = (one: NodeId, withinMs: number): boolean => {
       const heard = this.#heardBy(one, withinMs);

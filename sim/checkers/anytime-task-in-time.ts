@@ -1,3 +1,4 @@
+import { agentOfKey } from '../../node/core/branch.ts';
 import type { EffectOf } from '../../node/core/effect.ts';
 import type { Event } from '../../node/core/event.ts';
 import type { NodeId } from '../../node/core/message.ts';
@@ -34,7 +35,7 @@ export class TaskInTime implements Checker {
   }
 
   decided(node: NodeId, effect: EffectOf<'runTask'>): void {
-    const deadlineMs = this.#deadlineMs.get(`${node} ${effect.agent} ${effect.task}`);
+    const deadlineMs = this.#deadlineMs.get(`${node} ${agentOfKey(effect.agent)} ${effect.task}`);
     const nowMs = this.#clockMs(node);
     // What agents give each other, and themselves, nobody else asked for: it has no deadline but the node's own.
     if (deadlineMs === undefined && effect.task.startsWith('~')) return;

@@ -120,6 +120,21 @@ export const catalog = {
   'leader-changed-while-preparing': 'A leader switched an agent over whose move an earlier leader had begun.',
   'state-taken-on-without-its-bytes': 'A new host told a holder to go on from the state that it had already.',
 
+  // sides without a majority
+  'autonomy-began': 'A node had heard no majority for so long that autonomous agents go on without one.',
+  'acting-manager-changed': 'A node took another one for the acting manager of its side.',
+  'branch-moved-within-its-side': 'A branch went on under a new host of the same side.',
+  'side-split-again': 'A branch went on under another host while the one before still ran somewhere.',
+  'provisional-answer': 'A branch acknowledged a task of another node of its side.',
+  'branch-fast-forwarded': 'What a branch did became the history, as the majority had done nothing.',
+  'branch-merged': 'What a branch did was merged with what the majority had done.',
+  'branch-contained': 'All that a part of a branch did was known already.',
+  'branch-forked': 'What a branch did was kept beside the history as a fork.',
+  'two-branches-of-one-agent': 'The log had two branches of one agent to be reconciled.',
+  'host-died-while-it-took-a-branch-in': 'The host of an agent died while its code took a branch in.',
+  'leader-died-with-a-branch-to-be-reconciled': 'The leader died when the log had a branch to be reconciled.',
+  'taken-in-by-an-earlier-host': 'A host found that the one before had taken a branch in already.',
+
   // operators
   'command-passed-on-to-a-second-leader': 'A command was passed on to one leader, and then to another.',
   'command-ended-unknown': 'An operator was told that nobody knows whether a command took effect.',

@@ -1,3 +1,4 @@
+import { autonomyMarks } from './autonomy.ts';
 import type { MarkName } from './catalog.ts';
 import { deletionMarks } from './deletion.ts';
 import type { Detector } from './detector.ts';
@@ -35,4 +36,5 @@ export const detectors: { readonly [K in MarkName]: Detector } = {
   ...operationMarks,
   ...drainMarks,
   ...migrationMarks,
+  ...autonomyMarks,
 };

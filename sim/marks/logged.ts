@@ -26,6 +26,14 @@ export interface Logged {
   migrationPrepared: { agent: string; since: number; target: NodeId };
   migrationCancelled: { agent: string; since: number; target: NodeId };
   migrationFailed: { agent: string; since: number; target: NodeId; reason: string };
+  branchFound: { agent: string; branch: string; number: number };
+  branchEnded: {
+    agent: string;
+    branch: string;
+    number: number;
+    outcome: 'fastForwarded' | 'merged' | 'contained' | 'forked';
+    reason: string;
+  };
   agentPending: { agent: string; reason: string };
   agentActive: { agent: string; epoch: number; host: NodeId };
   agentDeleted: { agent: string };

@@ -2,6 +2,7 @@ import { generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { SignJWT } from 'jose';
 import { ReportLog } from '../../node/api/report-log.ts';
 import { createServer, type ServerInit } from '../../node/api/server.ts';
+import type { BranchEntry } from '../../node/core/branch.ts';
 import type { DrainView } from '../../node/core/drain.ts';
 import { type ConclaveError, toErrorBody } from '../../node/core/errors.ts';
 import type {
@@ -97,6 +98,12 @@ export function agentView(id: string, changes: Partial<AgentView> = {}): AgentVi
   };
 }
 
+export const branchEntry = (id: string, number: number): BranchEntry => ({
+  ...{ id, number, base: { epoch: 7, sequence: 3, checksum: 1 }, sequence: 5, host: nodeView(1).id },
+  ...{ keepers: [nodeView(1).id], sinceMs: 1_000, untilMs: 2_000, tasks: 2 },
+  end: { outcome: 'forked', reason: 'its code has no merge function', steps: 4, index: 40 },
+});
+
 type Answers = {
   [T in OperationType]?: (
     operation: Extract<Operation, { type: T }>,
@@ -140,6 +147,11 @@ const defaults: Required<Answers> = {
   undrain: ({ node }) => ({ node: nodeView(3, { id: node }) }),
   task: ({ agent, task }) => ({ agent, task, value: new TextEncoder().encode('{"totalCount":3}') }),
   state: ({ agent }) => ({ agent, epoch: 12, sequence: 5, state: new TextEncoder().encode('{"totalCount":3}') }),
+  fork: ({ agent, fork, number }) => {
+    const bytes = new TextEncoder().encode('{"totalCount":3}');
+    return { agent, fork, number, base: bytes, state: bytes, branch: branchEntry(fork, number) };
+  },
+  forkDelete: ({ agent, fork }) => ({ agent, fork }),
   kvPut: ({ key }) => ({ key, index: 43 }),
   kvDelete: ({ key }) => ({ key, index: 44, deleted: true }),
   kvGet: ({ key }) => ({ key, value: new TextEncoder().encode('blue'), index: 43 }),

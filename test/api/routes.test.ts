@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
+import { forkRoutes } from '../../node/api/fork-routes.ts';
 import { kvRoutes } from '../../node/api/kv-routes.ts';
 import { routes } from '../../node/api/routes.ts';
 import { taskRoutes } from '../../node/api/task-routes.ts';
@@ -15,7 +16,7 @@ describe('the routes', () => {
     const listed = [...docs.matchAll(/^### `(GET|POST|PUT|DELETE) ([^` ]+)`$/gm)].map(
       ([, method, url]) => `${method} ${url}`,
     );
-    const all = [...routes, ...taskRoutes, ...kvRoutes];
+    const all = [...routes, ...taskRoutes, ...forkRoutes, ...kvRoutes];
     expect(listed.toSorted()).toEqual(all.map(({ method, url }) => `${method} ${url}`).toSorted());
     for (const { method, url } of all) expect(served.server.hasRoute({ method, url })).toBe(true);
   });
@@ -70,6 +71,8 @@ describe('the routes', () => {
       reason: 'deployed',
       migration: null,
       migration_end: null,
+      partition: 'fenced',
+      branches: [],
     });
   });
 

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import type { Context } from '../../node/core/context.ts';
 import { Holder } from '../../node/core/holder.ts';
-import { Instance, type InstanceEvents } from '../../node/core/instance.ts';
+import { Instance } from '../../node/core/instance.ts';
+import type { InstanceEvents } from '../../node/core/instance-events.ts';
 import { emptyMailbox, encodeMailbox } from '../../node/core/mailbox.ts';
 import type { Profile } from '../../node/core/message.ts';
 import { Outbox } from '../../node/core/outbox.ts';

@@ -24,7 +24,7 @@ class Host {
   constructor(mailbox: Mailbox = emptyMailbox, sequence = 0, agent = 'a') {
     this.mailbox = mailbox;
     this.sequence = sequence;
-    this.mail = new Mail(this.context, agent, 7, {
+    this.mail = new Mail(this.context, agent, `${agent}:7`, {
       resolve: (to: Address) => (typeof to === 'string' ? [to] : 'topic' in to ? ['x', 'y'] : []),
       ask: (operation, done) => void this.asked.push({ operation, done }),
       submit: ({ task, payload }) => void this.given.push([task, JSON.parse(text(payload))]),

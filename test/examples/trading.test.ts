@@ -32,6 +32,32 @@ describe('the input', () => {
   });
 });
 
+describe('what both sides of a partition saw', () => {
+  const about = { ...context, branch: 'b1', both: [] };
+  const parts = [ticks.slice(0, 2_000), ticks.slice(2_000, 4_000), ticks.slice(4_000)] as const;
+
+  test('is in the figures once, whichever side saw it', async () => {
+    const [before, first, second] = parts;
+    const base = await bookAfter(before);
+    const ours = await bookAfter([...before, ...first]);
+    const theirs = await bookAfter([...before, ...second]);
+    const merged = await trading.merge?.(structuredClone(base), structuredClone(ours), structuredClone(theirs), about);
+    const all = await bookAfter([...before, ...first, ...second]);
+    expect(Object.keys(merged ?? {})).toEqual(Object.keys(all));
+    for (const [symbol, { count, mean, squares, high, low }] of Object.entries(all)) {
+      const own = merged?.[symbol];
+      expect([own?.count, own?.high, own?.low]).toEqual([count, high, low]);
+      expect(own?.mean).toBeCloseTo(mean, 6);
+      expect((own?.squares ?? 0) / squares).toBeCloseTo(1, 6);
+    }
+  });
+
+  test('is no merge where they saw the same price: that would count twice', async () => {
+    const book = await bookAfter(ticks.slice(0, 10));
+    expect(() => trading.merge?.({}, book, book, { ...about, both: ['t1'] })).toThrow(/both sides have seen 1/);
+  });
+});
+
 describe('the trading agent', () => {
   test('ends, fed with all rows, in the state that was computed without it', async () => {
     expect(differences(await bookAfter(ticks), expected)).toEqual([]);

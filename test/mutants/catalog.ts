@@ -1,3 +1,4 @@
+import { autonomy } from './catalog/autonomy.ts';
 import { consensus } from './catalog/consensus.ts';
 import { harmless } from './catalog/harmless.ts';
 import { membership } from './catalog/membership.ts';
@@ -54,6 +55,7 @@ const all: readonly Mutant[] = [
   ...replication,
   ...messaging,
   ...reconciliation,
+  ...autonomy,
   ...harmless,
 ];
 

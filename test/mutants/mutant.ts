@@ -1,5 +1,12 @@
 /** Where in the program a mutant is planted; each room has a file of the catalogue. */
-export type Room = 'consensus' | 'membership' | 'placement' | 'replication' | 'messaging' | 'reconciliation';
+export type Room =
+  | 'consensus'
+  | 'membership'
+  | 'placement'
+  | 'replication'
+  | 'messaging'
+  | 'reconciliation'
+  | 'autonomy';
 
 /** A change of one place in a file. */
 export interface Edit {

@@ -40,6 +40,12 @@ export default {
     if (task.lead) return { state, result: 1, ...task.lead };
     return { state, result: state.count };
   },
+  merge(base, ours, theirs, { both, branch, agent }) {
+    if (agent === undefined) throw new Error('it is told nothing');
+    ours.count += theirs.count - base.count;
+    if (theirs.count < 0) throw new Error('not like this');
+    return { ...ours, merged: [branch, ...both] };
+  },
 };`;
 
 const kits: Record<string, Kit> = {
@@ -136,6 +142,40 @@ function contract({ create, code, counter, broken, slow }: Kit): void {
     const refused = await stage.run('a', 't1', { add: 5, throw: 'not today' });
     expect(refused).toMatchObject({ ok: false, value: { reason: 'not today' }, state });
     expect(await stage.run('a', 't2', { add: 1 })).toMatchObject({ ok: true, value: 1 });
+  });
+
+  const merging = (base: number, theirs: number) => ({
+    ...{ branch: 'b1', both: ['t1'], base: bytes({ count: base }), theirs: bytes({ count: theirs }) },
+  });
+
+  test('takes a branch in by what its code makes of both states, and goes on from there', async () => {
+    await start('a');
+    await stage.run('a', 't1', { add: 5 });
+    const { ok, state } = await stage.merge('a', 'merge-1', merging(2, 9));
+    expect([ok, JSON.parse(state)]).toMatchObject([true, { count: 12, merged: ['b1', 't1'] }]);
+    expect(await stage.run('a', 't2', { add: 1 })).toMatchObject({ ok: true, value: 13 });
+  });
+
+  test('refuses a branch that its merge throws at, or that it has no merge for, and stays as it was', async () => {
+    await start('a');
+    await stage.run('a', 't1', { add: 5 });
+    const thrown = await stage.merge('a', 'merge-1', merging(2, -9));
+    expect(thrown).toMatchObject({ ok: false, value: { reason: 'not like this' } });
+    expect(await stage.run('a', 't2', { add: 1 })).toMatchObject({ ok: true, value: 6 });
+    await start('b', 1, counter.replace('merge(', 'other('));
+    const none = await stage.merge('b', 'merge-1', merging(2, 9));
+    expect(none).toMatchObject({ ok: false, value: { reason: 'its code has no merge function' } });
+    expect(await stage.run('b', 't1', { add: 1 })).toMatchObject({ ok: true, value: 1 });
+  });
+
+  test('tells code that runs as a branch that it is the agent, in the epoch that the branch began from', async () => {
+    const told = { agent: 'a', epoch: 4 };
+    stage.runner.start({
+      ...{ agent: 'a~b1', agentType: 'counter', epoch: 2 ** 40, ...code(counter, memoryMb), state: undefined, told },
+    });
+    const started = await stage.first('started', ({ agent }) => agent === 'a~b1');
+    expect(started).toMatchObject({ epoch: 2 ** 40, state: '{"count":0,"name":"a","type":"counter","epoch":4}' });
+    expect(await stage.run('a~b1', 't1', { add: 2 }, 2 ** 40)).toMatchObject({ ok: true, value: 2 });
   });
 
   test('refuses a task that is not JSON, and goes on', async () => {

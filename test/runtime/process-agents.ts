@@ -8,7 +8,7 @@ const serve = (form, methods) => createInterface({ input: process.stdin }).on('l
   const { id, method, params } = JSON.parse(line);
   try {
     if (id === undefined) methods[method]?.(params);
-    else if (method === 'describe') say({ id, result: { protocol: 1, state: form } });
+    else if (method === 'describe') say({ id, result: { protocol: 1, state: form, ...(methods.merge && { merge: true }) } });
     else if (method === 'ping') say({ id, result: {} });
     else say({ id, result: await methods[method](params) });
   } catch (error) {
@@ -34,6 +34,12 @@ let giveUp = () => {};
 serve('json', {
   init({ context }) { state = { count: 0, name: context.agent, type: context.type, epoch: context.epoch }; return { state }; },
   restore(params) { state = params.state; return { state }; },
+  merge({ base, theirs, both, branch }) {
+    if (theirs.count < 0) throw new Error('not like this');
+    state.count += theirs.count - base.count;
+    state.merged = [branch, ...both];
+    return { state };
+  },
   cancel({ task }) { giveUp(task); },
   async handle({ id, task }) {${deeds}    for (const value of task.tell ?? []) tell(task.tellOf ?? id, value);
     if (task.tellLarge) tell(id, 'x'.repeat(task.tellLarge));

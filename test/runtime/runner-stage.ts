@@ -1,3 +1,4 @@
+import { encodeMerge, type MergePayload } from '../../node/core/merge-payload.ts';
 import type { Runner, RunnerEvents } from '../../node/runtime/ports.ts';
 import { stateAfter } from '../state-after.ts';
 
@@ -94,6 +95,11 @@ export class RunnerStage {
       this.#looks.add(look);
       look();
     });
+  }
+
+  merge(agent: string, task: string, payload: MergePayload): Promise<Extract<Happened, { kind: 'ran' }>> {
+    this.runner.run(agent, 1, task, encodeMerge(payload), true);
+    return this.first('ran', (one) => one.agent === agent && one.task === task);
   }
 
   run(agent: string, task: string, payload: unknown, epoch = 1): Promise<Extract<Happened, { kind: 'ran' }>> {

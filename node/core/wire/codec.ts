@@ -15,6 +15,7 @@ const textLengthMax = 1024;
 const requiredParts: Partial<Record<MessageType, readonly string[]>> = {
   hello: ['profile'],
   join: ['profile'],
+  branchKeep: ['record'],
 };
 
 const nothing: readonly string[] = [];

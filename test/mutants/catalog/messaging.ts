@@ -120,8 +120,8 @@ export const messaging: readonly Mutant[] = [
     name: 'senders-confused',
     room,
     what: 'Agents that were made by one command give what they send the same ids: one is taken for the other, and lost.',
-    file: 'node/core/mail.ts',
-    edits: [{ from: 'this.#sender = `${agent}:${created}`;', to: 'this.#sender = `${created}`;' }],
+    file: 'node/core/instance.ts',
+    edits: [{ from: "`${agent.replace('~', ':')}:${assignment.created}`", to: '`${assignment.created}`' }],
   },
   {
     name: 'key-overtaken',

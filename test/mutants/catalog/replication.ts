@@ -9,7 +9,7 @@ export const replication: readonly Mutant[] = [
     room,
     what: 'A task is acknowledged when one holder has it: lost with the next crash, as with asynchronous replication in Redis.',
     file: 'node/core/replication.ts',
-    edits: [{ from: 'return acked[majorityOf(acked.length) - 1] ?? -1;', to: 'return acked[0] ?? -1;' }],
+    edits: [{ from: 'return acked[this.#quorum(acked.length) - 1] ?? -1;', to: 'return acked[0] ?? -1;' }],
   },
   {
     name: 'half-of-the-holders-is-enough',
@@ -82,8 +82,8 @@ export const replication: readonly Mutant[] = [
     file: 'node/core/instance.ts',
     edits: [
       {
-        from: "if (this.#phase === 'copying' && this.#replication.durableSequence() >= this.#sequence) {",
-        to: "if (this.#phase === 'copying') {",
+        from: "if (this.#phase !== 'copying' || this.#replication.durableSequence() < this.#history.sequence) return;",
+        to: "if (this.#phase !== 'copying') return;",
       },
     ],
   },
@@ -94,8 +94,8 @@ export const replication: readonly Mutant[] = [
     file: 'node/core/instance.ts',
     edits: [
       {
-        from: "if (this.#phase !== 'active' || !this.#workerReady)",
-        to: "if ((this.#phase !== 'active' && this.#phase !== 'copying') || !this.#workerReady)",
+        from: "if (this.#phase !== 'active' || !this.#runner.isReady)",
+        to: "if ((this.#phase !== 'active' && this.#phase !== 'copying') || !this.#runner.isReady)",
       },
       {
         from: "if (this.#phase !== 'active' || !this.#events.mayAcknowledge()) return;",
@@ -139,14 +139,14 @@ export const replication: readonly Mutant[] = [
     room,
     what: 'An instance that crashed is started anew without its state.',
     file: 'node/core/instance.ts',
-    edits: [{ from: 'else this.#startWorker(this.#state.own());', to: 'else this.#startWorker(undefined);' }],
+    edits: [{ from: 'this.#runner.start(hasState ?', to: 'this.#runner.start(hasState && isNew ?' }],
   },
   {
     name: 'read-without-confirmation',
     room,
     what: 'A read is answered by the host alone: one that was replaced and does not know it shows an old state, as etcd once did.',
     file: 'node/core/state-reads.ts',
-    edits: [{ from: 'const needed = majorityOf(this.#holders.length);', to: 'const needed = majorityOf(1);' }],
+    edits: [{ from: 'const needed = this.#quorum(this.#holders.length);', to: 'const needed = this.#quorum(1);' }],
     seedsMax: 500,
   },
   {

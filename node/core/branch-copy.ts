@@ -1,0 +1,58 @@
+import type { BranchBase } from './branch.ts';
+import { decodeMailbox, emptyMailbox, encodeMailbox, type Mailbox, whyTooMuch } from './mailbox.ts';
+import type { TaskResult } from './message.ts';
+import { isOver, type ResultTable } from './result-table.ts';
+
+/** A branch as one of its keepers had it: whole states, results of all steps that were remembered. */
+export interface BranchCopy {
+  branch: string;
+  number: number;
+  base: BranchBase;
+  baseState: Uint8Array;
+  sequence: number;
+  state: Uint8Array;
+  results: readonly TaskResult[];
+}
+
+/** What ended on the branch, in the order of its steps. */
+export const doneOn = ({ base, results }: Pick<BranchCopy, 'base' | 'results'>): TaskResult[] =>
+  results.filter((result) => result.sequence > base.sequence && isOver(result));
+
+/** Those of its tasks that the majority's history ended, too, since they parted. */
+export function doneByBoth(copy: BranchCopy, ours: ResultTable): string[] {
+  return doneOn(copy).flatMap(({ task }) => {
+    const known = ours.get(task);
+    return known !== undefined && isOver(known) && known.sequence > copy.base.sequence ? [task] : [];
+  });
+}
+
+/** Those that the majority's history does not know as over: their answers stand from the merge on. */
+export const toTakeOver = (copy: BranchCopy, ours: ResultTable): TaskResult[] =>
+  doneOn(copy).filter(({ task }) => {
+    const known = ours.get(task);
+    return known === undefined || !isOver(known);
+  });
+
+/** The agent's own part of a whole state. */
+export const ownPart = (state: Uint8Array): Uint8Array => state.subarray(0, decodeMailbox(state).length);
+
+/**
+ * Our mailbox with what the branch's tasks sent, and the timers that they set and took back. Letters leave with the step
+ * `sequence`. A text says why there cannot be that much under way.
+ */
+export function joinMailboxes(copy: BranchCopy, ours: Mailbox, sequence: number): Mailbox | string {
+  const { mailbox: base } = decodeMailbox(copy.baseState);
+  const { mailbox: theirs } = decodeMailbox(copy.state);
+  const before = new Set([...base.letters, ...base.timers].map(({ id }) => id));
+  const kept = new Set(theirs.timers.map(({ id }) => id));
+  const letters = theirs.letters.filter(({ id }) => !before.has(id)).map((letter) => ({ ...letter, sequence }));
+  const set = theirs.timers.filter(({ id }) => !before.has(id));
+  const names = new Set(set.map(({ name }) => name));
+  const isGone = ({ id, name }: { id: string; name: string }): boolean =>
+    names.has(name) || (before.has(id) && !kept.has(id));
+  const timers = [...ours.timers.filter((timer) => !isGone(timer)), ...set];
+  const after = { letters: [...ours.letters, ...letters], timers };
+  if (letters.length === 0 && set.length === 0 && timers.length === ours.timers.length) return ours;
+  if (after.letters.length === 0 && timers.length === 0) return emptyMailbox;
+  return whyTooMuch(after, encodeMailbox(after).byteLength) ?? after;
+}

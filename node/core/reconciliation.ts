@@ -1,0 +1,241 @@
+import { type BranchEntry, isOpen, mergeTaskOf, whyNoAncestor } from './branch.ts';
+import { type BranchCopy, doneOn } from './branch-copy.ts';
+import type { BranchStore } from './branch-store.ts';
+import type { AgentRecord, ClusterState } from './cluster-state.ts';
+import type { Context } from './context.ts';
+import type { Hosting } from './hosting.ts';
+import type { Instance } from './instance.ts';
+import { decodeMailbox } from './mailbox.ts';
+import type { BranchRecord, Checkpoint, MessageOf, NodeId, TaskResult } from './message.ts';
+import { replicatedBytesMax } from './settings.ts';
+import { fromBytes, toBytes } from './text.ts';
+
+type Done = Pick<MessageOf<'branchDone'>, 'outcome' | 'reason' | 'steps'>;
+
+/** One branch on its way into an agent's history, or beside it. */
+interface Work {
+  instance: Instance;
+  id: string;
+  number: number;
+  sinceMs: number;
+  record: BranchRecord | undefined;
+  checkpoint: Checkpoint | undefined;
+  asked: number;
+  askedMs: number;
+  isMerging: boolean;
+  done: Done | undefined;
+}
+
+const fastForwarded = toBytes('{"outcome":"fastForwarded"}');
+
+/**
+ * Takes what branches did into the histories of the agents that run here, one branch of each at a time. The step that
+ * takes one in is a task of the agent under an id made of the branch's: whoever begins anew after a failure finds by it
+ * what is done already.
+ */
+export class Reconciliation {
+  readonly #context: Context;
+  readonly #state: ClusterState;
+  readonly #hosting: Hosting;
+  readonly #store: BranchStore;
+  readonly #tell: (done: MessageOf<'branchDone'>) => void;
+  readonly #works = new Map<string, Work>();
+
+  constructor(init: {
+    context: Context;
+    state: ClusterState;
+    hosting: Hosting;
+    store: BranchStore;
+    /** For the leader. */
+    tell: (done: MessageOf<'branchDone'>) => void;
+  }) {
+    this.#context = init.context;
+    this.#state = init.state;
+    this.#hosting = init.hosting;
+    this.#store = init.store;
+    this.#tell = init.tell;
+  }
+
+  tick(): void {
+    for (const instance of this.#hosting.own()) {
+      if (instance.assignment.partition !== 'autonomous') continue;
+      const { agent } = instance.assignment;
+      const record = this.#state.agents.get(agent);
+      const open = record?.branches?.filter(isOpen) ?? [];
+      if (record === undefined || open.length === 0 || !instance.isActive) this.#works.delete(agent);
+      else this.#look(record, instance, open);
+    }
+    for (const [agent, { instance }] of this.#works) if (instance.hasEnded) this.#works.delete(agent);
+  }
+
+  #look(agent: AgentRecord, instance: Instance, open: readonly BranchEntry[]): void {
+    const { nowMs, settings } = this.#context;
+    let work = this.#works.get(agent.id);
+    const entry = open.find(({ id, number }) => id === work?.id && number === work.number) ?? nextOf(open);
+    if (entry === undefined) return;
+    if (work?.instance !== instance || work.id !== entry.id || work.number !== entry.number) {
+      work = {
+        ...{ instance, id: entry.id, number: entry.number, sinceMs: nowMs, record: undefined, checkpoint: undefined },
+        ...{ asked: 0, askedMs: Number.NEGATIVE_INFINITY, isMerging: false, done: undefined },
+      };
+      this.#works.set(agent.id, work);
+    }
+    if (nowMs - work.sinceMs < settings.reconcileAfterMs || nowMs - work.askedMs < settings.holderRetryMs) return;
+    this.#goOn(agent, entry, work);
+  }
+
+  #goOn(agent: AgentRecord, entry: BranchEntry, work: Work): void {
+    work.askedMs = this.#context.nowMs;
+    const { instance } = work;
+    const task = mergeTaskOf(entry.id, entry.number);
+    if (work.done !== undefined) {
+      this.#tell({ agent: agent.id, branch: entry.id, number: entry.number, ...work.done });
+      return;
+    }
+    if (work.isMerging && instance.merges.has(task)) return;
+    work.isMerging = false;
+    const known = instance.merges.result(task);
+    if (known !== undefined && known.tries === undefined && known.aside === undefined) {
+      work.isMerging = true;
+      instance.merges.afterStep(known.sequence, () => this.#end(agent.id, work, doneBy(known, entry)));
+      return;
+    }
+    if (work.record === undefined || work.checkpoint === undefined) return this.#fetch(agent.id, entry, work);
+    this.#reconcile(agent, entry, work, copyOf(work.record, work.checkpoint));
+  }
+
+  // ---- what a keeper has ----
+
+  #fetch(agent: string, { id, keepers }: BranchEntry, work: Work): void {
+    const { self, out } = this.#context;
+    const kept = this.#store.get(agent, id);
+    const own = kept && this.#store.copy(kept.key);
+    if (kept !== undefined && own?.epoch === work.number) {
+      const checkpoint = { ...own, state: own.state.bytes() };
+      return this.#found(agent, work, { record: kept.record, checkpoint });
+    }
+    const keeper = keepers.filter((node) => node !== self)[work.asked % Math.max(1, keepers.length)] ?? keepers[0];
+    work.asked += 1;
+    if (keeper === undefined || keeper === self) return;
+    for (const base of [true, false])
+      out.sendUrgent(keeper, { type: 'branchFetch', body: { agent, branch: id, base } });
+  }
+
+  onCopy(from: NodeId, { agent, branch, record, checkpoint }: MessageOf<'branchCopy'>): void {
+    const work = this.#works.get(agent);
+    const keepers = this.#entryOf(agent, work)?.keepers ?? [];
+    if (work === undefined || work.id !== branch || !keepers.includes(from)) return;
+    if (checkpoint !== undefined && checkpoint.epoch !== work.number) return;
+    this.#found(agent, work, { record: record ?? work.record, checkpoint: checkpoint ?? work.checkpoint });
+  }
+
+  #entryOf(agent: string, work: Work | undefined): BranchEntry | undefined {
+    const { branches } = this.#state.agents.get(agent) ?? {};
+    return branches?.find(({ id, number }) => id === work?.id && number === work.number);
+  }
+
+  #found(agent: string, work: Work, { record, checkpoint }: Pick<Work, 'record' | 'checkpoint'>): void {
+    if (work.isMerging || work.done !== undefined) return;
+    if (record !== undefined && isReadable(record.baseState)) work.record = record;
+    if (checkpoint !== undefined && isReadable(checkpoint.state)) work.checkpoint = checkpoint;
+    const entry = this.#entryOf(agent, work);
+    const known = this.#state.agents.get(agent);
+    if (work.record === undefined || work.checkpoint === undefined || entry === undefined || known === undefined)
+      return;
+    if (work.instance.isActive) this.#reconcile(known, entry, work, copyOf(work.record, work.checkpoint));
+  }
+
+  // ---- what becomes of it ----
+
+  #reconcile(agent: AgentRecord, entry: BranchEntry, work: Work, copy: BranchCopy): void {
+    const { instance } = work;
+    const steps = Math.max(0, instance.merges.sequence - copy.base.sequence);
+    const end = (outcome: Done['outcome'], reason: string): void =>
+      this.#end(agent.id, work, { outcome, reason, steps });
+    if (this.#isContained(agent, entry, copy, instance)) {
+      const last = doneOn(copy).map(({ task }) => instance.merges.result(task)?.sequence ?? 0);
+      work.isMerging = true;
+      return instance.merges.afterStep(Math.max(0, ...last), () =>
+        end('contained', 'all of it is known from another part of the branch'),
+      );
+    }
+    const strange = whyNoAncestor(agent.lineage ?? [], copy.base, instance.merges.sequence);
+    if (strange !== undefined) return end('forked', `no common base: ${strange}`);
+    if (copy.sequence <= copy.base.sequence) return end('contained', 'nothing was done on it');
+    if (instance.merges.mayFastForward(copy)) {
+      const wrong = instance.merges.fastForward(copy, fastForwarded, () =>
+        end('fastForwarded', 'the majority had done nothing meanwhile'),
+      );
+      work.isMerging = wrong === undefined;
+      if (wrong !== undefined) end('forked', `it cannot be taken over: ${wrong}`);
+      return;
+    }
+    work.isMerging = true;
+    instance.merges.begin(copy, ({ ok, refusal, value }) => {
+      if (refusal === 'agentNotReady' || refusal === 'backlogFull') work.isMerging = false;
+      else if (ok && refusal === '') end('merged', 'by the merge function of its code');
+      else end('forked', refusal === '' ? reasonIn(value) : `its merge function ended what ran it: ${reasonIn(value)}`);
+    });
+  }
+
+  /** Another part of the same branch is in already, and this one has nothing that is not. */
+  #isContained(
+    { branches = [] }: AgentRecord,
+    { id, number }: BranchEntry,
+    copy: BranchCopy,
+    instance: Instance,
+  ): boolean {
+    const isIn = (other: BranchEntry): boolean =>
+      other.id === id && other.number !== number && other.end !== undefined && other.end.outcome !== 'forked';
+    return branches.some(isIn) && instance.merges.knowsAllOf(copy);
+  }
+
+  #end(agent: string, work: Work, done: Done): void {
+    work.isMerging = false;
+    if (this.#works.get(agent) !== work) return;
+    work.done = done;
+    work.askedMs = this.#context.nowMs;
+    this.#tell({ agent, branch: work.id, number: work.number, ...done });
+  }
+}
+
+/** Of one branch the part with the highest number comes first: the others are contained in it, as a rule. */
+function nextOf(open: readonly BranchEntry[]): BranchEntry | undefined {
+  const [first] = open;
+  return open.filter(({ id }) => id === first?.id).sort((a, b) => b.number - a.number)[0];
+}
+
+function copyOf(record: BranchRecord, checkpoint: Checkpoint): BranchCopy {
+  return {
+    branch: record.branch,
+    number: checkpoint.epoch,
+    base: { epoch: record.baseEpoch, sequence: record.baseSequence, checksum: record.baseChecksum },
+    baseState: record.baseState,
+    sequence: checkpoint.sequence,
+    state: checkpoint.state,
+    results: checkpoint.results,
+  };
+}
+
+function isReadable(state: Uint8Array): boolean {
+  try {
+    return state.byteLength <= replicatedBytesMax && decodeMailbox(state).length >= 0;
+  } catch {
+    return false;
+  }
+}
+
+function doneBy({ ok, value, sequence, cancelled }: TaskResult, { base }: BranchEntry): Done {
+  const steps = Math.max(0, sequence - base.sequence - 1);
+  if (!ok || cancelled === true) return { outcome: 'forked', reason: reasonIn(value), steps };
+  const outcome = fromBytes(value).includes('fastForwarded') ? 'fastForwarded' : 'merged';
+  return { outcome, reason: 'an earlier host took it in', steps };
+}
+
+function reasonIn(value: Uint8Array): string {
+  try {
+    return String((JSON.parse(fromBytes(value)) as { reason?: unknown }).reason).slice(0, 1_000);
+  } catch {
+    return 'no reason given';
+  }
+}

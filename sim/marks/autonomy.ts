@@ -1,0 +1,146 @@
+import type { NodeId } from '../../node/core/message.ts';
+import type { Detector } from './detector.ts';
+import type { Logged } from './logged.ts';
+
+/** A branch ended so. */
+const ended =
+  (outcome: Logged['branchEnded']['outcome']): Detector =>
+  (_scene, hit) => ({
+    logged: {
+      branchEnded(told) {
+        if (told.outcome === outcome) hit();
+      },
+    },
+  });
+
+/** Open branches by agent, as the log has them. */
+class Open {
+  readonly #branches = new Map<string, Set<string>>();
+
+  found(agent: string, branch: string): void {
+    this.#branches.set(agent, this.of(agent).add(branch));
+  }
+
+  ended(agent: string, branch: string): void {
+    this.of(agent).delete(branch);
+  }
+
+  of(agent: string): Set<string> {
+    return this.#branches.get(agent) ?? new Set();
+  }
+
+  get size(): number {
+    return [...this.#branches.values()].reduce((sum, { size }) => sum + size, 0);
+  }
+}
+
+/** What sides without a majority do, and how it comes together afterwards. */
+export const autonomyMarks = {
+  'autonomy-began': (_scene, hit) => ({ reported: { autonomyBegan: () => hit() } }),
+
+  'acting-manager-changed': (_scene, hit) => {
+    const acting = new Map<NodeId, unknown>();
+    return {
+      reported: {
+        autonomyEnded: (node) => void acting.delete(node),
+        actingManagerChanged(node, { details }) {
+          if (acting.has(node) && acting.get(node) !== details['acting']) hit();
+          acting.set(node, details['acting']);
+        },
+      },
+      ended: (node) => void acting.delete(node),
+    };
+  },
+
+  'branch-moved-within-its-side': (_scene, hit) => {
+    const hosts = new Map<string, NodeId>();
+    return {
+      reported: {
+        branchBegan(node, { details }) {
+          const key = `${details['agent']}~${details['branch']}`;
+          const before = hosts.get(key);
+          if (before !== undefined && before !== node) hit();
+          hosts.set(key, node);
+        },
+      },
+    };
+  },
+
+  'side-split-again': (scene, hit) => {
+    const hosts = new Map<string, NodeId>();
+    return {
+      reported: {
+        branchBegan(node, { details }) {
+          const key = `${details['agent']}~${details['branch']}`;
+          const before = hosts.get(key);
+          if (before !== undefined && before !== node && scene.isUp(before)) hit();
+          hosts.set(key, node);
+        },
+      },
+    };
+  },
+
+  'provisional-answer': (_scene, hit) => ({
+    sent: {
+      taskAnswer(_node, { branch, refusal }) {
+        if (branch !== undefined && refusal === '') hit();
+      },
+    },
+  }),
+
+  'branch-fast-forwarded': ended('fastForwarded'),
+  'branch-merged': ended('merged'),
+  'branch-contained': ended('contained'),
+  'branch-forked': ended('forked'),
+
+  'two-branches-of-one-agent': (_scene, hit) => {
+    const open = new Open();
+    return {
+      logged: {
+        branchFound({ agent, branch }) {
+          if (!open.of(agent).has(branch) && open.of(agent).size > 0) hit();
+          open.found(agent, branch);
+        },
+        branchEnded: ({ agent, branch }) => open.ended(agent, branch),
+      },
+    };
+  },
+
+  'host-died-while-it-took-a-branch-in': (_scene, hit) => {
+    const merging = new Map<string, NodeId>();
+    return {
+      decided(node, { agent, merges }) {
+        if (merges) merging.set(agent, node);
+      },
+      logged: { branchEnded: ({ agent }) => void merging.delete(agent) },
+      ended(node) {
+        for (const [agent, host] of merging) {
+          if (host !== node) continue;
+          merging.delete(agent);
+          hit();
+        }
+      },
+    };
+  },
+
+  'leader-died-with-a-branch-to-be-reconciled': (scene, hit) => {
+    const open = new Open();
+    return {
+      logged: {
+        branchFound: ({ agent, branch }) => open.found(agent, branch),
+        branchEnded: ({ agent, branch }) => open.ended(agent, branch),
+      },
+      ended(node) {
+        if (open.size > 0 && scene.isLeading(node)) hit();
+      },
+    };
+  },
+
+  'taken-in-by-an-earlier-host': (_scene, hit) => ({
+    logged: {
+      branchEnded({ reason }) {
+        if (reason === 'an earlier host took it in') hit();
+      },
+    },
+  }),
+} satisfies Record<string, Detector>;

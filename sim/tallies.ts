@@ -1,0 +1,218 @@
+import type { ErrorCode } from '../node/core/errors.ts';
+import type { NodeId } from '../node/core/message.ts';
+import type { AgentView, Operation, Outcome, Results } from '../node/core/operation.ts';
+import type { BranchAcknowledged } from './checkers/anytime-branch.ts';
+import { Violation } from './checkers/checker.ts';
+import type { Random } from './random.ts';
+import { readTally } from './tally.ts';
+import type { World } from './world.ts';
+
+/** The autonomous agents of a run. */
+export interface TallySettings {
+  /** Those whose code has a merge, and those whose has none. */
+  merging: number;
+  plain: number;
+  clients: number;
+  holders: number;
+  /** Longest between the answer of one task and the next, ms. */
+  thinkMsMax: number;
+}
+
+interface Task {
+  agent: string;
+  /** Undefined while it is not acknowledged; `branch`: provisionally, by that branch. */
+  answered: { branch: string | undefined } | undefined;
+}
+
+const retried: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'leaderUnknown',
+  'notLeader',
+  'notMember',
+  'backlogFull',
+  'deadlineExceeded',
+  'outcomeUnknown',
+  'agentNotReady',
+  'agentUnplaceable',
+  'forkOutOfReach',
+]);
+
+const name = 'eventually-reconciled';
+const ttlMs = 3_000;
+const patienceMs = 17_000;
+const encoder = new TextEncoder();
+
+/**
+ * Agents of the autonomous policy and their clients, each of whom keeps on until its task is acknowledged, provisionally
+ * or not. In the end every one of them is in the agent's state, once; or, if a branch had done it, in one of the forks.
+ */
+export class Tallies {
+  readonly #world: World;
+  readonly #settings: TallySettings;
+  readonly #random: Random;
+  readonly #tasks = new Map<string, Task>();
+  /** Whether a branch may be lost because the disk of somebody who kept it is. */
+  readonly #branches: Pick<BranchAcknowledged, 'mayBeLost'>;
+  doors: readonly NodeId[] | undefined;
+  #deployed = new Set<string>();
+  #stopping = false;
+  #outstanding = 0;
+  #count = 0;
+
+  constructor(world: World, settings: TallySettings, branches: Pick<BranchAcknowledged, 'mayBeLost'>) {
+    this.#world = world;
+    this.#settings = settings;
+    this.#random = world.random.fork('tallies');
+    this.#branches = branches;
+  }
+
+  get agents(): string[] {
+    const { merging, plain } = this.#settings;
+    return [...namesOf('tally', merging), ...namesOf('plain-tally', plain)];
+  }
+
+  get deployed(): boolean {
+    return this.#deployed.size === this.agents.length;
+  }
+
+  get drained(): boolean {
+    return this.#outstanding === 0;
+  }
+
+  /** How many tasks were acknowledged, and how many of them by a branch. */
+  get counts(): { acknowledged: number; provisional: number } {
+    const answered = [...this.#tasks.values()].flatMap((task) => task.answered ?? []);
+    const provisional = answered.filter(({ branch }) => branch !== undefined).length;
+    return { acknowledged: answered.length, provisional };
+  }
+
+  begin(): void {
+    const { merging, plain, holders } = this.#settings;
+    for (const [type, count] of [['tally', merging] as const, ['plain-tally', plain] as const]) {
+      if (count === 0) continue;
+      const operation: Operation = {
+        ...{ type: 'deploy', request: `deploy-${type}`, agentType: type, source: 'simulated', name: type, count },
+        ...{ strategy: 'least_loaded', capabilities: [], holders, partition: 'autonomous' },
+      };
+      this.#ask(operation, (outcome) => {
+        if (!outcome.ok) throw new Violation('tallies', `deploy was refused: ${outcome.error.message}`);
+        for (const agent of namesOf(type, count)) this.#deployed.add(agent);
+        if (this.deployed)
+          for (let i = 1; i <= this.#settings.clients; i++) this.#next(this.#random.fork(`client ${i}`));
+      });
+    }
+  }
+
+  stop(): void {
+    this.#stopping = true;
+  }
+
+  #next(random: Random): void {
+    this.#world.timeline.after(random.between(20, this.#settings.thinkMsMax), () => {
+      if (this.#stopping) return;
+      const agent = random.pick(this.agents);
+      const id = `tally-${++this.#count}`;
+      const task: Task = { agent, answered: undefined };
+      this.#tasks.set(id, task);
+      this.#outstanding += 1;
+      const payload = encoder.encode(JSON.stringify({ id }));
+      this.#ask({ type: 'task', agent, task: id, payload, ttlMs }, (outcome) => {
+        if (!outcome.ok) throw new Violation('tallies', `${id} of ${agent} was refused: ${outcome.error.message}`);
+        this.#outstanding -= 1;
+        task.answered = { branch: (outcome.result as Results['task']).branch };
+        this.#next(random);
+      });
+    });
+  }
+
+  /** Asks at one node after the other until there is an outcome that stays. */
+  #ask(operation: Operation, done: (outcome: Outcome) => void, tries = 1): void {
+    let over = false;
+    const again = (more: object = {}): void => {
+      if (over) return;
+      over = true;
+      const asked = { ...operation, ...more };
+      this.#world.timeline.after(this.#random.between(30, 250), () => this.#ask(asked, done, tries + 1));
+    };
+    const there = (this.doors ?? this.#world.nodes).filter((node) => this.#world.host(node).state !== 'off');
+    if (there.length === 0) return again();
+    this.#world.request(this.#random.pick(there), operation, ({ outcome }) => {
+      if (over) return;
+      if (outcome === undefined || (!outcome.ok && retried.has(outcome.error.code))) return again();
+      // Its hosts died for other reasons.
+      if (!outcome.ok && outcome.error.code === 'taskSetAside') return again({ retry: `wish-${tries}` });
+      over = true;
+      done(outcome);
+    });
+    this.#world.timeline.after(operation.type === 'task' ? ttlMs + 1_000 : patienceMs, () => again());
+  }
+
+  // ---- in the end ----
+
+  /** Every branch has ended, and every acknowledged task is where it must be. */
+  judge(withinMs: number): void {
+    let judged = 0;
+    for (const agent of this.agents) this.#awaitReconciled(agent, () => (judged += 1));
+    const all = this.agents.length;
+    this.#world.runUntil(() => judged === all, withinMs, 'the end of every branch', name);
+  }
+
+  #awaitReconciled(agent: string, done: () => void): void {
+    this.#ask({ type: 'agent', agent, consistency: 'linearizable' }, (outcome) => {
+      if (!outcome.ok) throw new Violation(name, `${agent} is gone: ${outcome.error.message}`);
+      const { branches = [] } = outcome.result as AgentView;
+      const isOpen = branches.some(({ end }) => end === undefined);
+      const isKept = this.#world.nodes.some((node) => this.#keepsOpen(node, agent, branches));
+      if (isOpen || isKept) return void this.#world.timeline.after(300, () => this.#awaitReconciled(agent, done));
+      const forks = branches.filter(({ end }) => end?.outcome === 'forked');
+      this.#ask({ type: 'state', agent, ttlMs }, (read) => {
+        if (!read.ok) throw new Violation(name, `the state of ${agent} cannot be read: ${read.error.message}`);
+        const { state } = read.result as Results['state'];
+        this.#readForks(agent, forks, [], (states) => {
+          this.#compare(agent, readTally(state).counts, states);
+          done();
+        });
+      });
+    });
+  }
+
+  /** A node still keeps a branch that is no fork by the log. */
+  #keepsOpen(node: NodeId, agent: string, branches: NonNullable<AgentView['branches']>): boolean {
+    const prefix = `branch/${agent}~`;
+    return [...this.#world.host(node).disk.keys(prefix)].some((key) => {
+      const id = key.slice(prefix.length);
+      return !branches.some((entry) => entry.id === id && entry.end?.outcome === 'forked');
+    });
+  }
+
+  #readForks(
+    agent: string,
+    [first, ...rest]: NonNullable<AgentView['branches']>,
+    states: Record<string, number>[],
+    done: (states: Record<string, number>[]) => void,
+  ): void {
+    if (first === undefined) return done(states);
+    if (this.#branches.mayBeLost(agent, first.id)) return this.#readForks(agent, rest, states, done);
+    this.#ask({ type: 'fork', agent, fork: first.id, number: first.number }, (outcome) => {
+      if (!outcome.ok) throw new Violation(name, `fork ${first.id} of ${agent}: ${outcome.error.message}`);
+      const { counts } = readTally((outcome.result as Results['fork']).state);
+      this.#readForks(agent, rest, [...states, counts], done);
+    });
+  }
+
+  #compare(agent: string, counts: Record<string, number>, forks: Record<string, number>[]): void {
+    for (const [id, count] of Object.entries(counts)) {
+      if (count !== 1) throw new Violation(name, `${agent} counted ${id} ${count} times`);
+      if (this.#tasks.get(id)?.agent !== agent) throw new Violation(name, `${agent} counted ${id}, which is not its`);
+    }
+    for (const [id, { agent: owner, answered }] of this.#tasks) {
+      if (owner !== agent || answered === undefined || counts[id] === 1) continue;
+      const { branch } = answered;
+      if (branch === undefined) throw new Violation(name, `${agent} lost ${id}, which a majority had acknowledged`);
+      if (forks.some((fork) => fork[id] === 1) || this.#branches.mayBeLost(agent, branch)) continue;
+      throw new Violation(name, `${agent} lost ${id}, which its branch ${branch} had acknowledged`);
+    }
+  }
+}
+
+const namesOf = (type: string, count: number): string[] =>
+  count === 1 ? [type] : Array.from({ length: count }, (_, i) => `${type}-${i + 1}`);
