@@ -1,3 +1,4 @@
+import type { CrashLoop } from '../core/crash-loop.ts';
 import type { DrainView } from '../core/drain.ts';
 import type { Report } from '../core/effect.ts';
 import type { MigrationView } from '../core/migration.ts';
@@ -75,6 +76,10 @@ function migrationJson({ targetName, sinceMs, bytesCopied, bytes, ...migration }
   };
 }
 
+function crashLoopJson({ failures, reason, since, sinceMs, nextMs }: CrashLoop) {
+  return { failures, reason, since, since_ms: sinceMs, next_ms: nextMs };
+}
+
 export function agentJson(agent: AgentView) {
   const { id, type, strategy, status, host, hostName, epoch, holders, holdersWanted, topics, capabilities, decision } =
     agent;
@@ -94,6 +99,7 @@ export function agentJson(agent: AgentView) {
     reason: agent.reason,
     migration: agent.migration === undefined ? null : migrationJson(agent.migration),
     migration_end: agent.migrationEnd ?? null,
+    crash_loop: agent.crashLoop === undefined ? null : crashLoopJson(agent.crashLoop),
   };
 }
 

@@ -1,6 +1,7 @@
 import { type Applied, done, refuse } from './applied.ts';
 import type { AgentRecord, ClusterState, TypeRecord } from './cluster-state.ts';
 import type { Command, CommandKind, CommandOf } from './command.ts';
+import { crashLoopAppliers } from './crash-loop-apply.ts';
 import { drainAppliers, drainOfNextStart } from './drain-apply.ts';
 import { errors } from './errors.ts';
 import { kvAppliers } from './kv-apply.ts';
@@ -29,6 +30,7 @@ const appliers: Appliers = {
   ...kvAppliers,
   ...drainAppliers,
   ...migrationAppliers,
+  ...crashLoopAppliers,
 
   memberJoin(state, { node, boot, start, profile }, index) {
     const known = state.members.get(node);

@@ -3,6 +3,7 @@ import type { Decision } from '../../strategies/strategy.ts';
 import type { Result } from './applied.ts';
 import { Audit } from './audit.ts';
 import type { ContainerSpec } from './container-spec.ts';
+import type { CrashLoop } from './crash-loop.ts';
 import type { Drain } from './drain.ts';
 import type { Isolation } from './isolation.ts';
 import type { NodeId, Profile } from './message.ts';
@@ -52,6 +53,7 @@ export interface AgentRecord {
   /** A planned move that is under way. */
   readonly migration?: Migration | undefined;
   readonly migrationEnd?: MigrationEnd | undefined;
+  readonly crashLoop?: CrashLoop | undefined;
 }
 
 export interface TypeRecord {

@@ -2,6 +2,7 @@ import { type Entry, entryKinds } from '../../consensus/entry.ts';
 import type { Serial } from '../../consensus/sessions.ts';
 import type { Decision } from '../../strategies/strategy.ts';
 import type { ContainerSpec } from './container-spec.ts';
+import type { CrashLoopCommand } from './crash-loop.ts';
 import type { DrainCommand } from './drain.ts';
 import { type ErrorBody, errors } from './errors.ts';
 import type { Isolation } from './isolation.ts';
@@ -60,6 +61,7 @@ export type Command = { atMs: number; by?: Serial } & (
   | { kind: 'agentGone'; agent: string; index: number }
   | DrainCommand
   | MigrationCommand
+  | CrashLoopCommand
   | KvCommand
   /**
    * Written by `conclave recover` into the log of a stopped node: a new cluster goes on from here, made of the survivors,

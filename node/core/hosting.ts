@@ -2,7 +2,8 @@ import type { AgentRecord, ClusterState } from './cluster-state.ts';
 import type { Context } from './context.ts';
 import type { EventOf } from './event.ts';
 import type { Holder } from './holder.ts';
-import { Instance, type InstanceEvents } from './instance.ts';
+import { Instance } from './instance.ts';
+import type { InstanceEvents } from './instance-events.ts';
 import type { MessageOf, NodeId } from './message.ts';
 import { Preparations } from './preparations.ts';
 import { limits } from './settings.ts';
@@ -62,6 +63,7 @@ export class Hosting {
       return;
     }
     if (instance?.assignment.epoch !== epoch) this.#begin(agent, instance);
+    this.#instances.get(id)?.onCrashLoop(agent.crashLoop !== undefined);
     if (agent.active?.epoch !== epoch) return;
     this.#instances.get(id)?.onActive();
     this.#instances.get(id)?.onMigration(agent.migration);

@@ -1,4 +1,4 @@
-import { type Address, noOutputs, readOutputs } from './agent-outputs.ts';
+import { noOutputs, readOutputs } from './agent-outputs.ts';
 import { AgentState, type StepChanges } from './agent-state.ts';
 import type { Step } from './agent-task-events.ts';
 import { AgentTasks, type Cancelled } from './agent-tasks.ts';
@@ -6,13 +6,15 @@ import type { Assignment } from './assignment.ts';
 import { type Context, reportLocally } from './context.ts';
 import { Handover } from './handover.ts';
 import type { Holder } from './holder.ts';
+import type { InstanceEvents } from './instance-events.ts';
 import { Mail } from './mail.ts';
 import { isEmpty, type Mailbox } from './mailbox.ts';
 import type { MessageOf, NodeId, TaskResult } from './message.ts';
 import type { Migration } from './migration.ts';
-import type { AgentTasksView, Outcome, TaskOperation } from './operation.ts';
+import type { AgentTasksView } from './operation.ts';
 import { type Found, Recovery } from './recovery.ts';
 import { Replication } from './replication.ts';
+import { Restarts } from './restarts.ts';
 import { limits } from './settings.ts';
 import type { StateUpdate } from './state-change.ts';
 import { type StateRead, StateReads } from './state-reads.ts';
@@ -20,26 +22,8 @@ import { whatIsTooLarge } from './step-size.ts';
 import type { QueuedTask } from './task-queue.ts';
 import { reasonBytes } from './text.ts';
 
-export interface InstanceEvents {
-  /** The state is on a majority of the new holders: the leader may commit the epoch as active. */
-  copied(agent: string, epoch: number): void;
-  /** This node cannot run the agent: the leader should decide anew. */
-  relinquish(agent: string, epoch: number, reason: string): void;
-  /** The target of the agent's migration is prepared, or cannot be: the leader should go on, or end it. */
-  prepared(said: MessageOf<'prepared'>): void;
-  answer(task: QueuedTask, answer: MessageOf<'taskAnswer'>): void;
-  progress(task: QueuedTask, progress: MessageOf<'taskProgress'>): void;
-  /** The agents that an address means now. */
-  resolve(to: Address): string[];
-  /** Gives a task to another agent. */
-  ask(operation: TaskOperation, done: (outcome: Outcome<'task'>) => void): void;
-  /** Without a majority in reach a fenced agent acknowledges nothing. */
-  mayAcknowledge(): boolean;
-}
-
 type Phase = 'sealing' | 'starting' | 'copying' | 'active' | 'ended';
 
-const restartsMax = 5;
 const unacknowledgedMax = 256;
 
 /**
@@ -64,8 +48,9 @@ export class Instance {
   #sequence = 0;
   readonly #state: AgentState;
   #workerReady = false;
-  /** Failures since the last task that went well. */
-  #restarts = 0;
+  readonly #restarts = new Restarts();
+  /** The log says that it is in a crash loop. */
+  #isAiling = false;
   /** Why this node cannot run the agent; said until another epoch begins. */
   #givenUp: string | undefined;
   #retryMs = 0;
@@ -186,6 +171,7 @@ export class Instance {
 
   onStarted(state: Uint8Array): void {
     this.#workerReady = true;
+    this.#restarts.started(this.#context.nowMs);
     if (this.#phase === 'starting') {
       if (this.assignment.previousHolders === undefined) {
         const problem = whatIsTooLarge(new Uint8Array(0), state.byteLength);
@@ -241,7 +227,7 @@ export class Instance {
       this.#restart();
       return;
     }
-    if (ok) this.#restarts = 0;
+    if (ok) this.#restarts.proven();
     this.#tasks.onRan(ok, value, { own, mailbox });
     this.#tasks.pump();
   }
@@ -331,9 +317,21 @@ export class Instance {
     reportLocally(this.#context, 'agentFailed', `${agent} failed: ${reason}`, { agent, epoch, reason });
     this.#workerReady = false;
     this.#tasks.onFailed(reason, innocent);
-    if (!innocent) this.#restarts += 1;
-    if (!innocent && (this.#restarts > restartsMax || this.#phase === 'starting')) this.#giveUp(reason);
-    else this.#startWorker(this.#state.own());
+    const waitMs = innocent ? 0 : this.#restarts.failed(reason, this.#context.nowMs);
+    if (waitMs === undefined || (!innocent && this.#phase === 'starting')) this.#giveUp(reason);
+    else if (waitMs === 0) this.#startWorker(this.#state.own());
+    if (!innocent) this.#tellAiling(this.#restarts.row);
+  }
+
+  onCrashLoop(isAiling: boolean): void {
+    this.#isAiling = isAiling;
+  }
+
+  #tellAiling(failures: number): void {
+    const { agent, epoch } = this.assignment;
+    const { total, reason } = this.#restarts;
+    const retryInMs = Math.round(this.#restarts.waitsMs(this.#context.nowMs));
+    this.#events.ailing({ agent, epoch, failures, total, reason: reason.slice(0, limits.reasonLengthMax), retryInMs });
   }
 
   /** The running instance is not what this node believes: it is ended, and goes on as after a crash. */
@@ -377,13 +375,18 @@ export class Instance {
   tick(): void {
     const { nowMs, settings } = this.#context;
     this.#pumpMail();
-    if (this.#phase === 'ended' || nowMs < this.#retryMs) return;
+    if (this.#phase === 'ended') return;
+    if (this.#restarts.takeDue(nowMs)) this.#startWorker(this.#state.own());
+    if (nowMs < this.#retryMs) return;
     this.#retryMs = nowMs + settings.holderRetryMs;
     if (this.#phase === 'sealing') this.#recovery?.seal();
     if (this.#phase === 'copying' || this.#phase === 'active') this.#replication.pump();
     const { agent, epoch } = this.assignment;
     if (this.#phase === 'copying' && this.#copied) this.#events.copied(agent, epoch);
     if (this.#givenUp !== undefined) this.#events.relinquish(agent, epoch, this.#givenUp);
+    const holds = this.#restarts.hasHeld(nowMs);
+    if (this.#restarts.takeHeld(nowMs) || (holds && this.#isAiling)) this.#tellAiling(0);
+    else if (this.#restarts.row > 0) this.#tellAiling(this.#restarts.row);
     this.#reads.retry(this.onConfirmed);
     this.#tasks.tick(this.#sequence);
     if (this.#phase === 'active') this.handover.tick();

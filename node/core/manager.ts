@@ -4,6 +4,7 @@ import type { Result } from './applied.ts';
 import { Backoff } from './backoff.ts';
 import type { AgentRecord, Member } from './cluster-state.ts';
 import type { Context } from './context.ts';
+import { CrashLoops } from './crash-loops.ts';
 import type { Decisions } from './decisions.ts';
 import type { Detector } from './detector.ts';
 import { Drains } from './drains.ts';
@@ -39,6 +40,7 @@ export class Manager {
   readonly voters: VoterChanges;
   readonly drains: Drains;
   readonly migrations: Migrations;
+  readonly crashLoops: CrashLoops;
   /** Agents whose placement is proposed and not yet applied. */
   readonly #proposed = new Set<string>();
   readonly #deadProposed = new Set<NodeId>();
@@ -61,6 +63,7 @@ export class Manager {
     this.endings = new Endings(context, decisions, holder, (node) => this.#isOut(node));
     this.drains = new Drains(context, decisions, loads);
     this.migrations = new Migrations(context, decisions, loads, (node) => this.#isSilent(node));
+    this.crashLoops = new CrashLoops(decisions, (agent) => this.#backoff.leftMs(agent, context.nowMs));
     this.voters = new VoterChanges(context, decisions, detector, (node) => this.#deadForMs(node));
   }
 
@@ -76,6 +79,7 @@ export class Manager {
     this.voters.reset();
     this.drains.reset();
     this.migrations.reset();
+    this.crashLoops.reset();
     this.#ledSinceMs = undefined;
     this.#dirty = true;
   }
@@ -99,6 +103,7 @@ export class Manager {
     this.#noticeDeaths();
     this.voters.tick();
     this.migrations.tick();
+    this.crashLoops.tick();
     this.#placeAgents();
     this.drains.tick();
     this.endings.tick();

@@ -25,6 +25,7 @@ import { isTaskAsk, whatIsWrong } from './operation-check.ts';
 import { Operator } from './operator.ts';
 import { Outbox } from './outbox.ts';
 import { Peers } from './peers.ts';
+import { QuorumNotice } from './quorum-notice.ts';
 import { keys, writeJson } from './records.ts';
 import { Requests } from './requests.ts';
 import { restore } from './restored.ts';
@@ -57,9 +58,9 @@ export class Node {
   readonly #views: Views;
   readonly #requests: Requests;
   readonly #membership: Membership;
+  readonly #quorum: QuorumNotice;
   #tickMs = Number.NEGATIVE_INFINITY;
   #wakeAtMs = Number.NEGATIVE_INFINITY;
-  #quorum = false;
 
   constructor(init: NodeInit) {
     const restored = restore(init.records);
@@ -100,6 +101,7 @@ export class Node {
       copied: (agent, epoch) => this.#tellLeader({ type: 'activate', body: { agent, epoch } }),
       relinquish: (agent, epoch, reason) => this.#tellLeader({ type: 'relinquish', body: { agent, epoch, reason } }),
       prepared: (body) => this.#tellLeader({ type: 'prepared', body }),
+      ailing: (body) => this.#tellLeader({ type: 'ailing', body }),
       ready: (host, body) => this.#sayTo(host, { type: 'prepared', body }),
       answer: ({ origin }, body) => this.#sayTo(origin, { type: 'taskAnswer', body }),
       progress: ({ origin }, body) => this.#sayTo(origin, { type: 'taskProgress', body }),
@@ -107,6 +109,7 @@ export class Node {
       resolve: (to) => this.#addressing.resolve(to),
       ask: (operation, done) => this.#requests.ask(operation, done as (outcome: Outcome) => void),
     });
+    this.#quorum = new QuorumNotice(context, this.#decisions, () => this.#hosting.onQuorumChanged());
     this.#tasks = new Tasks(context, state, this.#peers, {
       submitHere: (ask) => this.#submit(context.self, ask),
       answered: () => this.#loads.countTask(),
@@ -160,7 +163,7 @@ export class Node {
     if (this.#decisions.raft.deadlineMs() <= at.nowMs) this.#decisions.raft.tick(at.nowMs);
     if (at.nowMs >= this.#tickMs + this.#context.settings.tickMs) this.#tick();
     this.#settle();
-    this.#noticeQuorum();
+    this.#quorum.look();
     this.#askToWake();
     return this.#context.out.take();
   }
@@ -191,15 +194,6 @@ export class Node {
     }
     this.#decisions.flush();
     this.#membership.hangUpOnDead();
-  }
-
-  #noticeQuorum(): void {
-    const quorum = this.#decisions.hearsQuorum();
-    if (quorum === this.#quorum) return;
-    this.#quorum = quorum;
-    const text = quorum ? 'hears a leader with a majority' : 'hears no majority: fenced agents wait';
-    reportLocally(this.#context, quorum ? 'quorumFound' : 'quorumLost', text);
-    this.#hosting.onQuorumChanged();
   }
 
   #askToWake(): void {
@@ -313,6 +307,7 @@ export class Node {
       this.#manager.migrations.onPrepared(from, body);
     },
     relinquish: (from, { agent, epoch, reason }) => this.#manager.onRelinquish(from, agent, epoch, reason),
+    ailing: (from, body) => this.#manager.crashLoops.onAiling(from, body),
     taskAsk: (from, ask) => isTaskAsk(ask) && this.#submit(from, { ...ask, payload: ask.payload.slice() }),
     taskAnswer: (from, body) => this.#tasks.onAnswer(from, body),
     taskProgress: (from, body) => this.#tasks.onProgress(from, body),
@@ -383,7 +378,7 @@ export class Node {
     this.#requests.onLeadershipChanged();
   }
 
-  #tellLeader(message: Extract<Message, { type: 'activate' | 'relinquish' | 'prepared' }>): void {
+  #tellLeader(message: Extract<Message, { type: 'activate' | 'relinquish' | 'prepared' | 'ailing' }>): void {
     const { leader } = this.#decisions;
     if (leader !== '') this.#sayTo(leader, message);
   }

@@ -1,5 +1,6 @@
 import type { Decision } from '../../strategies/strategy.ts';
 import type { ContainerSpec } from './container-spec.ts';
+import type { CrashLoop } from './crash-loop.ts';
 import type { DrainView } from './drain.ts';
 import type { ErrorBody } from './errors.ts';
 import type { Isolation } from './isolation.ts';
@@ -124,8 +125,11 @@ export interface AgentView {
   id: string;
   type: string;
   strategy: string;
-  /** `pending`: no node yet; `recovering`: placed, not yet answering; `active`: answering. */
-  status: 'pending' | 'recovering' | 'active';
+  /**
+   * `pending`: no node yet; `recovering`: placed, not yet answering; `active`: answering; `crash_looping`: it fails again
+   * and again, and its tasks wait between the tries.
+   */
+  status: 'pending' | 'recovering' | 'active' | 'crash_looping';
   host: NodeId | undefined;
   hostName: string | undefined;
   epoch: number;
@@ -141,6 +145,7 @@ export interface AgentView {
   migration: MigrationView | undefined;
   /** How the last one ended that did not bring it to its target. */
   migrationEnd: MigrationEnd | undefined;
+  crashLoop?: CrashLoop | undefined;
 }
 
 export interface AgentTasksView {

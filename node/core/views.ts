@@ -154,6 +154,12 @@ function migrationView(state: ClusterState, migration: Migration, progress: Hand
   };
 }
 
+function statusOfAgent({ placement, crashLoop }: AgentRecord, isActive: boolean): AgentView['status'] {
+  if (placement === undefined) return 'pending';
+  if (crashLoop !== undefined) return 'crash_looping';
+  return isActive ? 'active' : 'recovering';
+}
+
 function agentView(state: ClusterState, agent: AgentRecord, progress: Handed | undefined): AgentView {
   const { placement } = agent;
   const active = placement !== undefined && agent.active?.epoch === placement.epoch && state.stands(placement);
@@ -161,7 +167,7 @@ function agentView(state: ClusterState, agent: AgentRecord, progress: Handed | u
     id: agent.id,
     type: agent.type,
     strategy: agent.strategy,
-    status: placement === undefined ? 'pending' : active ? 'active' : 'recovering',
+    status: statusOfAgent(agent, active),
     host: placement?.host,
     hostName: placement && state.members.get(placement.host)?.profile.name,
     epoch: placement?.epoch ?? 0,
@@ -173,5 +179,6 @@ function agentView(state: ClusterState, agent: AgentRecord, progress: Handed | u
     reason: agent.reason,
     migration: agent.migration && migrationView(state, agent.migration, progress),
     migrationEnd: agent.migrationEnd,
+    crashLoop: agent.crashLoop,
   };
 }

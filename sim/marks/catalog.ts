@@ -47,6 +47,9 @@ export const catalog = {
   // agents that recover
   'recovery-timed-out': 'A placement did not become active in time and was decided anew.',
   'given-up-by-its-host': 'A host gave an agent up, and it was placed anew.',
+  'crash-loop-told': 'The log said that an agent fails again and again.',
+  'crash-loop-over': 'An agent that had failed again and again held, and the log said so.',
+  'crash-loop-went-on-at-another-host': 'An agent failed again and again at one host, and then at the next.',
   'recovery-begun-anew-three-times': 'A recovery was itself recovered, three times in a row.',
   'moved-agent-lost-its-new-host': 'An agent that an operator moved was placed anew before it answered there.',
   'checkpoint-of-an-older-epoch-passed-over': 'Holders of one recovery handed over checkpoints of different epochs.',

@@ -26,6 +26,8 @@ export interface Logged {
   migrationPrepared: { agent: string; since: number; target: NodeId };
   migrationCancelled: { agent: string; since: number; target: NodeId };
   migrationFailed: { agent: string; since: number; target: NodeId; reason: string };
+  agentCrashLooping: { agent: string; epoch: number; failures: number };
+  agentHealed: { agent: string; epoch: number; failures: number };
   agentPending: { agent: string; reason: string };
   agentActive: { agent: string; epoch: number; host: NodeId };
   agentDeleted: { agent: string };

@@ -1,0 +1,80 @@
+/** So many failures in a row, and an agent is said to be in a crash loop. */
+export const crashLoopFailures = 3;
+/** After so many in a row its host gives it up. */
+const failuresMax = 6;
+const waitMsMin = 100;
+const waitMsMax = 10_000;
+/** A start that lasts so long has held. */
+const heldMs = 10_000;
+/** So has one of which a task has gone well, after this long. */
+const provenMs = 1_000;
+
+/**
+ * When an agent that failed on its host is started again: at once for the first time, then after longer and longer, until
+ * a start holds. A row of failures ends when one does.
+ */
+export class Restarts {
+  #row = 0;
+  #total = 0;
+  #dueMs: number | undefined;
+  #startedMs: number | undefined;
+  #isProven = false;
+  reason = '';
+
+  /** Failures since a start that held. */
+  get row(): number {
+    return this.#row;
+  }
+
+  /** All failures of this placement. */
+  get total(): number {
+    return this.#total;
+  }
+
+  /** Returns how long to wait before it is started again, ms; undefined: it has failed too often here. */
+  failed(reason: string, nowMs: number): number | undefined {
+    this.takeHeld(nowMs);
+    this.#row += 1;
+    this.#total += 1;
+    this.reason = reason;
+    this.#startedMs = undefined;
+    this.#isProven = false;
+    if (this.#row >= failuresMax) return undefined;
+    const waitMs = this.#row === 1 ? 0 : Math.min(waitMsMax, waitMsMin * 2 ** (this.#row - 2));
+    if (waitMs > 0) this.#dueMs = nowMs + waitMs;
+    return waitMs;
+  }
+
+  /** Time until it is started again, ms; 0 when nothing is waited for. */
+  waitsMs(nowMs: number): number {
+    return Math.max(0, (this.#dueMs ?? nowMs) - nowMs);
+  }
+
+  /** Whether it is to be started now. Told once. */
+  takeDue(nowMs: number): boolean {
+    if (this.#dueMs === undefined || nowMs < this.#dueMs) return false;
+    this.#dueMs = undefined;
+    return true;
+  }
+
+  started(nowMs: number): void {
+    this.#startedMs ??= nowMs;
+  }
+
+  /** A task went well. */
+  proven(): void {
+    this.#isProven = true;
+  }
+
+  /** Whether a row of failures is over now. Told once. */
+  takeHeld(nowMs: number): boolean {
+    if (this.#row === 0 || !this.hasHeld(nowMs)) return false;
+    this.#row = 0;
+    return true;
+  }
+
+  hasHeld(nowMs: number): boolean {
+    if (this.#startedMs === undefined) return false;
+    return nowMs - this.#startedMs >= (this.#isProven ? provenMs : heldMs);
+  }
+}
