@@ -316,8 +316,9 @@ export class Instance {
     const { agent, epoch } = this.assignment;
     reportLocally(this.#context, 'agentFailed', `${agent} failed: ${reason}`, { agent, epoch, reason });
     this.#workerReady = false;
+    const inTask = this.#tasks.at === 'task';
     this.#tasks.onFailed(reason, innocent);
-    const waitMs = innocent ? 0 : this.#restarts.failed(reason, this.#context.nowMs);
+    const waitMs = innocent ? 0 : this.#restarts.failed(reason, inTask, this.#context.nowMs);
     if (waitMs === undefined || (!innocent && this.#phase === 'starting')) this.#giveUp(reason);
     else if (waitMs === 0) this.#startWorker(this.#state.own());
     if (!innocent) this.#tellAiling(this.#restarts.row);
@@ -329,16 +330,18 @@ export class Instance {
 
   #tellAiling(failures: number): void {
     const { agent, epoch } = this.assignment;
-    const { total, reason } = this.#restarts;
-    const retryInMs = Math.round(this.#restarts.waitsMs(this.#context.nowMs));
-    this.#events.ailing({ agent, epoch, failures, total, reason: reason.slice(0, limits.reasonLengthMax), retryInMs });
+    this.#events.ailing({ agent, epoch, ...this.#restarts.said(failures, this.#context.nowMs) });
   }
 
   /** The running instance is not what this node believes: it is ended, and goes on as after a crash. */
   #fail(reason: string): void {
+    this.#stop();
+    this.onFailed(reason);
+  }
+
+  #stop(): void {
     const { agent, epoch } = this.assignment;
     this.#context.out.push({ type: 'stopAgent', agent, epoch });
-    this.onFailed(reason);
   }
 
   #giveUp(reason: string): void {
@@ -347,8 +350,7 @@ export class Instance {
   }
 
   #restart(): void {
-    const { agent, epoch } = this.assignment;
-    this.#context.out.push({ type: 'stopAgent', agent, epoch });
+    this.#stop();
     this.#startWorker(this.#state.own());
   }
 
@@ -365,8 +367,7 @@ export class Instance {
     if (this.#phase === 'ended') return [];
     this.#phase = 'ended';
     this.#recovery?.end();
-    const { agent, epoch } = this.assignment;
-    this.#context.out.push({ type: 'stopAgent', agent, epoch });
+    this.#stop();
     this.#reads.clear();
     this.#mail.clear();
     return this.#tasks.end();

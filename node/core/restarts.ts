@@ -1,3 +1,5 @@
+import { limits } from './settings.ts';
+
 /** So many failures in a row, and an agent is said to be in a crash loop. */
 export const crashLoopFailures = 3;
 /** After so many in a row its host gives it up. */
@@ -19,7 +21,15 @@ export class Restarts {
   #dueMs: number | undefined;
   #startedMs: number | undefined;
   #isProven = false;
+  /** Every failure of the row was in the middle of a task. */
+  #isOfTasks = true;
   reason = '';
+
+  /** What the leader is to know. `failures`: in a row. */
+  said(failures: number, nowMs: number): { failures: number; total: number; reason: string; retryInMs: number } {
+    const reason = this.reason.slice(0, limits.reasonLengthMax);
+    return { failures, total: this.#total, reason, retryInMs: Math.round(this.waitsMs(nowMs)) };
+  }
 
   /** Failures since a start that held. */
   get row(): number {
@@ -31,9 +41,13 @@ export class Restarts {
     return this.#total;
   }
 
-  /** Returns how long to wait before it is started again, ms; undefined: it has failed too often here. */
-  failed(reason: string, nowMs: number): number | undefined {
+  /**
+   * Returns how long to wait before it is started again, ms; undefined: it has failed too often here. `inTask`: in the middle
+   * of one, which may be to blame.
+   */
+  failed(reason: string, inTask: boolean, nowMs: number): number | undefined {
     this.takeHeld(nowMs);
+    this.#isOfTasks = inTask && (this.#row === 0 || this.#isOfTasks);
     this.#row += 1;
     this.#total += 1;
     this.reason = reason;
@@ -61,9 +75,10 @@ export class Restarts {
     this.#startedMs ??= nowMs;
   }
 
-  /** A task went well. */
+  /** A task went well. Where others were to blame for all of the row, it is over. */
   proven(): void {
     this.#isProven = true;
+    if (this.#isOfTasks) this.#row = 0;
   }
 
   /** Whether a row of failures is over now. Told once. */

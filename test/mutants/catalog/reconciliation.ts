@@ -11,7 +11,7 @@ export const reconciliation: readonly Mutant[] = [
     file: 'node/core/instance.ts',
     edits: [
       {
-        from: "this.#context.out.push({ type: 'stopAgent', agent, epoch });\n    this.#reads.clear",
+        from: 'this.#stop();\n    this.#reads.clear',
         to: 'this.#replication.durableSequence();\n    this.#reads.clear',
       },
     ],
