@@ -1,6 +1,7 @@
 import type { Isolation } from './isolation.ts';
 import type { NodeId } from './message.ts';
 import type { TypeRuntime } from './type-capability.ts';
+import type { TypeCode } from './version-change.ts';
 
 /** What a host is to run, and on what it stands. */
 export interface Assignment extends TypeRuntime {
@@ -16,4 +17,10 @@ export interface Assignment extends TypeRuntime {
   previousHolders: NodeId[] | undefined;
   /** A planned move brings it here: the instance before was at rest when it ended. */
   planned: boolean;
+  /** Which of the type's versions the source is; the first when omitted. */
+  version?: number | undefined;
+  /** It was upgraded and has to hold first: the state stays as the version before wrote it until a task goes well. */
+  isWatched?: boolean;
+  /** The code of another version, as long as it is kept. */
+  codeOf?(version: number): TypeCode | undefined;
 }

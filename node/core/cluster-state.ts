@@ -8,7 +8,9 @@ import type { Drain } from './drain.ts';
 import type { Isolation } from './isolation.ts';
 import type { NodeId, Profile } from './message.ts';
 import type { Migration, MigrationEnd } from './migration.ts';
+import type { Rollout, RolloutEnd, Upgrade } from './rollout.ts';
 import { limits } from './settings.ts';
+import type { TypeVersion } from './type-version.ts';
 
 export interface Member {
   node: NodeId;
@@ -54,6 +56,9 @@ export interface AgentRecord {
   readonly migration?: Migration | undefined;
   readonly migrationEnd?: MigrationEnd | undefined;
   readonly crashLoop?: CrashLoop | undefined;
+  /** Of its type's code, that its placement runs; the first where it is left out. */
+  readonly version?: number | undefined;
+  readonly upgrade?: Upgrade | undefined;
 }
 
 export interface TypeRecord {
@@ -67,6 +72,16 @@ export interface TypeRecord {
   isolation?: Isolation;
   /** Log index of its definition. */
   defined: number;
+  /** Of the code, that new agents get; the first where it is left out. */
+  version?: number;
+  /** The highest that was given; the present one where it is left out. */
+  lastVersion?: number;
+  /** Other versions, as long as somebody may need them. */
+  others?: TypeVersion[];
+  /** The version before the present one. */
+  previous?: number;
+  rollout?: Rollout;
+  rolloutEnd?: RolloutEnd;
 }
 
 /** A deleted agent whose last holders are not known to be sealed yet. */

@@ -9,6 +9,7 @@ import type { Isolation } from './isolation.ts';
 import { decodeKvCommand, encodeKvCommand, isKvCommand, type KvCommand } from './kv-command.ts';
 import type { NodeId, Profile } from './message.ts';
 import type { MigrationCommand } from './migration.ts';
+import type { RolloutCommand } from './rollout.ts';
 import { fromBytes, fromJson, toBytes, toJson } from './text.ts';
 
 /**
@@ -41,6 +42,8 @@ export type Command = { atMs: number; by?: Serial } & (
       holders: number;
       /** Older logs have none. */
       topics?: string[] | undefined;
+      /** Other code is a new version, and agents keep theirs. In older logs it took the place of the code before. */
+      versioned?: boolean | undefined;
     }
   | {
       kind: 'agentPlace';
@@ -54,6 +57,10 @@ export type Command = { atMs: number; by?: Serial } & (
       decision: Decision;
       /** The migration whose switch this is. */
       migration?: number | undefined;
+      /** Of the agent's code, where it is to be another. */
+      version?: number | undefined;
+      /** Why the agent cannot go back to the version before. */
+      stays?: string | undefined;
     }
   | { kind: 'agentPending'; agent: string; reason: string; decision: Decision }
   | { kind: 'agentActive'; agent: string; epoch: number }
@@ -61,6 +68,7 @@ export type Command = { atMs: number; by?: Serial } & (
   | { kind: 'agentGone'; agent: string; index: number }
   | DrainCommand
   | MigrationCommand
+  | RolloutCommand
   | CrashLoopCommand
   | KvCommand
   /**

@@ -1,4 +1,3 @@
-import { noOutputs, readOutputs } from './agent-outputs.ts';
 import { AgentState, type StepChanges } from './agent-state.ts';
 import type { Step } from './agent-task-events.ts';
 import { AgentTasks, type Cancelled } from './agent-tasks.ts';
@@ -8,7 +7,7 @@ import { Handover } from './handover.ts';
 import type { Holder } from './holder.ts';
 import type { InstanceEvents } from './instance-events.ts';
 import { Mail } from './mail.ts';
-import { isEmpty, type Mailbox } from './mailbox.ts';
+import { isEmpty } from './mailbox.ts';
 import type { MessageOf, NodeId, TaskResult } from './message.ts';
 import type { Migration } from './migration.ts';
 import type { AgentTasksView } from './operation.ts';
@@ -21,6 +20,7 @@ import { type StateRead, StateReads } from './state-reads.ts';
 import { whatIsTooLarge } from './step-size.ts';
 import type { QueuedTask } from './task-queue.ts';
 import { reasonBytes } from './text.ts';
+import { VersionTurn } from './version-turn.ts';
 
 type Phase = 'sealing' | 'starting' | 'copying' | 'active' | 'ended';
 
@@ -48,9 +48,8 @@ export class Instance {
   #sequence = 0;
   readonly #state: AgentState;
   #workerReady = false;
-  readonly #restarts = new Restarts();
-  /** The log says that it is in a crash loop. */
-  #isAiling = false;
+  readonly #restarts: Restarts;
+  readonly #turn: VersionTurn;
   /** Why this node cannot run the agent; said until another epoch begins. */
   #givenUp: string | undefined;
   #retryMs = 0;
@@ -62,6 +61,7 @@ export class Instance {
     this.#events = events;
     const { agent, epoch, holders } = assignment;
     this.#state = new AgentState(context.settings);
+    this.#restarts = new Restarts((said) => events.ailing({ agent, epoch, ...said }));
     this.#reads = new StateReads(context, holder, agent, epoch, holders);
     this.#tasks = new AgentTasks(context, agent, {
       isReady: () => this.#isReady(),
@@ -80,6 +80,12 @@ export class Instance {
       submit: (task) => this.submit(task),
       mailbox: () => this.#state.mailbox,
       settle: () => void this.#record({ task: '', ok: true, value: new Uint8Array(0) }),
+    });
+    this.#turn = new VersionTurn({
+      assignment,
+      state: this.#state,
+      isActive: () => this.#phase === 'active',
+      record: (changes) => void this.#record({ task: '', ok: true, value: new Uint8Array(0) }, changes),
     });
     this.#replication = new Replication({
       context,
@@ -146,43 +152,57 @@ export class Instance {
       return;
     }
     this.#sequence = best.sequence;
-    this.#tasks.restore(best.results, this.assignment.planned);
     try {
       this.#state.takeOver(best.state, best.sequence);
     } catch (error) {
       this.#giveUp(`what its holders kept cannot be read: ${String(error)}`);
       return;
     }
+    // Other code is not trusted until it has started, nor with its first tasks.
+    const isReady = this.assignment.planned && !this.#turn.isNeeded;
+    this.#tasks.restore(best.results, isReady);
     this.#startWorker(this.#state.own());
     this.#replication.beginFrom(best);
     // What will run it is ready: that the epoch becomes active need not wait for it.
-    if (this.assignment.planned) this.#phase = 'copying';
+    if (isReady) this.#phase = 'copying';
     this.#replication.pump();
   }
 
   #startWorker(from: (() => Uint8Array) | undefined): void {
-    const { agent, agentType, epoch, source, interpreter, container, isolation } = this.assignment;
+    const { agent, agentType, epoch, source, interpreter, container, isolation, version } = this.assignment;
     if (this.#phase === 'sealing') this.#phase = 'starting';
     this.#workerReady = false;
     const state = from?.();
-    const runtime = { source, interpreter, container, isolation };
+    const runtime = {
+      source,
+      interpreter,
+      container,
+      isolation,
+      version,
+      change: this.#turn.begin(state !== undefined),
+    };
     this.#context.out.push({ type: 'startAgent', agent, agentType, epoch, ...runtime, state });
   }
 
   onStarted(state: Uint8Array): void {
     this.#workerReady = true;
     this.#restarts.started(this.#context.nowMs);
+    const isNew = this.#phase === 'starting' && this.assignment.previousHolders === undefined;
+    const problem = isNew || this.#turn.isNeeded ? whatIsTooLarge(new Uint8Array(0), state.byteLength) : undefined;
+    if (problem !== undefined) return this.#giveUp(problem);
+    if (isNew) this.#state.begin(state, this.assignment.version);
+    else this.#turn.started(state);
     if (this.#phase === 'starting') {
-      if (this.assignment.previousHolders === undefined) {
-        const problem = whatIsTooLarge(new Uint8Array(0), state.byteLength);
-        if (problem !== undefined) return this.#giveUp(problem);
-        this.#state.begin(state);
-      }
       this.#phase = 'copying';
       this.#replication.pump();
       this.#onDurable();
     }
     this.#tasks.pump();
+  }
+
+  /** No upgrade of it is watched any more. */
+  onSettled(): void {
+    this.#turn.settled();
   }
 
   /** The log calls this epoch active: from here on it acknowledges. */
@@ -214,28 +234,19 @@ export class Instance {
   onRan(task: string, ok: boolean, value: Uint8Array, update: StateUpdate, outputs?: Uint8Array): void {
     if (!this.#tasks.isRunning(task)) return;
     const own = this.#state.changeIn(update, ok);
-    if (own === 'wrong') {
-      this.#fail('its runner reported a change of another state');
-      return;
-    }
-    const mailbox = this.#mailboxAfter(task, ok ? outputs : undefined);
+    if (own === 'wrong') return this.#fail('its runner reported a change of another state');
+    const mailbox = this.#mail.afterTask(this.#sequence + 1, task, ok ? outputs : undefined);
     const problem = typeof mailbox === 'string' ? mailbox : whatIsTooLarge(value, this.#state.lengthAfter(own));
     if (problem !== undefined || typeof mailbox === 'string') {
       // The instance went on from a state that cannot be kept: it starts again from the last one that can.
       this.#workerReady = false;
       this.#tasks.onRan(false, reasonBytes(problem ?? ''));
-      this.#restart();
-      return;
+      this.#stop();
+      return this.#startWorker(this.#state.own());
     }
     if (ok) this.#restarts.proven();
-    this.#tasks.onRan(ok, value, { own, mailbox });
+    this.#tasks.onRan(ok, value, { own, mailbox, version: ok ? this.#state.turnedTo : undefined });
     this.#tasks.pump();
-  }
-
-  /** What is under way after the next step, by a task that is over; a text says what is wrong with what it gave. */
-  #mailboxAfter(task: string, outputs: Uint8Array | undefined): Mailbox | string {
-    const read = outputs === undefined ? noOutputs : readOutputs(outputs);
-    return typeof read === 'string' ? read : this.#mail.after(this.#sequence + 1, task, read);
   }
 
   onProgress(task: string, value: Uint8Array): void {
@@ -246,7 +257,7 @@ export class Instance {
     const over = step.tries === undefined ? step.task : '';
     const mailbox = changes?.mailbox ?? this.#mail.over(over);
     this.#sequence += 1;
-    this.#state.apply(this.#sequence, { own: changes?.own, mailbox });
+    this.#state.apply(this.#sequence, { own: changes?.own, mailbox, version: changes?.version });
     const result = { ...step, sequence: this.#sequence, valueDropped: false };
     this.#tasks.results.add(result);
     this.#replication.pump();
@@ -321,16 +332,11 @@ export class Instance {
     const waitMs = innocent ? 0 : this.#restarts.failed(reason, inTask, this.#context.nowMs);
     if (waitMs === undefined || (!innocent && this.#phase === 'starting')) this.#giveUp(reason);
     else if (waitMs === 0) this.#startWorker(this.#state.own());
-    if (!innocent) this.#tellAiling(this.#restarts.row);
+    if (!innocent) this.#restarts.tell(this.#context.nowMs);
   }
 
   onCrashLoop(isAiling: boolean): void {
-    this.#isAiling = isAiling;
-  }
-
-  #tellAiling(failures: number): void {
-    const { agent, epoch } = this.assignment;
-    this.#events.ailing({ agent, epoch, ...this.#restarts.said(failures, this.#context.nowMs) });
+    this.#restarts.isTold = isAiling;
   }
 
   /** The running instance is not what this node believes: it is ended, and goes on as after a crash. */
@@ -340,18 +346,12 @@ export class Instance {
   }
 
   #stop(): void {
-    const { agent, epoch } = this.assignment;
-    this.#context.out.push({ type: 'stopAgent', agent, epoch });
+    this.#context.out.push({ type: 'stopAgent', agent: this.assignment.agent, epoch: this.assignment.epoch });
   }
 
   #giveUp(reason: string): void {
     this.#givenUp = reason.slice(0, limits.reasonLengthMax);
     this.#events.relinquish(this.assignment.agent, this.assignment.epoch, this.#givenUp);
-  }
-
-  #restart(): void {
-    this.#stop();
-    this.#startWorker(this.#state.own());
   }
 
   /** A holder is sealed at a higher epoch: another host takes over. Nothing more is acknowledged. */
@@ -385,9 +385,7 @@ export class Instance {
     const { agent, epoch } = this.assignment;
     if (this.#phase === 'copying' && this.#copied) this.#events.copied(agent, epoch);
     if (this.#givenUp !== undefined) this.#events.relinquish(agent, epoch, this.#givenUp);
-    const holds = this.#restarts.hasHeld(nowMs);
-    if (this.#restarts.takeHeld(nowMs) || (holds && this.#isAiling)) this.#tellAiling(0);
-    else if (this.#restarts.row > 0) this.#tellAiling(this.#restarts.row);
+    this.#restarts.tell(nowMs);
     this.#reads.retry(this.onConfirmed);
     this.#tasks.tick(this.#sequence);
     if (this.#phase === 'active') this.handover.tick();

@@ -307,7 +307,7 @@ export class Node {
       this.#manager.migrations.onPrepared(from, body);
     },
     relinquish: (from, { agent, epoch, reason }) => this.#manager.onRelinquish(from, agent, epoch, reason),
-    ailing: (from, body) => this.#manager.crashLoops.onAiling(from, body),
+    ailing: (from, body) => this.#manager.onAiling(from, body),
     taskAsk: (from, ask) => isTaskAsk(ask) && this.#submit(from, { ...ask, payload: ask.payload.slice() }),
     taskAnswer: (from, body) => this.#tasks.onAnswer(from, body),
     taskProgress: (from, body) => this.#tasks.onProgress(from, body),

@@ -11,11 +11,24 @@ const heldMs = 10_000;
 /** So has one of which a task has gone well, after this long. */
 const provenMs = 1_000;
 
+/** What the leader is to know. */
+export interface Failures {
+  /** In a row; 0: a start has held. */
+  failures: number;
+  /** All of this placement. */
+  total: number;
+  reason: string;
+  retryInMs: number;
+}
+
 /**
  * When an agent that failed on its host is started again: at once for the first time, then after longer and longer, until
  * a start holds. A row of failures ends when one does.
  */
 export class Restarts {
+  readonly #say: (said: Failures) => void;
+  /** The log says that it is in a crash loop. */
+  isTold = false;
   #row = 0;
   #total = 0;
   #dueMs: number | undefined;
@@ -25,10 +38,17 @@ export class Restarts {
   #isOfTasks = true;
   reason = '';
 
-  /** What the leader is to know. `failures`: in a row. */
-  said(failures: number, nowMs: number): { failures: number; total: number; reason: string; retryInMs: number } {
+  constructor(say: (said: Failures) => void = () => {}) {
+    this.#say = say;
+  }
+
+  /** Says how it is, unless nothing is wrong or was. */
+  tell(nowMs: number): void {
+    const isOver = this.takeHeld(nowMs) || (this.isTold && this.hasHeld(nowMs));
+    if (!isOver && this.#row === 0) return;
     const reason = this.reason.slice(0, limits.reasonLengthMax);
-    return { failures, total: this.#total, reason, retryInMs: Math.round(this.waitsMs(nowMs)) };
+    const failures = isOver ? 0 : this.#row;
+    this.#say({ failures, total: this.#total, reason, retryInMs: Math.round(this.waitsMs(nowMs)) });
   }
 
   /** Failures since a start that held. */

@@ -34,10 +34,21 @@ function encodeAgent(agent: AgentRecord): Uint8Array {
   const known = encoded.get(agent);
   if (known !== undefined) return known;
   const { id, type, strategy, capabilities, holdersWanted, topics, created } = agent;
-  const { placement, active, reason, decision, migration, migrationEnd, crashLoop } = agent;
+  const { placement, active, reason, decision, migration, migrationEnd, crashLoop, version, upgrade } = agent;
   // In this order, whatever way the record came about: equal states have equal bytes.
   const wanted = { id, type, strategy, capabilities, holdersWanted, topics, created };
-  const fields = { ...wanted, placement, active, reason, decision, migration, migrationEnd, crashLoop };
+  const fields = {
+    ...wanted,
+    placement,
+    active,
+    reason,
+    decision,
+    migration,
+    migrationEnd,
+    crashLoop,
+    version,
+    upgrade,
+  };
   const bytes = toBytes(JSON.stringify(fields));
   encoded.set(agent, bytes);
   return bytes;

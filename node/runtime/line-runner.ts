@@ -1,9 +1,12 @@
 import { progressBytesMax, progressPerSMax } from '../core/agent-code.ts';
 import { reasonBytes } from '../core/text.ts';
+import { noWayBack, type Versions } from '../core/version-change.ts';
 import type { Runner, RunnerEvents } from './ports.ts';
 import {
   type Answer,
   cancelLine,
+  changeLine,
+  type Description,
   describeLine,
   handleLine,
   type Progress,
@@ -58,7 +61,7 @@ export const defaultLineLimits: LineLimits = {
   linesPerSMax: 100,
 };
 
-type Asked = 'describe' | 'start' | 'handle' | 'goBack' | 'ping';
+type Asked = 'describe' | 'start' | 'describeNewer' | 'giveBack' | 'handle' | 'goBack' | 'ping';
 export type StartOrder = Parameters<Runner['start']>[0];
 
 export interface LineInstance<C extends LineChannel> extends RunnerInstance {
@@ -69,11 +72,17 @@ export interface LineInstance<C extends LineChannel> extends RunnerInstance {
 interface Instance<C extends LineChannel> extends LineInstance<C> {
   channel: C | undefined;
   form: StateForm;
+  /** Of the state that it is started from, until it has started. */
+  change: Versions | undefined;
+  /** Before the reason why its start failed. */
+  prefix: string;
   /** The last checkpoint; none before the first. */
   state: Uint8Array | undefined;
   /** The last question, and what it was while there is no answer. */
   asked: number;
   pending: Asked | undefined;
+  /** What it is to run once the newer version has given the state back. */
+  order: StartOrder | undefined;
   /** Why the running task is refused, while the state before it is being restored. */
   refusal: string;
   restMs: number;
@@ -124,27 +133,40 @@ export class LineRunner<C extends LineChannel> implements Runner {
 
   start(order: StartOrder): void {
     if (this.#stopped) return;
-    const { agent, agentType, epoch, state } = order;
+    const { agent, agentType, epoch, state, change } = order;
     this.stop(agent, epoch);
     const instance: Instance<C> = {
       ...newInstance(agent, epoch),
-      ...{ agentType, state, channel: undefined, form: 'json', asked: 0, pending: undefined },
-      ...{ refusal: '', restMs: 0, toCancel: new Set() },
+      ...{ agentType, state, change, prefix: '', channel: undefined, form: 'json', asked: 0, pending: undefined },
+      ...{ order: undefined, refusal: '', restMs: 0, toCancel: new Set() },
       ...{ progressRate: new RateLimit(progressPerSMax), floodRate: new RateLimit(floodPerSMax) },
     };
     this.#instances.add(instance);
+    const newer = state === undefined ? undefined : change?.newer;
+    if (newer === undefined) this.#open(instance, order, 'describe');
+    else {
+      instance.order = order;
+      this.#open(instance, { ...order, interpreter: undefined, container: undefined, ...newer }, 'describeNewer');
+    }
+    this.#lookTimer ??= setInterval(() => void this.#look(), lookIntervalMs).unref();
+  }
+
+  #open(instance: Instance<C>, order: StartOrder, asked: 'describe' | 'describeNewer'): void {
+    const { channel: before } = instance;
+    instance.channel = undefined;
+    if (before !== undefined) this.#end(before, 'asked');
     try {
-      instance.channel = this.#init.open(order, {
-        line: (line) => this.#onLine(instance, line),
-        broken: (reason) => this.#instances.fail(instance, reason),
+      const channel: C = this.#init.open(order, {
+        line: (line) => instance.channel === channel && this.#onLine(instance, line),
+        broken: (reason) => instance.channel === channel && this.#instances.fail(instance, instance.prefix + reason),
       });
+      instance.channel = channel;
     } catch (error) {
       this.#instances.failSoon(instance, `it cannot be started: ${(error as Error).message}`);
       return;
     }
-    this.#ask(instance, 'describe', describeLine);
+    this.#ask(instance, asked, describeLine);
     this.#instances.expectWithin(instance, this.#init.limits.startTimeoutMs, 'it did not start');
-    this.#lookTimer ??= setInterval(() => void this.#look(), lookIntervalMs).unref();
   }
 
   run(agent: string, epoch: number, task: string, payload: Uint8Array): void {
@@ -239,20 +261,42 @@ export class LineRunner<C extends LineChannel> implements Runner {
 
   readonly #answers: { [A in Asked]: (instance: Instance<C>, answer: Answer) => void } = {
     describe: (instance, answer) => {
-      const form = answer.ok ? readDescription(answer.result) : undefined;
-      if (form === undefined)
-        return this.#instances.fail(instance, 'it does not describe itself as this protocol asks for');
-      instance.form = form;
+      const described = this.#described(instance, answer);
+      if (described === undefined) return;
+      instance.form = described.form;
+      const { change } = instance;
+      instance.change = described.migrate ? change : undefined;
       this.#restore(instance, 'start');
     },
+    describeNewer: (instance, answer) => {
+      const described = this.#described(instance, answer);
+      const { state, change, order } = instance;
+      if (described === undefined || state === undefined || change === undefined || order === undefined) return;
+      instance.change = undefined;
+      instance.prefix = `${noWayBack}: `;
+      if (!described.rollback) return this.#open(instance, order, 'describe');
+      instance.form = described.form;
+      this.#change(instance, 'giveBack', 'rollback', state, change);
+    },
+    giveBack: (instance, answer) => {
+      const state = answer.ok ? readState(instance.form, answer.result) : undefined;
+      if (state === undefined || instance.order === undefined) {
+        const why = answer.ok ? `the answer has no state as ${instance.form}` : answer.message;
+        return this.#instances.fail(instance, instance.prefix + why);
+      }
+      instance.state = state;
+      this.#open(instance, instance.order, 'describe');
+    },
     start: (instance, answer) => {
-      const step = instance.state === undefined ? 'init failed' : 'its state cannot be restored';
+      const verb = instance.change === undefined ? 'restored' : 'migrated';
+      const step = instance.state === undefined ? 'init failed' : `${instance.prefix}its state cannot be ${verb}`;
       if (!answer.ok) return this.#instances.fail(instance, `${step}: ${answer.message}`);
       const state = readState(instance.form, answer.result);
       if (state === undefined)
         return this.#instances.fail(instance, `${step}: the answer has no state as ${instance.form}`);
       clearTimeout(instance.timer);
       instance.state = state;
+      instance.change = undefined;
       instance.started = true;
       this.#init.events.started(instance.agent, instance.epoch, state);
       this.#runNext(instance);
@@ -278,8 +322,28 @@ export class LineRunner<C extends LineChannel> implements Runner {
     },
   };
 
+  #described(instance: Instance<C>, answer: Answer): Description | undefined {
+    const described = answer.ok ? readDescription(answer.result) : undefined;
+    if (described === undefined) {
+      this.#instances.fail(instance, 'it does not describe itself as this protocol asks for');
+    }
+    return described;
+  }
+
+  #change(instance: Instance<C>, asked: Asked, method: 'migrate' | 'rollback', state: Uint8Array, change: Versions): void {
+    const { agent, agentType: type, epoch, form } = instance;
+    try {
+      this.#ask(instance, asked, (id) => changeLine(id, method, { agent, type, epoch }, form, state, change));
+    } catch (error) {
+      this.#instances.fail(instance, `${instance.prefix}its state cannot be changed: ${(error as Error).message}`);
+    }
+  }
+
   #restore(instance: Instance<C>, what: 'start' | 'goBack'): void {
-    const { agent, agentType: type, epoch, form, state } = instance;
+    const { agent, agentType: type, epoch, form, state, change } = instance;
+    if (what === 'start' && state !== undefined && change !== undefined) {
+      return this.#change(instance, what, 'migrate', state, change);
+    }
     try {
       this.#ask(instance, what, (id) => startLine(id, { agent, type, epoch }, form, state));
     } catch (error) {
@@ -298,8 +362,11 @@ export class LineRunner<C extends LineChannel> implements Runner {
   }
 
   #release({ channel }: Instance<C>, why: 'asked' | 'failed'): void {
-    const ended = channel?.end(why === 'asked' ? 'asked' : 'killed');
-    if (ended === undefined) return;
+    if (channel !== undefined) this.#end(channel, why === 'asked' ? 'asked' : 'killed');
+  }
+
+  #end(channel: C, how: 'asked' | 'killed'): void {
+    const ended = channel.end(how);
     this.#ending.add(ended);
     void ended.then(() => this.#ending.delete(ended));
   }

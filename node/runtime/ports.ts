@@ -3,6 +3,7 @@ import type { Write } from '../core/effect.ts';
 import type { Isolation } from '../core/isolation.ts';
 import type { NodeId, Topic } from '../core/message.ts';
 import type { StateUpdate } from '../core/state-change.ts';
+import type { VersionChange } from '../core/version-change.ts';
 
 /** What the network tells the live host. Frames are raw: the host decodes and checks them. */
 export interface TransportEvents {
@@ -73,6 +74,8 @@ export interface Runner {
     /** Whether a module may share a thread with others of its type; none: it has its own. */
     isolation?: Isolation | undefined;
     state: Uint8Array | undefined;
+    /** Another version of the code wrote the state. */
+    change?: VersionChange | undefined;
   }): void;
   run(agent: string, epoch: number, task: string, payload: Uint8Array): void;
   /** Asks the code to give up a task that runs. It still ends as every task does, and may have gone well. */
@@ -82,7 +85,7 @@ export interface Runner {
    * Makes ready what an agent will run in, without its state: ends in `prepared`. The agent's next `start` with this source
    * takes it, unless it was released.
    */
-  prepare(what: Omit<Parameters<Runner['start']>[0], 'epoch' | 'state'> & { migration: number }): void;
+  prepare(what: Omit<Parameters<Runner['start']>[0], 'epoch' | 'state' | 'change'> & { migration: number }): void;
   release(agent: string, migration: number): void;
   stopAll(): Promise<void>;
 }

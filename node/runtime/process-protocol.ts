@@ -1,3 +1,4 @@
+import type { Versions } from '../core/version-change.ts';
 import type { AgentContext } from './agent.ts';
 import { asLinePart, jsonBytes, parseLine } from './json-line.ts';
 
@@ -29,6 +30,19 @@ export function startLine(id: number, context: AgentContext, form: StateForm, st
   const about = JSON.stringify(context);
   if (state === undefined) return request(id, 'init', `{"context":${about}}`);
   return request(id, 'restore', `{"context":${about},"state":${stateIn(form, state)}}`);
+}
+
+/** A state that another version of the program wrote: to be taken over, or given back to an older one. Throws as `startLine`. */
+export function changeLine(
+  id: number,
+  method: 'migrate' | 'rollback',
+  context: AgentContext,
+  form: StateForm,
+  state: Uint8Array,
+  { from, to }: Versions,
+): string {
+  const about = JSON.stringify(context);
+  return request(id, method, `{"context":${about},"state":${stateIn(form, state)},"from":${from},"to":${to}}`);
 }
 
 /** Throws `SyntaxError` when the task is not JSON. */
@@ -75,11 +89,21 @@ function readProgress(said: Record<string, unknown>): Progress | undefined {
   }
 }
 
-/** The form that an answer to `describe` gives; undefined when it is none that this node knows. */
-export function readDescription(result: unknown): StateForm | undefined {
+/** How a program describes itself. */
+export interface Description {
+  form: StateForm;
+  /** It takes over what an older version wrote. */
+  migrate: boolean;
+  /** It gives an older version what that would have kept. */
+  rollback: boolean;
+}
+
+/** What an answer to `describe` says; undefined when it is nothing that this node knows. */
+export function readDescription(result: unknown): Description | undefined {
   if (!isObject(result) || result['protocol'] !== protocolVersion) return undefined;
-  const { state } = result;
-  return state === 'json' || state === 'base64' ? state : undefined;
+  const { state, migrate, rollback } = result;
+  if (state !== 'json' && state !== 'base64') return undefined;
+  return { form: state, migrate: migrate === true, rollback: rollback === true };
 }
 
 /** The state in an answer, as bytes to keep; undefined when there is none of that form. */

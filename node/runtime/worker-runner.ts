@@ -96,7 +96,7 @@ class WorkerRunner implements Runner {
     });
   }
 
-  start({ agent, agentType, epoch, source, isolation, state }: Parameters<Runner['start']>[0]): void {
+  start({ agent, agentType, epoch, source, isolation, state, change }: Parameters<Runner['start']>[0]): void {
     if (this.#stopped) return;
     this.stop(agent, epoch);
     const instance: Instance = { ...newInstance(agent, epoch), place: undefined };
@@ -108,7 +108,9 @@ class WorkerRunner implements Runner {
       const seat = thread.take(agent, this.#eventsOf(instance, shares));
       instance.place = { thread, seat };
       const context = { agent, type: agentType, epoch };
-      thread.start(seat, { moduleUrl, context, state });
+      const newerUrl = change?.newer && this.#modules.urlOf(change.newer.source);
+      const versions = change && { from: change.from, to: change.to, newerUrl };
+      thread.start(seat, { moduleUrl, context, state, change: versions });
     } catch (error) {
       this.#instances.failSoon(instance, `it cannot be started: ${thrownText(error)}`);
       return;
