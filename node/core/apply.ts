@@ -115,7 +115,8 @@ const appliers: Appliers = {
     }
     if (command.request !== undefined) state.rememberRequest(command.request, ids);
     const text = `${ids.join(', ')} deployed (${command.strategy})`;
-    return done('agentsCreated', text, { agents: ids, type: command.agentType, strategy: command.strategy }, ids);
+    const { agentType, strategy } = command;
+    return done('agentsCreated', text, { agents: ids, type: agentType, strategy, version }, ids);
   },
 
   agentPlace(state, command, index) {

@@ -6,6 +6,7 @@ import type { ErrorBody } from './errors.ts';
 import type { Isolation } from './isolation.ts';
 import type { NodeId } from './message.ts';
 import type { MigrationEnd, MigrationView } from './migration.ts';
+import type { TypeView } from './type-views.ts';
 
 /**
  * What a user can ask of a node, whatever the door it comes in by. The HTTP API turns requests into these, the
@@ -42,6 +43,27 @@ export type Operation =
       /** Tasks that are sent to one of these topics come to each of the agents. */
       topics?: string[];
     }
+  /** Rolls other code of a type out to its agents, one after the other. Answered as soon as it is decided. */
+  | {
+      type: 'upgrade';
+      /** Chosen by the asker: the same request sent twice takes effect once. */
+      request?: string;
+      agentType: string;
+      /** As in `deploy`. */
+      source?: string;
+      interpreter?: string;
+      container?: ContainerSpec;
+      /** In place of code: the version before the present one. */
+      previous?: true;
+      /** An agent may fail so often while it is watched; 2 when omitted. */
+      maxFailures?: number;
+      /** How long each has to hold before the next one, ms; 10 s when omitted. */
+      settleMs?: number;
+    }
+  /** Takes a rollout back, as if an agent had failed. */
+  | { type: 'cancelUpgrade'; agentType: string }
+  | { type: 'agentTypes'; consistency?: Consistency }
+  | { type: 'agentType'; agentType: string; consistency?: Consistency }
   | { type: 'delete'; agent: string }
   /** Answered once the agent answers there, or within 10 s; with `wait` false as soon as it is decided. */
   | { type: 'migrate'; agent: string; target: NodeId; wait?: boolean }
@@ -146,6 +168,8 @@ export interface AgentView {
   /** How the last one ended that did not bring it to its target. */
   migrationEnd: MigrationEnd | undefined;
   crashLoop?: CrashLoop | undefined;
+  /** Of its type's code, that it runs. */
+  version?: number;
 }
 
 export interface AgentTasksView {
@@ -183,6 +207,10 @@ export interface Results {
   agents: AgentView[];
   agent: AgentView;
   deploy: { agents: AgentView[] };
+  upgrade: { type: TypeView };
+  cancelUpgrade: { type: TypeView };
+  agentTypes: TypeView[];
+  agentType: TypeView;
   delete: { agent: string };
   migrate: { agent: AgentView };
   cancelMigration: { agent: AgentView };

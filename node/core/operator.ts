@@ -8,6 +8,7 @@ import { type ConclaveError, errors, toErrorBody } from './errors.ts';
 import { isKvWrite, writeKv } from './kv.ts';
 import type { Manager } from './manager.ts';
 import type { AgentView, Operation, Outcome } from './operation.ts';
+import { changeRollout, isRollout } from './rollout-operator.ts';
 import { neededCapabilities } from './type-capability.ts';
 import type { Views } from './views.ts';
 
@@ -66,6 +67,7 @@ export class Operator {
     else if (operation.type === 'migrate') this.#migrate(operation, by, done);
     else if (operation.type === 'cancelMigration') this.#cancelMigration(operation, by, done);
     else if (operation.type === 'drain' || operation.type === 'undrain') this.#drain(operation, by, done);
+    else if (isRollout(operation)) changeRollout(this.#decisions, operation, by, done);
     else if (isKvWrite(operation)) writeKv(this.#decisions, operation, by, done);
     else done(refuse(errors.internal({ reason: `${operation.type} is not for the leader` })));
   }
@@ -105,6 +107,7 @@ export class Operator {
       capabilities,
       holders,
       topics,
+      versioned: true,
     };
     this.#decisions.propose(draft, onResult);
   }

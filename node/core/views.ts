@@ -7,6 +7,7 @@ import type { LoadBoard } from './load-board.ts';
 import type { NodeId } from './message.ts';
 import type { Migration, MigrationView } from './migration.ts';
 import type { AgentView, LeaderView, LoadView, NodeView, StatusView } from './operation.ts';
+import { versionOf } from './type-version.ts';
 import type { VoterChanges } from './voter-changes.ts';
 
 /** What of the leader's work users see. */
@@ -180,5 +181,6 @@ function agentView(state: ClusterState, agent: AgentRecord, progress: Handed | u
     migration: agent.migration && migrationView(state, agent.migration, progress),
     migrationEnd: agent.migrationEnd,
     crashLoop: agent.crashLoop,
+    version: versionOf(agent),
   };
 }

@@ -330,7 +330,13 @@ export class LineRunner<C extends LineChannel> implements Runner {
     return described;
   }
 
-  #change(instance: Instance<C>, asked: Asked, method: 'migrate' | 'rollback', state: Uint8Array, change: Versions): void {
+  #change(
+    instance: Instance<C>,
+    asked: Asked,
+    method: 'migrate' | 'rollback',
+    state: Uint8Array,
+    change: Versions,
+  ): void {
     const { agent, agentType: type, epoch, form } = instance;
     try {
       this.#ask(instance, asked, (id) => changeLine(id, method, { agent, type, epoch }, form, state, change));

@@ -122,6 +122,19 @@ export const catalog = {
   'leader-changed-while-preparing': 'A leader switched an agent over whose move an earlier leader had begun.',
   'state-taken-on-without-its-bytes': 'A new host told a holder to go on from the state that it had already.',
 
+  // rollouts
+  'rollout-complete': 'A new version was rolled out to all agents of a type.',
+  'rolled-back': 'A rollout went back, and every agent that it had upgraded with it.',
+  'rolled-back-at-the-start': 'A rollout went back because the new version could not start.',
+  'rolled-back-at-migrate': 'A rollout went back because the new version could not take the state over.',
+  'rolled-back-because-of-tasks': 'A rollout went back because agents crashed over their tasks with the new version.',
+  'rolled-back-by-an-operator': 'An operator took a rollout back.',
+  'new-version-could-not-be-prepared': 'A rollout went back because what was to run an agent could not be made ready.',
+  'agent-stayed-on-a-version': 'An agent that had worked with a new version had no way back, and stayed on it.',
+  'state-brought-back': 'A state that a new version had written was brought back for an older one.',
+  'leader-changed-during-a-rollout': 'A leader ended a rollout that an earlier leader had begun.',
+  'host-died-during-an-upgrade': 'The host of an agent was lost while its new version was watched.',
+
   // operators
   'command-passed-on-to-a-second-leader': 'A command was passed on to one leader, and then to another.',
   'command-ended-unknown': 'An operator was told that nobody knows whether a command took effect.',
