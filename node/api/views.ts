@@ -99,6 +99,7 @@ export function agentJson(agent: AgentView) {
     reason: agent.reason,
     migration: agent.migration === undefined ? null : migrationJson(agent.migration),
     migration_end: agent.migrationEnd ?? null,
+    version: agent.version ?? 1,
     crash_loop: agent.crashLoop === undefined ? null : crashLoopJson(agent.crashLoop),
   };
 }

@@ -102,7 +102,10 @@ export class Node {
       relinquish: (agent, epoch, reason) => this.#tellLeader({ type: 'relinquish', body: { agent, epoch, reason } }),
       prepared: (body) => this.#tellLeader({ type: 'prepared', body }),
       ailing: (body) => this.#tellLeader({ type: 'ailing', body }),
-      ready: (host, body) => this.#sayTo(host, { type: 'prepared', body }),
+      ready: (host, body) => {
+        if (host !== context.self) this.#sayTo(host, { type: 'prepared', body });
+        else this.#hosting.get(body.agent)?.handover.onPrepared(host, body);
+      },
       answer: ({ origin }, body) => this.#sayTo(origin, { type: 'taskAnswer', body }),
       progress: ({ origin }, body) => this.#sayTo(origin, { type: 'taskProgress', body }),
       mayAcknowledge: () => this.#decisions.hearsQuorum(),
@@ -303,7 +306,8 @@ export class Node {
     activate: (from, { agent, epoch }) => this.#manager.onCopied(from, agent, epoch),
     activated: (_from, { agent, epoch }) => this.#hosting.onActivated(agent, epoch),
     prepared: (from, body) => {
-      this.#hosting.get(body.agent)?.handover.onPrepared(from, body);
+      // What this node says to itself is for its leader.
+      if (from !== this.#context.self) this.#hosting.get(body.agent)?.handover.onPrepared(from, body);
       this.#manager.migrations.onPrepared(from, body);
     },
     relinquish: (from, { agent, epoch, reason }) => this.#manager.onRelinquish(from, agent, epoch, reason),

@@ -47,7 +47,7 @@ export const rolloutMarks = {
     const back = new Set<string>();
     return {
       did: {
-        startAgent({ agent, epoch, change }) {
+        startAgent(_node, { agent, epoch, change }) {
           if (change?.newer !== undefined) back.add(`${agent}#${epoch}`);
         },
       },

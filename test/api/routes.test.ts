@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { kvRoutes } from '../../node/api/kv-routes.ts';
 import { routes } from '../../node/api/routes.ts';
 import { taskRoutes } from '../../node/api/task-routes.ts';
+import { typeRoutes } from '../../node/api/type-routes.ts';
 import { errors } from '../../node/core/errors.ts';
 import { agentView, leader, nodeView } from './fake-node.ts';
 import { Served } from './served.ts';
@@ -15,7 +16,7 @@ describe('the routes', () => {
     const listed = [...docs.matchAll(/^### `(GET|POST|PUT|DELETE) ([^` ]+)`$/gm)].map(
       ([, method, url]) => `${method} ${url}`,
     );
-    const all = [...routes, ...taskRoutes, ...kvRoutes];
+    const all = [...routes, ...taskRoutes, ...typeRoutes, ...kvRoutes];
     expect(listed.toSorted()).toEqual(all.map(({ method, url }) => `${method} ${url}`).toSorted());
     for (const { method, url } of all) expect(served.server.hasRoute({ method, url })).toBe(true);
   });
