@@ -1,6 +1,7 @@
 import { progressBytesMax, progressPerSMax } from '../core/agent-code.ts';
 import { reasonBytes } from '../core/text.ts';
 import { noWayBack, type Versions } from '../core/version-change.ts';
+import type { LineLimits } from './line-limits.ts';
 import type { Runner, RunnerEvents } from './ports.ts';
 import {
   type Answer,
@@ -34,32 +35,6 @@ export interface LineChannelEvents {
   /** Once, unless `end` came first: it said what cannot be a line, or it ended. */
   broken(reason: string): void;
 }
-
-/** Of an agent's run, whatever it runs in. */
-export interface LineLimits {
-  startTimeoutMs: number;
-  taskTimeoutMs: number;
-  /** How often an instance at rest is asked whether it still answers, and how long it has for that. */
-  pingIntervalMs: number;
-  pingTimeoutMs: number;
-  tasksWaitingMax: number;
-  /** Bytes of a line that an agent says: a state and a result in it. */
-  lineBytesMax: number;
-  /** Characters of a line that an agent prints on its error stream. */
-  lineLengthMax: number;
-  linesPerSMax: number;
-}
-
-export const defaultLineLimits: LineLimits = {
-  startTimeoutMs: 15_000,
-  taskTimeoutMs: 30_000,
-  pingIntervalMs: 5_000,
-  pingTimeoutMs: 5_000,
-  tasksWaitingMax: 256,
-  lineBytesMax: 4 * 1024 * 1024,
-  lineLengthMax: 2_000,
-  linesPerSMax: 100,
-};
 
 type Asked = 'describe' | 'start' | 'describeNewer' | 'giveBack' | 'handle' | 'goBack' | 'ping';
 export type StartOrder = Parameters<Runner['start']>[0];
@@ -143,6 +118,10 @@ export class LineRunner<C extends LineChannel> implements Runner {
     };
     this.#instances.add(instance);
     const newer = state === undefined ? undefined : change?.newer;
+    if (newer === undefined && change !== undefined && change.to < change.from) {
+      this.#instances.failSoon(instance, `${noWayBack}: version ${change.from} is not kept any more`);
+      return;
+    }
     if (newer === undefined) this.#open(instance, order, 'describe');
     else {
       instance.order = order;
