@@ -3,8 +3,8 @@ import { apply } from '../../node/core/apply.ts';
 import { ClusterState } from '../../node/core/cluster-state.ts';
 import type { Draft } from '../../node/core/command.ts';
 import { encodeState, loadState } from '../../node/core/state-snapshot.ts';
-import { typeView } from '../../node/core/type-views.ts';
 import { codeOf, versionOf } from '../../node/core/type-version.ts';
+import { typeView } from '../../node/core/type-views.ts';
 
 const decision = { strategy: 'least_loaded', node: undefined, ranked: [], rejected: [] };
 
