@@ -19,7 +19,7 @@ export interface Assignment extends TypeRuntime {
   planned: boolean;
   /** Which of the type's versions the source is; the first when omitted. */
   version?: number | undefined;
-  /** It was upgraded and has to hold first: the state stays as the version before wrote it until a task goes well. */
+  /** It was upgraded and has to hold first. */
   isWatched?: boolean;
   /** The code of another version, as long as it is kept. */
   codeOf?(version: number): TypeCode | undefined;

@@ -61,7 +61,7 @@ export class Instance {
     this.#events = events;
     const { agent, epoch, holders } = assignment;
     this.#state = new AgentState(context.settings);
-    this.#restarts = new Restarts((said) => events.ailing({ agent, epoch, ...said }));
+    this.#restarts = new Restarts((said) => events.ailing({ agent, epoch, ...said }), assignment.isWatched);
     this.#reads = new StateReads(context, holder, agent, epoch, holders);
     this.#tasks = new AgentTasks(context, agent, {
       isReady: () => this.#isReady(),

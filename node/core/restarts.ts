@@ -6,6 +6,8 @@ export const crashLoopFailures = 3;
 const failuresMax = 6;
 const waitMsMin = 100;
 const waitMsMax = 10_000;
+/** A new version that is no good is taken back before it has tried its tasks until they are set aside. */
+const watchedMsMin = 500;
 /** A start that lasts so long has held. */
 const heldMs = 10_000;
 /** So has one of which a task has gone well, after this long. */
@@ -27,6 +29,7 @@ export interface Failures {
  */
 export class Restarts {
   readonly #say: (said: Failures) => void;
+  readonly #leastMs: number;
   /** The log says that it is in a crash loop. */
   isTold = false;
   #row = 0;
@@ -38,8 +41,10 @@ export class Restarts {
   #isOfTasks = true;
   reason = '';
 
-  constructor(say: (said: Failures) => void = () => {}) {
+  /** `isWatched`: its version of the code is new. */
+  constructor(say: (said: Failures) => void = () => {}, isWatched = false) {
     this.#say = say;
+    this.#leastMs = isWatched ? watchedMsMin : 0;
   }
 
   /** Says how it is, unless nothing is wrong or was. */
@@ -74,7 +79,8 @@ export class Restarts {
     this.#startedMs = undefined;
     this.#isProven = false;
     if (this.#row >= failuresMax) return undefined;
-    const waitMs = this.#row === 1 ? 0 : Math.min(waitMsMax, waitMsMin * 2 ** (this.#row - 2));
+    const rowMs = this.#row === 1 ? 0 : Math.min(waitMsMax, waitMsMin * 2 ** (this.#row - 2));
+    const waitMs = Math.max(this.#leastMs, rowMs);
     if (waitMs > 0) this.#dueMs = nowMs + waitMs;
     return waitMs;
   }

@@ -88,7 +88,9 @@ export class Rollouts {
       return undefined;
     const givenUp = this.#whyGivenUp(agent);
     if (versionOf(agent) === rollout.to) {
-      if (active?.epoch === placement?.epoch && givenUp === undefined) return undefined;
+      // What fails over its tasks is not to try them once more while the old version is made ready.
+      const isAiling = givenUp !== undefined || agent.crashLoop !== undefined || rollout.failed === agent.id;
+      if (active?.epoch === placement?.epoch && !isAiling) return undefined;
       return { version: upgrade.from, reason: `back to version ${upgrade.from}` };
     }
     if (givenUp?.startsWith(noWayBack) !== true) return undefined;

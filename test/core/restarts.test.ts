@@ -9,6 +9,11 @@ describe('the starts of an agent that fails', () => {
     expect([restarts.row, restarts.total, restarts.reason]).toEqual([6, 6, 'it crashed']);
   });
 
+  test('wait a while also for the first time, where the version of the code is new', () => {
+    const restarts = new Restarts(() => {}, true);
+    expect([restarts.failed('it crashed', true, 0), restarts.failed('it crashed', true, 600)]).toEqual([500, 500]);
+  });
+
   test('are due once, when their time has come', () => {
     const restarts = new Restarts();
     restarts.failed('it crashed', false, 0);
