@@ -135,6 +135,7 @@ function toDeploy(api: Api, request: FastifyRequest): Extract<Operation, { type:
     ...(key === undefined ? {} : { request: key }),
     agentType: body.agent_type,
     ...(source === undefined ? {} : { source }),
+    ...(source !== undefined && source !== body.source && { builtin: true }),
     ...runtimeOf(runtime),
     ...(body.isolation === undefined ? {} : { isolation: body.isolation }),
     ...(body.name === undefined ? {} : { name: body.name }),

@@ -1,8 +1,8 @@
 import type { FastifyRequest } from 'fastify';
 import type { RolloutEnd } from '../core/rollout.ts';
+import type { RolloutView, TypeView } from '../core/rollout-view.ts';
 import { limits } from '../core/settings.ts';
 import { runtimeOf } from '../core/type-capability.ts';
-import type { RolloutView, TypeView } from '../core/type-views.ts';
 import { type Api, base, consistencyIn, idempotencyKey, perform, type Route, read, refuseAbove } from './routes.ts';
 import { ReadQuery, TypeParams, UpgradeBody } from './schemas.ts';
 import { runtimeIn } from './type-code.ts';

@@ -10,7 +10,7 @@ import type { NodeId, Profile } from './message.ts';
 import type { Migration, MigrationEnd } from './migration.ts';
 import type { Rollout, RolloutEnd, Upgrade } from './rollout.ts';
 import { limits } from './settings.ts';
-import type { TypeVersion } from './type-version.ts';
+import type { TypeVersion } from './version-change.ts';
 
 export interface Member {
   node: NodeId;

@@ -102,10 +102,7 @@ export class Node {
       relinquish: (agent, epoch, reason) => this.#tellLeader({ type: 'relinquish', body: { agent, epoch, reason } }),
       prepared: (body) => this.#tellLeader({ type: 'prepared', body }),
       ailing: (body) => this.#tellLeader({ type: 'ailing', body }),
-      ready: (host, body) => {
-        if (host !== context.self) this.#sayTo(host, { type: 'prepared', body });
-        else this.#hosting.get(body.agent)?.handover.onPrepared(host, body);
-      },
+      ready: (host, body) => this.#tellHost(host, body),
       answer: ({ origin }, body) => this.#sayTo(origin, { type: 'taskAnswer', body }),
       progress: ({ origin }, body) => this.#sayTo(origin, { type: 'taskProgress', body }),
       mayAcknowledge: () => this.#decisions.hearsQuorum(),
@@ -306,7 +303,6 @@ export class Node {
     activate: (from, { agent, epoch }) => this.#manager.onCopied(from, agent, epoch),
     activated: (_from, { agent, epoch }) => this.#hosting.onActivated(agent, epoch),
     prepared: (from, body) => {
-      // What this node says to itself is for its leader.
       if (from !== this.#context.self) this.#hosting.get(body.agent)?.handover.onPrepared(from, body);
       this.#manager.migrations.onPrepared(from, body);
     },
@@ -383,8 +379,13 @@ export class Node {
   }
 
   #tellLeader(message: Extract<Message, { type: 'activate' | 'relinquish' | 'prepared' | 'ailing' }>): void {
-    const { leader } = this.#decisions;
-    if (leader !== '') this.#sayTo(leader, message);
+    if (this.#decisions.leader !== '') this.#sayTo(this.#decisions.leader, message);
+  }
+
+  /** What this node says to itself as `prepared` is for its leader. */
+  #tellHost(host: NodeId, body: MessageOf<'prepared'>): void {
+    if (host !== this.#context.self) this.#sayTo(host, { type: 'prepared', body });
+    else this.#hosting.get(body.agent)?.handover.onPrepared(host, body);
   }
 
   /** To another node, or to this one. */

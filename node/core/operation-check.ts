@@ -81,6 +81,7 @@ const checks: { [T in OperationType]: (fields: Fields) => string | undefined } =
     if (f.isolation !== undefined && !(isIsolation(f.isolation) && isThread)) {
       return `isolation: ${isolations.join(' or ')}, of a module for worker threads`;
     }
+    if (!isFlag(f.builtin)) return 'builtin';
     if (f.name !== undefined && !isId(f.name)) return 'name';
     if (!isCount(f.count, limits.deployCountMax)) return `count: 1 to ${limits.deployCountMax}`;
     if (!isText(f.strategy, 128)) return 'strategy';

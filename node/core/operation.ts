@@ -6,7 +6,7 @@ import type { ErrorBody } from './errors.ts';
 import type { Isolation } from './isolation.ts';
 import type { NodeId } from './message.ts';
 import type { MigrationEnd, MigrationView } from './migration.ts';
-import type { TypeView } from './type-views.ts';
+import type { TypeView } from './rollout-view.ts';
 
 /**
  * What a user can ask of a node, whatever the door it comes in by. The HTTP API turns requests into these, the
@@ -27,6 +27,8 @@ export type Operation =
       agentType: string;
       /** The type's code, one self-contained text; omitted when the cluster has the type. */
       source?: string;
+      /** `source` came with the program: a type that the cluster knows keeps its own. */
+      builtin?: true;
       /** Runs `source` as a process of its own; without it `source` is a module for a worker thread. */
       interpreter?: string;
       /** The type is run as containers; there is no `source` then. */

@@ -89,8 +89,9 @@ export class Operator {
     const refused = this.#whyNotDeploy(operation);
     if (refused !== undefined) return this.#conclude(refused, by, onResult);
     const { topics } = operation;
-    const { agentType, source, interpreter, container, isolation, name, count, strategy, capabilities, holders } =
-      operation;
+    const { agentType, interpreter, container, isolation, name, count, strategy, capabilities, holders } = operation;
+    const isKnown = operation.builtin === true && this.#state.types.has(agentType);
+    const source = isKnown ? undefined : operation.source;
     const draft = {
       kind: 'agentsCreate' as const,
       by,

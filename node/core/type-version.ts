@@ -2,12 +2,7 @@ import type { AgentRecord, ClusterState, TypeRecord } from './cluster-state.ts';
 import { firstVersion } from './mailbox.ts';
 import { limits } from './settings.ts';
 import { isSameRuntime, neededCapabilities, runtimeOf } from './type-capability.ts';
-import type { TypeCode } from './version-change.ts';
-
-/** A version of a type's code beside the present one, kept as long as an agent or a rollout may need it. */
-export interface TypeVersion extends TypeCode {
-  version: number;
-}
+import type { TypeCode, TypeVersion } from './version-change.ts';
 
 /** Records of older logs have none: they had one version. */
 export const versionOf = ({ version = firstVersion }: { version?: number | undefined }): number => version;

@@ -6,6 +6,11 @@ export interface TypeCode extends TypeRuntime {
   source: string;
 }
 
+/** A version of a type's code beside the present one, kept as long as an agent or a rollout may need it. */
+export interface TypeVersion extends TypeCode {
+  version: number;
+}
+
 /** A start from a state that another version of the code wrote. */
 export interface VersionChange {
   /** The version that wrote the state. */

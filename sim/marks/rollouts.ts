@@ -29,7 +29,7 @@ export const rolloutMarks = {
     },
   }),
 
-  'rolled-back-at-the-start': turnedBecause((reason) => / is broken$/.test(reason) && !/migrated/.test(reason)),
+  'rolled-back-at-the-start': turnedBecause((reason) => reason.startsWith('its module cannot be used')),
   'rolled-back-at-migrate': turnedBecause((reason) => /cannot be migrated/.test(reason)),
   'rolled-back-because-of-tasks': turnedBecause((reason) => /^it failed \d+ times: it is broken/.test(reason)),
   'rolled-back-by-an-operator': turnedBecause((reason) => reason === 'an operator cancelled it'),

@@ -13,7 +13,7 @@ import type {
   Outcome,
   Results,
 } from '../../node/core/operation.ts';
-import type { RolloutView, TypeView } from '../../node/core/type-views.ts';
+import type { RolloutView, TypeView } from '../../node/core/rollout-view.ts';
 
 const keys = generateKeyPairSync('ed25519');
 export const privateKey = keys.privateKey;

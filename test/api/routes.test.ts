@@ -71,6 +71,8 @@ describe('the routes', () => {
       reason: 'deployed',
       migration: null,
       migration_end: null,
+      crash_loop: null,
+      version: 1,
     });
   });
 

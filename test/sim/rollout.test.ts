@@ -1,6 +1,6 @@
 import { describe, expect, test, vi } from 'vitest';
 import type { AgentView, Operation, Outcome } from '../../node/core/operation.ts';
-import type { TypeView } from '../../node/core/type-views.ts';
+import type { TypeView } from '../../node/core/rollout-view.ts';
 import { type CounterCode, sourceOf } from '../../sim/counter-code.ts';
 import { Cluster } from './cluster.ts';
 

@@ -110,8 +110,8 @@ export const replication: readonly Mutant[] = [
     file: 'node/core/instance.ts',
     edits: [
       {
-        from: 'this.#tasks.restore(best.results, this.assignment.planned);',
-        to: 'this.#tasks.restore([], this.assignment.planned);',
+        from: 'this.#tasks.restore(best.results, isReady);',
+        to: 'this.#tasks.restore([], isReady);',
       },
     ],
   },
@@ -139,7 +139,12 @@ export const replication: readonly Mutant[] = [
     room,
     what: 'An instance that crashed is started anew without its state.',
     file: 'node/core/instance.ts',
-    edits: [{ from: 'else this.#startWorker(this.#state.own());', to: 'else this.#startWorker(undefined);' }],
+    edits: [
+      {
+        from: 'else if (waitMs === 0) this.#startWorker(this.#state.own());',
+        to: 'else if (waitMs === 0) this.#startWorker(undefined);',
+      },
+    ],
   },
   {
     name: 'read-without-confirmation',
