@@ -1,6 +1,7 @@
 import type { EffectOf } from '../node/core/effect.ts';
 import type { Event } from '../node/core/event.ts';
 import { changeBetween } from '../node/core/state-change.ts';
+import { noWayBack, type VersionChange } from '../node/core/version-change.ts';
 import type { Answer, Program, Running } from './program.ts';
 import type { Random } from './random.ts';
 
@@ -68,7 +69,7 @@ export class SimRunner {
   /** Counts starts: one that starts again does not meet the same luck. */
   #starts = 0;
   /** What is made ready for agents that are to move here, by the migration. */
-  readonly #prepared = new Map<string, { migration: number; isReady: boolean }>();
+  readonly #prepared = new Map<string, { migration: number; source: string; isReady: boolean }>();
 
   constructor(process: Process, random: Random, programs: ReadonlyMap<string, Program>, settings: RunnerSettings) {
     this.#process = process;
@@ -78,9 +79,9 @@ export class SimRunner {
   }
 
   /** Makes ready what an agent will run in. Now and then it cannot be done, or takes long. */
-  prepare({ agent, agentType, migration }: EffectOf<'prepareAgent'>): void {
+  prepare({ agent, agentType, source, migration }: EffectOf<'prepareAgent'>): void {
     const { startMsMin, startMsMax } = this.#settings;
-    const prepared = { migration, isReady: false };
+    const prepared = { migration, source, isReady: false };
     this.#prepared.set(agent, prepared);
     const slowness = this.#random.chance(slowPreparations) ? slowTimes : 1;
     const fails = !this.#programs.has(agentType) || this.#random.chance(failedPreparations);
@@ -107,8 +108,8 @@ export class SimRunner {
     return [...this.#instances.values()].map(({ agent, epoch, task }) => ({ agent, epoch, task }));
   }
 
-  start({ agent, agentType, epoch, state, told }: EffectOf<'startAgent'>): void {
-    const program = this.#programs.get(agentType);
+  start({ agent, agentType, epoch, source, version, state, told, change }: EffectOf<'startAgent'>): void {
+    const program = this.#program(agentType, source);
     if (program === undefined) return this.#failLater(agent, epoch, `no code for agent type "${agentType}"`);
     const key = keyOf(agent, epoch);
     // As in production: one that is there makes way, and nothing more is heard of it.
@@ -126,7 +127,8 @@ export class SimRunner {
     };
     this.#instances.set(key, instance);
     const { startMsMin, startMsMax } = this.#settings;
-    const wasReady = this.#prepared.get(agent)?.isReady === true;
+    const ready = this.#prepared.get(agent);
+    const wasReady = ready?.isReady === true && ready.source === source;
     this.#prepared.delete(agent);
     const startMs = wasReady ? preparedStartMs : this.#random.between(startMsMin, startMsMax);
     this.#process.later(startMs, () => {
@@ -134,21 +136,25 @@ export class SimRunner {
       this.#starts += 1;
       const random = this.#random.fork(`${key} ${this.#starts}`);
       const { wallMs } = this.#process;
-      const context = {
-        type: agentType,
-        ...(told ?? { agent, epoch }),
-        startedMs: wallMs(),
-        wallMs,
-        random: () => random.next(),
-      };
-      const started = attempt(() => program.start(context, state?.slice()));
+      const about = { type: agentType, ...(told ?? { agent, epoch }), ...(version !== undefined && { version }) };
+      const context = { ...about, startedMs: wallMs(), wallMs, random: () => random.next() };
+      const newer = change?.newer && this.#program(agentType, change.newer.source);
+      const started = attempt(() => {
+        const from = state && broughtBack(state.slice(), change, newer);
+        return program.start(context, from, change);
+      });
       if (!started.ok) return this.fail(agent, epoch, started.reason);
       instance.running = started.value;
       // What it was started from is what the node has, even where a checkpoint of it would be other bytes.
-      instance.told = state ?? started.value.state;
+      instance.told = change === undefined && state !== undefined ? state : started.value.state;
       this.#process.feed({ type: 'agentStarted', agent, epoch, state: started.value.state });
       this.#runNext(instance);
     });
+  }
+
+  #program(agentType: string, source: string): Program | undefined {
+    const program = this.#programs.get(agentType);
+    return program?.version?.(source) ?? program;
   }
 
   /** A task for an instance that is gone is dropped: its end was told or asked for, and whoever knows runs it again. */
@@ -250,6 +256,14 @@ export class SimRunner {
 
 const noMerge = new TextEncoder().encode('{"reason":"its code has no merge function"}');
 const cannotMerge = ({ state }: Running): Answer => ({ ok: false, value: noMerge, state });
+/** What the newer version makes of a state for an older one, by the rules of production. */
+function broughtBack(state: Uint8Array, change: VersionChange | undefined, newer: Program | undefined): Uint8Array {
+  if (change === undefined || change.to > change.from) return state;
+  if (newer === undefined) throw new Error(`${noWayBack}: version ${change.from} is not kept any more`);
+  if (newer.rollback !== undefined) return newer.rollback(state, change);
+  if (newer.migrates === true) throw new Error(`${noWayBack}: version ${change.from} has migrate and no rollback`);
+  return state;
+}
 
 type Attempt<T> = { ok: true; value: T } | { ok: false; reason: string };
 

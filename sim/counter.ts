@@ -1,4 +1,6 @@
 import type { AgentOutputs } from '../node/core/agent-outputs.ts';
+import type { VersionChange } from '../node/core/version-change.ts';
+import { type CounterCode, codeOf, formAfterStart } from './counter-code.ts';
 import type { Answer, Program, ProgramContext, Running } from './program.ts';
 import type { Derived } from './sent-task.ts';
 
@@ -6,6 +8,8 @@ import type { Derived } from './sent-task.ts';
 export interface CounterState {
   total: number;
   counts: Record<string, number>;
+  /** The version whose form it has; the first when omitted. */
+  form?: number;
 }
 
 interface CounterTask extends Derived {
@@ -21,9 +25,31 @@ const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
 /** The agent that the simulator deploys of its own: its clients know what each answer and each state may be. */
-export const counter: Program = {
-  start: (context: ProgramContext, state: Uint8Array | undefined): Running => new CounterInstance(context, state),
-};
+export const counter: Program = counterUntil(() => false);
+
+/** The same, whose versions are broken, if they are, until then. */
+export function counterUntil(isMended: () => boolean): Program {
+  return programOf(codeOf(''), isMended);
+}
+
+function programOf(code: CounterCode, isMended: () => boolean): Program {
+  const breaks = (): CounterCode['breaks'] => (isMended() ? undefined : code.breaks);
+  return {
+    start: (context, state, change): Running => new CounterInstance({ code, breaks }, context, state, change),
+    version: (source) => programOf(codeOf(source), isMended),
+    migrates: code.migrates,
+    ...(code.reverses && { rollback }),
+  };
+}
+
+function rollback(state: Uint8Array, { to: form }: VersionChange): Uint8Array {
+  return encoder.encode(JSON.stringify({ ...(form > 1 && { form }), ...withoutForm(state) }));
+}
+
+function withoutForm(state: Uint8Array): CounterState {
+  const { form: _, ...rest } = JSON.parse(decoder.decode(state)) as CounterState;
+  return rest;
+}
 
 /** One counter with its memory. */
 class CounterInstance implements Running {
@@ -31,12 +57,24 @@ class CounterInstance implements Running {
   readonly #counts = new Map<string, number>();
   state: Uint8Array;
 
+  readonly #breaks: () => CounterCode['breaks'];
   readonly #context: ProgramContext;
+  readonly #form: number;
 
-  constructor(context: ProgramContext, state: Uint8Array | undefined) {
+  constructor(
+    { code, breaks }: { code: CounterCode; breaks: () => CounterCode['breaks'] },
+    context: ProgramContext,
+    state: Uint8Array | undefined,
+    change: VersionChange | undefined,
+  ) {
+    this.#breaks = breaks;
     this.#context = context;
+    const { version = 1 } = context;
+    this.#form = code.migrates ? version : 1;
+    if (breaks() === 'start') throw new Error('init failed: it is broken');
     if (state !== undefined) {
-      const { total, counts } = JSON.parse(decoder.decode(state)) as CounterState;
+      const { total, counts, form } = JSON.parse(decoder.decode(state)) as CounterState;
+      this.#form = formAfterStart(code, breaks(), version, { ...(form !== undefined && { form }) }, change);
       this.#total = total;
       for (const [serial, count] of Object.entries(counts)) this.#counts.set(serial, count);
     }
@@ -46,6 +84,7 @@ class CounterInstance implements Running {
   handle(payload: Uint8Array): Answer {
     const task = JSON.parse(decoder.decode(payload)) as CounterTask;
     const { poison, send, timer } = task;
+    this.#break();
     // The answer to what it sent to another one says what is to be counted here.
     const serial = task.reply?.serial ?? task.serial;
     if (poison !== undefined && this.#context.random() < poison) throw new Error('it cannot take this');
@@ -59,9 +98,17 @@ class CounterInstance implements Running {
     return { ok: true, value: encoder.encode(`{"total":${this.#total}}`), state: this.state, outputs };
   }
 
+  #break(): void {
+    const breaks = this.#breaks();
+    const isNow = breaks === 'tasks' || (breaks === 'later' && this.#context.random() < 0.1);
+    if (isNow) throw new Error('it is broken');
+  }
+
   /** What a task changes stands at the end, so that it is a small change of a state that grows. */
   #encode(): Uint8Array {
-    return encoder.encode(JSON.stringify({ counts: Object.fromEntries(this.#counts), total: this.#total }));
+    const form = this.#form > 1 ? { form: this.#form } : {};
+    const counts = Object.fromEntries(this.#counts);
+    return encoder.encode(JSON.stringify({ ...form, counts, total: this.#total }));
   }
 }
 

@@ -12,10 +12,14 @@ export interface LedgerPlacement {
   epoch: number;
   host: NodeId;
   holders: readonly NodeId[];
+  /** Of the agent's code. */
+  version?: number;
 }
 
 export interface LedgerAgent {
   type: string;
+  /** Of its code, by its last placement. */
+  version?: number;
   /** The decision before the latest. */
   before?: LedgerPlacement | undefined;
   /** The latest decision. */
@@ -39,6 +43,8 @@ export interface LedgerMember {
 export class Ledger implements Observer {
   readonly members = new Map<NodeId, LedgerMember>();
   readonly agents = new Map<string, LedgerAgent>();
+  /** Types whose code is being rolled out. */
+  readonly rollouts = new Set<string>();
   /** Every placement that was ever decided, by agent and epoch. */
   readonly placements = new Map<string, LedgerPlacement>();
   /** Voters of each configuration that is on any disk, by index and term: a leader may count by one that is not committed. */
@@ -106,15 +112,17 @@ export class Ledger implements Observer {
     votersChanged: ({ voters }) => {
       this.#voters = { index: this.#index, voters };
     },
-    agentsCreated: ({ agents = [], type }) => {
+    agentsCreated: ({ agents = [], type, version = 1 }) => {
       for (const agent of agents)
-        this.agents.set(agent, { type, before: undefined, placement: undefined, active: undefined });
+        this.agents.set(agent, { type, version, before: undefined, placement: undefined, active: undefined });
     },
-    agentPlaced: ({ agent, host, epoch, holders }) => {
-      const placement = { epoch, host, holders };
-      this.placements.set(`${agent}#${epoch}`, placement);
+    agentPlaced: ({ agent, host, epoch, holders, version: turned }) => {
       const record = this.agents.get(agent);
+      const version = turned ?? record?.version ?? 1;
+      const placement = { epoch, host, holders, version };
+      this.placements.set(`${agent}#${epoch}`, placement);
       if (record === undefined) return;
+      record.version = version;
       record.before = record.placement;
       record.placement = placement;
       record.waits = undefined;
@@ -127,6 +135,10 @@ export class Ledger implements Observer {
       const record = this.agents.get(agent);
       if (record !== undefined) record.active = this.placement(agent, epoch);
     },
+    rolloutBegun: ({ type, since }) => {
+      if (since !== undefined) this.rollouts.add(type);
+    },
+    rolloutEnded: ({ type }) => void this.rollouts.delete(type),
     agentDeleted: ({ agent }) => void this.agents.delete(agent),
   };
 }
@@ -140,6 +152,8 @@ interface Details {
   draining?: boolean;
   voters: NodeId[];
   agents?: string[];
+  version?: number;
+  since?: number;
   type: string;
   agent: string;
   host: NodeId;

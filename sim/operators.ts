@@ -1,6 +1,7 @@
 import type { ErrorCode } from '../node/core/errors.ts';
 import type { NodeId } from '../node/core/message.ts';
 import type { Operation, Outcome } from '../node/core/operation.ts';
+import { anyCode, sourceOf } from './counter-code.ts';
 import type { Random } from './random.ts';
 import type { World } from './world.ts';
 
@@ -29,6 +30,7 @@ const retried: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'deadlineExceeded',
   'outcomeUnknown',
   'agentNotReady',
+  'typeUpgrading',
 ]);
 
 /** Operators who deploy and delete agents, and ask again, as a user would, until they know what became of it. */
@@ -41,6 +43,8 @@ export class Operators {
   /** Nodes that operators speak to; all of them when undefined. */
   doors: readonly NodeId[] | undefined;
   #count = 0;
+  /** Versions of the counters that were asked for. */
+  #versions = 0;
 
   constructor(world: World, log?: CommandLog) {
     this.#world = world;
@@ -74,7 +78,8 @@ export class Operators {
       type: 'deploy',
       request,
       agentType: 'counter',
-      source: 'simulated',
+      // Once there are versions, new agents are to get the present one.
+      ...(this.#versions === 0 && { source: 'simulated' }),
       name,
       count: 1,
       strategy: this.#random.pick(['round_robin', 'least_loaded']),
@@ -95,6 +100,21 @@ export class Operators {
     this.#command(name, { type: 'delete' }, { type: 'delete', agent: name }, (result) => {
       if (result === 'ok' || result === 'agentUnknown') this.#existing.delete(name);
     });
+  }
+
+  upgrade(random: Random): void {
+    const agentType = 'counter';
+    const rules = { maxFailures: random.pick([0, 1, 3]), settleMs: random.pick([20, 300, 2_000]) };
+    const isBack = random.chance(0.15);
+    const code = anyCode(random, ++this.#versions);
+    const text = isBack ? 'the version before' : JSON.stringify(code);
+    this.#world.act('fault', 'world', `an operator rolls out ${text} with ${JSON.stringify(rules)}`);
+    this.ask({ type: 'upgrade', agentType, ...(isBack ? { previous: true } : { source: sourceOf(code) }), ...rules });
+  }
+
+  cancelUpgrade(): void {
+    this.#world.act('fault', 'world', 'an operator takes the rollout back');
+    this.ask({ type: 'cancelUpgrade', agentType: 'counter' });
   }
 
   /** Asks any node, once: whether it came to anything, the log says. */

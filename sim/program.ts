@@ -1,9 +1,13 @@
+import type { VersionChange } from '../node/core/version-change.ts';
+
 /** What an instance of an agent is told and given: the production contract's context, and the world's time and chance. */
 export interface ProgramContext {
   agent: string;
   type: string;
   /** Fencing token. */
   epoch: number;
+  /** Of the type's code; the first when omitted. */
+  version?: number;
   /** What that clock showed when it was started; read from it when omitted. */
   startedMs?: number;
   /** Wall clock of the machine it runs on, ms since 1970, in virtual time. */
@@ -40,5 +44,11 @@ export interface Running {
 /** An agent's code in the simulated world: the contract of production, without waiting. */
 export interface Program {
   /** A new instance, from a checkpoint or, without one, from nothing. Throws when it cannot start. */
-  start(context: ProgramContext, state: Uint8Array | undefined): Running;
+  start(context: ProgramContext, state: Uint8Array | undefined, change?: VersionChange): Running;
+  /** The program that a version's source means; this one when omitted. */
+  version?(source: string): Program;
+  /** It brings states of other versions to a form of its own: without `rollback` there is no way back from that. */
+  migrates?: boolean;
+  /** What an older version would have kept in place of this state. Throws when it cannot say. */
+  rollback?(state: Uint8Array, change: VersionChange): Uint8Array;
 }

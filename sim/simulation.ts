@@ -9,6 +9,7 @@ import { DurableBeforeSaid } from './checkers/anytime-durable-before-said.ts';
 import { MajorityOnly } from './checkers/anytime-majority-only.ts';
 import { OneCluster } from './checkers/anytime-one-cluster.ts';
 import { OneLeaderPerTerm } from './checkers/anytime-one-leader-per-term.ts';
+import { OneVersion } from './checkers/anytime-one-version.ts';
 import { SameLog } from './checkers/anytime-same-log.ts';
 import { SameState } from './checkers/anytime-same-state.ts';
 import { SealedHolder } from './checkers/anytime-sealed-holder.ts';
@@ -18,7 +19,7 @@ import type { Checker, Observer } from './checkers/checker.ts';
 import { Linearizable } from './checkers/eventually-linearizable.ts';
 import { Replayed } from './checkers/eventually-replayed.ts';
 import { awaitSettled } from './checkers/eventually-settled.ts';
-import { counter } from './counter.ts';
+import { counterUntil } from './counter.ts';
 import { Director } from './faults/director.ts';
 import { Guests } from './guests.ts';
 import { Ledger } from './ledger.ts';
@@ -33,6 +34,8 @@ import { World } from './world.ts';
 
 /** Bound within which everything must be as it should once the faults are over, ms of virtual time. */
 export const settleWithinMs = 60_000;
+/** A rollout goes from one agent to the next, and back. */
+const rolledOutWithinMs = 120_000;
 /** Within this a leader knows that it lost its majority. */
 const noticedMs = 3_000;
 /** Whoever runs the containers starts one that ended after this long. */
@@ -67,6 +70,8 @@ export class Simulation {
   readonly #checkers: readonly Checker[];
   /** Healed: started again should they end, as those that were asked to stop just before do. */
   #healthy: ReadonlySet<NodeId> = new Set();
+  /** Versions of the counter that were broken are not any more. */
+  #isMended = false;
   /** Running, and for good without a way to the majority. */
   #cutOff: NodeId[] = [];
 
@@ -87,7 +92,7 @@ export class Simulation {
         capabilities: index % 2 === 0 ? ['gpu'] : [],
         site: `site-${1 + (Math.floor(index / 2) % (plan.sites ?? 1))}`,
       }),
-      programs: { counter, tally, 'plain-tally': plainTally, ...programs },
+      programs: { counter: counterUntil(() => this.#isMended), tally, 'plain-tally': plainTally, ...programs },
       createNode: (init) => new Node({ ...init, ...(plan.settings && { settings: plan.settings }) }),
     });
     const { world, ledger } = this;
@@ -124,6 +129,7 @@ export class Simulation {
         needs: (agent) => operators.needs(agent),
       }),
       new MajorityOnly(ledger, clockMs),
+      new OneVersion(ledger),
       new TaskInTime(clockMs),
       new Bounded(world),
       this.linearizable,
@@ -182,6 +188,7 @@ export class Simulation {
   healMajority(): readonly NodeId[] {
     const { world, workload, operators, guests, losses, ledger } = this;
     this.director.end();
+    this.#isMended = true;
     const majority = this.#chooseMajority();
     const healed = new Set(majority);
     world.act('phase', 'world', `${majority.join(', ')} heal; every other fault is permanent`);
@@ -319,6 +326,8 @@ export class Simulation {
     this.#undoDrains();
     const known = (): boolean => operators.unsettled.length === 0 && this.#isDeployed;
     world.runUntil(known, settleWithinMs, 'an outcome of every command', 'eventually-progress');
+    const isRolledOut = (): boolean => this.ledger.rollouts.size === 0;
+    world.runUntil(isRolledOut, rolledOutWithinMs, 'the end of every rollout', 'eventually-rolled-out');
     awaitSettled(world, { wanted: () => this.wanted() }, settleWithinMs);
   }
 

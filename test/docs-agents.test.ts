@@ -8,7 +8,7 @@ import ts from 'typescript';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const names = ['agent.ts', 'reader.ts', 'agent.test.ts'];
+const names = ['agent.ts', 'reader.ts', 'agent.test.ts', 'cents.ts'];
 let folder: string;
 
 /** The modules of docs/agents.md as files of a folder that depends on this package, as an author's does. */

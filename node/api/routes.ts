@@ -1,10 +1,9 @@
 import type { FastifyReply, FastifyRequest, HTTPMethods } from 'fastify';
-import { readContainerSpec } from '../core/container-spec.ts';
 import { ConclaveError, type ErrorBody, errors } from '../core/errors.ts';
 import type { NodeView, Operation, OperationType, Outcome, Results } from '../core/operation.ts';
 import { whatIsWrong } from '../core/operation-check.ts';
 import { limits } from '../core/settings.ts';
-import { runtimeOf, type TypeRuntime } from '../core/type-capability.ts';
+import { runtimeOf } from '../core/type-capability.ts';
 import type { EventStream } from './event-stream.ts';
 import type { ReportSource } from './report-log.ts';
 import {
@@ -18,6 +17,7 @@ import {
   ReadQuery,
 } from './schemas.ts';
 import type { TaskStreams } from './task-stream.ts';
+import { runtimeIn } from './type-code.ts';
 import { agentJson, nodeDrainJson, nodeJson, reportJson, stateText, statusJson } from './views.ts';
 
 /** What the routes work with. */
@@ -80,7 +80,7 @@ export async function read<T extends OperationType>(
 }
 
 /** `?consistency=`, when it is given. */
-function consistencyIn(request: FastifyRequest): ReadQuery {
+export function consistencyIn(request: FastifyRequest): ReadQuery {
   const { consistency } = request.query as ReadQuery;
   return consistency === undefined ? {} : { consistency };
 }
@@ -122,25 +122,6 @@ export function refuseAbove(bytesMax: number, bytes: number, what: string): void
   if (bytes > bytesMax) throw errors.bodyTooLarge({ what, bytesMax });
 }
 
-/** What runs the type's agents. Throws `bodyMalformed` when that is not said, said twice, or nothing that may be asked for. */
-function runtimeIn({ runtime, interpreter, source, container }: DeployBody): TypeRuntime {
-  const needs = { process: 'both "interpreter" and "source"', container: '"container" without "source"' };
-  const isProcess = interpreter !== undefined && source !== undefined && container === undefined;
-  const isContainer = container !== undefined && source === undefined && interpreter === undefined;
-  if (runtime === 'process' && isProcess) return { interpreter };
-  if (runtime === 'container' && isContainer) {
-    const spec = readContainerSpec(container);
-    if (typeof spec !== 'string') return { container: spec };
-    throw errors.bodyMalformed({ reason: `in "container": ${spec}` });
-  }
-  const isNamed = runtime === 'process' || runtime === 'container';
-  if (!isNamed && interpreter === undefined && container === undefined) return {};
-  const rule = isNamed ? `the runtime "${runtime}" needs ${needs[runtime]}` : 'no runtime is named for it';
-  throw errors.bodyMalformed({
-    reason: `${rule}; only the runtime "process" takes an "interpreter", only "container" takes a "container"`,
-  });
-}
-
 function toDeploy(api: Api, request: FastifyRequest): Extract<Operation, { type: 'deploy' }> {
   const body = request.body as DeployBody;
   const runtime = runtimeIn(body);
@@ -154,6 +135,7 @@ function toDeploy(api: Api, request: FastifyRequest): Extract<Operation, { type:
     ...(key === undefined ? {} : { request: key }),
     agentType: body.agent_type,
     ...(source === undefined ? {} : { source }),
+    ...(source !== undefined && source !== body.source && { builtin: true }),
     ...runtimeOf(runtime),
     ...(body.isolation === undefined ? {} : { isolation: body.isolation }),
     ...(body.name === undefined ? {} : { name: body.name }),

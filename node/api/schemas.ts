@@ -44,6 +44,21 @@ export const DeployBody = Type.Object({
 });
 export type DeployBody = Static<typeof DeployBody>;
 
+export const TypeParams = Type.Object({ type: Id });
+export type TypeParams = Static<typeof TypeParams>;
+
+/** Either code, as a deployment gives it, or the version before. */
+export const UpgradeBody = Type.Object({
+  source: Type.Optional(Type.String({ minLength: 1 })),
+  runtime: Type.Optional(Type.Enum(['worker', 'process', 'container'])),
+  interpreter: Type.Optional(Type.String({ pattern: interpreterPattern.source })),
+  container: Type.Optional(Type.Unknown()),
+  previous: Type.Optional(Type.Boolean()),
+  max_failures: Type.Optional(Type.Integer({ minimum: 0, maximum: limits.rolloutFailuresMax })),
+  settle_ms: Type.Optional(Type.Integer({ minimum: 1, maximum: limits.settleMsMax })),
+});
+export type UpgradeBody = Static<typeof UpgradeBody>;
+
 const TtlMs = Type.Integer({ minimum: 1, maximum: limits.taskTtlMsMax, default: ttlMsDefault });
 
 export const TaskBody = Type.Object({

@@ -11,6 +11,7 @@ import { bodyBytesMax, type Problem, problemOf } from './problem.ts';
 import { type Api, type Route, routes } from './routes.ts';
 import { taskRoutes } from './task-routes.ts';
 import { type TaskStreamLimits, TaskStreams, taskStreamLimits } from './task-stream.ts';
+import { typeRoutes } from './type-routes.ts';
 import { toSafeJson } from './views.ts';
 
 export interface ServerInit extends Pick<Api, 'ask' | 'reports' | 'ready'> {
@@ -89,7 +90,7 @@ export async function createServer(init: ServerInit): Promise<FastifyInstance> {
     }
     send(reply, problem);
   });
-  for (const route of [...routes, ...taskRoutes, ...forkRoutes]) register(server, route, api, bearer);
+  for (const route of [...routes, ...taskRoutes, ...forkRoutes, ...typeRoutes]) register(server, route, api, bearer);
   await server.register(async (raw) => {
     // Values are bytes, whatever their type is said to be.
     raw.removeAllContentTypeParsers();

@@ -1,4 +1,5 @@
 import type { BranchEntry } from '../core/branch.ts';
+import type { CrashLoop } from '../core/crash-loop.ts';
 import type { DrainView } from '../core/drain.ts';
 import type { Report } from '../core/effect.ts';
 import type { MigrationView } from '../core/migration.ts';
@@ -121,6 +122,10 @@ function autonomyJson({ sinceMs, actingManager, nodes, agents }: AutonomyView) {
   };
 }
 
+function crashLoopJson({ failures, reason, since, sinceMs, nextMs }: CrashLoop) {
+  return { failures, reason, since, since_ms: sinceMs, next_ms: nextMs };
+}
+
 export function agentJson(agent: AgentView) {
   const { id, type, strategy, status, host, hostName, epoch, holders, holdersWanted, topics, capabilities, decision } =
     agent;
@@ -142,6 +147,8 @@ export function agentJson(agent: AgentView) {
     migration_end: agent.migrationEnd ?? null,
     partition: agent.partition ?? 'fenced',
     branches: (agent.branches ?? []).map(branchJson),
+    version: agent.version ?? 1,
+    crash_loop: agent.crashLoop === undefined ? null : crashLoopJson(agent.crashLoop),
   };
 }
 

@@ -10,6 +10,7 @@ import { print } from './output.ts';
 import type { Session } from './session.ts';
 import { agentsTable, agentText } from './status.ts';
 import { registerTaskCommands, sayProvisional } from './task-commands.ts';
+import { registerUpgrade } from './upgrade.ts';
 import { whole } from './whole-number.ts';
 
 /** As the API takes them. */
@@ -33,6 +34,7 @@ interface DeployOptions {
 export function registerAgentCommands(program: Command, session: Session): void {
   registerDeploy(program, session);
   registerMigrate(program, session);
+  registerUpgrade(program, session);
   registerTaskCommands(program, session);
   registerForks(program, session);
   const { console } = session;

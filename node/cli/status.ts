@@ -42,6 +42,11 @@ export function nodesTable(nodes: readonly NodeJson[]): string {
   return tableOf(['node', 'id', 'role', 'why', 'status', 'agents', 'cpu', 'memory', 'admin address'], rows);
 }
 
+function whyThere({ reason, migration, crash_loop: loop }: AgentJson): string {
+  if (loop !== null) return `failed ${loop.failures} times: ${loop.reason}`;
+  return migration === null ? reason : `${reason}; ${migration.phase} ${migration.target_name}`;
+}
+
 export function agentsTable(agents: readonly AgentJson[]): string {
   if (agents.length === 0) return 'No agents yet: conclave deploy examples/trading --count 5';
   const rows = agents.map((agent) => [
@@ -52,9 +57,7 @@ export function agentsTable(agents: readonly AgentJson[]): string {
     String(agent.epoch),
     `${agent.holders.length}/${agent.holders_wanted}`,
     agent.strategy,
-    agent.migration === null
-      ? agent.reason
-      : `${agent.reason}; ${agent.migration.phase} ${agent.migration.target_name}`,
+    whyThere(agent),
   ]);
   return tableOf(['agent', 'type', 'status', 'host', 'epoch', 'holders', 'strategy', 'why there'], rows);
 }
@@ -76,6 +79,11 @@ export function agentText(agent: ReturnType<typeof agentJson>): string {
   } else if (agent.migration_end !== null) lines.push(`its last move came to nothing: ${agent.migration_end.reason}`);
   if (agent.partition === 'autonomous') lines.push('autonomous: without a majority it goes on as a branch');
   if (agent.branches.length > 0) lines.push(branchesTable(agent.branches));
+  if (agent.crash_loop !== null) {
+    const { failures, reason, since_ms: sinceMs, next_ms: nextMs } = agent.crash_loop;
+    const times = `since ${new Date(sinceMs).toISOString()}, last or next try at ${new Date(nextMs).toISOString()}`;
+    lines.push(`it has failed ${failures} times in a row (${times}): ${reason}`);
+  }
   if (agent.capabilities.length > 0) lines.push(`needs ${agent.capabilities.join(', ')}`);
   for (const { name, score, why } of agent.decision?.ranked ?? []) {
     lines.push(`  ${name}: ${why} (score ${score.toFixed(2)})`);

@@ -1,6 +1,7 @@
 import { decodeMerge } from './merge-payload.ts';
 import { whyNotJson } from './plain-json.ts';
 import { fromBytes, reasonBytes, toBytes } from './text.ts';
+import { noWayBack, type Versions } from './version-change.ts';
 
 /** Where an agent's code runs, as the language there has it: a thread's own, or a place with prototypes of its own. */
 export interface Surroundings {
@@ -44,6 +45,13 @@ interface Module {
   checkpoint?(state: unknown): unknown;
   restore?(bytes: Uint8Array, context: object): unknown;
   merge?(base: unknown, ours: unknown, theirs: unknown, context: object): unknown;
+  migrate?(state: unknown, versions: object): unknown;
+  rollback?(state: unknown, versions: object): unknown;
+}
+
+/** A start from a state that another version wrote. `newer`: gives the exports of that version, where it is the newer one. */
+export interface CodeChange extends Versions {
+  newer?: (() => unknown) | undefined;
 }
 
 const reasonLengthMax = 2_000;
@@ -100,21 +108,45 @@ export class AgentCode {
    * Starts from a checkpoint or, without one, from nothing. `load` gives the module's exports, or a promise of them.
    * `context` is what the code is told about itself, of the code's side. Ends in `started` or `failed`.
    */
-  start(load: () => unknown, context: object, state: Uint8Array | undefined): void {
-    let step = 'its module cannot be used';
+  start(load: () => unknown, context: object, state: Uint8Array | undefined, change?: CodeChange): void {
+    if (change !== undefined && change.to < change.from && change.newer === undefined) {
+      this.#events.failed(`${noWayBack}: version ${change.from} is not kept any more`);
+    } else if (state !== undefined && change?.newer !== undefined)
+      this.#goBack(change.newer, load, context, state, change);
+    else this.#startFrom(load, context, state, change, '');
+  }
+
+  /** `prefix`: of the reason why it cannot. */
+  #startFrom(
+    load: () => unknown,
+    context: object,
+    state: Uint8Array | undefined,
+    change: Versions | undefined,
+    prefix: string,
+  ): void {
+    let step = `${prefix}its module cannot be used`;
     const failed = (error: unknown): void => this.#events.failed(`${step}: ${this.#reasonOf(error)}`);
     const loaded = (exports: unknown): void => {
       this.#module = checkedModule(exports);
       this.#context = Object.freeze(context);
-      step = state === undefined ? 'init failed' : 'its state cannot be restored';
-      const first = state === undefined ? this.#module.init(this.#context) : this.#restored(this.#module, state);
+      if (state === undefined) {
+        step = 'init failed';
+        return this.#then(this.#module.init(this.#context), begun, failed);
+      }
+      isMigrated = change !== undefined && this.#module.migrate !== undefined;
+      step = `${prefix}its state cannot be ${isMigrated ? 'migrated' : 'restored'}`;
+      const first =
+        isMigrated && change !== undefined
+          ? this.#migrated(this.#module, state, change)
+          : this.#restored(this.#module, state);
       this.#then(first, begun, failed);
     };
+    let isMigrated = false;
     const begun = (first: unknown): void => {
       step = 'its first checkpoint failed';
       this.#state = first;
       // What it was restored from is what the node has, even where a checkpoint of it would be other bytes.
-      this.#kept = state ?? this.#checkpointOf(first);
+      this.#kept = isMigrated || state === undefined ? this.#checkpointOf(first) : state;
       this.#events.started(this.#kept);
     };
     try {
@@ -122,6 +154,50 @@ export class AgentCode {
     } catch (error) {
       failed(error);
     }
+  }
+
+  /** The newer version says what the older one would have kept, if it can; else that one is to take the state as it is. */
+  #goBack(newer: () => unknown, load: () => unknown, context: object, state: Uint8Array, change: Versions): void {
+    const failed = (error: unknown): void => this.#events.failed(`${noWayBack}: ${this.#reasonOf(error)}`);
+    const both = (newerExports: unknown, exports: unknown): void => {
+      const start = (back: Uint8Array): void =>
+        this.#startFrom(() => exports, context, back, undefined, `${noWayBack}: `);
+      const module = checkedModule(newerExports);
+      this.#context = Object.freeze(context);
+      const { rollback } = module;
+      if (rollback === undefined) {
+        if (module.migrate !== undefined && checkedModule(exports).restore === undefined) {
+          throw new TypeError(`version ${change.from} has migrate and no rollback`);
+        }
+        return start(state);
+      }
+      const restored = (live: unknown): void =>
+        this.#then(
+          rollback.call(module, live, this.#versions(change)),
+          (back) => start(this.#keptByOther(back)),
+          failed,
+        );
+      this.#then(this.#restored(module, state), restored, failed);
+    };
+    try {
+      this.#then(
+        newer(),
+        (newerExports) => this.#then(load(), (exports) => both(newerExports, exports), failed),
+        failed,
+      );
+    } catch (error) {
+      failed(error);
+    }
+  }
+
+  #versions({ from, to }: Versions): object {
+    return Object.freeze(this.#there.parse(JSON.stringify({ from, to })) as object);
+  }
+
+  /** What another version keeps: bytes of its own, or else JSON. */
+  #keptByOther(state: unknown): Uint8Array {
+    if (this.#there.isBytes(state)) return new Uint8Array(state);
+    return this.#jsonOf(state, 'what rollback returned', 'Return what the older version keeps.');
   }
 
   /** Takes one task, JSON. Ends in `ran`, or in `failed` when the state before a refused task cannot be had back. */
@@ -243,6 +319,12 @@ export class AgentCode {
   #restored(module: Module | undefined, bytes: Uint8Array): unknown {
     if (module?.restore !== undefined) return module.restore(this.#there.copy(bytes), this.#context);
     return this.#there.parse(fromBytes(bytes));
+  }
+
+  /** From what another version kept: its bytes where this one keeps bytes, else JSON. */
+  #migrated(module: Module, bytes: Uint8Array, change: Versions): unknown {
+    const kept = module.restore === undefined ? this.#there.parse(fromBytes(bytes)) : this.#there.copy(bytes);
+    return module.migrate?.(kept, this.#versions(change));
   }
 
   /** The state as bytes of its own: neither the agent nor a pool of buffers shares their memory. */

@@ -39,8 +39,8 @@ export class AgentHistory implements Source {
   }
 
   /** Begins with the first state of a new agent. */
-  begin(own: Uint8Array): void {
-    this.state.begin(own);
+  begin(own: Uint8Array, version: number | undefined): void {
+    this.state.begin(own, version);
     this.#trail?.begin({ sequence: 0, state: this.state.all });
   }
 

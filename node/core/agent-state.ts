@@ -1,6 +1,6 @@
 import { joined } from './bytes.ts';
 import { ChangeLog } from './change-log.ts';
-import { decodeMailbox, emptyMailbox, encodeMailbox, type Mailbox } from './mailbox.ts';
+import { decodeMailbox, emptyMailbox, encodeMailbox, firstVersion, type Mailbox } from './mailbox.ts';
 import type { Settings } from './settings.ts';
 import { StateBytes } from './state-bytes.ts';
 import { changeBetween, fits, type StateChange, type StateUpdate } from './state-change.ts';
@@ -10,6 +10,8 @@ export interface StepChanges {
   /** Of the agent's own part. */
   own: StateChange | undefined;
   mailbox: Mailbox;
+  /** Of the code that wrote the agent's own part, where it is another one from here on. */
+  version?: number | undefined;
 }
 
 type StateSettings = Pick<Settings, 'statePartBytes' | 'stateChangesMax' | 'stateChangesBytesMax'>;
@@ -25,6 +27,9 @@ export class AgentState {
   #ownLength = 0;
   #mailbox = emptyMailbox;
   #mailboxBytes = encodeMailbox(emptyMailbox);
+  #version = firstVersion;
+  /** What a version made of the agent's own part that another one wrote, until a step takes it up. */
+  #turned: { own: Uint8Array; version: number } | undefined;
   #log: ChangeLog;
 
   constructor(settings: StateSettings) {
@@ -48,8 +53,31 @@ export class AgentState {
     return this.#mailbox;
   }
 
-  /** Begins with the first state of a new agent. */
-  begin(own: Uint8Array): void {
+  /** Of the code that wrote the agent's own part. */
+  get version(): number {
+    return this.#version;
+  }
+
+  /** The version that goes on from what another one wrote, and that no step tells of yet. */
+  get turnedTo(): number | undefined {
+    return this.#turned?.version;
+  }
+
+  /** A version of the code starts from this state, as another form of it or in its own. */
+  startedAs(own: Uint8Array | undefined, version: number): void {
+    this.#turned = own === undefined || version === this.#version ? undefined : { own, version };
+  }
+
+  /** What the next step changes so that it leads to the form of the version that was started. */
+  turn(): Pick<StepChanges, 'own' | 'version'> {
+    if (this.#turned === undefined) return { own: undefined };
+    return { own: changeBetween(this.own()(), this.#turned.own), version: this.#turned.version };
+  }
+
+  /** Begins with the first state of a new agent, and the version that made it. */
+  begin(own: Uint8Array, version = firstVersion): void {
+    this.#version = version;
+    this.#mailboxBytes = encodeMailbox(this.#mailbox, version);
     this.#ownLength = own.byteLength;
     this.#all = StateBytes.of(joined([own, this.#mailboxBytes]), this.#settings.statePartBytes);
     this.#log = this.#logSince(0);
@@ -58,7 +86,8 @@ export class AgentState {
   /** Begins with what holders kept, as that of a sequence. Throws when it is no such thing. */
   takeOver(all: Uint8Array | StateBytes, sequence: number): void {
     const bytes = all instanceof StateBytes ? all.bytes() : all;
-    const { length, mailbox } = decodeMailbox(bytes);
+    const { length, mailbox, version } = decodeMailbox(bytes);
+    this.#version = version;
     this.#ownLength = length;
     this.#mailbox = mailbox;
     this.#mailboxBytes = bytes.slice(length);
@@ -74,8 +103,20 @@ export class AgentState {
   /** What a runner's word comes to: a change of the agent's own state; `wrong` when it is one of another. Of a refused task: none. */
   changeIn(update: StateUpdate, ok: boolean): StateChange | undefined | 'wrong' {
     if (update instanceof Uint8Array) return ok ? changeBetween(this.own()(), update) : undefined;
+    if (this.#turned !== undefined) return this.#changeOfTurned(this.#turned.own, update, ok);
     if (update === undefined) return undefined;
     return ok && fits(update, this.#ownLength, Number.POSITIVE_INFINITY) ? update : 'wrong';
+  }
+
+  #changeOfTurned(turned: Uint8Array, update: StateChange | undefined, ok: boolean): StateChange | undefined | 'wrong' {
+    if (!ok) return update === undefined ? undefined : 'wrong';
+    if (update === undefined) return changeBetween(this.own()(), turned);
+    if (!fits(update, turned.byteLength, Number.POSITIVE_INFINITY)) return 'wrong';
+    const { offset, removed, inserted } = update;
+    return changeBetween(
+      this.own()(),
+      joined([turned.subarray(0, offset), inserted, turned.subarray(offset + removed)]),
+    );
   }
 
   /** Of the agent's own state. */
@@ -84,13 +125,15 @@ export class AgentState {
   }
 
   /** One step: a change of the agent's own state, of its mailbox, of both, or of neither. */
-  apply(sequence: number, { own, mailbox }: StepChanges): void {
+  apply(sequence: number, { own, mailbox, version = this.#version }: StepChanges): void {
     if (own !== undefined) {
       this.#splice(sequence, own);
       this.#ownLength = this.lengthAfter(own);
     }
-    if (mailbox === this.#mailbox) return;
-    const bytes = encodeMailbox(mailbox);
+    if (mailbox === this.#mailbox && version === this.#version) return;
+    if (version !== this.#version) this.#turned = undefined;
+    this.#version = version;
+    const bytes = encodeMailbox(mailbox, version);
     const moved = changeBetween(this.#mailboxBytes, bytes);
     this.#mailbox = mailbox;
     this.#mailboxBytes = bytes;

@@ -3,15 +3,21 @@ import { lineageAfter } from './branch.ts';
 import { branchAppliers } from './branch-apply.ts';
 import type { AgentRecord, ClusterState, TypeRecord } from './cluster-state.ts';
 import type { Command, CommandKind, CommandOf } from './command.ts';
+import { crashLoopAppliers } from './crash-loop-apply.ts';
 import { drainAppliers, drainOfNextStart } from './drain-apply.ts';
 import { errors } from './errors.ts';
+import type { Isolation } from './isolation.ts';
 import { kvAppliers } from './kv-apply.ts';
+import { firstVersion } from './mailbox.ts';
 import { nameOf } from './member-name.ts';
 import type { NodeId } from './message.ts';
 import { migrationAfterPlacement, migrationAppliers } from './migration-apply.ts';
 import { majorityOf } from './replication.ts';
+import { noteUpgrade, rolloutAppliers, upgradeAfterPlacement } from './rollout-apply.ts';
 import { limits } from './settings.ts';
 import { isSameCode, isSameRuntime, neededCapabilities, runtimeName, runtimeOf } from './type-capability.ts';
+import { capabilitiesAt, hasRoom, pruned, versionOf, withPresent } from './type-version.ts';
+import type { TypeCode } from './version-change.ts';
 
 type Appliers = { [K in CommandKind]: (state: ClusterState, command: CommandOf<K>, index: number) => Applied };
 
@@ -32,6 +38,8 @@ const appliers: Appliers = {
   ...drainAppliers,
   ...migrationAppliers,
   ...branchAppliers,
+  ...crashLoopAppliers,
+  ...rolloutAppliers,
 
   memberJoin(state, { node, boot, start, profile }, index) {
     const known = state.members.get(node);
@@ -89,7 +97,9 @@ const appliers: Appliers = {
     const refused = defineType(state, command, index);
     if (refused !== undefined) return refused;
     const ids = command.name !== undefined ? [command.name] : freeNames(state, command.base, command.count);
-    const capabilities = neededCapabilities(command.capabilities, state.types.get(command.agentType) ?? {});
+    const type = state.types.get(command.agentType);
+    const capabilities = neededCapabilities(command.capabilities, type ?? {});
+    const version = versionOf(type ?? {});
     for (const id of ids) {
       state.agents.set(id, {
         id,
@@ -104,30 +114,37 @@ const appliers: Appliers = {
         active: undefined,
         reason: 'deployed',
         decision: undefined,
+        ...(version !== firstVersion && { version }),
       });
     }
     if (command.request !== undefined) state.rememberRequest(command.request, ids);
     const text = `${ids.join(', ')} deployed (${command.strategy})`;
-    return done('agentsCreated', text, { agents: ids, type: command.agentType, strategy: command.strategy }, ids);
+    const { agentType, strategy } = command;
+    return done('agentsCreated', text, { agents: ids, type: agentType, strategy, version }, ids);
   },
 
   agentPlace(state, command, index) {
     const agent = state.agents.get(command.agent);
     if (agent === undefined) return refuse(`there is no agent ${command.agent}`);
     if ((agent.placement?.epoch ?? 0) !== command.after) return refuse('another decision about the agent came first');
-    const reason = whyNot(state, command, agent);
+    const { host, boot, holders, migration, version, stays } = command;
+    const upgrade = upgradeAfterPlacement(state, agent, version, stays);
+    if (typeof upgrade === 'string') return refuse(upgrade);
+    const capabilities = capabilitiesFor(state, agent, version);
+    const reason = whyNot(state, command, { ...agent, capabilities });
     if (reason !== undefined) return refuse(reason);
-    const { host, boot, holders, migration } = command;
     const moves = migrationAfterPlacement(agent, { host, boot, epoch: index, migration });
     if (typeof moves === 'string') return refuse(moves);
     const moved = agent.placement === undefined || agent.placement.host !== host;
     const placement = { epoch: index, host, boot, holders };
-    state.changeAgent(agent, { placement, reason: command.reason, decision: command.decision, ...moves });
+    const { decision } = command;
+    state.changeAgent(agent, { placement, capabilities, reason: command.reason, decision, ...moves, ...upgrade });
+    noteUpgrade(state, agent, version);
     if (moved) state.turn += 1;
     return done(
       'agentPlaced',
       `${agent.id} on ${nameOf(state, host)}: ${command.reason}`,
-      { agent: agent.id, host, epoch: index, holders, reason: command.reason, decision: command.decision, migration },
+      { agent: agent.id, host, epoch: index, holders, reason: command.reason, decision, migration, version, stays },
       [agent.id],
     );
   },
@@ -192,6 +209,11 @@ const appliers: Appliers = {
   },
 };
 
+function capabilitiesFor(state: ClusterState, agent: AgentRecord, version: number | undefined): string[] {
+  const type = state.types.get(agent.type);
+  return version === undefined || type === undefined ? agent.capabilities : capabilitiesAt(type, agent, version);
+}
+
 /** Agents that lost most of their holders are content with the rest; returns which. */
 function goOnWith(state: ClusterState, survivors: readonly NodeId[]): string[] {
   const older: string[] = [];
@@ -239,13 +261,53 @@ function defineType(state: ClusterState, command: CommandOf<'agentsCreate'>, ind
   if (known === undefined && state.types.size >= limits.typesMax) return refuse('the cluster has its most agent types');
   // Agents of the type may live where the other runtime is not.
   if (known !== undefined && isCode && !isSameRuntime(known, command)) return refuse(otherRuntime(known));
-  const code = isCode || known === undefined ? { source: command.source ?? '', ...runtimeOf(command) } : known;
+  const given = { source: command.source ?? '', ...runtimeOf(command) };
+  if (command.versioned === true && known !== undefined && isCode && isOtherVersion(known, given)) {
+    return defineVersion(state, known, given, command.isolation, index);
+  }
+  const code = isCode || known === undefined ? given : known;
   const isolation = command.isolation ?? known?.isolation;
-  const defined = { ...code, type, defined: index, ...(isolation !== undefined && { isolation }) };
+  const defined = { ...known, ...code, type, defined: index, ...(isolation !== undefined && { isolation }) };
   const isThread = defined.interpreter === undefined && defined.container === undefined;
   if (!isThread && isolation !== undefined) return refuse(`the type ${type} has no threads to share`);
   if (known === undefined || !isSameCode(known, defined) || known.isolation !== isolation)
     state.types.set(type, defined);
+  return undefined;
+}
+
+/** The limits of containers are not code: they change for all. */
+const isOtherVersion = (known: TypeRecord, code: TypeCode): boolean =>
+  known.container === undefined && !isSameCode(known, code);
+
+/** Other code for new agents; those that are there keep theirs until they are upgraded. */
+function defineVersion(
+  state: ClusterState,
+  known: TypeRecord,
+  code: TypeCode,
+  isolation: Isolation | undefined,
+  index: number,
+): Applied | undefined {
+  const { type } = known;
+  if (known.rollout !== undefined) return { ok: false, error: errors.typeUpgrading({ type }) };
+  const room = pruned(state, known);
+  const max = limits.versionsOfTypeMax;
+  if (!hasRoom(room)) return { ok: false, error: errors.versionsTooMany({ type, max }) };
+  const version = (known.lastVersion ?? versionOf(known)) + 1;
+  const added = {
+    ...room,
+    lastVersion: version,
+    defined: index,
+    others: [...(room.others ?? []), { version, ...code }],
+  };
+  if (isolation !== undefined && code.interpreter !== undefined)
+    return refuse(`the type ${type} has no threads to share`);
+  const next = withPresent(
+    state,
+    { ...added, ...(isolation !== undefined && { isolation }) },
+    version,
+    versionOf(known),
+  );
+  state.types.set(type, next);
   return undefined;
 }
 

@@ -4,6 +4,7 @@ import type { NodeId } from './message.ts';
 import type { Partition } from './partition.ts';
 import type { Found } from './recovery.ts';
 import type { TypeRuntime } from './type-capability.ts';
+import type { TypeCode } from './version-change.ts';
 
 /** What a host is to run, and on what it stands. */
 export interface Assignment extends TypeRuntime {
@@ -25,6 +26,12 @@ export interface Assignment extends TypeRuntime {
    * all must have a step before it counts.
    */
   branch?: BranchAssignment | undefined;
+  /** Which of the type's versions the source is; the first when omitted. */
+  version?: number | undefined;
+  /** It was upgraded and has to hold first. */
+  isWatched?: boolean;
+  /** The code of another version, as long as it is kept. */
+  codeOf?(version: number): TypeCode | undefined;
 }
 
 export interface BranchAssignment {

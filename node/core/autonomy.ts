@@ -91,8 +91,6 @@ export class Autonomy {
 
   /** A majority is heard again, or no longer. */
   onQuorumChanged(quorum: boolean): void {
-    const text = quorum ? 'hears a leader with a majority' : 'hears no majority: fenced agents wait';
-    reportLocally(this.#context, quorum ? 'quorumFound' : 'quorumLost', text);
     this.#silentSinceMs = quorum ? undefined : this.#context.nowMs;
     if (quorum) this.#end();
     this.#hosting.onQuorumChanged();

@@ -27,6 +27,11 @@ export class Backoff {
     return nowMs >= (this.#failed.get(name)?.untilMs ?? 0);
   }
 
+  /** How long it is to be left alone still, ms. */
+  leftMs(name: string, nowMs: number): number {
+    return Math.max(0, (this.#failed.get(name)?.untilMs ?? nowMs) - nowMs);
+  }
+
   names(): string[] {
     return [...this.#failed.keys()];
   }

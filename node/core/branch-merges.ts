@@ -56,6 +56,12 @@ export class BranchMerges {
     return this.#init.history.sequence;
   }
 
+  /** Of the code that wrote the state; undefined while another one goes on from it. */
+  get version(): number | undefined {
+    const { state } = this.#init.history;
+    return state.turnedTo === undefined ? state.version : undefined;
+  }
+
   has(task: string): boolean {
     return this.#merges.has(task);
   }

@@ -11,6 +11,7 @@ import type { BranchHere, BranchRecord, MessageOf, NodeId } from './message.ts';
 import type { Found } from './recovery.ts';
 import { limits } from './settings.ts';
 import { StateBytes } from './state-bytes.ts';
+import { codeIn, codeOf, versionOf } from './type-version.ts';
 
 /** A branch that this node is ordered to run. */
 interface Run {
@@ -197,11 +198,14 @@ export class BranchRuns {
     const { agent, branch, number, keepers, sources, fresh } = run.order;
     const record = this.#state.agents.get(agent);
     const type = record && this.#state.types.get(record.type);
-    if (record === undefined || type === undefined || run.record === undefined) return this.#end(key);
+    const version = record === undefined ? 0 : versionOf(record);
+    const code = type && codeOf(type, version);
+    if (record === undefined || code === undefined || run.record === undefined) return this.#end(key);
     const base: StepName = { epoch: run.record.baseEpoch, sequence: run.record.baseSequence };
     const assignment: Assignment = {
       ...{ agent: key, agentType: record.type, created: record.created, epoch: number, holders: keepers },
-      ...{ source: type.source, interpreter: type.interpreter, container: type.container, isolation: type.isolation },
+      ...{ source: code.source, interpreter: code.interpreter, container: code.container, isolation: type?.isolation },
+      ...{ version, codeOf: (other: number) => codeIn(this.#state, record.type, other) },
       previousHolders: sources,
       planned: false,
       branch: { agent, id: branch, base, from: fresh ? run.found : undefined },

@@ -4,12 +4,15 @@ import type { Result } from './applied.ts';
 import { Audit } from './audit.ts';
 import type { BranchEntry, Descent } from './branch.ts';
 import type { ContainerSpec } from './container-spec.ts';
+import type { CrashLoop } from './crash-loop.ts';
 import type { Drain } from './drain.ts';
 import type { Isolation } from './isolation.ts';
 import type { NodeId, Profile } from './message.ts';
 import type { Migration, MigrationEnd } from './migration.ts';
 import type { Partition } from './partition.ts';
+import type { Rollout, RolloutEnd, Upgrade } from './rollout.ts';
 import { limits } from './settings.ts';
+import type { TypeVersion } from './version-change.ts';
 
 export interface Member {
   node: NodeId;
@@ -60,6 +63,10 @@ export interface AgentRecord {
   readonly lineage?: readonly Descent[] | undefined;
   /** Its branches: those to be reconciled, forks, and the latest of those that ended otherwise. */
   readonly branches?: readonly BranchEntry[] | undefined;
+  readonly crashLoop?: CrashLoop | undefined;
+  /** Of its type's code, that its placement runs; the first where it is left out. */
+  readonly version?: number | undefined;
+  readonly upgrade?: Upgrade | undefined;
 }
 
 export interface TypeRecord {
@@ -73,6 +80,16 @@ export interface TypeRecord {
   isolation?: Isolation;
   /** Log index of its definition. */
   defined: number;
+  /** Of the code, that new agents get; the first where it is left out. */
+  version?: number;
+  /** The highest that was given; the present one where it is left out. */
+  lastVersion?: number;
+  /** Other versions, as long as somebody may need them. */
+  others?: TypeVersion[];
+  /** The version before the present one. */
+  previous?: number;
+  rollout?: Rollout;
+  rolloutEnd?: RolloutEnd;
 }
 
 /** A deleted agent whose last holders are not known to be sealed yet. */

@@ -3,6 +3,7 @@ import type { Serial } from '../../consensus/sessions.ts';
 import type { Decision } from '../../strategies/strategy.ts';
 import type { BranchCommand, StepName } from './branch.ts';
 import type { ContainerSpec } from './container-spec.ts';
+import type { CrashLoopCommand } from './crash-loop.ts';
 import type { DrainCommand } from './drain.ts';
 import { type ErrorBody, errors } from './errors.ts';
 import type { Isolation } from './isolation.ts';
@@ -10,6 +11,7 @@ import { decodeKvCommand, encodeKvCommand, isKvCommand, type KvCommand } from '.
 import type { NodeId, Profile } from './message.ts';
 import type { MigrationCommand } from './migration.ts';
 import type { Partition } from './partition.ts';
+import type { RolloutCommand } from './rollout.ts';
 import { fromBytes, fromJson, toBytes, toJson } from './text.ts';
 
 /**
@@ -43,6 +45,8 @@ export type Command = { atMs: number; by?: Serial } & (
       /** Older logs have none. */
       topics?: string[] | undefined;
       partition?: Partition | undefined;
+      /** Other code is a new version, and agents keep theirs. In older logs it took the place of the code before. */
+      versioned?: boolean | undefined;
     }
   | {
       kind: 'agentPlace';
@@ -56,6 +60,10 @@ export type Command = { atMs: number; by?: Serial } & (
       decision: Decision;
       /** The migration whose switch this is. */
       migration?: number | undefined;
+      /** Of the agent's code, where it is to be another. */
+      version?: number | undefined;
+      /** Why the agent cannot go back to the version before. */
+      stays?: string | undefined;
     }
   | { kind: 'agentPending'; agent: string; reason: string; decision: Decision }
   /** `from`: the step that the epoch went on from; older logs have none. */
@@ -65,6 +73,8 @@ export type Command = { atMs: number; by?: Serial } & (
   | DrainCommand
   | MigrationCommand
   | BranchCommand
+  | RolloutCommand
+  | CrashLoopCommand
   | KvCommand
   /**
    * Written by `conclave recover` into the log of a stopped node: a new cluster goes on from here, made of the survivors,

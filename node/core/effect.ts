@@ -2,6 +2,7 @@ import type { ContainerSpec } from './container-spec.ts';
 import type { Isolation } from './isolation.ts';
 import type { Message, NodeId, Topic } from './message.ts';
 import type { Outcome } from './operation.ts';
+import type { VersionChange } from './version-change.ts';
 
 /** One record of the store: a text key and its bytes, or `undefined` to delete it. */
 export interface Write {
@@ -49,6 +50,10 @@ export type Effect =
       state: Uint8Array | undefined;
       /** What its code is told of itself, where it runs by another name: as a branch. */
       told?: { agent: string; epoch: number } | undefined;
+      /** Which of the type's versions the source is; the first when omitted. */
+      version?: number | undefined;
+      /** Another one wrote the state. */
+      change?: VersionChange | undefined;
     }
   | { type: 'stopAgent'; agent: string; epoch: number }
   /** Makes ready what an agent will run in, its code loaded and nothing of it run, for when it moves here. */

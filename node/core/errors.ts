@@ -67,6 +67,35 @@ const definitions = {
     (d) =>
       `There is no agent type "${d.type}". Nothing was changed. Deploy it from its folder: "conclave deploy <folder>".`,
   ),
+  typeUpgrading: define<{ type: string }>(
+    409,
+    (d) =>
+      `Another version of type "${d.type}" is being rolled out. Nothing was changed. ` +
+      `"conclave type ${d.type}" shows how far it is; wait for its end, or "conclave upgrade ${d.type} --cancel".`,
+  ),
+  typeUnchanged: define<{ type: string; version: number }>(
+    409,
+    (d) =>
+      `All agents of type "${d.type}" run that code, version ${d.version}. Nothing was changed. Change the code first.`,
+  ),
+  rolloutUnknown: define<{ type: string }>(
+    409,
+    (d) =>
+      `No version of type "${d.type}" is being rolled out that could be taken back. Nothing was changed. ` +
+      `"conclave type ${d.type}" shows how the last rollout ended.`,
+  ),
+  versionUnknown: define<{ type: string }>(
+    409,
+    (d) =>
+      `No version of type "${d.type}" before the present one is kept. Nothing was changed. ` +
+      'Upgrade from a folder with the code that you want.',
+  ),
+  versionsTooMany: define<{ type: string; max: number }>(
+    409,
+    (d) =>
+      `The agents of type "${d.type}" run or may go back to ${d.max} versions of its code, the most that are kept. ` +
+      'Nothing was changed. Upgrade them all to one of these, or delete those of the oldest.',
+  ),
   strategyUnknown: define<{ strategy: string; known: readonly string[] }>(
     422,
     (d) => `There is no strategy "${d.strategy}". Nothing was changed. Choose one of: ${d.known.join(', ')}.`,

@@ -9,6 +9,7 @@ import type { MessageOf, NodeId } from './message.ts';
 import { Preparations } from './preparations.ts';
 import { limits } from './settings.ts';
 import { type QueuedTask, refusalOf } from './task-queue.ts';
+import { codeIn, codeOf, versionOf } from './type-version.ts';
 
 /** What is told of the agents that run here, and of those that are to. */
 export interface HostingEvents extends InstanceEvents {
@@ -64,9 +65,11 @@ export class Hosting {
       return;
     }
     if (instance?.assignment.epoch !== epoch) this.#begin(agent, instance);
+    this.#instances.get(id)?.onCrashLoop(agent.crashLoop !== undefined);
     if (agent.active?.epoch !== epoch) return;
     this.#instances.get(id)?.onActive();
     this.#instances.get(id)?.onMigration(agent.migration);
+    if (agent.upgrade?.settled !== false) this.#instances.get(id)?.onSettled();
   }
 
   /** The epoch in which this very start of this node is to run the agent. */
@@ -79,16 +82,18 @@ export class Hosting {
   #begin(agent: AgentRecord, before: Instance | undefined): void {
     const { placement, active } = agent;
     const type = this.#state.types.get(agent.type);
-    if (placement === undefined || type === undefined) return;
+    const version = versionOf(agent);
+    const code = type && codeOf(type, version);
+    if (placement === undefined || type === undefined || code === undefined) return;
     // What an earlier activation already settled is not sealed again: this start of the node knows nothing of it.
     if (active !== undefined && active.epoch >= placement.epoch) return;
     const tasks = before === undefined ? [] : this.#stop(before);
     const assignment = {
       agent: agent.id,
       agentType: agent.type,
-      source: type.source,
-      interpreter: type.interpreter,
-      container: type.container,
+      source: code.source,
+      interpreter: code.interpreter,
+      container: code.container,
       isolation: type.isolation,
       partition: agent.partition,
       created: agent.created,
@@ -96,6 +101,9 @@ export class Hosting {
       holders: placement.holders,
       previousHolders: active?.holders,
       planned: agent.migration?.epoch === placement.epoch,
+      version,
+      isWatched: agent.upgrade?.settled === false,
+      codeOf: (other: number) => codeIn(this.#state, agent.type, other),
     };
     const instance = new Instance(this.#context, this.#holder, assignment, this.#events);
     this.#instances.set(agent.id, instance);

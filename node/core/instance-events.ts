@@ -12,6 +12,8 @@ export interface InstanceEvents {
   relinquish(agent: string, epoch: number, reason: string): void;
   /** The target of the agent's migration is prepared, or cannot be: the leader should go on, or end it. */
   prepared(said: MessageOf<'prepared'>): void;
+  /** It failed, or holds again. */
+  ailing(said: MessageOf<'ailing'>): void;
   answer(task: QueuedTask, answer: MessageOf<'taskAnswer'>): void;
   progress(task: QueuedTask, progress: MessageOf<'taskProgress'>): void;
   /** The agents that an address means now. */

@@ -1,26 +1,35 @@
 import type { Assignment } from './assignment.ts';
 import { type Context, reportLocally } from './context.ts';
+import type { InstanceEvents } from './instance-events.ts';
+import { Restarts } from './restarts.ts';
 import { limits } from './settings.ts';
-
-const restartsMax = 5;
+import type { VersionTurn } from './version-turn.ts';
 
 /** What runs an instance's code, as its node knows it: whether it is there, and how often it failed. */
 export class InstanceRunner {
   readonly #context: Context;
   readonly #assignment: Assignment;
+  readonly #turn: VersionTurn;
+  readonly #restarts: Restarts;
+  readonly #relinquish: (reason: string) => void;
   #isReady = false;
   /** A branch of the agent runs here: it has nothing to run meanwhile. */
   #isSuspended = false;
-  /** Failures since the last task that went well. */
-  #failures = 0;
   /** Why this node cannot run the agent; said until another epoch begins. */
   #givenUp: string | undefined;
-  readonly #relinquish: (reason: string) => void;
 
-  constructor(context: Context, assignment: Assignment, relinquish: (reason: string) => void) {
-    this.#relinquish = relinquish;
+  constructor(
+    context: Context,
+    assignment: Assignment,
+    turn: VersionTurn,
+    events: Pick<InstanceEvents, 'relinquish' | 'ailing'>,
+  ) {
+    const { agent, epoch, isWatched } = assignment;
     this.#context = context;
     this.#assignment = assignment;
+    this.#turn = turn;
+    this.#relinquish = (reason) => events.relinquish(agent, epoch, reason);
+    this.#restarts = new Restarts((said) => events.ailing({ agent, epoch, ...said }), isWatched);
   }
 
   get isReady(): boolean {
@@ -35,14 +44,16 @@ export class InstanceRunner {
   start(from: (() => Uint8Array) | undefined): void {
     this.#isReady = false;
     if (this.#isSuspended) return;
-    const { agent, agentType, epoch, source, interpreter, container, isolation, branch } = this.#assignment;
+    const { agent, agentType, epoch, source, interpreter, container, isolation, version, branch } = this.#assignment;
     const told = branch && { told: { agent: branch.agent, epoch: branch.base.epoch } };
-    const runtime = { source, interpreter, container, isolation };
+    const change = this.#turn.begin(from !== undefined);
+    const runtime = { source, interpreter, container, isolation, version, change };
     this.#context.out.push({ type: 'startAgent', agent, agentType, epoch, ...runtime, state: from?.(), ...told });
   }
 
   onStarted(): void {
     this.#isReady = true;
+    this.#restarts.started(this.#context.nowMs);
   }
 
   stop(): void {
@@ -60,13 +71,20 @@ export class InstanceRunner {
     this.#isSuspended = false;
   }
 
-  /** It is gone. Whether it failed too often to be tried again. */
-  onFailed(reason: string, innocent: boolean): boolean {
+  /**
+   * It is gone. Returns how long to wait before it is started again, ms; undefined: it has failed too often here. `inTask`:
+   * in the middle of one.
+   */
+  onFailed(reason: string, innocent: boolean, inTask: boolean): number | undefined {
     const { agent, epoch } = this.#assignment;
     reportLocally(this.#context, 'agentFailed', `${agent} failed: ${reason}`, { agent, epoch, reason });
     this.#isReady = false;
-    if (!innocent) this.#failures += 1;
-    return !innocent && this.#failures > restartsMax;
+    return innocent ? 0 : this.#restarts.failed(reason, inTask, this.#context.nowMs);
+  }
+
+  /** Whether it is to be started now. Told once. */
+  takeDue(): boolean {
+    return this.#restarts.takeDue(this.#context.nowMs);
   }
 
   giveUp(reason: string): void {
@@ -79,7 +97,17 @@ export class InstanceRunner {
     if (this.#givenUp !== undefined) this.#relinquish(this.#givenUp);
   }
 
+  /** Says how often it fails, if it does, or that it holds again. */
+  tell(): void {
+    this.#restarts.tell(this.#context.nowMs);
+  }
+
+  /** The log says that it is in a crash loop, or in none any more. */
+  onCrashLoop(isAiling: boolean): void {
+    this.#restarts.isTold = isAiling;
+  }
+
   onWell(): void {
-    this.#failures = 0;
+    this.#restarts.proven();
   }
 }

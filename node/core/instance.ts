@@ -23,6 +23,7 @@ import { changesBy, type Ran } from './step-changes.ts';
 import { whatIsTooLarge } from './step-size.ts';
 import { type QueuedTask, refusalOf } from './task-queue.ts';
 import { reasonBytes } from './text.ts';
+import { VersionTurn } from './version-turn.ts';
 
 type Phase = 'sealing' | 'starting' | 'copying' | 'active' | 'ended';
 
@@ -47,6 +48,7 @@ export class Instance {
   readonly handover: Handover;
   #phase: Phase = 'sealing';
   readonly #history: AgentHistory;
+  readonly #turn: VersionTurn;
   readonly #runner: InstanceRunner;
   /** How branches of it are taken in. */
   readonly merges: BranchMerges;
@@ -58,7 +60,6 @@ export class Instance {
     this.assignment = assignment;
     this.#events = events;
     const { agent, epoch, holders } = assignment;
-    this.#runner = new InstanceRunner(context, assignment, (reason) => events.relinquish(agent, epoch, reason));
     const quorum = assignment.branch === undefined ? majorityOf : all;
     this.#reads = new StateReads(context, holder, { agent, epoch, holders, quorum });
     this.#tasks = new AgentTasks(context, agent, {
@@ -73,6 +74,13 @@ export class Instance {
       progress: (task, number, value) => events.progress(task, { agent, task: task.task, number, value }),
     });
     this.#history = new AgentHistory(context.settings, this.#tasks, assignment.partition === 'autonomous');
+    this.#turn = new VersionTurn({
+      assignment,
+      state: this.#history.state,
+      isActive: () => this.#phase === 'active',
+      record: (changes) => void this.#record({ task: '', ok: true, value: new Uint8Array(0) }, changes),
+    });
+    this.#runner = new InstanceRunner(context, assignment, this.#turn, events);
     this.#mail = new Mail(context, agent, `${agent.replace('~', ':')}:${assignment.created}`, {
       resolve: (to) => events.resolve(to),
       ask: (operation, done) => events.ask(operation, done),
@@ -153,18 +161,20 @@ export class Instance {
       this.#runner.giveUp('no holder has a checkpoint');
       return;
     }
-    this.#tasks.restore(best.results, this.assignment.planned);
     try {
       this.#history.goOnFrom(best);
     } catch (error) {
       this.#runner.giveUp(`what its holders kept cannot be read: ${String(error)}`);
       return;
     }
+    // Other code is not trusted until it has started, nor with its first tasks.
+    const isReady = this.assignment.planned && !this.#turn.isNeeded;
+    this.#tasks.restore(best.results, isReady);
     this.#startWorker();
     // Its keepers have no step of the branch before its first.
     if (this.assignment.branch?.from === undefined) this.#replication.beginFrom(best);
     // What will run it is ready: that the epoch becomes active need not wait for it.
-    if (this.assignment.planned) this.#phase = 'copying';
+    if (isReady) this.#phase = 'copying';
     this.#replication.pump();
   }
 
@@ -178,17 +188,23 @@ export class Instance {
 
   onStarted(state: Uint8Array): void {
     this.#runner.onStarted();
+    const { previousHolders, branch, version } = this.assignment;
+    const isNew = this.#phase === 'starting' && previousHolders === undefined && branch === undefined;
+    const problem = isNew || this.#turn.isNeeded ? whatIsTooLarge(new Uint8Array(0), state.byteLength) : undefined;
+    if (problem !== undefined) return this.#runner.giveUp(problem);
+    if (isNew) this.#history.begin(state, version);
+    else this.#turn.started(state);
     if (this.#phase === 'starting') {
-      if (this.assignment.previousHolders === undefined) {
-        const problem = whatIsTooLarge(new Uint8Array(0), state.byteLength);
-        if (problem !== undefined) return this.#runner.giveUp(problem);
-        this.#history.begin(state);
-      }
       this.#phase = 'copying';
       this.#replication.pump();
       this.#onDurable();
     }
     this.#tasks.pump();
+  }
+
+  /** No upgrade of it is watched any more. */
+  onSettled(): void {
+    this.#turn.settled();
   }
 
   /** The log calls this epoch active: from here on it acknowledges. */
@@ -245,7 +261,7 @@ export class Instance {
   #record(step: Step, changes?: StepChanges): TaskResult {
     const mailbox = changes?.mailbox ?? this.#mail.over(step.tries === undefined ? step.task : '');
     const durable = this.#replication.durableSequence();
-    const result = this.#history.add(step, { own: changes?.own, mailbox }, durable);
+    const result = this.#history.add(step, { ...changes, own: changes?.own, mailbox }, durable);
     if (!this.merges.isTakingOver) this.#replication.pump();
     return result;
   }
@@ -352,10 +368,15 @@ export class Instance {
   /** The running instance is gone; the agent goes on from its last state, here, unless it keeps failing. */
   onFailed(reason: string, innocent = false): void {
     if (this.#phase === 'ended') return;
-    const tooOften = this.#runner.onFailed(reason, innocent);
+    const waitMs = this.#runner.onFailed(reason, innocent, this.#tasks.at === 'task');
     this.#tasks.onFailed(reason, innocent);
-    if (tooOften || (!innocent && this.#phase === 'starting')) this.#runner.giveUp(reason);
-    else this.#startWorker();
+    if (waitMs === undefined || (!innocent && this.#phase === 'starting')) this.#runner.giveUp(reason);
+    else if (waitMs === 0) this.#startWorker();
+    if (!innocent) this.#runner.tell();
+  }
+
+  onCrashLoop(isAiling: boolean): void {
+    this.#runner.onCrashLoop(isAiling);
   }
 
   /** A holder is sealed at a higher epoch: another host takes over. Nothing more is acknowledged. */
@@ -381,12 +402,15 @@ export class Instance {
   tick(): void {
     const { nowMs, settings } = this.#context;
     this.#pumpMail();
-    if (this.#phase === 'ended' || nowMs < this.#retryMs) return;
+    if (this.#phase === 'ended') return;
+    if (this.#runner.takeDue()) this.#startWorker();
+    if (nowMs < this.#retryMs) return;
     this.#retryMs = nowMs + settings.holderRetryMs;
     if (this.#phase === 'sealing') this.#recovery?.seal();
     if (this.#phase === 'copying' || this.#phase === 'active') this.#replication.pump();
     this.#tellCopied();
     this.#runner.sayAgain();
+    this.#runner.tell();
     this.#reads.retry(this.onConfirmed);
     this.#tasks.tick(this.#history.sequence);
     if (this.#phase === 'active') this.handover.tick();

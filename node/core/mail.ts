@@ -1,4 +1,4 @@
-import type { AgentOutputs, Sending, TimerSetting } from './agent-outputs.ts';
+import { type AgentOutputs, noOutputs, readOutputs, type Sending, type TimerSetting } from './agent-outputs.ts';
 import type { Context } from './context.ts';
 import type { ErrorBody, ErrorCode } from './errors.ts';
 import { emptyMailbox, encodeMailbox, isEmpty, type Letter, type Mailbox, type Timer, whyTooMuch } from './mailbox.ts';
@@ -80,6 +80,12 @@ export class Mail {
     for (const [i, sending] of outputs.send.entries()) letters.push(...this.#lettersOf(sending, sequence, i));
     const after = letters.length === 0 && timers.length === 0 ? emptyMailbox : { letters, timers };
     return whyTooMuch(after, encodeMailbox(after).byteLength) ?? after;
+  }
+
+  /** What is under way after a step, by a task that is over; a text says what is wrong with what it gave. */
+  afterTask(sequence: number, task: string, outputs: Uint8Array | undefined): Mailbox | string {
+    const read = outputs === undefined ? noOutputs : readOutputs(outputs);
+    return typeof read === 'string' ? read : this.after(sequence, task, read);
   }
 
   /** The mailbox after a step in which a task ended, or none, and that led to nothing else. */

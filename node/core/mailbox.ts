@@ -39,23 +39,33 @@ export const emptyMailbox: Mailbox = { letters: [], timers: [] };
 
 export const isEmpty = ({ letters, timers }: Mailbox): boolean => letters.length === 0 && timers.length === 0;
 
-/** The end of a state: the mailbox, then its length in four bytes. */
-export function encodeMailbox(mailbox: Mailbox): Uint8Array {
-  const text = isEmpty(mailbox) ? new Uint8Array(0) : toBytes(JSON.stringify(mailbox));
+/** The version that wrote a state which does not say so: states of types with one version, and older ones, do not. */
+export const firstVersion = 1;
+
+/** The end of a state: the mailbox, with the version of the code that wrote the state, then its length in four bytes. */
+export function encodeMailbox(mailbox: Mailbox, version = firstVersion): Uint8Array {
+  const isFirst = version === firstVersion;
+  const { letters, timers } = mailbox;
+  const text =
+    isFirst && isEmpty(mailbox)
+      ? new Uint8Array(0)
+      : toBytes(JSON.stringify({ letters, timers, ...(!isFirst && { version }) }));
   const bytes = new Uint8Array(text.byteLength + 4);
   bytes.set(text);
   new DataView(bytes.buffer).setUint32(text.byteLength, text.byteLength);
   return bytes;
 }
 
-/** Where a state's mailbox begins, and what is in it. Throws when its end is none. */
-export function decodeMailbox(state: Uint8Array): { length: number; mailbox: Mailbox } {
+/** Where a state's mailbox begins, what is in it, and which version wrote the state. Throws when its end is none. */
+export function decodeMailbox(state: Uint8Array): { length: number; mailbox: Mailbox; version: number } {
   const bytes =
     state.byteLength < 4 ? -1 : new DataView(state.buffer, state.byteOffset).getUint32(state.byteLength - 4);
   const length = state.byteLength - 4 - bytes;
   if (bytes < 0 || length < 0) throw new Error('a state without a mailbox at its end');
   const text = fromBytes(state.subarray(length, length + bytes));
-  return { length, mailbox: text === '' ? emptyMailbox : (JSON.parse(text) as Mailbox) };
+  if (text === '') return { length, mailbox: emptyMailbox, version: firstVersion };
+  const { version = firstVersion, letters, timers } = JSON.parse(text) as Mailbox & { version?: number };
+  return { length, mailbox: isEmpty({ letters, timers }) ? emptyMailbox : { letters, timers }, version };
 }
 
 /** What is wrong with having so much under way; undefined when nothing is. */

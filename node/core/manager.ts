@@ -3,8 +3,9 @@ import type { Decision } from '../../strategies/strategy.ts';
 import type { Result } from './applied.ts';
 import { Backoff } from './backoff.ts';
 import type { StepName } from './branch.ts';
-import type { AgentRecord, Member } from './cluster-state.ts';
+import type { AgentRecord } from './cluster-state.ts';
 import type { Context } from './context.ts';
+import { CrashLoops } from './crash-loops.ts';
 import type { Decisions } from './decisions.ts';
 import type { Detector } from './detector.ts';
 import { Drains } from './drains.ts';
@@ -13,9 +14,11 @@ import { type ConclaveError, errors } from './errors.ts';
 import type { Holder } from './holder.ts';
 import { HolderNeeds, type Need } from './holder-needs.ts';
 import type { LoadBoard } from './load-board.ts';
-import type { NodeId } from './message.ts';
+import { whyHostIsGone } from './member-name.ts';
+import type { MessageOf, NodeId } from './message.ts';
 import { Migrations } from './migrations.ts';
 import { brief, candidatesFor, chooseHolders, decide, statesByNode, type Wanted } from './placement.ts';
+import { Rollouts, type Turn } from './rollouts.ts';
 import { VoterChanges } from './voter-changes.ts';
 
 /**
@@ -33,6 +36,8 @@ export class Manager {
   readonly voters: VoterChanges;
   readonly drains: Drains;
   readonly migrations: Migrations;
+  readonly crashLoops: CrashLoops;
+  readonly rollouts: Rollouts;
   /** Agents whose placement is proposed and not yet applied. */
   readonly #proposed = new Set<string>();
   readonly #deadProposed = new Set<NodeId>();
@@ -59,6 +64,8 @@ export class Manager {
     this.endings = new Endings(context, decisions, holder, (node) => this.#isOut(node));
     this.drains = new Drains(context, decisions, loads);
     this.migrations = new Migrations(context, decisions, loads, (node) => this.#isSilent(node));
+    this.rollouts = new Rollouts(context, decisions, this.migrations, (agent) => this.#whyGivenUp(agent));
+    this.crashLoops = new CrashLoops(decisions, (agent) => this.#backoff.leftMs(agent, context.nowMs));
     this.voters = new VoterChanges(context, decisions, detector, (node) => this.#deadForMs(node));
   }
 
@@ -74,6 +81,8 @@ export class Manager {
     this.voters.reset();
     this.drains.reset();
     this.migrations.reset();
+    this.crashLoops.reset();
+    this.rollouts.reset();
     this.#ledSinceMs = undefined;
     this.#dirty = true;
   }
@@ -97,6 +106,8 @@ export class Manager {
     this.#noticeDeaths();
     this.voters.tick();
     this.migrations.tick();
+    this.crashLoops.tick();
+    this.rollouts.tick();
     this.#placeAgents();
     this.drains.tick();
     this.endings.tick();
@@ -160,13 +171,19 @@ export class Manager {
 
   /** The host of an agent gives it up. */
   onRelinquish(from: NodeId, agent: string, epoch: number, reason: string): void {
-    const placement = this.#decisions.state.agents.get(agent)?.placement;
-    if (placement?.host !== from || placement.epoch !== epoch) return;
-    const known = this.#relinquished.get(agent);
-    if (known?.epoch === epoch) return;
+    const record = this.#decisions.state.agents.get(agent);
+    if (record?.placement?.host !== from || record.placement.epoch !== epoch) return;
+    this.rollouts.onGivenUp(record, reason);
+    if (this.#relinquished.get(agent)?.epoch === epoch) return;
     this.#relinquished.set(agent, { epoch, reason });
     this.#backoff.fail(agent, this.#context.nowMs);
     this.touch();
+  }
+
+  /** An agent failed at its host, or holds again. */
+  onAiling(from: NodeId, said: MessageOf<'ailing'>): void {
+    this.rollouts.onAiling(from, said);
+    this.crashLoops.onAiling(from, said);
   }
 
   /** A host has copied an agent's state to its holders: the epoch may be called active. */
@@ -257,6 +274,8 @@ export class Manager {
     if (placement === undefined) return { reason: 'deployed', stay: false };
     const host = state.members.get(placement.host);
     if (!state.stands(placement)) return { reason: whyHostIsGone(host, placement.boot), stay: false };
+    const turn = this.rollouts.turnOf(agent);
+    if (turn !== undefined && !this.#isSilent(placement.host)) return { reason: turn.reason, stay: true };
     const given = this.#relinquished.get(agent.id);
     if (given?.epoch === placement.epoch) {
       if (!this.#backoff.isOver(agent.id, nowMs)) return undefined;
@@ -281,6 +300,11 @@ export class Manager {
     return { reason: `its host ${host.profile.name} is drained`, stay: false, drains: true };
   }
 
+  #whyGivenUp({ id, placement }: AgentRecord): string | undefined {
+    const given = this.#relinquished.get(id);
+    return given?.epoch === placement?.epoch ? given?.reason : undefined;
+  }
+
   #leavePending(agent: AgentRecord, decision: Decision): void {
     const told = brief(decision);
     const more = told.omitted ? [`and ${told.omitted.rejected} more`] : [];
@@ -300,8 +324,10 @@ export class Manager {
     for (const node of holders) held.set(node, (held.get(node) ?? 0) + 1);
     this.#proposed.add(agent.id);
     const after = agent.placement?.epoch ?? 0;
+    const { version, stays }: Partial<Turn> = this.rollouts.turnOf(agent) ?? {};
+    const turn = { ...(version !== undefined && { version }), ...(stays !== undefined && { stays }) };
     this.#decisions.propose(
-      { kind: 'agentPlace', agent: agent.id, after, host, boot, holders, reason, decision: brief(decision) },
+      { kind: 'agentPlace', agent: agent.id, after, host, boot, holders, reason, decision: brief(decision), ...turn },
       (result) => {
         this.#proposed.delete(agent.id);
         if (result.ok) this.#relinquished.delete(agent.id);
@@ -335,13 +361,6 @@ export class Manager {
     this.migrations.begin(agent, target, 'moved by an operator', { by, done });
     return undefined;
   }
-}
-
-function whyHostIsGone(host: Member | undefined, boot: number): string {
-  if (host === undefined) return 'its host is unknown';
-  if (host.membership === 'left') return `its host ${host.profile.name} left`;
-  if (host.membership === 'dead') return `its host ${host.profile.name} died`;
-  return host.boot === boot ? 'its host is gone' : `its host ${host.profile.name} started again`;
 }
 
 const emptyDecision = (agent: AgentRecord): Decision => ({

@@ -17,6 +17,8 @@ export interface Migration {
   readonly preparedBytes: number | undefined;
   /** The epoch of the target's placement; undefined until the agent was switched over. From there on it cannot be cancelled. */
   readonly epoch: number | undefined;
+  /** It stays where it is, and is to run that version of its code. */
+  readonly version?: number | undefined;
 }
 
 /** How the last migration of an agent ended that did not bring it to its target. */
@@ -36,9 +38,11 @@ export type MigrationCommand =
       target: NodeId;
       boot: number;
       reason: string;
+      version?: number | undefined;
     }
   | { kind: 'migrationPrepared'; agent: string; since: number; bytes: number }
-  | { kind: 'migrationFail'; agent: string; since: number; reason: string }
+  /** `blame`: what was to run it could not be made ready. */
+  | { kind: 'migrationFail'; agent: string; since: number; reason: string; blame?: boolean | undefined }
   | { kind: 'migrationCancel'; agent: string };
 
 /** A migration under way, for people and programs. */

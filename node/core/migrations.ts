@@ -60,10 +60,11 @@ export class Migrations {
     target: NodeId,
     reason: string,
     asked?: { by: Serial; done: (result: Result) => void },
+    version?: number,
   ): void {
     const boot = this.#decisions.state.members.get(target)?.boot ?? 0;
     const after = agent.placement?.epoch ?? 0;
-    const draft: Draft = { kind: 'migrationBegin', agent: agent.id, after, target, boot, reason };
+    const draft: Draft = { kind: 'migrationBegin', agent: agent.id, after, target, boot, reason, version };
     this.#propose(agent.id, { ...draft, ...(asked && { by: asked.by }) }, asked?.done);
   }
 
@@ -78,11 +79,15 @@ export class Migrations {
     const migration = agent?.migration;
     if (agent?.placement?.host !== from || migration?.since !== since || migration.epoch !== undefined) return;
     if (!this.#decisions.isReady() || this.#proposed.has(id)) return;
-    if (reason !== '') this.#fail(agent.id, migration, reason);
+    if (reason !== '') this.#fail(agent.id, migration, reason, true);
     else this.#switch(agent, migration, bytes);
   }
 
-  #switch(agent: AgentRecord, { since, target: host, boot, reason, preparedBytes }: Migration, bytes: number): void {
+  #switch(
+    agent: AgentRecord,
+    { since, target: host, boot, reason, preparedBytes, version }: Migration,
+    bytes: number,
+  ): void {
     const { state } = this.#decisions;
     const decision = decide(agent, candidatesFor(state, this.#loads, agent, state.agentsByHost()), state.turn);
     const holders = chooseHolders(state, agent, host, statesByNode(state));
@@ -92,13 +97,25 @@ export class Migrations {
     }
     const told = brief({ ...decision, node: host });
     this.#propose(agent.id, {
-      ...{ kind: 'agentPlace', agent: agent.id, after, host, boot, holders, reason, decision: told, migration: since },
+      ...{
+        kind: 'agentPlace',
+        agent: agent.id,
+        after,
+        host,
+        boot,
+        holders,
+        reason,
+        decision: told,
+        migration: since,
+        version,
+      },
     });
   }
 
-  #fail(agent: string, { since }: Migration, reason: string): void {
+  #fail(agent: string, { since }: Migration, why: string, blame = false): void {
     this.#pauses.fail(agent, this.#context.nowMs);
-    this.#propose(agent, { kind: 'migrationFail', agent, since, reason: reason.slice(0, limits.reasonLengthMax) });
+    const reason = why.slice(0, limits.reasonLengthMax);
+    this.#propose(agent, { kind: 'migrationFail', agent, since, reason, ...(blame && { blame }) });
   }
 
   #propose(agent: string, draft: Draft, done?: (result: Result) => void): void {
@@ -132,13 +149,13 @@ export class Migrations {
     }
   }
 
-  #whyLost({ target, boot }: Migration): string | undefined {
+  #whyLost({ target, boot, version }: Migration): string | undefined {
     const { state } = this.#decisions;
     const member = state.members.get(target);
     const name = member?.profile.name ?? target;
     if (member?.membership !== 'alive') return `${name} died`;
     if (member.boot !== boot) return `${name} started again`;
-    if (member.drain !== undefined) return `${name} is to be drained`;
+    if (member.drain !== undefined && version === undefined) return `${name} is to be drained`;
     return this.#isOut(target) ? `${name} does not answer` : undefined;
   }
 }

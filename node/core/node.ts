@@ -26,6 +26,7 @@ import { isTaskAsk, whatIsWrong } from './operation-check.ts';
 import { Operator } from './operator.ts';
 import { Outbox } from './outbox.ts';
 import { Peers } from './peers.ts';
+import { QuorumNotice } from './quorum-notice.ts';
 import { keys, writeJson } from './records.ts';
 import { Requests } from './requests.ts';
 import { restore } from './restored.ts';
@@ -59,9 +60,9 @@ export class Node {
   readonly #views: Views;
   readonly #requests: Requests;
   readonly #membership: Membership;
+  readonly #quorum: QuorumNotice;
   #tickMs = Number.NEGATIVE_INFINITY;
   #wakeAtMs = Number.NEGATIVE_INFINITY;
-  #quorum = false;
 
   constructor(init: NodeInit) {
     const restored = restore(init.records);
@@ -103,7 +104,8 @@ export class Node {
         this.#tellLeader({ type: 'activate', body: { agent, epoch, ...(from && { from }) } }),
       relinquish: (agent, epoch, reason) => this.#tellLeader({ type: 'relinquish', body: { agent, epoch, reason } }),
       prepared: (body) => this.#tellLeader({ type: 'prepared', body }),
-      ready: (host, body) => this.#sayTo(host, { type: 'prepared', body }),
+      ailing: (body) => this.#tellLeader({ type: 'ailing', body }),
+      ready: (host, body) => this.#tellHost(host, body),
       answer: ({ origin }, body) => this.#sayTo(origin, { type: 'taskAnswer', body }),
       progress: ({ origin }, body) => this.#sayTo(origin, { type: 'taskProgress', body }),
       mayAcknowledge: () => this.#decisions.hearsQuorum(),
@@ -114,6 +116,7 @@ export class Node {
     const parts = { context, decisions: this.#decisions, peers: this.#peers, hosting: this.#hosting };
     this.#autonomy = new Autonomy({ ...parts, holder: this.#holder, loads: this.#loads, restored, events });
     this.#views.autonomy = () => this.#autonomy.view();
+    this.#quorum = new QuorumNotice(context, this.#decisions, (quorum) => this.#autonomy.onQuorumChanged(quorum));
     this.#tasks = new Tasks(context, state, this.#peers, {
       submitHere: (ask) => this.#submit(context.self, ask),
       answered: () => this.#loads.countTask(),
@@ -161,7 +164,7 @@ export class Node {
     if (this.#decisions.raft.deadlineMs() <= at.nowMs) this.#decisions.raft.tick(at.nowMs);
     if (at.nowMs >= this.#tickMs + this.#context.settings.tickMs) this.#tick();
     this.#settle();
-    this.#noticeQuorum();
+    this.#quorum.look();
     this.#askToWake();
     return this.#context.out.take();
   }
@@ -193,13 +196,6 @@ export class Node {
     }
     this.#decisions.flush();
     this.#membership.hangUpOnDead();
-  }
-
-  #noticeQuorum(): void {
-    const quorum = this.#decisions.hearsQuorum();
-    if (quorum === this.#quorum) return;
-    this.#quorum = quorum;
-    this.#autonomy.onQuorumChanged(quorum);
   }
 
   #askToWake(): void {
@@ -310,10 +306,11 @@ export class Node {
     activate: (from, { agent, epoch, from: step }) => this.#manager.onCopied(from, agent, epoch, step),
     activated: (_from, { agent, epoch }) => this.#hosting.onActivated(agent, epoch),
     prepared: (from, body) => {
-      this.#hosting.get(body.agent)?.handover.onPrepared(from, body);
+      if (from !== this.#context.self) this.#hosting.get(body.agent)?.handover.onPrepared(from, body);
       this.#manager.migrations.onPrepared(from, body);
     },
     relinquish: (from, { agent, epoch, reason }) => this.#manager.onRelinquish(from, agent, epoch, reason),
+    ailing: (from, body) => this.#manager.onAiling(from, body),
     taskAsk: (from, ask) => isTaskAsk(ask) && this.#submit(from, { ...ask, payload: ask.payload.slice() }),
     taskAnswer: (from, body) => this.#tasks.onAnswer(from, body),
     taskProgress: (from, body) => this.#tasks.onProgress(from, body),
@@ -383,8 +380,14 @@ export class Node {
     this.#requests.onLeadershipChanged();
   }
 
-  #tellLeader(message: Extract<Message, { type: 'activate' | 'relinquish' | 'prepared' }>): void {
+  #tellLeader(message: Extract<Message, { type: 'activate' | 'relinquish' | 'prepared' | 'ailing' }>): void {
     if (this.#decisions.leader !== '') this.#sayTo(this.#decisions.leader, message);
+  }
+
+  /** What this node says to itself as `prepared` is for its leader. */
+  #tellHost(host: NodeId, body: MessageOf<'prepared'>): void {
+    if (host !== this.#context.self) this.#sayTo(host, { type: 'prepared', body });
+    else this.#hosting.get(body.agent)?.handover.onPrepared(host, body);
   }
 
   /** To another node, or to this one. */

@@ -63,6 +63,15 @@ function whatIsWrongWithRun({ container, source, interpreter }: Fields): string 
   return wrong === undefined ? undefined : `container: ${wrong}`;
 }
 
+function whatIsWrongWithCode(f: Fields): string | undefined {
+  if (f.source !== undefined && !isText(f.source, limits.sourceBytesMax))
+    return `source: at most ${limits.sourceBytesMax} bytes`;
+  if (f.interpreter !== undefined && !(isInterpreter(f.interpreter) && f.source !== undefined)) {
+    return 'interpreter: the name of a program, beside the source that it runs';
+  }
+  return whatIsWrongWithRun(f);
+}
+
 /** Each says which field is wrong, or nothing. */
 const checks: { [T in OperationType]: (fields: Fields) => string | undefined } = {
   status: checkConsistency,
@@ -72,17 +81,13 @@ const checks: { [T in OperationType]: (fields: Fields) => string | undefined } =
   deploy: (f) => {
     if (!isId(f.agentType)) return 'agent type';
     if (f.request !== undefined && !isText(f.request, 256)) return 'request';
-    if (f.source !== undefined && !isText(f.source, limits.sourceBytesMax))
-      return `source: at most ${limits.sourceBytesMax} bytes`;
-    if (f.interpreter !== undefined && !(isInterpreter(f.interpreter) && f.source !== undefined)) {
-      return 'interpreter: the name of a program, beside the source that it runs';
-    }
-    const container = whatIsWrongWithRun(f);
-    if (container !== undefined) return container;
+    const code = whatIsWrongWithCode(f);
+    if (code !== undefined) return code;
     const isThread = f.interpreter === undefined && f.container === undefined;
     if (f.isolation !== undefined && !(isIsolation(f.isolation) && isThread)) {
       return `isolation: ${isolations.join(' or ')}, of a module for worker threads`;
     }
+    if (!isFlag(f.builtin)) return 'builtin';
     if (f.name !== undefined && !isId(f.name)) return 'name';
     if (!isCount(f.count, limits.deployCountMax)) return `count: 1 to ${limits.deployCountMax}`;
     if (!isText(f.strategy, 128)) return 'strategy';
@@ -95,6 +100,20 @@ const checks: { [T in OperationType]: (fields: Fields) => string | undefined } =
       ? undefined
       : 'capabilities: at most 64';
   },
+  upgrade: (f) => {
+    if (!isId(f.agentType)) return 'agent type';
+    if (f.request !== undefined && !isText(f.request, 256)) return 'request';
+    const isCode = f.source !== undefined || f.container !== undefined;
+    if (!(f.previous === undefined ? isCode : f.previous === true && !isCode)) return 'code: one, or the previous one';
+    const { rolloutFailuresMax, settleMsMax } = limits;
+    const isFailures = f.maxFailures === undefined || f.maxFailures === 0 || isCount(f.maxFailures, rolloutFailuresMax);
+    if (!isFailures) return `failures: 0 to ${rolloutFailuresMax}`;
+    if (f.settleMs !== undefined && !isCount(f.settleMs, settleMsMax)) return `settle time: 1 to ${settleMsMax} ms`;
+    return whatIsWrongWithCode(f);
+  },
+  cancelUpgrade: (f) => (isId(f.agentType) ? undefined : 'agent type'),
+  agentTypes: checkConsistency,
+  agentType: (f) => (isId(f.agentType) ? checkConsistency(f) : 'agent type'),
   delete: (f) => (isId(f.agent) ? undefined : 'agent'),
   migrate: (f) => {
     if (!isId(f.agent)) return 'agent';

@@ -1,12 +1,14 @@
 import type { Decision } from '../../strategies/strategy.ts';
 import type { BranchEntry } from './branch.ts';
 import type { ContainerSpec } from './container-spec.ts';
+import type { CrashLoop } from './crash-loop.ts';
 import type { DrainView } from './drain.ts';
 import type { ErrorBody } from './errors.ts';
 import type { Isolation } from './isolation.ts';
 import type { NodeId } from './message.ts';
 import type { MigrationEnd, MigrationView } from './migration.ts';
 import type { Partition } from './partition.ts';
+import type { TypeView } from './rollout-view.ts';
 
 /**
  * What a user can ask of a node, whatever the door it comes in by. The HTTP API turns requests into these, the
@@ -27,6 +29,8 @@ export type Operation =
       agentType: string;
       /** The type's code, one self-contained text; omitted when the cluster has the type. */
       source?: string;
+      /** `source` came with the program: a type that the cluster knows keeps its own. */
+      builtin?: true;
       /** Runs `source` as a process of its own; without it `source` is a module for a worker thread. */
       interpreter?: string;
       /** The type is run as containers; there is no `source` then. */
@@ -45,6 +49,27 @@ export type Operation =
       /** What the agents do without a majority; `fenced` when omitted. */
       partition?: Partition;
     }
+  /** Rolls other code of a type out to its agents, one after the other. Answered as soon as it is decided. */
+  | {
+      type: 'upgrade';
+      /** Chosen by the asker: the same request sent twice takes effect once. */
+      request?: string;
+      agentType: string;
+      /** As in `deploy`. */
+      source?: string;
+      interpreter?: string;
+      container?: ContainerSpec;
+      /** In place of code: the version before the present one. */
+      previous?: true;
+      /** An agent may fail so often while it is watched; 2 when omitted. */
+      maxFailures?: number;
+      /** How long each has to hold before the next one, ms; 10 s when omitted. */
+      settleMs?: number;
+    }
+  /** Takes a rollout back, as if an agent had failed. */
+  | { type: 'cancelUpgrade'; agentType: string }
+  | { type: 'agentTypes'; consistency?: Consistency }
+  | { type: 'agentType'; agentType: string; consistency?: Consistency }
   | { type: 'delete'; agent: string }
   /** Answered once the agent answers there, or within 10 s; with `wait` false as soon as it is decided. */
   | { type: 'migrate'; agent: string; target: NodeId; wait?: boolean }
@@ -132,8 +157,11 @@ export interface AgentView {
   id: string;
   type: string;
   strategy: string;
-  /** `pending`: no node yet; `recovering`: placed, not yet answering; `active`: answering. */
-  status: 'pending' | 'recovering' | 'active';
+  /**
+   * `pending`: no node yet; `recovering`: placed, not yet answering; `active`: answering; `crash_looping`: it fails again
+   * and again, and its tasks wait between the tries.
+   */
+  status: 'pending' | 'recovering' | 'active' | 'crash_looping';
   host: NodeId | undefined;
   hostName: string | undefined;
   epoch: number;
@@ -152,6 +180,9 @@ export interface AgentView {
   partition?: Partition;
   /** What it did on sides without a majority, and what became of that. */
   branches?: readonly BranchEntry[];
+  crashLoop?: CrashLoop | undefined;
+  /** Of its type's code, that it runs. */
+  version?: number;
 }
 
 /** What a node without a majority knows of its side. */
@@ -209,6 +240,10 @@ export interface Results {
   agents: AgentView[];
   agent: AgentView;
   deploy: { agents: AgentView[] };
+  upgrade: { type: TypeView };
+  cancelUpgrade: { type: TypeView };
+  agentTypes: TypeView[];
+  agentType: TypeView;
   delete: { agent: string };
   migrate: { agent: AgentView };
   cancelMigration: { agent: AgentView };

@@ -8,6 +8,7 @@ import { type ConclaveError, errors, toErrorBody } from './errors.ts';
 import { isKvWrite, writeKv } from './kv.ts';
 import type { Manager } from './manager.ts';
 import type { AgentView, Operation, Outcome } from './operation.ts';
+import { changeRollout, isRollout } from './rollout-operator.ts';
 import { neededCapabilities } from './type-capability.ts';
 import type { Views } from './views.ts';
 
@@ -67,6 +68,7 @@ export class Operator {
     else if (operation.type === 'cancelMigration') this.#cancelMigration(operation, by, done);
     else if (operation.type === 'drain' || operation.type === 'undrain') this.#drain(operation, by, done);
     else if (operation.type === 'forkDelete') this.#deleteFork(operation, by, done);
+    else if (isRollout(operation)) changeRollout(this.#decisions, operation, by, done);
     else if (isKvWrite(operation)) writeKv(this.#decisions, operation, by, done);
     else done(refuse(errors.internal({ reason: `${operation.type} is not for the leader` })));
   }
@@ -88,8 +90,9 @@ export class Operator {
     const refused = this.#whyNotDeploy(operation);
     if (refused !== undefined) return this.#conclude(refused, by, onResult);
     const { topics, partition } = operation;
-    const { agentType, source, interpreter, container, isolation, name, count, strategy, capabilities, holders } =
-      operation;
+    const { agentType, interpreter, container, isolation, name, count, strategy, capabilities, holders } = operation;
+    const isKnown = operation.builtin === true && this.#state.types.has(agentType);
+    const source = isKnown ? undefined : operation.source;
     const draft = {
       kind: 'agentsCreate' as const,
       by,
@@ -107,6 +110,7 @@ export class Operator {
       holders,
       topics,
       partition,
+      versioned: true,
     };
     this.#decisions.propose(draft, onResult);
   }

@@ -2,6 +2,7 @@ import type { ClusterState } from './cluster-state.ts';
 import type { Context } from './context.ts';
 import type { EventOf } from './event.ts';
 import type { MessageOf, NodeId } from './message.ts';
+import { codeOf, versionOf } from './type-version.ts';
 
 interface Preparation {
   since: number;
@@ -45,9 +46,11 @@ export class Preparations {
     if (migration.target !== self || migration.boot !== boot || migration.epoch !== undefined) return;
     const { since } = migration;
     const type = this.#state.types.get(agent.type);
-    this.#known.set(id, { since, reason: type === undefined ? 'its code is unknown' : undefined, saidMs: 0 });
-    if (type === undefined) return;
-    const { source, interpreter, container, isolation } = type;
+    const code = type && codeOf(type, migration.version ?? versionOf(agent));
+    this.#known.set(id, { since, reason: code === undefined ? 'its code is unknown' : undefined, saidMs: 0 });
+    if (type === undefined || code === undefined) return;
+    const { source, interpreter, container } = code;
+    const { isolation } = type;
     const what = { agent: id, agentType: agent.type, source, interpreter, container, isolation };
     this.#context.out.push({ type: 'prepareAgent', ...what, migration: since });
   }

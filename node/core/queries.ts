@@ -3,12 +3,25 @@ import type { Decisions } from './decisions.ts';
 import { errors, toErrorBody } from './errors.ts';
 import { readKv } from './kv.ts';
 import type { Consistency, Operation, Outcome } from './operation.ts';
+import { typeView, typeViews } from './type-views.ts';
 import type { Views } from './views.ts';
 
 /** What is answered from the state alone, and changes nothing. */
-export type Query = Extract<Operation, { type: 'status' | 'nodes' | 'agents' | 'agent' | 'kvGet' | 'kvList' }>;
+export type Query = Extract<
+  Operation,
+  { type: 'status' | 'nodes' | 'agents' | 'agent' | 'agentTypes' | 'agentType' | 'kvGet' | 'kvList' }
+>;
 
-const types: ReadonlySet<Operation['type']> = new Set(['status', 'nodes', 'agents', 'agent', 'kvGet', 'kvList']);
+const types: ReadonlySet<Operation['type']> = new Set([
+  'status',
+  'nodes',
+  'agents',
+  'agent',
+  'agentTypes',
+  'agentType',
+  'kvGet',
+  'kvList',
+]);
 
 export const isQuery = (operation: Operation): operation is Query => types.has(operation.type);
 
@@ -50,6 +63,13 @@ export class Queries {
         const agent = this.#views.agent(query.agent);
         if (agent !== undefined) return { ok: true, result: agent };
         return { ok: false, error: toErrorBody(errors.agentUnknown({ agent: query.agent })) };
+      }
+      case 'agentTypes':
+        return { ok: true, result: typeViews(this.#decisions.state) };
+      case 'agentType': {
+        const type = this.#decisions.state.types.get(query.agentType);
+        if (type !== undefined) return { ok: true, result: typeView(this.#decisions.state, type) };
+        return { ok: false, error: toErrorBody(errors.typeUnknown({ type: query.agentType })) };
       }
       default:
         return readKv(this.#decisions.state, query);

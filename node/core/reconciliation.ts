@@ -161,6 +161,15 @@ export class Reconciliation {
     }
     const strange = whyNoAncestor(agent.lineage ?? [], copy.base, instance.merges.sequence);
     if (strange !== undefined) return end('forked', `no common base: ${strange}`);
+    const { version } = instance.merges;
+    // It goes on from what another version wrote, and no step tells of that yet: asked again in a while.
+    if (version === undefined) return;
+    const other = [copy.baseState, copy.state]
+      .map((state) => decodeMailbox(state).version)
+      .find((is) => is !== version);
+    if (other !== undefined) {
+      return end('forked', `version ${other} of its code wrote it, and the agent is at version ${version}`);
+    }
     if (copy.sequence <= copy.base.sequence) return end('contained', 'nothing was done on it');
     if (instance.merges.mayFastForward(copy)) {
       const wrong = instance.merges.fastForward(copy, fastForwarded, () =>

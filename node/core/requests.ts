@@ -44,6 +44,8 @@ const retried: readonly ErrorCode[] = ['notLeader', 'leaderUnknown', 'agentNotRe
 /** What changes the log, once for each serial; of the rest nothing is worse for being done twice, and a task has an id of its own. */
 const commands: ReadonlySet<Operation['type']> = new Set([
   'deploy',
+  'upgrade',
+  'cancelUpgrade',
   'delete',
   'migrate',
   'cancelMigration',
@@ -181,6 +183,8 @@ export class Requests {
       case 'status':
       case 'nodes':
       case 'agents':
+      case 'agentTypes':
+      case 'agentType':
         return self;
       case 'agent':
         return this.#decisions.state.agents.has(operation.agent) ? self : leader;
@@ -393,7 +397,7 @@ const refusal = (error: ConclaveError): Outcome => ({ ok: false, error: toErrorB
 /** What has an id that its user chose may be sent again; of the rest only a look tells more. */
 function unknown({ operation, ttlMs }: Pending): ConclaveError {
   const { type } = operation;
-  const hasId = type === 'deploy' ? operation.request !== undefined : !commands.has(type);
+  const hasId = type === 'deploy' || type === 'upgrade' ? operation.request !== undefined : !commands.has(type);
   if (!hasId) return errors.outcomeUnknown({ what: `${type} command` });
   return errors.deadlineExceeded({ what: `The request to ${type}`, ttlMs });
 }

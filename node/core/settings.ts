@@ -139,6 +139,12 @@ export const limits = {
   auditMax: 500,
   auditDetailsMax: 2_000,
   typesMax: 256,
+  /** Versions of a type's code that agents run or may go back to. */
+  versionsOfTypeMax: 8,
+  /** Agents that could not go back, of which the end of a rollout tells. */
+  staysListedMax: 64,
+  settleMsMax: 3_600_000,
+  rolloutFailuresMax: 100,
   sourceBytesMax: 256 * 1024,
   deployCountMax: 1_000,
   holdersMax: 5,
@@ -194,4 +200,4 @@ export const limits = {
 } as const;
 
 /** Of what holders keep as an agent's state: its own, its mailbox with what timers that repeat add to it, and its length. */
-export const replicatedBytesMax = limits.stateBytesMax + limits.mailboxBytesMax + limits.timersMax * 64 + 4;
+export const replicatedBytesMax = limits.stateBytesMax + limits.mailboxBytesMax + limits.timersMax * 64 + 36;

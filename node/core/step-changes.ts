@@ -1,4 +1,3 @@
-import { noOutputs, readOutputs } from './agent-outputs.ts';
 import type { AgentState, StepChanges } from './agent-state.ts';
 import type { Mail } from './mail.ts';
 import type { Mailbox } from './mailbox.ts';
@@ -30,8 +29,8 @@ export function changesBy(
 ): StepChanges | string {
   const own = state.changeIn(update, ok);
   if (own === 'wrong') return own;
-  const read = ok && outputs !== undefined ? readOutputs(outputs) : noOutputs;
-  const after = mailbox ?? (typeof read === 'string' ? read : mail.after(sequence, task, read));
+  const after = mailbox ?? mail.afterTask(sequence, task, ok ? outputs : undefined);
   if (typeof after === 'string') return after;
-  return whatIsTooLarge(value, state.lengthAfter(own)) ?? { own, mailbox: after };
+  const version = ok ? state.turnedTo : undefined;
+  return whatIsTooLarge(value, state.lengthAfter(own)) ?? { own, mailbox: after, version };
 }

@@ -7,6 +7,7 @@ import type { LoadBoard } from './load-board.ts';
 import type { NodeId } from './message.ts';
 import type { Migration, MigrationView } from './migration.ts';
 import type { AgentView, AutonomyView, LeaderView, LoadView, NodeView, StatusView } from './operation.ts';
+import { versionOf } from './type-version.ts';
 import type { VoterChanges } from './voter-changes.ts';
 
 /** What of the leader's work users see. */
@@ -158,6 +159,12 @@ function migrationView(state: ClusterState, migration: Migration, progress: Hand
   };
 }
 
+function statusOfAgent({ placement, crashLoop }: AgentRecord, isActive: boolean): AgentView['status'] {
+  if (placement === undefined) return 'pending';
+  if (crashLoop !== undefined) return 'crash_looping';
+  return isActive ? 'active' : 'recovering';
+}
+
 function agentView(state: ClusterState, agent: AgentRecord, progress: Handed | undefined): AgentView {
   const { placement } = agent;
   const active = placement !== undefined && agent.active?.epoch === placement.epoch && state.stands(placement);
@@ -165,7 +172,7 @@ function agentView(state: ClusterState, agent: AgentRecord, progress: Handed | u
     id: agent.id,
     type: agent.type,
     strategy: agent.strategy,
-    status: placement === undefined ? 'pending' : active ? 'active' : 'recovering',
+    status: statusOfAgent(agent, active),
     host: placement?.host,
     hostName: placement && state.members.get(placement.host)?.profile.name,
     epoch: placement?.epoch ?? 0,
@@ -179,5 +186,7 @@ function agentView(state: ClusterState, agent: AgentRecord, progress: Handed | u
     migrationEnd: agent.migrationEnd,
     partition: agent.partition ?? 'fenced',
     branches: agent.branches ?? [],
+    crashLoop: agent.crashLoop,
+    version: versionOf(agent),
   };
 }

@@ -7,6 +7,12 @@ export interface AgentContext {
   epoch: number;
 }
 
+/** Versions of a type are numbered from 1. */
+export interface AgentVersions {
+  from: number;
+  to: number;
+}
+
 /** What `handle` is told beside its task. */
 export interface TaskContext extends AgentContext {
   /** The same at every try of the task, on whatever host: by it an outside system knows what it was given before. */
@@ -54,6 +60,17 @@ export interface AgentModule<State, Task = unknown, Result = unknown> {
   checkpoint?(state: State): Uint8Array;
   /** The reverse of `checkpoint`: on another node, after a failure, and when a task was refused. */
   restore?(bytes: Uint8Array, context: AgentContext): State | Promise<State>;
+  /**
+   * Brings what an older version of the code kept to the form of this one: its JSON or, where this one has `restore`, its
+   * bytes. Called at every start until a task has gone well, or the upgrade has; a throw ends the upgrade. Without it the
+   * state is taken as it is.
+   */
+  migrate?(kept: never, versions: AgentVersions): State | Promise<State>;
+  /**
+   * The reverse, for when this version turns out to be no good: what the older one would keep, as JSON or bytes. Without it
+   * an agent that has worked goes back only where this one has no `migrate`, or where `restore` of the older one takes it.
+   */
+  rollback?(state: State, versions: AgentVersions): unknown;
   /**
    * Joins two histories that a partition drove apart since `base`: `ours` is the majority's, `theirs` the branch's. It may
    * change `ours` in place or return a new one. Without it, or when it throws, the branch is kept beside it as a fork.

@@ -1,9 +1,13 @@
 import { progressBytesMax, progressPerSMax } from '../core/agent-code.ts';
 import { reasonBytes } from '../core/text.ts';
+import { noWayBack, type Versions } from '../core/version-change.ts';
+import type { LineLimits } from './line-limits.ts';
 import type { Runner, RunnerEvents } from './ports.ts';
 import {
   type Answer,
   cancelLine,
+  changeLine,
+  type Description,
   describeLine,
   handleLine,
   mergeLine,
@@ -33,33 +37,7 @@ export interface LineChannelEvents {
   broken(reason: string): void;
 }
 
-/** Of an agent's run, whatever it runs in. */
-export interface LineLimits {
-  startTimeoutMs: number;
-  taskTimeoutMs: number;
-  /** How often an instance at rest is asked whether it still answers, and how long it has for that. */
-  pingIntervalMs: number;
-  pingTimeoutMs: number;
-  tasksWaitingMax: number;
-  /** Bytes of a line that an agent says: a state and a result in it. */
-  lineBytesMax: number;
-  /** Characters of a line that an agent prints on its error stream. */
-  lineLengthMax: number;
-  linesPerSMax: number;
-}
-
-export const defaultLineLimits: LineLimits = {
-  startTimeoutMs: 15_000,
-  taskTimeoutMs: 30_000,
-  pingIntervalMs: 5_000,
-  pingTimeoutMs: 5_000,
-  tasksWaitingMax: 256,
-  lineBytesMax: 4 * 1024 * 1024,
-  lineLengthMax: 2_000,
-  linesPerSMax: 100,
-};
-
-type Asked = 'describe' | 'start' | 'handle' | 'goBack' | 'ping';
+type Asked = 'describe' | 'start' | 'describeNewer' | 'giveBack' | 'handle' | 'goBack' | 'ping';
 export type StartOrder = Parameters<Runner['start']>[0];
 
 export interface LineInstance<C extends LineChannel> extends RunnerInstance {
@@ -74,11 +52,17 @@ interface Instance<C extends LineChannel> extends LineInstance<C> {
   merges: boolean;
   /** What its code is told of itself. */
   told: { agent: string; epoch: number };
+  /** Of the state that it is started from, until it has started. */
+  change: Versions | undefined;
+  /** Before the reason why its start failed. */
+  prefix: string;
   /** The last checkpoint; none before the first. */
   state: Uint8Array | undefined;
   /** The last question, and what it was while there is no answer. */
   asked: number;
   pending: Asked | undefined;
+  /** What it is to run once the newer version has given the state back. */
+  order: StartOrder | undefined;
   /** Why the running task is refused, while the state before it is being restored. */
   refusal: string;
   restMs: number;
@@ -129,36 +113,45 @@ export class LineRunner<C extends LineChannel> implements Runner {
 
   start(order: StartOrder): void {
     if (this.#stopped) return;
-    const { agent, agentType, epoch, state, told } = order;
+    const { agent, agentType, epoch, state, told, change } = order;
     this.stop(agent, epoch);
     const instance: Instance<C> = {
       ...newInstance(agent, epoch),
-      ...{
-        agentType,
-        told: told ?? { agent, epoch },
-        state,
-        channel: undefined,
-        form: 'json',
-        merges: false,
-        asked: 0,
-        pending: undefined,
-      },
-      ...{ refusal: '', restMs: 0, toCancel: new Set() },
+      ...{ agentType, told: told ?? { agent, epoch }, state, change, prefix: '', channel: undefined },
+      ...{ form: 'json' as const, merges: false, asked: 0, pending: undefined },
+      ...{ order: undefined, refusal: '', restMs: 0, toCancel: new Set() },
       ...{ progressRate: new RateLimit(progressPerSMax), floodRate: new RateLimit(floodPerSMax) },
     };
     this.#instances.add(instance);
+    const newer = state === undefined ? undefined : change?.newer;
+    if (newer === undefined && change !== undefined && change.to < change.from) {
+      this.#instances.failSoon(instance, `${noWayBack}: version ${change.from} is not kept any more`);
+      return;
+    }
+    if (newer === undefined) this.#open(instance, order, 'describe');
+    else {
+      instance.order = order;
+      this.#open(instance, { ...order, interpreter: undefined, container: undefined, ...newer }, 'describeNewer');
+    }
+    this.#lookTimer ??= setInterval(() => void this.#look(), lookIntervalMs).unref();
+  }
+
+  #open(instance: Instance<C>, order: StartOrder, asked: 'describe' | 'describeNewer'): void {
+    const { channel: before } = instance;
+    instance.channel = undefined;
+    if (before !== undefined) this.#end(before, 'asked');
     try {
-      instance.channel = this.#init.open(order, {
-        line: (line) => this.#onLine(instance, line),
-        broken: (reason) => this.#instances.fail(instance, reason),
+      const channel: C = this.#init.open(order, {
+        line: (line) => instance.channel === channel && this.#onLine(instance, line),
+        broken: (reason) => instance.channel === channel && this.#instances.fail(instance, instance.prefix + reason),
       });
+      instance.channel = channel;
     } catch (error) {
       this.#instances.failSoon(instance, `it cannot be started: ${(error as Error).message}`);
       return;
     }
-    this.#ask(instance, 'describe', describeLine);
+    this.#ask(instance, asked, describeLine);
     this.#instances.expectWithin(instance, this.#init.limits.startTimeoutMs, 'it did not start');
-    this.#lookTimer ??= setInterval(() => void this.#look(), lookIntervalMs).unref();
   }
 
   run(agent: string, epoch: number, task: string, payload: Uint8Array, merges = false): void {
@@ -260,21 +253,43 @@ export class LineRunner<C extends LineChannel> implements Runner {
 
   readonly #answers: { [A in Asked]: (instance: Instance<C>, answer: Answer) => void } = {
     describe: (instance, answer) => {
-      const described = answer.ok ? readDescription(answer.result) : undefined;
-      if (described === undefined)
-        return this.#instances.fail(instance, 'it does not describe itself as this protocol asks for');
+      const described = this.#described(instance, answer);
+      if (described === undefined) return;
       instance.form = described.form;
-      instance.merges = described.merges;
+      instance.merges = described.merge;
+      const { change } = instance;
+      instance.change = described.migrate ? change : undefined;
       this.#restore(instance, 'start');
     },
+    describeNewer: (instance, answer) => {
+      const described = this.#described(instance, answer);
+      const { state, change, order } = instance;
+      if (described === undefined || state === undefined || change === undefined || order === undefined) return;
+      instance.change = undefined;
+      instance.prefix = `${noWayBack}: `;
+      if (!described.rollback) return this.#open(instance, order, 'describe');
+      instance.form = described.form;
+      this.#change(instance, 'giveBack', 'rollback', state, change);
+    },
+    giveBack: (instance, answer) => {
+      const state = answer.ok ? readState(instance.form, answer.result) : undefined;
+      if (state === undefined || instance.order === undefined) {
+        const why = answer.ok ? `the answer has no state as ${instance.form}` : answer.message;
+        return this.#instances.fail(instance, instance.prefix + why);
+      }
+      instance.state = state;
+      this.#open(instance, instance.order, 'describe');
+    },
     start: (instance, answer) => {
-      const step = instance.state === undefined ? 'init failed' : 'its state cannot be restored';
+      const verb = instance.change === undefined ? 'restored' : 'migrated';
+      const step = instance.state === undefined ? 'init failed' : `${instance.prefix}its state cannot be ${verb}`;
       if (!answer.ok) return this.#instances.fail(instance, `${step}: ${answer.message}`);
       const state = readState(instance.form, answer.result);
       if (state === undefined)
         return this.#instances.fail(instance, `${step}: the answer has no state as ${instance.form}`);
       clearTimeout(instance.timer);
       instance.state = state;
+      instance.change = undefined;
       instance.started = true;
       this.#init.events.started(instance.agent, instance.epoch, state);
       this.#runNext(instance);
@@ -300,8 +315,34 @@ export class LineRunner<C extends LineChannel> implements Runner {
     },
   };
 
+  #described(instance: Instance<C>, answer: Answer): Description | undefined {
+    const described = answer.ok ? readDescription(answer.result) : undefined;
+    if (described === undefined) {
+      this.#instances.fail(instance, 'it does not describe itself as this protocol asks for');
+    }
+    return described;
+  }
+
+  #change(
+    instance: Instance<C>,
+    asked: Asked,
+    method: 'migrate' | 'rollback',
+    state: Uint8Array,
+    change: Versions,
+  ): void {
+    const { agent, agentType: type, epoch, form } = instance;
+    try {
+      this.#ask(instance, asked, (id) => changeLine(id, method, { agent, type, epoch }, form, state, change));
+    } catch (error) {
+      this.#instances.fail(instance, `${instance.prefix}its state cannot be changed: ${(error as Error).message}`);
+    }
+  }
+
   #restore(instance: Instance<C>, what: 'start' | 'goBack'): void {
-    const { agentType: type, told, form, state } = instance;
+    const { agentType: type, told, form, state, change } = instance;
+    if (what === 'start' && state !== undefined && change !== undefined) {
+      return this.#change(instance, what, 'migrate', state, change);
+    }
     try {
       this.#ask(instance, what, (id) => startLine(id, { ...told, type }, form, state));
     } catch (error) {
@@ -320,8 +361,11 @@ export class LineRunner<C extends LineChannel> implements Runner {
   }
 
   #release({ channel }: Instance<C>, why: 'asked' | 'failed'): void {
-    const ended = channel?.end(why === 'asked' ? 'asked' : 'killed');
-    if (ended === undefined) return;
+    if (channel !== undefined) this.#end(channel, why === 'asked' ? 'asked' : 'killed');
+  }
+
+  #end(channel: C, how: 'asked' | 'killed'): void {
+    const ended = channel.end(how);
     this.#ending.add(ended);
     void ended.then(() => this.#ending.delete(ended));
   }

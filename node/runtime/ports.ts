@@ -3,6 +3,7 @@ import type { Write } from '../core/effect.ts';
 import type { Isolation } from '../core/isolation.ts';
 import type { NodeId, Topic } from '../core/message.ts';
 import type { StateUpdate } from '../core/state-change.ts';
+import type { VersionChange } from '../core/version-change.ts';
 
 /** What the network tells the live host. Frames are raw: the host decodes and checks them. */
 export interface TransportEvents {
@@ -75,6 +76,8 @@ export interface Runner {
     state: Uint8Array | undefined;
     /** What its code is told of itself; its own name and epoch when omitted. */
     told?: { agent: string; epoch: number } | undefined;
+    /** Another version of the code wrote the state. */
+    change?: VersionChange | undefined;
   }): void;
   /** `merges`: the payload is a branch that is to be taken in, as `encodeMerge` made it. */
   run(agent: string, epoch: number, task: string, payload: Uint8Array, merges?: boolean): void;
@@ -85,7 +88,7 @@ export interface Runner {
    * Makes ready what an agent will run in, without its state: ends in `prepared`. The agent's next `start` with this source
    * takes it, unless it was released.
    */
-  prepare(what: Omit<Parameters<Runner['start']>[0], 'epoch' | 'state'> & { migration: number }): void;
+  prepare(what: Omit<Parameters<Runner['start']>[0], 'epoch' | 'state' | 'change'> & { migration: number }): void;
   release(agent: string, migration: number): void;
   stopAll(): Promise<void>;
 }

@@ -1,4 +1,5 @@
 import { decodeMerge } from '../core/merge-payload.ts';
+import type { Versions } from '../core/version-change.ts';
 import type { AgentContext } from './agent.ts';
 import { asLinePart, jsonBytes, parseLine } from './json-line.ts';
 
@@ -30,6 +31,19 @@ export function startLine(id: number, context: AgentContext, form: StateForm, st
   const about = JSON.stringify(context);
   if (state === undefined) return request(id, 'init', `{"context":${about}}`);
   return request(id, 'restore', `{"context":${about},"state":${stateIn(form, state)}}`);
+}
+
+/** A state that another version of the program wrote: to be taken over, or given back to an older one. Throws as `startLine`. */
+export function changeLine(
+  id: number,
+  method: 'migrate' | 'rollback',
+  context: AgentContext,
+  form: StateForm,
+  state: Uint8Array,
+  { from, to }: Versions,
+): string {
+  const about = JSON.stringify(context);
+  return request(id, method, `{"context":${about},"state":${stateIn(form, state)},"from":${from},"to":${to}}`);
 }
 
 /** Throws `SyntaxError` when the task is not JSON. */
@@ -84,11 +98,23 @@ function readProgress(said: Record<string, unknown>): Progress | undefined {
   }
 }
 
-/** What an answer to `describe` gives; undefined when the form of its state is none that this node knows. */
-export function readDescription(result: unknown): { form: StateForm; merges: boolean } | undefined {
+/** How a program describes itself. */
+export interface Description {
+  form: StateForm;
+  /** It can take in branches. */
+  merge: boolean;
+  /** It takes over what an older version wrote. */
+  migrate: boolean;
+  /** It gives an older version what that would have kept. */
+  rollback: boolean;
+}
+
+/** What an answer to `describe` says; undefined when it is nothing that this node knows. */
+export function readDescription(result: unknown): Description | undefined {
   if (!isObject(result) || result['protocol'] !== protocolVersion) return undefined;
-  const { state, merge } = result;
-  return state === 'json' || state === 'base64' ? { form: state, merges: merge === true } : undefined;
+  const { state, merge, migrate, rollback } = result;
+  if (state !== 'json' && state !== 'base64') return undefined;
+  return { form: state, merge: merge === true, migrate: migrate === true, rollback: rollback === true };
 }
 
 /** The state in an answer, as bytes to keep; undefined when there is none of that form. */

@@ -1,4 +1,4 @@
-import { AgentCode, progressPerSMax } from '../core/agent-code.ts';
+import { AgentCode, type CodeChange, progressPerSMax } from '../core/agent-code.ts';
 import { noOutputs, readOutputs, type Sending, type TimerSetting } from '../core/agent-outputs.ts';
 import { limits } from '../core/settings.ts';
 import { whatIsTooLarge } from '../core/step-size.ts';
@@ -50,7 +50,12 @@ class Running<State, Task, Result> {
   /** Its state after its start. */
   readonly started: Promise<Uint8Array>;
 
-  constructor(module: AgentModule<State, Task, Result>, context: AgentContext, from: Uint8Array | undefined) {
+  constructor(
+    module: AgentModule<State, Task, Result>,
+    context: AgentContext,
+    from: Uint8Array | undefined,
+    change?: CodeChange,
+  ) {
     const started = Promise.withResolvers<Uint8Array>();
     this.started = started.promise;
     const rate = new RateLimit(progressPerSMax);
@@ -63,7 +68,7 @@ class Running<State, Task, Result> {
         this.#waiting?.reject(new AgentFailed(reason));
       },
     });
-    this.#code.start(() => ({ default: module }), { ...context }, from?.slice());
+    this.#code.start(() => ({ default: module }), { ...context }, from?.slice(), change);
   }
 
   async run(payload: Uint8Array, taskId: string): Promise<Ran & { progress: unknown[] }> {
@@ -94,6 +99,7 @@ export class TestedAgent<State, Task, Result> {
   #context: AgentContext;
   #running: Running<State, Task, Result>;
   #checkpoint: Uint8Array;
+  readonly #version: number;
   /** What it was asked for last: one thing is done after the other. */
   #last: Promise<unknown> = Promise.resolve();
   /** The task that it is at. */
@@ -105,11 +111,13 @@ export class TestedAgent<State, Task, Result> {
     context: AgentContext,
     running: Running<State, Task, Result>,
     checkpoint: Uint8Array,
+    version = 1,
   ) {
     this.#module = module;
     this.#context = context;
     this.#running = running;
     this.#checkpoint = checkpoint;
+    this.#version = version;
   }
 
   /** Rejects with `AgentFailed`. */
@@ -170,6 +178,25 @@ export class TestedAgent<State, Task, Result> {
     await this.#next(() => {
       this.#context = { ...this.#context, epoch: this.epoch + 1 };
       return this.#restart();
+    });
+  }
+
+  /**
+   * Its code is upgraded, when its tasks are done: resolves with the agent as that version goes on with it, in a new epoch.
+   * Where that one has `rollback`, this version has started from what it gives. Rejects with `AgentFailed`.
+   */
+  upgrade<S, T, R>(module: AgentModule<S, T, R>): Promise<TestedAgent<S, T, R>> {
+    return this.#next(async () => {
+      const [from, to] = [this.#version, this.#version + 1];
+      const context = { ...this.#context, epoch: this.epoch + 1 };
+      const running = new Running(module, context, this.#checkpoint, { from, to });
+      const upgraded = new TestedAgent(module, context, running, await running.started, to);
+      await upgraded.#checkRoundTrip(upgraded.#checkpoint);
+      if (module.rollback !== undefined) {
+        const back = { from: to, to: from, newer: () => ({ default: module }) };
+        await new Running(this.#module, context, upgraded.#checkpoint, back).started;
+      }
+      return upgraded;
     });
   }
 

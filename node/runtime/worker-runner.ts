@@ -134,10 +134,12 @@ class WorkerRunner implements Runner {
   }
 
   #seat(instance: Instance, thread: AgentThread, moduleUrl: string, order: StartOrder): void {
-    const { agent, agentType: type, epoch, state, told } = order;
+    const { agent, agentType: type, epoch, state, told, change } = order;
     const seat = thread.take(agent, this.#eventsOf(instance, thread.isShared));
     instance.place = { thread, seat };
-    thread.start(seat, { moduleUrl, context: { type, ...(told ?? { agent, epoch }) }, state });
+    const newerUrl = change?.newer && this.#modules.urlOf(change.newer.source);
+    const versions = change && { from: change.from, to: change.to, newerUrl };
+    thread.start(seat, { moduleUrl, context: { type, ...(told ?? { agent, epoch }) }, state, change: versions });
   }
 
   run(agent: string, epoch: number, task: string, payload: Uint8Array, merges = false): void {

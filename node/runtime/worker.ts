@@ -2,6 +2,7 @@ import { AsyncLocalStorage, createHook } from 'node:async_hooks';
 import { parentPort } from 'node:worker_threads';
 import { AgentCode, progressPerSMax } from '../core/agent-code.ts';
 import { changeBetween, type StateChange } from '../core/state-change.ts';
+import type { Versions } from '../core/version-change.ts';
 import type { AgentContext } from './agent.ts';
 import { agentSurroundings } from './agent-surroundings.ts';
 import { RateLimit } from './rate-limit.ts';
@@ -15,11 +16,23 @@ import { ThreadBoard } from './thread-board.ts';
 export type ToWorker =
   | { type: 'load'; moduleUrl: string }
   | { type: 'open'; board: SharedArrayBuffer; shared: boolean }
-  | { type: 'start'; seat: number; moduleUrl: string; context: AgentContext; state: Uint8Array | undefined }
+  | {
+      type: 'start';
+      seat: number;
+      moduleUrl: string;
+      context: AgentContext;
+      state: Uint8Array | undefined;
+      change?: ThreadChange | undefined;
+    }
   | { type: 'run'; seat: number; task: string; payload: Uint8Array; merges: boolean }
   | { type: 'cancel'; seat: number; task: string }
   | { type: 'leave'; seat: number }
   | { type: 'ping'; seat: number };
+
+/** `newerUrl`: of the module of `from`, where that is the newer one. */
+export interface ThreadChange extends Versions {
+  newerUrl: string | undefined;
+}
 
 /** What the thread answers. After `failed` and `left` the seat is empty. */
 export type FromWorker =
@@ -86,9 +99,11 @@ class Resident {
     });
   }
 
-  start({ moduleUrl, context, state }: Extract<ToWorker, { type: 'start' }>): void {
-    this.#told = state;
-    this.#enter(() => this.#code.start(() => import(moduleUrl), context, state));
+  start({ moduleUrl, context, state, change }: Extract<ToWorker, { type: 'start' }>): void {
+    this.#told = change === undefined ? state : undefined;
+    const { newerUrl } = change ?? {};
+    const newer = newerUrl === undefined ? undefined : () => import(newerUrl);
+    this.#enter(() => this.#code.start(() => import(moduleUrl), context, state, change && { ...change, newer }));
   }
 
   run({ task, payload, merges }: Extract<ToWorker, { type: 'run' }>): void {

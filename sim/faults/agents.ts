@@ -1,6 +1,5 @@
 import { type Fault, fault, type Scene } from './fault.ts';
 
-const crashLoopMax = 12;
 const crashEveryMs = 10;
 
 type Instance = ReturnType<Scene['world']['instances']>[number];
@@ -10,13 +9,13 @@ function anyInstance({ world, random }: Scene): Instance | undefined {
   return there.length === 0 ? undefined : random.pick(there);
 }
 
-/** An agent that crashes before it has done anything, until its host gives it up. */
-function crashAgain(scene: Scene, agent: string, times: number): void {
+/** An agent that crashes before it has done anything, wherever it is started, for so long. */
+function crashAgain(scene: Scene, agent: string, forMs: number): void {
   for (const instance of scene.world.instances()) {
     if (instance.agent !== agent) continue;
     scene.world.host(instance.node).failAgent(agent, instance.epoch, 'it crashed again');
   }
-  if (times > 1) scene.mend(crashEveryMs, () => crashAgain(scene, agent, times - 1));
+  if (forMs > 0) scene.mend(crashEveryMs, () => crashAgain(scene, agent, forMs - crashEveryMs));
 }
 
 /** What happens to agents' own code. */
@@ -53,13 +52,13 @@ export const agentFaults = {
   }),
   crashLoop: fault(
     'agent',
-    'an agent crashes again and again until its host gives it up',
+    'an agent crashes again and again for a while, wherever it is started',
     (scene) => {
       const instance = anyInstance(scene);
       if (instance === undefined) return;
       scene.world.act('fault', instance.node, `${instance.agent} crashes again and again`);
-      crashAgain(scene, instance.agent, crashLoopMax);
+      crashAgain(scene, instance.agent, scene.lastsMs);
     },
-    { everyMsMin: 15_000, everyMsMax: 60_000 },
+    { everyMsMin: 15_000, everyMsMax: 60_000, lastsMsMin: 100 },
   ),
 } satisfies Record<string, Fault>;

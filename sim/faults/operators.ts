@@ -28,6 +28,15 @@ export const operatorFaults = {
     },
     { everyMsMin: 1_500, everyMsMax: 15_000 },
   ),
+  upgrade: fault(
+    'operator',
+    'an operator rolls out another version of the agents, which may be broken, or the one before, and takes it back now and then',
+    ({ operators, random, mend }) => {
+      operators.upgrade(random);
+      if (random.chance(0.2)) mend(random.between(10, 5_000), () => operators.cancelUpgrade());
+    },
+    { everyMsMin: 5_000, everyMsMax: 40_000 },
+  ),
   drain: fault(
     'operator',
     'a node is asked to stop: its leadership and its agents go to others; later it comes back',

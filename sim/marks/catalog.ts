@@ -47,6 +47,9 @@ export const catalog = {
   // agents that recover
   'recovery-timed-out': 'A placement did not become active in time and was decided anew.',
   'given-up-by-its-host': 'A host gave an agent up, and it was placed anew.',
+  'crash-loop-told': 'The log said that an agent fails again and again.',
+  'crash-loop-over': 'An agent that had failed again and again held, and the log said so.',
+  'crash-loop-went-on-at-another-host': 'An agent failed again and again at one host, and then at the next.',
   'recovery-begun-anew-three-times': 'A recovery was itself recovered, three times in a row.',
   'moved-agent-lost-its-new-host': 'An agent that an operator moved was placed anew before it answered there.',
   'checkpoint-of-an-older-epoch-passed-over': 'Holders of one recovery handed over checkpoints of different epochs.',
@@ -134,6 +137,19 @@ export const catalog = {
   'host-died-while-it-took-a-branch-in': 'The host of an agent died while its code took a branch in.',
   'leader-died-with-a-branch-to-be-reconciled': 'The leader died when the log had a branch to be reconciled.',
   'taken-in-by-an-earlier-host': 'A host found that the one before had taken a branch in already.',
+
+  // rollouts
+  'rollout-complete': 'A new version was rolled out to all agents of a type.',
+  'rolled-back': 'A rollout went back, and every agent that it had upgraded with it.',
+  'rolled-back-at-the-start': 'A rollout went back because the new version could not start.',
+  'rolled-back-at-migrate': 'A rollout went back because the new version could not take the state over.',
+  'rolled-back-because-of-tasks': 'A rollout went back because agents crashed over their tasks with the new version.',
+  'rolled-back-by-an-operator': 'An operator took a rollout back.',
+  'new-version-could-not-be-prepared': 'A rollout went back because what was to run an agent could not be made ready.',
+  'agent-stayed-on-a-version': 'An agent that had worked with a new version had no way back, and stayed on it.',
+  'state-brought-back': 'A state that a new version had written was brought back for an older one.',
+  'leader-changed-during-a-rollout': 'A leader ended a rollout that an earlier leader had begun.',
+  'host-died-during-an-upgrade': 'The host of an agent was lost while its new version was watched.',
 
   // operators
   'command-passed-on-to-a-second-leader': 'A command was passed on to one leader, and then to another.',

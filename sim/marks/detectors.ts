@@ -13,6 +13,7 @@ import { migrationMarks } from './migrations.ts';
 import { networkMarks } from './network.ts';
 import { operationMarks } from './operations.ts';
 import { recoveryMarks } from './recovery.ts';
+import { rolloutMarks } from './rollouts.ts';
 import { snapshotMarks } from './snapshots.ts';
 import { stateMarks } from './states.ts';
 import { taskMarks } from './tasks.ts';
@@ -37,4 +38,5 @@ export const detectors: { readonly [K in MarkName]: Detector } = {
   ...drainMarks,
   ...migrationMarks,
   ...autonomyMarks,
+  ...rolloutMarks,
 };

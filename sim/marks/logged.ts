@@ -21,8 +21,23 @@ export interface Logged {
     holders: readonly NodeId[];
     reason: string;
     migration?: number;
+    version?: number;
+    stays?: string;
   };
-  migrationBegun: { agent: string; since: number; host: NodeId; target: NodeId };
+  /** Of one that was asked for twice it names no more than the type. */
+  rolloutBegun: { type: string; since?: number; from: number; to: number };
+  rolloutTurned: { type: string; since: number; to: number; agent?: string; reason: string };
+  rolloutSettled: { type: string; since: number; agent: string };
+  rolloutEnded: {
+    type: string;
+    since: number;
+    from: number;
+    to: number;
+    outcome: 'complete' | 'rolledBack';
+    reason: string;
+    stays: readonly string[];
+  };
+  migrationBegun: { agent: string; since: number; host: NodeId; target: NodeId; version?: number };
   migrationPrepared: { agent: string; since: number; target: NodeId };
   migrationCancelled: { agent: string; since: number; target: NodeId };
   migrationFailed: { agent: string; since: number; target: NodeId; reason: string };
@@ -34,6 +49,8 @@ export interface Logged {
     outcome: 'fastForwarded' | 'merged' | 'contained' | 'forked';
     reason: string;
   };
+  agentCrashLooping: { agent: string; epoch: number; failures: number };
+  agentHealed: { agent: string; epoch: number; failures: number };
   agentPending: { agent: string; reason: string };
   agentActive: { agent: string; epoch: number; host: NodeId };
   agentDeleted: { agent: string };

@@ -24,6 +24,23 @@ export const recoveryMarks = {
   'holders-moved-further-apart': placedBecause((reason) => reason.startsWith('its holders can be on more')),
   'given-up-by-its-host': placedBecause((reason) => reason.startsWith('its host gave it up')),
 
+  'crash-loop-told': (_scene, hit) => ({ logged: { agentCrashLooping: () => hit() } }),
+  'crash-loop-over': (_scene, hit) => ({ logged: { agentHealed: () => hit() } }),
+
+  'crash-loop-went-on-at-another-host': (_scene, hit) => {
+    const epochs = new Map<string, number>();
+    return {
+      logged: {
+        agentCrashLooping({ agent, epoch }) {
+          if ((epochs.get(agent) ?? epoch) !== epoch) hit();
+          epochs.set(agent, epoch);
+        },
+        agentHealed: ({ agent }) => void epochs.delete(agent),
+        agentDeleted: ({ agent }) => void epochs.delete(agent),
+      },
+    };
+  },
+
   'recovery-begun-anew-three-times': (scene, hit) => {
     const rows = new Map<string, number>();
     return {

@@ -36,7 +36,11 @@ describe('deploy', () => {
   it('brings the code of a built-in type along, unless the request has its own', async () => {
     await served.send('POST', '/agents/deploy', { agent_type: 'counter' });
     await served.send('POST', '/agents/deploy', { agent_type: 'counter', source: 'mine' });
-    expect(served.node.asked).toMatchObject([{ source: 'export default { builtin: true };' }, { source: 'mine' }]);
+    expect(served.node.asked).toMatchObject([
+      { source: 'export default { builtin: true };', builtin: true },
+      { source: 'mine' },
+    ]);
+    expect(served.node.asked[1]).not.toHaveProperty('builtin');
   });
 
   it('takes the program that runs the code of a process, and refuses what cannot be run', async () => {

@@ -14,6 +14,7 @@ import type {
   Outcome,
   Results,
 } from '../../node/core/operation.ts';
+import type { RolloutView, TypeView } from '../../node/core/rollout-view.ts';
 
 const keys = generateKeyPairSync('ed25519');
 export const privateKey = keys.privateKey;
@@ -104,6 +105,19 @@ export const branchEntry = (id: string, number: number): BranchEntry => ({
   end: { outcome: 'forked', reason: 'its code has no merge function', steps: 4, index: 40 },
 });
 
+export const rolloutView = (changes: Partial<RolloutView> = {}): RolloutView => ({
+  ...{ since: 40, sinceMs: 1_700_000_000_000, from: 1, to: 2, phase: 'forward', maxFailures: 2, settleMs: 10_000 },
+  ...{ reason: undefined, failed: undefined, counts: { settling: 1, pending: 1 } },
+  agents: [{ agent: 'counter', version: 2, progress: 'settling', reason: undefined }],
+  ...changes,
+});
+
+export const agentTypeView = (changes: Partial<TypeView> = {}): TypeView => ({
+  ...{ type: 'counter', runtime: 'worker threads', version: 1, previous: undefined },
+  ...{ versions: [{ version: 1, agents: 2 }], rollout: undefined, rolloutEnd: undefined },
+  ...changes,
+});
+
 type Answers = {
   [T in OperationType]?: (
     operation: Extract<Operation, { type: T }>,
@@ -129,6 +143,12 @@ const defaults: Required<Answers> = {
       agents: count === 1 ? [agentView(base)] : Array.from({ length: count }, (_, i) => agentView(`${base}-${i + 1}`)),
     };
   },
+  upgrade: () => ({ type: agentTypeView({ rollout: rolloutView() }) }),
+  cancelUpgrade: () => ({
+    type: agentTypeView({ rollout: rolloutView({ phase: 'back', reason: 'an operator cancelled it' }) }),
+  }),
+  agentTypes: () => [agentTypeView()],
+  agentType: ({ agentType }) => agentTypeView({ type: agentType }),
   delete: ({ agent }) => ({ agent }),
   tasks: ({ agent }) => ({
     agent,

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { forkRoutes } from '../../node/api/fork-routes.ts';
 import { routes } from '../../node/api/routes.ts';
 import { taskRoutes } from '../../node/api/task-routes.ts';
+import { typeRoutes } from '../../node/api/type-routes.ts';
 import { FakeNode, makeToken, publicKeyPem } from './fake-node.ts';
 
 const base = '/api/v1/cluster';
@@ -51,7 +52,7 @@ describe('a request', () => {
   });
 
   it('without a token is refused at every route but the health checks', async () => {
-    for (const { method, url, open } of [...routes, ...taskRoutes, ...forkRoutes]) {
+    for (const { method, url, open } of [...routes, ...taskRoutes, ...forkRoutes, ...typeRoutes]) {
       if (open) continue;
       const answer = await server.inject({ method: method as 'GET', url: url.replaceAll(/:\w+/g, 'x') });
       expect([method, url, answer.statusCode]).toEqual([method, url, 401]);

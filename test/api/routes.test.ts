@@ -4,6 +4,7 @@ import { forkRoutes } from '../../node/api/fork-routes.ts';
 import { kvRoutes } from '../../node/api/kv-routes.ts';
 import { routes } from '../../node/api/routes.ts';
 import { taskRoutes } from '../../node/api/task-routes.ts';
+import { typeRoutes } from '../../node/api/type-routes.ts';
 import { errors } from '../../node/core/errors.ts';
 import { agentView, leader, nodeView } from './fake-node.ts';
 import { Served } from './served.ts';
@@ -16,7 +17,7 @@ describe('the routes', () => {
     const listed = [...docs.matchAll(/^### `(GET|POST|PUT|DELETE) ([^` ]+)`$/gm)].map(
       ([, method, url]) => `${method} ${url}`,
     );
-    const all = [...routes, ...taskRoutes, ...forkRoutes, ...kvRoutes];
+    const all = [...routes, ...taskRoutes, ...forkRoutes, ...typeRoutes, ...kvRoutes];
     expect(listed.toSorted()).toEqual(all.map(({ method, url }) => `${method} ${url}`).toSorted());
     for (const { method, url } of all) expect(served.server.hasRoute({ method, url })).toBe(true);
   });
@@ -73,6 +74,8 @@ describe('the routes', () => {
       migration_end: null,
       partition: 'fenced',
       branches: [],
+      crash_loop: null,
+      version: 1,
     });
   });
 

@@ -45,6 +45,7 @@ function recovering() {
     copied: () => {},
     relinquish: () => {},
     prepared: () => {},
+    ailing: () => {},
     answer: () => {},
     progress: () => {},
     resolve: () => [],
@@ -68,7 +69,7 @@ function recovering() {
     for (const id of batches) out.persisted(id);
     return out.take().map(({ type }) => type);
   };
-  return { instance, out, settleDisk };
+  return { instance, context, out, settleDisk };
 }
 
 describe('an instance', () => {
@@ -84,7 +85,7 @@ describe('an instance', () => {
   });
 
   test('is started again each time another agent broke it, and not so often when it was its own doing', () => {
-    const { instance, out, settleDisk } = recovering();
+    const { instance, context, out, settleDisk } = recovering();
     settleDisk();
     instance.onStarted(new Uint8Array([1]));
     out.take();
@@ -93,9 +94,14 @@ describe('an instance', () => {
       return out.take().map(({ type }) => type);
     };
     for (let at = 0; at < 20; at++) expect(types(true)).toContain('startAgent');
-    const own = Array.from({ length: 20 }, () => types(false).includes('startAgent'));
-    expect(own.slice(0, 5)).toEqual([true, true, true, true, true]);
-    expect(own.slice(5)).not.toContain(true);
+    const own = Array.from({ length: 20 }, () => {
+      const atOnce = types(false).includes('startAgent');
+      context.nowMs += 30_000;
+      instance.tick();
+      return atOnce ? 'at once' : out.take().some(({ type }) => type === 'startAgent') ? 'later' : 'never';
+    });
+    expect(own.slice(0, 5)).toEqual(['at once', 'later', 'later', 'later', 'later']);
+    expect(own.slice(5)).not.toContain('later');
   });
 
   test('that another broke while it started is started again', () => {

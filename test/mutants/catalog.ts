@@ -6,6 +6,7 @@ import { messaging } from './catalog/messaging.ts';
 import { placement } from './catalog/placement.ts';
 import { reconciliation } from './catalog/reconciliation.ts';
 import { replication } from './catalog/replication.ts';
+import { upgrades } from './catalog/upgrades.ts';
 import type { Mutant } from './mutant.ts';
 
 /** The program as it is, beside which all mutants are seen: nothing may be flagged in it. */
@@ -56,6 +57,7 @@ const all: readonly Mutant[] = [
   ...messaging,
   ...reconciliation,
   ...autonomy,
+  ...upgrades,
   ...harmless,
 ];
 

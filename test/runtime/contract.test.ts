@@ -8,7 +8,7 @@ import { createProcessRunner } from '../../node/runtime/process-runner.ts';
 import { createWorkerRunner } from '../../node/runtime/worker-runner.ts';
 import { describeWithDocker } from '../docker-engine.ts';
 import { containerOf, engineSocket, nodeImage } from './container-image.ts';
-import { deeds, processCounter } from './process-agents.ts';
+import { deeds, processCents, processCounter, versions } from './process-agents.ts';
 import { bytes, RunnerStage } from './runner-stage.ts';
 
 interface Limits {
@@ -26,6 +26,8 @@ interface Kit {
   code(source: string, memoryMb: number): Pick<StartOrder, 'source' | 'interpreter' | 'container'>;
   /** A counter that does what its task says: `add`, `throw`, `exit`, `spin`, `wait`, `memory`, `print`, `large`. */
   counter: string;
+  /** A newer version of it, that keeps its count in hundredths, takes counts over, and gives them back. */
+  cents: string;
   /** Code that cannot start. */
   broken: string;
   /** Code that never comes to an end of its start. */
@@ -48,10 +50,23 @@ export default {
   },
 };`;
 
+const workerCents = `${versions}
+export default {
+  init: () => ({ cents: 0 }),
+  handle(state, task) {
+    state.cents += task.add;
+    if (task.throw) throw new Error(task.throw);
+    return { state, result: state.cents };
+  },
+  migrate: migrated,
+  rollback: brokenOff,
+};`;
+
 const kits: Record<string, Kit> = {
   worker: {
     code: (source) => ({ source }),
     counter: workerCounter,
+    cents: workerCents,
     broken: 'throw new Error("no desk")',
     slow: 'for (;;) {}',
     create: (directory, { memoryMb, ...limits }) =>
@@ -65,6 +80,7 @@ const kits: Record<string, Kit> = {
   process: {
     code: (source) => ({ source, interpreter: 'node' }),
     counter: processCounter,
+    cents: processCents,
     broken: 'throw new Error("no desk")',
     slow: 'for (;;) {}',
     create: (directory, { memoryMb, ...limits }) =>
@@ -78,7 +94,7 @@ const kits: Record<string, Kit> = {
 };
 
 /** What every runtime keeps to. */
-function contract({ create, code, counter, broken, slow }: Kit): void {
+function contract({ create, code, counter, cents, broken, slow }: Kit): void {
   let directory: string;
   let stage: RunnerStage;
   let memoryMb = 256;
@@ -200,6 +216,42 @@ function contract({ create, code, counter, broken, slow }: Kit): void {
     expect((await stage.failure('b')).reason).toMatch(/did not start within 400 ms/);
   });
 
+  /** Starts a version from a state that another one wrote. */
+  const turn = (agent: string, source: string, state: object, from: number, to: number, newer?: string) => {
+    const change = { from, to, newer: newer === undefined ? undefined : code(newer, memoryMb) };
+    const run = code(source, memoryMb);
+    stage.runner.start({ agent, agentType: 'counter', epoch: 1, ...run, state: bytes(state), change });
+    return stage.first('started', (one) => one.agent === agent);
+  };
+
+  test('has a newer version take over what an older one wrote, and goes on from there', async () => {
+    const { state } = await turn('a', cents, { count: 4 }, 1, 3);
+    expect(JSON.parse(state)).toEqual({ cents: 400, by: '1-3' });
+    stage.happened.length = 0;
+    expect(await stage.run('a', 't1', { add: 1, throw: 'no' })).toMatchObject({ ok: false });
+    expect(await stage.run('a', 't2', { add: 5 })).toMatchObject({ ok: true, value: 405 });
+  });
+
+  test('has the newer version say what the older one would have kept, and starts that', async () => {
+    const { state } = await turn('a', counter, { cents: 500 }, 3, 2, cents);
+    expect(JSON.parse(state)).toEqual({ count: 5, back: '3-2' });
+    expect(await stage.run('a', 't1', { add: 1 })).toMatchObject({ ok: true, value: 6 });
+  });
+
+  test('says why a state cannot be taken over, or has no way back', async () => {
+    turn('a', cents, { count: 1, name: 'odd' }, 1, 2).catch(() => {});
+    expect((await stage.failure('a')).reason).toBe('its state cannot be migrated: not that one');
+    turn('b', counter, { cents: 1 }, 2, 1, cents).catch(() => {});
+    expect((await stage.failure('b')).reason).toBe('there is no way back: 1 is no count');
+    turn('c', counter, { cents: 1 }, 2, 1).catch(() => {});
+    expect((await stage.failure('c')).reason).toBe('there is no way back: version 2 is not kept any more');
+  });
+
+  test('gives a version without the means for it the state as it is', async () => {
+    expect((await turn('a', counter, { count: 4 }, 1, 2)).state).toBe('{"count":4}');
+    expect((await turn('b', counter, { count: 4 }, 2, 1, counter)).state).toBe('{"count":4}');
+  });
+
   test('says that a state cannot be restored', async () => {
     order('a', 1, counter, Buffer.from('{'));
     expect((await stage.failure('a')).reason).toMatch(/cannot be restored/);
@@ -265,7 +317,7 @@ describeWithDocker('the runtime container', () => {
     image = await nodeImage();
   });
   contract({
-    ...{ counter: processCounter, broken: 'throw new Error("no desk")', slow: 'for (;;) {}' },
+    ...{ counter: processCounter, cents: processCents, broken: 'throw new Error("no desk")', slow: 'for (;;) {}' },
     code: (source, memoryMb) => ({ source: '', container: { ...containerOf(image, source), memoryMb } }),
     create: (directory, { memoryMb: _memoryMb, ...limits }) =>
       new RunnerStage((events, log) =>

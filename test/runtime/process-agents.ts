@@ -8,7 +8,11 @@ const serve = (form, methods) => createInterface({ input: process.stdin }).on('l
   const { id, method, params } = JSON.parse(line);
   try {
     if (id === undefined) methods[method]?.(params);
-    else if (method === 'describe') say({ id, result: { protocol: 1, state: form, ...(methods.merge && { merge: true }) } });
+    else if (method === 'describe') {
+      const { merge, migrate, rollback } = methods;
+      const can = { merge: merge !== undefined, migrate: migrate !== undefined, rollback: rollback !== undefined };
+      say({ id, result: { protocol: 1, state: form, ...can } });
+    }
     else if (method === 'ping') say({ id, result: {} });
     else say({ id, result: await methods[method](params) });
   } catch (error) {
@@ -56,6 +60,28 @@ serve('json', {
     if (task.deaf) setTimeout(() => { for (;;) {} }, 50);
     return { state, result: state.count };
   },
+});`;
+
+/** What a newer version of the counter keeps: its count in hundredths. */
+export const versions = `
+const migrated = ({ count, ...rest }, { from, to }) => {
+  if (rest.name === 'odd') throw new Error('not that one');
+  return { ...rest, cents: count * 100, by: from + '-' + to };
+};
+const brokenOff = ({ cents, by, ...rest }, { from, to }) => {
+  if (cents % 100 !== 0) throw new Error(cents + ' is no count');
+  return { ...rest, count: cents / 100, back: from + '-' + to };
+};`;
+
+/** That version. */
+export const processCents = `${talk}${versions}
+let state;
+serve('json', {
+  init() { state = { cents: 0 }; return { state }; },
+  restore(params) { state = params.state; return { state }; },
+  migrate({ state: kept, from, to }) { state = migrated(kept, { from, to }); return { state }; },
+  rollback({ state: kept, from, to }) { return { state: brokenOff(kept, { from, to }) }; },
+  handle({ task }) { state.cents += task.add; if (task.throw) throw new Error(task.throw); return { state, result: state.cents }; },
 });`;
 
 /** Keeps its state as bytes of its own. */

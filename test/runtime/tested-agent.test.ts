@@ -132,6 +132,74 @@ test('shows what it sends and which timers it sets', async () => {
   await expect(agent.task('no name!')).rejects.toThrow(TaskRefused);
 });
 
+describe('an agent whose code is upgraded', () => {
+  const total = defineAgent<{ total: number }, { add: number }, number>({
+    init: () => ({ total: 0 }),
+    handle: ({ total: before }, { add }) => ({ state: { total: before + add }, result: before + add }),
+  });
+  interface Cents {
+    cents: number;
+  }
+  const cents = (more: Partial<AgentModule<Cents, { add: number }, number>>) =>
+    defineAgent<Cents, { add: number }, number>({
+      init: () => ({ cents: 0 }),
+      handle: (state, { add }) => ({ state: { cents: state.cents + add * 100 }, result: state.cents / 100 + add }),
+      migrate: ({ total: before }: { total: number }) => ({ cents: before * 100 }),
+      ...more,
+    });
+
+  test('goes on from what the version before kept, in a new epoch, and could go back', async () => {
+    const before = await testAgent(total);
+    await before.task({ add: 4 });
+    const seen: unknown[] = [];
+    const after = await before.upgrade(
+      cents({
+        rollback(state, versions) {
+          seen.push(state, versions);
+          return { total: state.cents / 100 };
+        },
+      }),
+    );
+    expect([await after.state(), after.epoch]).toEqual([{ cents: 400 }, 2]);
+    expect(seen).toEqual([{ cents: 400 }, { from: 2, to: 1 }]);
+    expect((await after.task({ add: 1 })).result).toBe(5);
+    await after.recover();
+    expect(await after.state()).toEqual({ cents: 500 });
+  });
+
+  test('tells its author what would end a rollout', async () => {
+    const before = await testAgent(total);
+    const throwing = (): never => {
+      throw new Error('not that');
+    };
+    await expect(before.upgrade(cents({ migrate: throwing }))).rejects.toThrow(
+      'its state cannot be migrated: not that',
+    );
+    await expect(before.upgrade(cents({ rollback: throwing }))).rejects.toThrow('there is no way back: not that');
+    await expect(before.upgrade(cents({ rollback: () => () => {} }))).rejects.toThrow(
+      /no way back: .* is not plain JSON/,
+    );
+    // It goes on with the version that it has.
+    expect((await before.task({ add: 1 })).result).toBe(1);
+  });
+
+  test('is given bytes where it keeps bytes', async () => {
+    const before = await testAgent(map((bytes) => new Map(entriesOf(bytes))));
+    await before.task('a');
+    const after = await before.upgrade(
+      defineAgent<{ names: string[] }, string, number>({
+        init: () => ({ names: [] }),
+        handle: (state) => ({ state, result: state.names.length }),
+        checkpoint: (state) => new TextEncoder().encode(state.names.join()),
+        restore: (bytes) => ({ names: new TextDecoder().decode(bytes).split(',') }),
+        migrate: (bytes: Uint8Array) => ({ names: entriesOf(bytes).map(([name]) => name) }),
+        rollback: ({ names }) => new TextEncoder().encode(JSON.stringify(names.map((name) => [name, 1]))),
+      }),
+    );
+    expect(await after.state()).toEqual({ names: ['a'] });
+  });
+});
+
 describe('what an author has to know', () => {
   test('is that the checkpoint forgets something', async () => {
     const agent = await testAgent(map((bytes) => new Map(entriesOf(bytes).slice(0, 1))));

@@ -36,6 +36,7 @@ const signs: { [K in FaultKind]: (stage: Stage) => boolean } = {
   deploy: (stage) => stage.asked('deploy'),
   remove: (stage) => stage.asked('delete'),
   migrate: (stage) => stage.asked('migrate'),
+  upgrade: (stage) => stage.asked('upgrade'),
   evacuate: (stage) => stage.asked('drain') && stage.asked('undrain'),
   drain: (stage) => stage.exits(0, 'asked to'),
   scale: ({ world }) => world.nodes.length === 6,

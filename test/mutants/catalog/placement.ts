@@ -54,8 +54,8 @@ export const placement: readonly Mutant[] = [
     file: 'node/core/apply.ts',
     edits: [
       {
-        from: 'state.changeAgent(agent, { placement, reason: command.reason, decision: command.decision, ...moves });',
-        to: 'state.changeAgent(agent, { placement, active: undefined, reason: command.reason, decision: command.decision, ...moves });',
+        from: 'state.changeAgent(agent, { placement, capabilities,',
+        to: 'state.changeAgent(agent, { placement, active: undefined, capabilities,',
       },
     ],
   },
@@ -66,8 +66,8 @@ export const placement: readonly Mutant[] = [
     file: 'node/core/apply.ts',
     edits: [
       {
-        from: 'state.changeAgent(agent, { placement, reason: command.reason, decision: command.decision, ...moves });',
-        to: 'state.changeAgent(agent, { placement, active: agent.active && agent.placement, reason: command.reason, decision: command.decision, ...moves });',
+        from: 'state.changeAgent(agent, { placement, capabilities,',
+        to: 'state.changeAgent(agent, { placement, active: agent.active && agent.placement, capabilities,',
       },
     ],
   },
@@ -114,8 +114,8 @@ export const placement: readonly Mutant[] = [
     file: 'node/core/apply.ts',
     edits: [
       {
-        from: 'const capabilities = neededCapabilities(command.capabilities, state.types.get(command.agentType) ?? {});',
-        to: 'const capabilities = neededCapabilities([], state.types.get(command.agentType) ?? {});',
+        from: 'const capabilities = neededCapabilities(command.capabilities, type ?? {});',
+        to: 'const capabilities = neededCapabilities([], type ?? {});',
       },
     ],
   },

@@ -110,8 +110,8 @@ export const replication: readonly Mutant[] = [
     file: 'node/core/instance.ts',
     edits: [
       {
-        from: 'this.#tasks.restore(best.results, this.assignment.planned);',
-        to: 'this.#tasks.restore([], this.assignment.planned);',
+        from: 'this.#tasks.restore(best.results, isReady);',
+        to: 'this.#tasks.restore([], isReady);',
       },
     ],
   },

@@ -1,0 +1,192 @@
+import { type Applied, done, refuse } from './applied.ts';
+import type { AgentRecord, ClusterState, TypeRecord } from './cluster-state.ts';
+import type { Command, CommandOf } from './command.ts';
+import { errors } from './errors.ts';
+import type { Rollout, RolloutCommand, RolloutEnd } from './rollout.ts';
+import { limits } from './settings.ts';
+import { isSameCode, runtimeName, runtimeOf } from './type-capability.ts';
+import { agentsOf, codeOf, hasRoom, pruned, versionOf, versionWith, withPresent } from './type-version.ts';
+
+type RolloutAppliers = {
+  [K in RolloutCommand['kind']]: (
+    state: ClusterState,
+    command: Extract<Command, { kind: K }>,
+    index: number,
+  ) => Applied;
+};
+
+const over = (): Applied => refuse('that rollout is over');
+
+/** Applies the decisions about rollouts; pure, as `apply` is. */
+export const rolloutAppliers: RolloutAppliers = {
+  rolloutBegin(state, command, index) {
+    const { type: name, request, atMs, maxFailures, settleMs } = command;
+    if (request !== undefined && state.requests.has(request)) {
+      return done('rolloutBegun', 'asked for twice, begun once', { type: name });
+    }
+    const type = state.types.get(name);
+    if (type === undefined) return { ok: false, error: errors.typeUnknown({ type: name }) };
+    if (type.rollout !== undefined) return { ok: false, error: errors.typeUpgrading({ type: name }) };
+    const target = command.previous === true ? previousOf(type) : addVersion(state, type, command);
+    if ('ok' in target) return target;
+    const { type: next, to } = target;
+    const isThere = agentsOf(state, name).every((agent) => versionOf(agent) === to);
+    if (to === versionOf(type) && isThere)
+      return { ok: false, error: errors.typeUnchanged({ type: name, version: to }) };
+    const from = versionOf(type);
+    const rollout: Rollout = { since: index, sinceMs: atMs, from, to, maxFailures, settleMs, phase: 'forward' };
+    state.types.set(name, { ...next, rollout });
+    if (request !== undefined) state.rememberRequest(request, []);
+    const text = `version ${to} of ${name} is rolled out`;
+    return done('rolloutBegun', text, { type: name, since: index, from, to });
+  },
+
+  rolloutTurn(state, { type: name, since, agent, reason }) {
+    const type = state.types.get(name);
+    const rollout = type?.rollout;
+    if (type === undefined && since === undefined) return { ok: false, error: errors.typeUnknown({ type: name }) };
+    if (type === undefined || rollout?.phase !== 'forward' || (since !== undefined && rollout.since !== since)) {
+      return since === undefined ? { ok: false, error: errors.rolloutUnknown({ type: name }) } : over();
+    }
+    state.types.set(name, { ...type, rollout: { ...rollout, phase: 'back', at: undefined, reason, failed: agent } });
+    const text = `the rollout of version ${rollout.to} of ${name} goes back${agent ? ` because of ${agent}` : ''}: ${reason}`;
+    return done('rolloutTurned', text, { type: name, since: rollout.since, to: rollout.to, agent, reason });
+  },
+
+  rolloutSettled(state, { type: name, since, agent: id, epoch }) {
+    const type = state.types.get(name);
+    const agent = state.agents.get(id);
+    const rollout = type?.rollout;
+    if (type === undefined || rollout?.since !== since || rollout.phase !== 'forward') return over();
+    if (agent?.upgrade?.rollout !== since || agent.upgrade.settled) return refuse('that agent is not watched');
+    if (agent.active?.epoch !== epoch || agent.placement?.epoch !== epoch)
+      return refuse('it was placed anew meanwhile');
+    state.changeAgent(agent, { upgrade: { ...agent.upgrade, settled: true } });
+    state.types.set(name, { ...type, rollout: { ...rollout, at: undefined } });
+    return done('rolloutSettled', `${id} holds on version ${rollout.to}`, { type: name, since, agent: id }, [id]);
+  },
+
+  rolloutEnd(state, { type: name, since }) {
+    const type = state.types.get(name);
+    const rollout = type?.rollout;
+    if (type === undefined || rollout?.since !== since) return over();
+    const agents = agentsOf(state, name);
+    const waits = agents.find((agent) => !isDone(agent, rollout));
+    if (waits !== undefined) return refuse(`${waits.id} is not done`);
+    return end(state, type, rollout, agents);
+  },
+};
+
+/** Whether a rollout has nothing more to do with an agent. */
+export function isDone(agent: AgentRecord, { since, to, phase }: Rollout): boolean {
+  const { upgrade, placement, active } = agent;
+  const isOf = upgrade?.rollout === since;
+  if (phase === 'forward') return versionOf(agent) === to && (!isOf || upgrade.settled);
+  if (!isOf) return agent.migration?.version === undefined;
+  const answers =
+    placement !== undefined && active?.epoch === placement.epoch && agent.migration?.version === undefined;
+  return answers && versionOf(agent) === (upgrade.stays === undefined ? upgrade.from : to);
+}
+
+function end(state: ClusterState, type: TypeRecord, rollout: Rollout, agents: readonly AgentRecord[]): Applied {
+  const { since, from, to, phase, reason = 'all agents run it', failed } = rollout;
+  const isComplete = phase === 'forward';
+  const staying = agents.filter(({ upgrade }) => upgrade?.rollout === since && upgrade.stays !== undefined);
+  const stays = staying
+    .slice(0, limits.staysListedMax)
+    .map(({ id, upgrade }) => ({ agent: id, reason: upgrade?.stays ?? '' }));
+  const outcome = isComplete ? 'complete' : 'rolledBack';
+  const rolloutEnd: RolloutEnd = { since, from, to, outcome, reason, ...(failed !== undefined && { failed }), stays };
+  for (const agent of agents) if (agent.upgrade !== undefined) state.changeAgent(agent, { upgrade: undefined });
+  const { rollout: _, ...rest } = type;
+  const ended: TypeRecord = { ...rest, rolloutEnd };
+  state.types.set(type.type, isComplete && to !== from ? withPresent(state, ended, to, from) : pruned(state, ended));
+  const kept = staying.length === 0 ? '' : `, but ${staying.length} agents could not go back`;
+  const text = isComplete
+    ? `version ${to} of ${type.type} is rolled out to all its agents`
+    : `version ${to} of ${type.type} was rolled back${kept}: ${reason}`;
+  const details = { type: type.type, since, from, to, outcome, reason, failed, stays: staying.map(({ id }) => id) };
+  return done(
+    'rolloutEnded',
+    text,
+    details,
+    agents.map(({ id }) => id),
+  );
+}
+
+function previousOf(type: TypeRecord): { type: TypeRecord; to: number } | Applied {
+  const to = type.previous;
+  if (to !== undefined && codeOf(type, to) !== undefined) return { type, to };
+  return { ok: false, error: errors.versionUnknown({ type: type.type }) };
+}
+
+function addVersion(
+  state: ClusterState,
+  known: TypeRecord,
+  command: CommandOf<'rolloutBegin'>,
+): { type: TypeRecord; to: number } | Applied {
+  const { source = '' } = command;
+  const code = { source, ...runtimeOf(command) };
+  // The image is what a container's version changes.
+  if (known.interpreter !== code.interpreter || (known.container === undefined) !== (code.container === undefined)) {
+    const problem = `the type ${known.type} is run by ${runtimeName(known)}; give code for another runtime another type`;
+    return refuse(problem);
+  }
+  const to = versionWith(known, (other) => isSameCode(other, code));
+  if (to !== undefined) return { type: known, to };
+  const type = pruned(state, known);
+  if (!hasRoom(type))
+    return { ok: false, error: errors.versionsTooMany({ type: type.type, max: limits.versionsOfTypeMax }) };
+  const version = (type.lastVersion ?? versionOf(type)) + 1;
+  return {
+    type: { ...type, lastVersion: version, others: [...(type.others ?? []), { version, ...code }] },
+    to: version,
+  };
+}
+
+/** What a placement in a version does to its agent, or why it may not be. `stays`: why it cannot go back. */
+export function upgradeAfterPlacement(
+  state: ClusterState,
+  agent: AgentRecord,
+  version: number | undefined,
+  stays: string | undefined,
+): Partial<Pick<AgentRecord, 'version' | 'upgrade'>> | string {
+  if (version === undefined || (version === versionOf(agent) && stays === undefined)) return {};
+  const rollout = state.types.get(agent.type)?.rollout;
+  const why = whyNotVersion(agent, rollout, version);
+  if (why !== undefined || rollout === undefined) return why ?? 'there is no rollout';
+  const { since, phase } = rollout;
+  if (phase === 'forward' && agent.migration?.version !== version && isBusyWithAnother(state, rollout, agent.id)) {
+    return 'another agent is upgraded first';
+  }
+  if (phase === 'forward') return { version, upgrade: { rollout: since, from: versionOf(agent), settled: false } };
+  const { upgrade } = agent;
+  return { version, upgrade: upgrade && { ...upgrade, ...(stays !== undefined && { stays }) } };
+}
+
+function isBusyWithAnother(state: ClusterState, { at, since }: Rollout, agent: string): boolean {
+  return at !== undefined && at.agent !== agent && isBusy(state, at.agent, since);
+}
+
+/** Whether an agent is on its way to the version of a rollout, or watched. */
+export function isBusy(state: ClusterState, id: string, rollout: number): boolean {
+  const agent = state.agents.get(id);
+  if (agent?.migration?.version !== undefined) return true;
+  return agent?.upgrade?.rollout === rollout && !agent.upgrade.settled;
+}
+
+/** An agent was placed in the version of the rollout: it is the one that is watched. */
+export function noteUpgrade(state: ClusterState, { id, type: name }: AgentRecord, version: number | undefined): void {
+  const type = state.types.get(name);
+  if (version === undefined || type?.rollout?.phase !== 'forward' || type.rollout.at?.agent === id) return;
+  state.types.set(name, { ...type, rollout: { ...type.rollout, at: { agent: id, failures: 0 } } });
+}
+
+/** Why an agent may not be brought to a version at this place in the log; undefined when it may. */
+export function whyNotVersion(agent: AgentRecord, rollout: Rollout | undefined, version: number): string | undefined {
+  if (rollout === undefined) return 'the rollout is over';
+  const { since, to, phase } = rollout;
+  if (phase === 'forward') return version === to ? undefined : 'that version is not rolled out';
+  if (agent.upgrade?.rollout !== since) return 'the rollout goes back';
+  return version === agent.upgrade.from || version === to ? undefined : 'that is not the version that it goes back to';
+}

@@ -1,0 +1,54 @@
+import type { Mutant } from '../mutant.ts';
+
+const room = 'reconciliation';
+
+/** Defects in how versions of agents' code come and go, and in what is told of agents that fail. */
+export const upgrades: readonly Mutant[] = [
+  {
+    name: 'host-runs-the-present-version',
+    room,
+    what: "A host runs the present version of an agent's type, whatever the log placed it in.",
+    file: 'node/core/hosting.ts',
+    edits: [{ from: 'const version = versionOf(agent);', to: 'const version = versionOf(type ?? {});' }],
+  },
+  {
+    name: 'version-of-a-state-forgotten',
+    room,
+    what: 'A state that a new version wrote still says that the old one wrote it: it is migrated twice.',
+    file: 'node/core/instance.ts',
+    edits: [{ from: 'version: ok ? this.#state.turnedTo : undefined', to: 'version: undefined' }],
+  },
+  {
+    name: 'no-way-back-taken',
+    room,
+    what: 'An older version is started from the state that a newer one wrote as if it were its own.',
+    file: 'node/core/version-change.ts',
+    edits: [{ from: 'if (from === to) return undefined;', to: 'if (from >= to) return undefined;' }],
+  },
+  {
+    name: 'rollout-ends-with-agents-left',
+    room,
+    what: 'A rollout that goes back is over before its agents have gone back.',
+    file: 'node/core/rollout-apply.ts',
+    edits: [
+      {
+        from: 'return answers && versionOf(agent) === (upgrade.stays === undefined ? upgrade.from : to);',
+        to: 'return answers && versionOf(agent) <= Math.max(upgrade.from, to);',
+      },
+    ],
+  },
+  {
+    name: 'rollout-stops-at-the-first',
+    room,
+    what: 'The leader never says that an upgraded agent has held: the rollout goes on with no other.',
+    file: 'node/core/rollouts.ts',
+    edits: [{ from: 'if (nowMs - watch.sinceMs < rollout.settleMs', to: 'if (watch.sinceMs >= 0' }],
+  },
+  {
+    name: 'crash-loop-never-over',
+    room,
+    what: 'An agent that was in a crash loop is said to be in one for ever.',
+    file: 'node/core/crash-loops.ts',
+    edits: [{ from: 'if (crashLoop !== undefined) this.#propose(', to: 'if (crashLoop === null) this.#propose(' }],
+  },
+];

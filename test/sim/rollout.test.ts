@@ -1,0 +1,184 @@
+import { describe, expect, test, vi } from 'vitest';
+import type { AgentView, Operation, Outcome } from '../../node/core/operation.ts';
+import type { TypeView } from '../../node/core/rollout-view.ts';
+import { type CounterCode, sourceOf } from '../../sim/counter-code.ts';
+import { Cluster } from './cluster.ts';
+
+vi.setConfig({ testTimeout: 120_000 });
+
+const agentType = 'counter';
+
+const good: CounterCode = { serial: 1, migrates: true, reverses: true, breaks: undefined };
+
+/** Three agents with busy clients. */
+function begin(seed: string) {
+  const cluster = new Cluster(seed, {}, { agents: 3 }).begin();
+  const { world } = cluster;
+  cluster.progress(10, 10_000);
+  const [asked = ''] = world.nodes.filter((node) => node !== cluster.leader);
+  const upgrade = (code: Partial<CounterCode>, rules: Partial<Operation> = {}): Outcome => {
+    const source = sourceOf({ ...good, ...code });
+    return cluster.ask(asked, {
+      type: 'upgrade',
+      agentType,
+      source,
+      settleMs: 300,
+      maxFailures: 1,
+      ...rules,
+    } as Operation);
+  };
+  const view = (): TypeView => {
+    const outcome = cluster.ask(asked, { type: 'agentType', agentType, consistency: 'leader' });
+    if (!outcome.ok) throw world.failure(outcome.error.message);
+    return outcome.result as TypeView;
+  };
+  const isOver = (): boolean => view().rollout === undefined;
+  const over = (withinMs = 60_000): TypeView => {
+    world.runUntil(isOver, withinMs, 'the end of the rollout');
+    return view();
+  };
+  const versions = (): (number | undefined)[] =>
+    cluster.agents.map((agent) => {
+      const outcome = cluster.ask(asked, { type: 'agent', agent, consistency: 'leader' });
+      return outcome.ok ? (outcome.result as AgentView).version : undefined;
+    });
+  return { cluster, world, upgrade, view, over, versions };
+}
+
+/** Refusals that clients were given meanwhile, but for those that they try again. */
+function refusals(world: Cluster['world']): string[] {
+  const codes: string[] = [];
+  world.watch({
+    answered(_node, _request, { type }, outcome) {
+      if (type === 'task' && !outcome.ok) codes.push(outcome.error.code);
+    },
+  });
+  return codes;
+}
+
+describe('a new version', () => {
+  test('comes to one agent after the other, and no task is refused', () => {
+    const { cluster, world, upgrade, view, over, versions } = begin('upgrade');
+    const codes = refusals(world);
+    expect(upgrade({})).toMatchObject({
+      ok: true,
+      result: { type: { rollout: { from: 1, to: 2, phase: 'forward' } } },
+    });
+    const seen = new Set<string>();
+    while (view().rollout !== undefined) {
+      const counts = view().rollout?.counts ?? {};
+      expect((counts.upgrading ?? 0) + (counts.settling ?? 0)).toBeLessThanOrEqual(1);
+      for (const progress of Object.keys(counts)) seen.add(progress);
+      world.runFor(7);
+    }
+    expect([...seen].sort()).toEqual(['pending', 'settling', 'upgraded', 'upgrading']);
+    expect(over()).toMatchObject({ version: 2, previous: 1, rolloutEnd: { outcome: 'complete' } });
+    expect(versions()).toEqual([2, 2, 2]);
+    expect(codes).toEqual([]);
+    cluster.progress(20, 10_000);
+    cluster.finish();
+  });
+
+  test.each(['start', 'migrate'] as const)('that is broken at its %s leaves the agents as they were', (breaks) => {
+    const { cluster, upgrade, over, versions } = begin(`broken ${breaks}`);
+    upgrade({ breaks });
+    expect(over()).toMatchObject({
+      version: 1,
+      rolloutEnd: { outcome: 'rolledBack', reason: expect.stringMatching(/broken/), stays: [] },
+    });
+    expect(versions()).toEqual([1, 1, 1]);
+    cluster.progress(20, 20_000);
+    cluster.finish();
+  });
+
+  test('that crashes over tasks goes back, with what it had done', () => {
+    const { cluster, world, upgrade, over, versions } = begin('broken later');
+    const back: unknown[] = [];
+    world.watch({ did: (_node, effect) => void (effect.type === 'startAgent' && back.push(effect.change?.newer)) });
+    upgrade({ breaks: 'later' }, { settleMs: 20_000, maxFailures: 0 } as Partial<Operation>);
+    expect(over()).toMatchObject({
+      version: 1,
+      rolloutEnd: { outcome: 'rolledBack', failed: expect.any(String), stays: [] },
+    });
+    expect(back.filter((newer) => newer !== undefined).length).toBeGreaterThan(0);
+    expect(versions()).toEqual([1, 1, 1]);
+    cluster.progress(20, 20_000);
+    cluster.finish();
+  });
+
+  test('that has no way back stays where it has worked, and says so', () => {
+    const { cluster, upgrade, over, versions } = begin('no way back');
+    upgrade({ breaks: 'later', reverses: false }, { settleMs: 20_000, maxFailures: 0 } as Partial<Operation>);
+    const { rolloutEnd } = over();
+    expect(rolloutEnd).toMatchObject({ outcome: 'rolledBack' });
+    expect(rolloutEnd?.stays).toMatchObject([
+      { agent: rolloutEnd?.failed, reason: expect.stringMatching(/no way back/) },
+    ]);
+    expect(versions().filter((version) => version === 2)).toHaveLength(1);
+    cluster.progress(20, 20_000);
+  });
+
+  test('is taken back by an operator, and may be rolled out again', () => {
+    const { cluster, world, upgrade, over, versions } = begin('cancelled');
+    upgrade({}, { settleMs: 2_000 } as Partial<Operation>);
+    world.runUntil(() => versions().includes(2), 20_000, 'the first upgraded agent');
+    cluster.progress(10, 10_000);
+    const [node = ''] = world.nodes;
+    expect(cluster.ask(node, { type: 'cancelUpgrade', agentType })).toMatchObject({ ok: true });
+    expect(over()).toMatchObject({
+      rolloutEnd: { outcome: 'rolledBack', reason: 'an operator cancelled it', stays: [] },
+    });
+    expect(versions()).toEqual([1, 1, 1]);
+    upgrade({});
+    expect(over()).toMatchObject({ version: 3, rolloutEnd: { outcome: 'complete' } });
+    cluster.finish();
+  });
+
+  test('is rolled out further by the next leader', () => {
+    const { cluster, world, upgrade, over, versions } = begin('leader lost');
+    upgrade({}, { settleMs: 1_000 } as Partial<Operation>);
+    world.runUntil(() => versions().includes(2), 20_000, 'the first upgraded agent');
+    const { leader } = cluster;
+    world.crash(leader, 'noticed');
+    world.runFor(2_000);
+    world.restart(leader);
+    expect(over()).toMatchObject({ version: 2, rolloutEnd: { outcome: 'complete' } });
+    expect(versions()).toEqual([2, 2, 2]);
+    cluster.finish();
+  });
+
+  test('stays the version of an agent that is recovered while it is watched', () => {
+    const { cluster, world, upgrade, over, versions } = begin('host lost');
+    upgrade({}, { settleMs: 3_000 } as Partial<Operation>);
+    world.runUntil(() => versions().includes(2), 20_000, 'the first upgraded agent');
+    const agent = cluster.agents[versions().indexOf(2)] ?? '';
+    const host = cluster.hostOf(agent);
+    world.crash(host, 'noticed');
+    world.runUntil(() => world.instances().some((one) => one.agent === agent), 30_000, 'its recovery');
+    expect(versions()[cluster.agents.indexOf(agent)]).toBe(2);
+    world.restart(host);
+    expect(over()).toMatchObject({ rolloutEnd: { outcome: 'complete' } });
+    cluster.finish();
+  });
+
+  test('mends an agent that fails again and again, which nothing could be prepared for', () => {
+    const { cluster, world, upgrade, over, versions } = begin('mended');
+    const [agent = ''] = cluster.agents;
+    let isMended = false;
+    const crash = (): void => {
+      for (const { node, agent: id, epoch } of world.instances()) {
+        const placed = cluster.simulation.ledger.placement(id, epoch);
+        if (id === agent && placed?.version === 1) world.host(node).failAgent(agent, epoch, 'it crashed again');
+      }
+      if (!isMended) world.timeline.after(5, crash);
+    };
+    crash();
+    world.runFor(1_500);
+    upgrade({});
+    expect(over(90_000)).toMatchObject({ rolloutEnd: { outcome: 'complete' } });
+    isMended = true;
+    expect(versions()).toEqual([2, 2, 2]);
+    cluster.progress(10, 20_000, agent);
+    cluster.finish();
+  });
+});
