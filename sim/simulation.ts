@@ -77,6 +77,7 @@ export class Simulation {
       clockDriftMax: plan.clockDriftMax,
       network: plan.network,
       disk: plan.disk,
+      ...(plan.settings?.stateChunkBytes !== undefined && { runner: { aheadBytes: plan.settings.stateChunkBytes } }),
       // Every other machine has what the pickiest agents need.
       profile: (index) => ({ agentsMax: plan.agentsMax, capabilities: index % 2 === 0 ? ['gpu'] : [] }),
       programs: { counter, ...programs },

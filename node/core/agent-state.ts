@@ -1,8 +1,8 @@
 import { joined } from './bytes.ts';
 import { ChangeLog } from './change-log.ts';
 import { decodeMailbox, emptyMailbox, encodeMailbox, type Mailbox } from './mailbox.ts';
-import type { Settings } from './settings.ts';
-import { StateBytes } from './state-bytes.ts';
+import { mailboxEndBytesMax, type Settings } from './settings.ts';
+import { cut, StateBytes, type StatePart } from './state-bytes.ts';
 import { changeBetween, fits, type StateChange, type StateUpdate } from './state-change.ts';
 
 /** What one step changes of an agent's state. */
@@ -12,7 +12,7 @@ export interface StepChanges {
   mailbox: Mailbox;
 }
 
-type StateSettings = Pick<Settings, 'statePartBytes' | 'stateChangesMax' | 'stateChangesBytesMax'>;
+type StateSettings = Pick<Settings, 'statePartBytes' | 'stateChangesMax' | 'stateChangesBytesMax' | 'stateChunkBytes'>;
 
 /**
  * The replicated state of an agent that runs here, and the changes that lately led to it: the agent's own checkpoint and,
@@ -26,6 +26,9 @@ export class AgentState {
   #mailbox = emptyMailbox;
   #mailboxBytes = encodeMailbox(emptyMailbox);
   #log: ChangeLog;
+  /** What its runner told ahead of the next state or change, too much for one turn: it stands before what that inserts. */
+  #ahead: StatePart[] = [];
+  #aheadBytes = 0;
 
   constructor(settings: StateSettings) {
     this.#settings = settings;
@@ -38,10 +41,27 @@ export class AgentState {
     return this.#all;
   }
 
-  /** The agent's own checkpoint, whenever it is asked for: what is here now does not change. */
-  own(): () => Uint8Array {
-    const [all, length] = [this.#all, this.#ownLength];
-    return () => all.bytes().subarray(0, length);
+  /** The agent's own checkpoint, whenever it is asked for: what is here now does not change. In pieces, one at least. */
+  own(): () => Uint8Array[] {
+    const [all, length, { stateChunkBytes }] = [this.#all, this.#ownLength, this.#settings];
+    return () => all.pieces(length, stateChunkBytes);
+  }
+
+  get ownLength(): number {
+    return this.#ownLength;
+  }
+
+  /** Takes bytes of the next state, or of what the next change inserts, that come ahead of it. Returns how many there are. */
+  tellAhead(bytes: Uint8Array): number {
+    this.#ahead.push(...cut(bytes, this.#settings.statePartBytes));
+    this.#aheadBytes += bytes.byteLength;
+    return this.#aheadBytes;
+  }
+
+  /** What was told ahead is of nothing that comes. */
+  forgetAhead(): void {
+    this.#ahead = [];
+    this.#aheadBytes = 0;
   }
 
   get mailbox(): Mailbox {
@@ -50,19 +70,23 @@ export class AgentState {
 
   /** Begins with the first state of a new agent. */
   begin(own: Uint8Array): void {
-    this.#ownLength = own.byteLength;
-    this.#all = StateBytes.of(joined([own, this.#mailboxBytes]), this.#settings.statePartBytes);
+    const rest = StateBytes.of(joined([own, this.#mailboxBytes]), this.#settings.statePartBytes);
+    this.#ownLength = this.#aheadBytes + own.byteLength;
+    this.#all = rest.insert(0, this.#ahead);
     this.#log = this.#logSince(0);
+    this.forgetAhead();
   }
 
   /** Begins with what holders kept, as that of a sequence. Throws when it is no such thing. */
   takeOver(all: Uint8Array | StateBytes, sequence: number): void {
-    const bytes = all instanceof StateBytes ? all.bytes() : all;
-    const { length, mailbox } = decodeMailbox(bytes);
-    this.#ownLength = length;
+    const state = all instanceof StateBytes ? all : StateBytes.of(all, this.#settings.statePartBytes);
+    // No more of it than may be the mailbox: the rest may be large.
+    const end = state.slice(Math.max(0, state.length - mailboxEndBytesMax), state.length);
+    const { length, mailbox } = decodeMailbox(end);
+    this.#ownLength = state.length - end.byteLength + length;
     this.#mailbox = mailbox;
-    this.#mailboxBytes = bytes.slice(length);
-    this.#all = all instanceof StateBytes ? all : StateBytes.of(all, this.#settings.statePartBytes);
+    this.#mailboxBytes = end.slice(length);
+    this.#all = state;
     this.#log = this.#logSince(sequence);
   }
 
@@ -73,21 +97,26 @@ export class AgentState {
 
   /** What a runner's word comes to: a change of the agent's own state; `wrong` when it is one of another. Of a refused task: none. */
   changeIn(update: StateUpdate, ok: boolean): StateChange | undefined | 'wrong' {
-    if (update instanceof Uint8Array) return ok ? changeBetween(this.own()(), update) : undefined;
+    if (!ok || update === undefined || update instanceof Uint8Array) this.forgetAhead();
+    if (update instanceof Uint8Array) {
+      return ok ? changeBetween(this.#all.slice(0, this.#ownLength), update) : undefined;
+    }
     if (update === undefined) return undefined;
     return ok && fits(update, this.#ownLength, Number.POSITIVE_INFINITY) ? update : 'wrong';
   }
 
   /** Of the agent's own state. */
   lengthAfter(change: StateChange | undefined): number {
-    return this.#ownLength + (change === undefined ? 0 : change.inserted.byteLength - change.removed);
+    if (change === undefined) return this.#ownLength;
+    return this.#ownLength + this.#aheadBytes + change.inserted.byteLength - change.removed;
   }
 
   /** One step: a change of the agent's own state, of its mailbox, of both, or of neither. */
   apply(sequence: number, { own, mailbox }: StepChanges): void {
     if (own !== undefined) {
-      this.#splice(sequence, own);
       this.#ownLength = this.lengthAfter(own);
+      this.#splice(sequence, own);
+      this.#takeAhead(sequence, own.offset);
     }
     if (mailbox === this.#mailbox) return;
     const bytes = encodeMailbox(mailbox);
@@ -101,6 +130,14 @@ export class AgentState {
     const change = { ...part, previousLength: this.#all.length };
     this.#all = this.#all.splice(change);
     this.#log.add(sequence, change);
+  }
+
+  /** A change this large is kept as none: holders fetch the parts that they lack. */
+  #takeAhead(sequence: number, offset: number): void {
+    if (this.#ahead.length === 0) return;
+    this.#all = this.#all.insert(offset, this.#ahead);
+    this.#log = this.#logSince(sequence);
+    this.forgetAhead();
   }
 
   /** The changes after a sequence; undefined when they are no longer all kept. */

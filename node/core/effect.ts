@@ -46,7 +46,9 @@ export type Effect =
       interpreter?: string | undefined;
       container?: ContainerSpec | undefined;
       isolation?: Isolation | undefined;
+      /** Of one for a thread that is too large for one turn: its beginning, with `more` behind it. */
       state: Uint8Array | undefined;
+      more?: readonly Uint8Array[];
     }
   | { type: 'stopAgent'; agent: string; epoch: number }
   /** Makes ready what an agent will run in, its code loaded and nothing of it run, for when it moves here. */

@@ -46,6 +46,12 @@ const definitions = {
       `The answer has more than ${d.bytesMax} bytes and does not travel between nodes. Nothing was changed. ` +
       'Ask the leader itself (header x-conclave-leader), or read with "consistency=stale".',
   ),
+  stateTooLargeToTell: define<{ agent: string; bytes: number; bytesMax: number }>(
+    422,
+    (d) =>
+      `The state of agent "${d.agent}" has ${d.bytes} bytes, and an answer has at most ${d.bytesMax}. Nothing was changed. ` +
+      'Give the agent a task that answers the part which you look for.',
+  ),
   agentUnknown: define<{ agent: string }>(
     404,
     (d) => `There is no agent "${d.agent}". Nothing was changed. "conclave status" lists the agents.`,

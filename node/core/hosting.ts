@@ -151,6 +151,10 @@ export class Hosting {
     this.#in(agent, epoch)?.onStarted(state);
   }
 
+  onAhead({ agent, epoch, bytes }: EventOf<'stateAhead'>): void {
+    this.#in(agent, epoch)?.onAhead(bytes);
+  }
+
   onRan({ agent, epoch, task, ok, value, state, outputs }: EventOf<'taskRan'>): void {
     this.#in(agent, epoch)?.onRan(task, ok, value, state, outputs);
   }
@@ -161,6 +165,18 @@ export class Hosting {
 
   onFailed({ agent, epoch, reason, innocent }: EventOf<'agentFailed'>): void {
     this.#in(agent, epoch)?.onFailed(reason, innocent);
+  }
+
+  /** Parts of a state, for a holder or for the next host: of a step that the agent's host here offers, or that this node keeps. */
+  onFetch(from: NodeId, fetch: MessageOf<'stateFetch'>): void {
+    const instance = this.#in(fetch.agent, fetch.epoch);
+    const pieces = instance?.replication.onFetch(from, fetch) ?? this.#holder.pieces(fetch);
+    this.#context.out.sendUrgent(from, { type: 'statePieces', body: pieces });
+  }
+
+  onPieces(from: NodeId, pieces: MessageOf<'statePieces'>): void {
+    this.#holder.onPieces(from, pieces);
+    this.#instances.get(pieces.agent)?.recovery?.onPieces(from, pieces);
   }
 
   #in(agent: string, epoch: number): Instance | undefined {
@@ -188,6 +204,7 @@ export class Hosting {
       });
     }
     for (const instance of this.#instances.values()) instance.tick();
+    this.#holder.tick();
     this.#preparations.tick();
   }
 }

@@ -14,6 +14,7 @@ import type { AgentTasksView, Outcome, TaskOperation } from './operation.ts';
 import { type Found, Recovery } from './recovery.ts';
 import { Replication } from './replication.ts';
 import { limits } from './settings.ts';
+import { isThread, startedFrom } from './start-state.ts';
 import type { StateUpdate } from './state-change.ts';
 import { type StateRead, StateReads } from './state-reads.ts';
 import { whatIsTooLarge } from './step-size.ts';
@@ -54,9 +55,10 @@ export class Instance {
   readonly #events: InstanceEvents;
   readonly #tasks: AgentTasks;
   readonly #mail: Mail;
-  readonly #replication: Replication;
+  readonly replication: Replication;
   readonly #reads: StateReads;
-  #recovery: Recovery | undefined;
+  /** Of what earlier epochs led to; none for a new agent. */
+  recovery: Recovery | undefined;
   /** The preparation of its move to another host, if there is one. */
   readonly handover: Handover;
   #phase: Phase = 'sealing';
@@ -83,7 +85,7 @@ export class Instance {
       run: ({ task, payload }) => context.out.push({ type: 'runTask', agent, epoch, task, payload }),
       cancel: ({ task }) => context.out.push({ type: 'cancelTask', agent, epoch, task }),
       record: (step, changes) => this.#record(step, changes),
-      durableSequence: () => this.#replication.durableSequence(),
+      durableSequence: () => this.replication.durableSequence(),
       confirm: (done) => void this.read(done),
       isWanted: (task) => this.#mail.isWanted(task),
       answer: (task, answer) => events.answer(task, answer),
@@ -96,7 +98,7 @@ export class Instance {
       mailbox: () => this.#state.mailbox,
       settle: () => void this.#record({ task: '', ok: true, value: new Uint8Array(0) }),
     });
-    this.#replication = new Replication({
+    this.replication = new Replication({
       context,
       holder,
       agent,
@@ -118,9 +120,9 @@ export class Instance {
     this.handover = new Handover({
       context,
       agent,
-      replication: this.#replication,
+      replication: this.replication,
       newest: () => ({ sequence: this.#sequence, bytes: this.#state.all.length }),
-      isAtRest: () => this.#tasks.at === 'rest' && this.#replication.durableSequence() >= this.#sequence,
+      isAtRest: () => this.#tasks.at === 'rest' && this.replication.durableSequence() >= this.#sequence,
       goOn: () => this.#tasks.pump(),
       prepared: (said) => events.prepared(said),
     });
@@ -139,7 +141,7 @@ export class Instance {
     this.#retryMs = this.#context.nowMs + this.#context.settings.holderRetryMs;
     const { agent, epoch, previousHolders } = this.assignment;
     if (previousHolders === undefined) return this.#startWorker(undefined);
-    this.#recovery = new Recovery({
+    this.recovery = new Recovery({
       context: this.#context,
       holder: this.#holder,
       agent,
@@ -148,11 +150,7 @@ export class Instance {
       found: (best) => this.#goOnFrom(best),
       deposed: () => this.depose(),
     });
-    this.#recovery.seal();
-  }
-
-  onSealed(from: NodeId, sealed: MessageOf<'sealed'>): void {
-    this.#recovery?.onSealed(from, sealed);
+    this.recovery.seal();
   }
 
   #goOnFrom(best: Found | undefined): void {
@@ -169,31 +167,37 @@ export class Instance {
       return;
     }
     this.#startWorker(this.#state.own());
-    this.#replication.beginFrom(best);
+    this.replication.beginFrom(best);
     // What will run it is ready: that the epoch becomes active need not wait for it.
     if (this.assignment.planned) this.#phase = 'copying';
-    this.#replication.pump();
+    this.replication.pump();
   }
 
-  #startWorker(from: (() => Uint8Array) | undefined): void {
+  #startWorker(from: (() => Uint8Array[]) | undefined): void {
     const { agent, agentType, epoch, source, interpreter, container, isolation } = this.assignment;
     if (this.#phase === 'sealing') this.#phase = 'starting';
     this.#workerReady = false;
-    const state = from?.();
+    this.#state.forgetAhead();
     const runtime = { source, interpreter, container, isolation };
-    this.#context.out.push({ type: 'startAgent', agent, agentType, epoch, ...runtime, state });
+    const state = startedFrom(from?.(), isThread(this.assignment));
+    this.#context.out.push({ type: 'startAgent', agent, agentType, epoch, ...runtime, ...state });
+  }
+
+  /** Too much for one turn: bytes of the state that its runner is about to tell. */
+  onAhead(bytes: Uint8Array): void {
+    if (this.#state.tellAhead(bytes) > limits.stateBytesMax) this.#fail('its runner told more than a state may have');
   }
 
   onStarted(state: Uint8Array): void {
     this.#workerReady = true;
     if (this.#phase === 'starting') {
       if (this.assignment.previousHolders === undefined) {
-        const problem = whatIsTooLarge(new Uint8Array(0), state.byteLength);
-        if (problem !== undefined) return this.#giveUp(problem);
         this.#state.begin(state);
+        const problem = whatIsTooLarge(new Uint8Array(0), this.#state.ownLength, isThread(this.assignment));
+        if (problem !== undefined) return this.#giveUp(problem);
       }
       this.#phase = 'copying';
-      this.#replication.pump();
+      this.replication.pump();
       this.#onDurable();
     }
     this.#tasks.pump();
@@ -221,7 +225,7 @@ export class Instance {
   #isReady(): boolean {
     if (this.#phase !== 'active' || !this.#workerReady) return false;
     if (this.handover.holds && this.#tasks.at !== 'begin') return false;
-    return this.#sequence - this.#replication.durableSequence() <= unacknowledgedMax;
+    return this.#sequence - this.replication.durableSequence() <= unacknowledgedMax;
   }
 
   /** `outputs`: what the task leads to beside the state, as its code gave it. */
@@ -233,7 +237,8 @@ export class Instance {
       return;
     }
     const mailbox = this.#mailboxAfter(task, ok ? outputs : undefined);
-    const problem = typeof mailbox === 'string' ? mailbox : whatIsTooLarge(value, this.#state.lengthAfter(own));
+    const bytes = this.#state.lengthAfter(own);
+    const problem = typeof mailbox === 'string' ? mailbox : whatIsTooLarge(value, bytes, isThread(this.assignment));
     if (problem !== undefined || typeof mailbox === 'string') {
       // The instance went on from a state that cannot be kept: it starts again from the last one that can.
       this.#workerReady = false;
@@ -263,7 +268,7 @@ export class Instance {
     this.#state.apply(this.#sequence, { own: changes?.own, mailbox });
     const result = { ...step, sequence: this.#sequence, valueDropped: false };
     this.#tasks.results.add(result);
-    this.#replication.pump();
+    this.replication.pump();
     return result;
   }
 
@@ -280,7 +285,7 @@ export class Instance {
   }
 
   #onDurable(): void {
-    if (this.#phase === 'copying' && this.#replication.durableSequence() >= this.#sequence) {
+    if (this.#phase === 'copying' && this.replication.durableSequence() >= this.#sequence) {
       this.#copied = true;
       this.#events.copied(this.assignment.agent, this.assignment.epoch);
     }
@@ -292,13 +297,13 @@ export class Instance {
 
   #pumpMail(): void {
     if (isEmpty(this.#state.mailbox)) this.#mail.clear();
-    else if (this.#phase === 'active') this.#mail.pump(this.#replication.durableSequence());
+    else if (this.#phase === 'active') this.#mail.pump(this.replication.durableSequence());
   }
 
   /** Answers every task whose effect a majority of holders keeps, if acknowledging is allowed now. */
   acknowledge(): void {
     if (this.#phase !== 'active' || !this.#events.mayAcknowledge()) return;
-    const durable = this.#replication.durableSequence();
+    const durable = this.replication.durableSequence();
     this.#tasks.acknowledge(durable);
     this.#reads.answer(durable);
   }
@@ -308,7 +313,8 @@ export class Instance {
   /** Reads the state as of now, once a majority of holders has confirmed that this epoch still stands. */
   read(done: (read: StateRead) => void): boolean {
     if (this.#phase !== 'active') return false;
-    return this.#reads.begin(this.#sequence, this.#state.own(), done, this.onConfirmed);
+    const read = { bytes: this.#state.ownLength, state: this.#state.own() };
+    return this.#reads.begin(this.#sequence, read, done, this.onConfirmed);
   }
 
   readonly onConfirmed = (from: NodeId, { epoch, round, standing }: MessageOf<'confirmed'>): void => {
@@ -366,7 +372,7 @@ export class Instance {
   end(): QueuedTask[] {
     if (this.#phase === 'ended') return [];
     this.#phase = 'ended';
-    this.#recovery?.end();
+    this.recovery?.end();
     const { agent, epoch } = this.assignment;
     this.#context.out.push({ type: 'stopAgent', agent, epoch });
     this.#reads.clear();
@@ -379,8 +385,8 @@ export class Instance {
     this.#pumpMail();
     if (this.#phase === 'ended' || nowMs < this.#retryMs) return;
     this.#retryMs = nowMs + settings.holderRetryMs;
-    if (this.#phase === 'sealing') this.#recovery?.seal();
-    if (this.#phase === 'copying' || this.#phase === 'active') this.#replication.pump();
+    if (this.#phase === 'sealing') this.recovery?.tick();
+    if (this.#phase === 'copying' || this.#phase === 'active') this.replication.pump();
     const { agent, epoch } = this.assignment;
     if (this.#phase === 'copying' && this.#copied) this.#events.copied(agent, epoch);
     if (this.#givenUp !== undefined) this.#events.relinquish(agent, epoch, this.#givenUp);
@@ -392,6 +398,6 @@ export class Instance {
 
   onReplicated(from: NodeId, answer: MessageOf<'replicated'>): void {
     if (this.#phase === 'ended') return;
-    this.#replication.onReplicated(from, answer);
+    this.replication.onReplicated(from, answer);
   }
 }

@@ -18,7 +18,7 @@ import { kvChanged } from './kv-apply.ts';
 import { LoadBoard } from './load-board.ts';
 import { Manager } from './manager.ts';
 import { Membership } from './membership.ts';
-import type { Message, MessageOf, NodeId } from './message.ts';
+import { type Message, type MessageOf, type NodeId, replicated } from './message.ts';
 import type { Instant, NodeInit } from './node-init.ts';
 import type { LeaderView, Outcome } from './operation.ts';
 import { isTaskAsk, whatIsWrong } from './operation-check.ts';
@@ -250,6 +250,7 @@ export class Node {
     },
     load: ({ sample }) => this.#loads.sample(sample, this.#hosting.size, this.#hosting.queueDepth()),
     stop: () => this.#membership.leave(),
+    stateAhead: (event) => this.#hosting.onAhead(event),
     agentStarted: (event) => this.#hosting.onStarted(event),
     taskRan: (event) => this.#hosting.onRan(event),
     taskProgress: (event) => this.#hosting.onProgress(event),
@@ -295,16 +296,16 @@ export class Node {
     seal: (from, { agent, epoch, known }) =>
       this.#holder.seal(agent, epoch, known, (body) => this.#context.out.sendUrgent(from, { type: 'sealed', body })),
     sealed: (from, body) => {
-      this.#hosting.get(body.agent)?.onSealed(from, body);
+      this.#hosting.get(body.agent)?.recovery?.onSealed(from, body);
       this.#manager.endings.onSealed(from, body);
     },
-    replicate: (from, body) =>
-      this.#holder.replicate(body, (answer) =>
-        this.#context.out.sendUrgent(from, { type: 'replicated', body: answer }),
-      ),
+    replicate: (from, body) => this.#holder.replicate(body, (answer) => this.#sayTo(from, replicated(answer))),
+    stateOffer: (from, body) => this.#holder.offer(from, body, (answer) => this.#sayTo(from, replicated(answer))),
+    stateFetch: (from, body) => this.#hosting.onFetch(from, body),
+    statePieces: (from, body) => this.#hosting.onPieces(from, body),
     replicated: (from, body) => this.#hosting.get(body.agent)?.onReplicated(from, body),
-    confirm: (from, body) =>
-      this.#context.out.sendUrgent(from, { type: 'confirmed', body: this.#holder.confirm(body) }),
+    confirm: (from, body) => this.#sayTo(from, { type: 'confirmed', body: this.#holder.confirm(body) }),
+    holdersReport: () => {},
     confirmed: (from, body) => this.#hosting.get(body.agent)?.onConfirmed(from, body),
     activate: (from, { agent, epoch }) => this.#manager.onCopied(from, agent, epoch),
     activated: (_from, { agent, epoch }) => this.#hosting.onActivated(agent, epoch),

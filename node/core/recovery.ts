@@ -2,6 +2,8 @@ import type { Context } from './context.ts';
 import type { Holder, Kept } from './holder.ts';
 import type { Checkpoint, MessageOf, NodeId } from './message.ts';
 import { majorityOf } from './replication.ts';
+import { isSameVersion, StateCopy } from './state-copy.ts';
+import { decodeManifest } from './state-manifest.ts';
 
 /** A step of the state that an epoch can begin from. */
 export type Found = Checkpoint | Kept;
@@ -28,11 +30,23 @@ export class Recovery {
   readonly #init: RecoveryInit;
   readonly #sealed = new Map<NodeId, Checkpoint | undefined>();
   readonly #known: Kept | undefined;
+  /** The newest step, when it is one of which the parts are still to come. */
+  #fetching: { best: Checkpoint; copy: StateCopy } | undefined;
   #isOver = false;
 
   constructor(init: RecoveryInit) {
     this.#init = init;
     this.#known = init.holder.kept(init.agent);
+  }
+
+  /** What of the holders' states is known: for who waits for them. */
+  get sealed(): ReadonlyMap<NodeId, Checkpoint | undefined> {
+    return this.#sealed;
+  }
+
+  tick(): void {
+    if (this.#fetching === undefined) this.seal();
+    else this.#fetching.copy.tick();
   }
 
   /** Asks those that have not answered. Holders need not hand over what this node has already. */
@@ -56,16 +70,75 @@ export class Recovery {
       return;
     }
     this.#sealed.set(from, checkpoint);
+    if (this.#fetching !== undefined) {
+      const { best, copy } = this.#fetching;
+      if (checkpoint !== undefined && isSameStep(checkpoint, best)) copy.addSource(from);
+      return;
+    }
     if (this.#sealed.size < majorityOf(previousHolders.length)) return;
+    const best = newestOf([this.#known, ...this.#sealed.values()]);
+    if (best !== undefined && 'parts' in best && best.parts !== undefined) return this.#fetch(best);
     this.end();
-    found(newestOf([this.#known, ...this.#sealed.values()]));
+    found(best);
+  }
+
+  /** A state that is too large for one message comes from whoever has it, but for the parts that are here. */
+  #fetch(best: Checkpoint): void {
+    const { context, holder, agent, found } = this.#init;
+    const { epoch, sequence, checksum = 0, parts = nothing } = best;
+    const manifest = decodeManifest(parts, checksum);
+    if (manifest === undefined) {
+      this.end();
+      // It has no mailbox at its end: whoever reads it says so.
+      return found({ epoch, sequence, state: nothing, results: [] });
+    }
+    const sources = [...this.#sealed].filter(([, step]) => step !== undefined && isSameStep(step, best));
+    const copy = new StateCopy({
+      context,
+      window: holder.window,
+      version: { agent, epoch, sequence, checksum },
+      manifest,
+      known: this.#known?.state.parts ?? [],
+      sources: sources.map(([node]) => node),
+    });
+    this.#fetching = { best, copy };
+    this.#advance();
+  }
+
+  onPieces(from: NodeId, pieces: MessageOf<'statePieces'>): void {
+    const { copy } = this.#fetching ?? {};
+    if (this.#isOver || copy === undefined || !isSameVersion(copy.version, pieces)) return;
+    if (!pieces.gone) {
+      copy.kept(copy.take(pieces));
+      this.#advance();
+    } else if (copy.sources.includes(from) && !copy.dropSource(from)) {
+      // Nobody has that step any more: what there is now, the holders say when they are asked again.
+      copy.end();
+      this.#fetching = undefined;
+      this.#sealed.clear();
+    }
+  }
+
+  #advance(): void {
+    if (this.#fetching === undefined) return;
+    const { best, copy } = this.#fetching;
+    if (!copy.isComplete) return copy.pump();
+    this.end();
+    const { epoch, sequence, results } = best;
+    this.#init.found({ epoch, sequence, state: copy.state(), results });
   }
 
   /** What is still on its way to it starts nothing any more. */
   end(): void {
     this.#isOver = true;
+    this.#fetching?.copy.end();
   }
 }
+
+const nothing = new Uint8Array(0);
+
+const isSameStep = (a: Checkpoint, b: Checkpoint): boolean =>
+  a.epoch === b.epoch && a.sequence === b.sequence && a.checksum === b.checksum;
 
 /** The newest step. Of two that are the same the last: a sealed holder's word counts more than what this node had. */
 function newestOf(steps: (Found | undefined)[]): Found | undefined {

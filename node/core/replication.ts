@@ -3,6 +3,8 @@ import type { Holder } from './holder.ts';
 import type { MessageOf, NodeId, TaskResult } from './message.ts';
 import type { StateBytes } from './state-bytes.ts';
 import type { StateChange } from './state-change.ts';
+import { isSameVersion, piecesFor } from './state-copy.ts';
+import { encodeManifest } from './state-manifest.ts';
 
 /** How many of n make a majority. */
 export const majorityOf = (n: number): number => Math.floor(n / 2) + 1;
@@ -14,7 +16,14 @@ interface Progress {
   acked: number;
   /** What it may have of an earlier epoch: the step from which this one went on. It says so if not. */
   base: Base | undefined;
-  inFlight: { sequence: number; sentMs: number } | undefined;
+  inFlight: InFlight | undefined;
+}
+
+interface InFlight {
+  sequence: number;
+  sentMs: number;
+  /** A state too large for one message, as it was then: it is offered until it is kept, whatever changes meanwhile. */
+  offered?: { offer: MessageOf<'stateOffer'>; state: StateBytes; copied: number };
 }
 
 /** A step that names the state which it led to. */
@@ -118,6 +127,8 @@ export class Replication {
     const { acked } = progress;
     const base = acked >= 0 ? { epoch: this.#epoch, sequence: acked } : progress.base;
     const step = base !== undefined && first ? this.#source.after(base.sequence) : undefined;
+    const isLarge = state.length > this.#context.settings.stateChunkBytes;
+    if (progress.inFlight?.offered !== undefined || (step === undefined && isLarge)) return this.#offer(node, progress);
     const body: MessageOf<'replicate'> = {
       agent: this.#agent,
       epoch: this.#epoch,
@@ -136,6 +147,38 @@ export class Replication {
     else this.#context.out.sendUrgent(node, { type: 'replicate', body });
   }
 
+  /** Offers the state as it is now, or once more as it was when it was offered first. */
+  #offer(node: NodeId, progress: Progress): void {
+    const offered = progress.inFlight?.offered ?? this.#newOffer();
+    const { offer, state } = offered;
+    progress.inFlight = { sequence: offer.sequence, sentMs: this.#context.nowMs, offered };
+    const { self, out } = this.#context;
+    if (node !== self) out.sendUrgent(node, { type: 'stateOffer', body: offer });
+    else this.#holder.offer(self, offer, (answer) => this.onReplicated(node, answer), state);
+  }
+
+  #newOffer(): NonNullable<InFlight['offered']> {
+    const { sequence, state } = this.#source.newest();
+    const { checksum } = state;
+    const results = { results: this.#source.all(), resultsFrom: this.#source.from() };
+    const step = { agent: this.#agent, epoch: this.#epoch, sequence, checksum };
+    return { offer: { ...step, parts: encodeManifest(state), ...results }, state, copied: 0 };
+  }
+
+  /** A holder asks for parts of what it was offered; undefined when it was not offered that. */
+  onFetch(from: NodeId, fetch: MessageOf<'stateFetch'>): MessageOf<'statePieces'> | undefined {
+    const { inFlight } = this.#progress.get(from) ?? {};
+    if (inFlight?.offered === undefined || !isSameVersion(inFlight.offered.offer, fetch)) return undefined;
+    inFlight.sentMs = this.#context.nowMs;
+    inFlight.offered.copied = fetch.copied;
+    return piecesFor(fetch, inFlight.offered.state, this.#context.settings.stateChunkBytes);
+  }
+
+  /** Bytes of what a node was offered that it has. */
+  copiedBy(node: NodeId): number {
+    return this.#progress.get(node)?.inFlight?.offered?.copied ?? 0;
+  }
+
   onReplicated(from: NodeId, answer: MessageOf<'replicated'>): void {
     const progress = this.#progress.get(from);
     if (progress === undefined || answer.epoch !== this.#epoch) return;
@@ -144,12 +187,14 @@ export class Replication {
       if (progress.counts) this.#onDeposed();
       return;
     }
+    const offered = progress.inFlight?.offered?.offer;
     if (answer.accepted) progress.acked = Math.max(progress.acked, answer.sequence);
-    else {
+    else if (offered === undefined) {
       progress.acked = -1;
       progress.base = undefined;
     }
-    progress.inFlight = undefined;
+    // What was said of an earlier step does not end the copy of a later one.
+    if (offered === undefined || progress.acked >= offered.sequence) progress.inFlight = undefined;
     this.#onProgress();
     this.pump();
   }

@@ -15,6 +15,7 @@ import { decodeOutcome, encodeOutcome, tooLargeToTell } from './outcome-codec.ts
 import type { Peers } from './peers.ts';
 import { consistencyOf, isQuery, Queries } from './queries.ts';
 import { limits } from './settings.ts';
+import { tellState } from './state-reads.ts';
 import type { Tasks } from './tasks.ts';
 import type { Views } from './views.ts';
 
@@ -252,7 +253,7 @@ export class Requests {
     if (operation.type === 'tasks' && instance !== undefined)
       done({ ok: true, result: { agent, ...instance.tasks() } });
     if (operation.type === 'state') {
-      began = instance?.read((state) => done({ ok: true, result: { agent, ...state } })) ?? false;
+      began = instance?.read((read) => done(tellState(agent, read))) ?? false;
     }
     if (operation.type === 'taskCancel') {
       const { task } = operation;

@@ -21,6 +21,8 @@ export interface Restored {
   pledge: string;
   log: StoredLog;
   holders: Map<string, RestoredHolder>;
+  /** Keys of parts that no state has: of copies that were not over. */
+  strayParts: string[];
 }
 
 /** Reads what `keys` names. The store has checked every record; a gap in the log still throws, in the Raft module. */
@@ -35,12 +37,14 @@ export function restore(records: ReadonlyMap<string, Uint8Array>): Restored {
     pledge: json(keys.pledge, ''),
     log: readLog(records),
     holders: readHolders(records),
+    strayParts: strayParts(records),
   };
 }
 
 const holderPrefix = keys.holder('');
 const resultPrefix = 'result/';
 const stepPrefix = 'state-step/';
+const partPrefix = 'state-part/';
 
 /** What is kept of agents. Throws when a part of a state is not there. */
 export function readHolders(records: ReadonlyMap<string, Uint8Array>): Map<string, RestoredHolder> {
@@ -61,6 +65,21 @@ export function readHolders(records: ReadonlyMap<string, Uint8Array>): Map<strin
     }
   }
   return holders;
+}
+
+function strayParts(records: ReadonlyMap<string, Uint8Array>): string[] {
+  const parts = [...records.keys()].filter((key) => key.startsWith(partPrefix));
+  const listed = new Map<string, Set<string>>();
+  return parts.filter((key) => {
+    const agent = agentIn(key, partPrefix);
+    let of = listed.get(agent);
+    if (of === undefined) {
+      const list = records.get(keys.state(agent));
+      const numbers = list === undefined ? [] : StateParts.decode(list).parts;
+      listed.set(agent, (of = new Set(numbers.map((part) => keys.statePart(agent, part)))));
+    }
+    return !of.has(key);
+  });
 }
 
 /** The state that a disk has of an agent. */

@@ -25,8 +25,11 @@ export interface AgentThreadLimits {
   linesPerSMax: number;
 }
 
+type StartOrder = Omit<Extract<ToWorker, { type: 'start' }>, 'type' | 'seat'>;
+
 /** What becomes of an agent in a thread. */
 export interface SeatEvents {
+  ahead(bytes: Uint8Array): void;
   started(state: Uint8Array): void;
   ran(task: string, ok: boolean, value: Uint8Array, change: StateChange | undefined, outputs?: Uint8Array): void;
   progress(task: string, value: Uint8Array): void;
@@ -133,12 +136,23 @@ export class AgentThread {
     return seat;
   }
 
-  start(seat: Seat, order: Omit<Extract<ToWorker, { type: 'start' }>, 'type' | 'seat'>): void {
+  /** `more`: what stands behind the state, when it is much. */
+  start(seat: Seat, order: StartOrder, more: readonly Uint8Array[] = []): void {
     this.#tell(seat, undefined, 'it did not start', this.#init.limits.startTimeoutMs);
-    seat.from = order.state;
+    this.#startFrom(seat, order, [order.state, ...more]);
+  }
+
+  /** A large state goes there piece by piece, one in each turn, the last with the order itself. */
+  #startFrom(seat: Seat, order: StartOrder, pieces: readonly (Uint8Array | undefined)[]): void {
+    if (this.#seats[seat.number] !== seat || seat.isLeaving) return;
+    const [piece, ...rest] = pieces;
     // A copy: posting a view posts the whole buffer behind it, with what else is in there.
-    const state = order.state && new Uint8Array(order.state);
-    this.#say({ type: 'start', seat: seat.number, ...order, state }, state && [state.buffer]);
+    const bytes = piece && new Uint8Array(piece);
+    if (rest.length === 0 || bytes === undefined) {
+      return this.#say({ type: 'start', seat: seat.number, ...order, state: bytes }, bytes && [bytes.buffer]);
+    }
+    this.#say({ type: 'state', seat: seat.number, bytes }, [bytes.buffer]);
+    setImmediate(() => this.#startFrom(seat, order, rest));
   }
 
   run(seat: Seat, task: string, payload: Uint8Array): void {
@@ -243,6 +257,12 @@ export class AgentThread {
         break;
     }
     if (doing === undefined || isLeaving) return isLeaving;
+    if (message.type === 'ahead') {
+      events.ahead(message.bytes);
+      // In a turn of its own: what the node does with a piece is done by then.
+      setImmediate(() => this.#seats[seat.number] === seat && this.#say({ type: 'more', seat: seat.number }));
+      return true;
+    }
     if (message.type === 'ran' ? message.task !== doing.task : doing.task !== undefined) return false;
     this.#finish(seat);
     if (message.type === 'started') {

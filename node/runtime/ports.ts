@@ -38,6 +38,8 @@ export interface Store {
 }
 
 export interface RunnerEvents {
+  /** Bytes that stand before those of the next `started`, or before those that the change of the next `ran` inserts. */
+  ahead(agent: string, epoch: number, bytes: Uint8Array): void;
   /** `state`: checkpoint of the instance as started. */
   started(agent: string, epoch: number, state: Uint8Array): void;
   /** `state`: all of the checkpoint after the task, what it changed in the one before, or nothing where that was nothing. */
@@ -73,6 +75,8 @@ export interface Runner {
     /** Whether a module may share a thread with others of its type; none: it has its own. */
     isolation?: Isolation | undefined;
     state: Uint8Array | undefined;
+    /** Of a module in a thread: what stands behind `state`, when it is much. */
+    more?: readonly Uint8Array[];
   }): void;
   run(agent: string, epoch: number, task: string, payload: Uint8Array): void;
   /** Asks the code to give up a task that runs. It still ends as every task does, and may have gone well. */
@@ -82,7 +86,7 @@ export interface Runner {
    * Makes ready what an agent will run in, without its state: ends in `prepared`. The agent's next `start` with this source
    * takes it, unless it was released.
    */
-  prepare(what: Omit<Parameters<Runner['start']>[0], 'epoch' | 'state'> & { migration: number }): void;
+  prepare(what: Omit<Parameters<Runner['start']>[0], 'epoch' | 'state' | 'more'> & { migration: number }): void;
   release(agent: string, migration: number): void;
   stopAll(): Promise<void>;
 }

@@ -3,14 +3,18 @@ import type { FromWorker } from './worker.ts';
 
 const isBytes = (value: unknown): value is Uint8Array => value instanceof Uint8Array;
 
+/** A state, or what a change inserts, is told ahead in pieces of this size as long as more is left: one in each turn. */
+export const aheadBytes = 256 * 1024;
+
 /** What a thread said is an agent's to say, so its form is checked: an agent must not fail the node. */
 export function checkedMessage(said: unknown): Exclude<FromWorker, { type: 'loaded' }> | undefined {
   if (typeof said !== 'object' || said === null) return undefined;
   const message = said as Record<string, unknown>;
-  const { type, seat, task, ok, value, state, change, outputs, reason } = message;
+  const { type, seat, task, ok, value, state, change, outputs, reason, bytes } = message;
   if (!Number.isSafeInteger(seat)) return undefined;
   const from = { seat: Number(seat) };
   if (type === 'left' || type === 'pong') return { type, ...from };
+  if (type === 'ahead' && isBytes(bytes) && bytes.byteLength <= aheadBytes) return { type, ...from, bytes };
   if (type === 'failed' && typeof reason === 'string') return { type, ...from, reason };
   if (type === 'started' && (state === undefined || isBytes(state))) return { type, ...from, state };
   if (typeof task !== 'string' || !isBytes(value)) return undefined;

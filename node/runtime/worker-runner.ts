@@ -22,7 +22,8 @@ export interface WorkerLimits extends AgentThreadLimits {
 
 export const defaultWorkerLimits: WorkerLimits = {
   heapMbMax: 128,
-  externalMbMax: 128,
+  // A large state, the one before it, and what is on its way between them and the node.
+  externalMbMax: 384,
   seatsMax: 384,
   sharedMbMax: 512,
   startTimeoutMs: 15_000,
@@ -96,7 +97,7 @@ class WorkerRunner implements Runner {
     });
   }
 
-  start({ agent, agentType, epoch, source, isolation, state }: Parameters<Runner['start']>[0]): void {
+  start({ agent, agentType, epoch, source, isolation, state, more }: Parameters<Runner['start']>[0]): void {
     if (this.#stopped) return;
     this.stop(agent, epoch);
     const instance: Instance = { ...newInstance(agent, epoch), place: undefined };
@@ -108,7 +109,7 @@ class WorkerRunner implements Runner {
       const seat = thread.take(agent, this.#eventsOf(instance, shares));
       instance.place = { thread, seat };
       const context = { agent, type: agentType, epoch };
-      thread.start(seat, { moduleUrl, context, state });
+      thread.start(seat, { moduleUrl, context, state }, more);
     } catch (error) {
       this.#instances.failSoon(instance, `it cannot be started: ${thrownText(error)}`);
       return;
@@ -164,6 +165,7 @@ class WorkerRunner implements Runner {
     const { agent, epoch } = instance;
     const { events, log } = this.#init;
     return {
+      ahead: (bytes) => events.ahead(agent, epoch, bytes),
       started: (state) => {
         instance.started = true;
         events.started(agent, epoch, state);
