@@ -1,6 +1,7 @@
 import type { NodeId } from '../node/core/message.ts';
 import { Node } from '../node/core/node.ts';
 import type { Operation } from '../node/core/operation.ts';
+import { defaultSettings } from '../node/core/settings.ts';
 import { AcknowledgedByMajority } from './checkers/anytime-acknowledged-by-majority.ts';
 import { AcknowledgedTasks } from './checkers/anytime-acknowledged-task.ts';
 import { Bounded } from './checkers/anytime-bounded.ts';
@@ -13,6 +14,7 @@ import { SameState } from './checkers/anytime-same-state.ts';
 import { SealedHolder } from './checkers/anytime-sealed-holder.ts';
 import { SoundPlacement } from './checkers/anytime-sound-placement.ts';
 import { TaskInTime } from './checkers/anytime-task-in-time.ts';
+import { WholeState } from './checkers/anytime-whole-state.ts';
 import type { Checker, Observer } from './checkers/checker.ts';
 import { Linearizable } from './checkers/eventually-linearizable.ts';
 import { Replayed } from './checkers/eventually-replayed.ts';
@@ -108,6 +110,7 @@ export class Simulation {
       new DurableBeforeSaid((node, key) => world.host(node).disk.read(key)),
       new SealedHolder(),
       new SameState(),
+      new WholeState(),
       new AcknowledgedByMajority(ledger),
       new SoundPlacement(ledger, {
         agentsMax: (node) => world.host(node).profile.agentsMax,
@@ -116,7 +119,7 @@ export class Simulation {
       }),
       new MajorityOnly(ledger, clockMs),
       new TaskInTime(clockMs),
-      new Bounded(world),
+      new Bounded(world, { ...defaultSettings, ...this.plan.settings }),
       this.linearizable,
     ];
   }

@@ -5,7 +5,7 @@ import type { Checkpoint, Known, MessageOf, NodeId, TaskResult } from './message
 import { type HolderRecord, keys, writeHolder, writeResult } from './records.ts';
 import { type Restored, type RestoredHolder, stateOnDisk } from './restored.ts';
 import { ResultTable } from './result-table.ts';
-import { replicatedBytesMax } from './settings.ts';
+import { limits, replicatedBytesMax } from './settings.ts';
 import { StateBytes } from './state-bytes.ts';
 import { fits } from './state-change.ts';
 import { FetchWindow, piecesFor } from './state-copy.ts';
@@ -114,21 +114,11 @@ export class Holder {
 
   /** Takes over the host's state, whole or as changes on top of what it has. */
   replicate(message: MessageOf<'replicate'>, answer: (replicated: MessageOf<'replicated'>) => void): void {
+    if (this.#isAnswered(message, answer)) return;
     const { agent, epoch, sequence } = message;
-    const sealedEpoch = this.#refusedBelow(agent, epoch);
-    const reply = { agent, epoch, sequence, accepted: false, needsFull: false, sealedEpoch };
-    if (epoch < sealedEpoch) {
-      answer(reply);
-      return;
-    }
     const held = this.#hold(agent);
-    const sameEpoch = held.epoch === epoch;
-    if (sameEpoch && held.sequence >= sequence) {
-      // Sent twice, or late: it is here already, but its write may still be on its way, and a later one behind this.
-      const kept = held.sequence;
-      this.#context.out.persist([], () => answer({ ...reply, sequence: kept, accepted: true }));
-      return;
-    }
+    const { sealedEpoch } = held;
+    const reply = { agent, epoch, sequence, accepted: false, needsFull: false, sealedEpoch };
     const isBase = held.epoch === message.previousEpoch && held.sequence === message.previousSequence;
     if (!message.full && !(held.epoch > 0 && isBase)) {
       answer({ ...reply, needsFull: true });
@@ -176,19 +166,22 @@ export class Holder {
     this.#copies.begin(from, offer, held.stored, done, local);
   }
 
-  /** Nothing is to be copied: the epoch is refused here, or the step is kept already. */
+  /** Nothing is to be taken over: the epoch is refused here, or the step is kept already. */
   #isAnswered(
-    { agent, epoch, sequence }: MessageOf<'stateOffer'>,
+    { agent, epoch, sequence }: { agent: string; epoch: number; sequence: number },
     answer: (replicated: MessageOf<'replicated'>) => void,
   ): boolean {
     const sealedEpoch = this.#refusedBelow(agent, epoch);
     const reply = { agent, epoch, sequence, accepted: false, needsFull: false, sealedEpoch };
+    if (epoch < sealedEpoch) {
+      answer(reply);
+      return true;
+    }
     const held = this.#held.get(agent);
-    if (epoch < sealedEpoch) answer(reply);
-    else if (held?.epoch === epoch && held.sequence >= sequence) {
-      const kept = held.sequence;
-      this.#context.out.persist([], () => answer({ ...reply, sequence: kept, accepted: true }));
-    } else return false;
+    if (held?.epoch !== epoch || held.sequence < sequence) return false;
+    // Sent twice, or late: it is here already, but its write may still be on its way, and a later one behind this.
+    const kept = held.sequence;
+    this.#context.out.persist([], () => answer({ ...reply, sequence: kept, accepted: true }));
     return true;
   }
 
@@ -197,11 +190,11 @@ export class Holder {
   }
 
   /** The parts that are asked for, where this is the step that is kept here. */
-  pieces(fetch: MessageOf<'stateFetch'>): MessageOf<'statePieces'> {
-    const held = this.#held.get(fetch.agent);
+  pieces(asked: MessageOf<'stateFetch'>): MessageOf<'statePieces'> {
+    const held = this.#held.get(asked.agent);
     const { state } = held?.stored ?? {};
-    const has = held?.epoch === fetch.epoch && held.sequence === fetch.sequence && state?.checksum === fetch.checksum;
-    return piecesFor(fetch, has ? state : undefined, this.#context.settings.stateChunkBytes);
+    const has = held?.epoch === asked.epoch && held.sequence === asked.sequence && state?.checksum === asked.checksum;
+    return piecesFor(asked, has ? state : undefined, this.#context.settings.stateChunkBytes);
   }
 
   tick(): void {
@@ -210,7 +203,8 @@ export class Holder {
 
   /** The state that a step leads to; undefined when its parts do not fit each other, or what is here. */
   #stateAfter(held: Held, { full, state, changes, checksum }: MessageOf<'replicate'>): StateBytes | undefined {
-    if (full && state.byteLength > replicatedBytesMax) return undefined;
+    const bytes = full ? state.byteLength : changes.reduce((sum, { inserted }) => sum + inserted.byteLength, 0);
+    if (bytes > limits.stateMessageBytesMax) return undefined;
     let after = full ? StateBytes.of(state, this.#context.settings.statePartBytes) : held.stored.state;
     for (const change of full ? [] : changes) {
       if (!fits(change, after.length, replicatedBytesMax)) return undefined;

@@ -168,9 +168,9 @@ export class Hosting {
   }
 
   /** Parts of a state, for a holder or for the next host: of a step that the agent's host here offers, or that this node keeps. */
-  onFetch(from: NodeId, fetch: MessageOf<'stateFetch'>): void {
-    const instance = this.#in(fetch.agent, fetch.epoch);
-    const pieces = instance?.replication.onFetch(from, fetch) ?? this.#holder.pieces(fetch);
+  onFetch(from: NodeId, asked: MessageOf<'stateFetch'>): void {
+    const instance = this.#in(asked.agent, asked.epoch);
+    const pieces = instance?.replication.onFetch(from, asked) ?? this.#holder.pieces(asked);
     this.#context.out.sendUrgent(from, { type: 'statePieces', body: pieces });
   }
 

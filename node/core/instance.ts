@@ -141,15 +141,9 @@ export class Instance {
     this.#retryMs = this.#context.nowMs + this.#context.settings.holderRetryMs;
     const { agent, epoch, previousHolders } = this.assignment;
     if (previousHolders === undefined) return this.#startWorker(undefined);
-    this.recovery = new Recovery({
-      context: this.#context,
-      holder: this.#holder,
-      agent,
-      epoch,
-      previousHolders,
-      found: (best) => this.#goOnFrom(best),
-      deposed: () => this.depose(),
-    });
+    const init = { context: this.#context, holder: this.#holder, agent, epoch, previousHolders };
+    const [found, deposed] = [(best: Found | undefined) => this.#goOnFrom(best), () => this.depose()];
+    this.recovery = new Recovery({ ...init, found, deposed });
     this.recovery.seal();
   }
 
@@ -179,7 +173,7 @@ export class Instance {
     this.#workerReady = false;
     this.#state.forgetAhead();
     const runtime = { source, interpreter, container, isolation };
-    const state = startedFrom(from?.(), isThread(this.assignment));
+    const state = startedFrom(from?.(), isThread(runtime));
     this.#context.out.push({ type: 'startAgent', agent, agentType, epoch, ...runtime, ...state });
   }
 
@@ -313,8 +307,7 @@ export class Instance {
   /** Reads the state as of now, once a majority of holders has confirmed that this epoch still stands. */
   read(done: (read: StateRead) => void): boolean {
     if (this.#phase !== 'active') return false;
-    const read = { bytes: this.#state.ownLength, state: this.#state.own() };
-    return this.#reads.begin(this.#sequence, read, done, this.onConfirmed);
+    return this.#reads.begin(this.#sequence, this.#state, done, this.onConfirmed);
   }
 
   readonly onConfirmed = (from: NodeId, { epoch, round, standing }: MessageOf<'confirmed'>): void => {

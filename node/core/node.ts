@@ -357,9 +357,8 @@ export class Node {
   /** Everything may have changed at once: whatever follows from decisions is brought in line with the state. */
   #onPassedOver(): void {
     const { state } = this.#decisions;
-    reportLocally(this.#context, 'logPassedOver', `a snapshot took the place of the log up to ${state.index}`, {
-      index: state.index,
-    });
+    const { index } = state;
+    reportLocally(this.#context, 'logPassedOver', `a snapshot took the place of the log up to ${index}`, { index });
     this.#manager.touch();
     this.#addressing.forget();
     this.#membership.onMembersChanged(this.#detector, this.#loads);

@@ -166,12 +166,12 @@ export class Replication {
   }
 
   /** A holder asks for parts of what it was offered; undefined when it was not offered that. */
-  onFetch(from: NodeId, fetch: MessageOf<'stateFetch'>): MessageOf<'statePieces'> | undefined {
+  onFetch(from: NodeId, asked: MessageOf<'stateFetch'>): MessageOf<'statePieces'> | undefined {
     const { inFlight } = this.#progress.get(from) ?? {};
-    if (inFlight?.offered === undefined || !isSameVersion(inFlight.offered.offer, fetch)) return undefined;
+    if (inFlight?.offered === undefined || !isSameVersion(inFlight.offered.offer, asked)) return undefined;
     inFlight.sentMs = this.#context.nowMs;
-    inFlight.offered.copied = fetch.copied;
-    return piecesFor(fetch, inFlight.offered.state, this.#context.settings.stateChunkBytes);
+    inFlight.offered.copied = asked.copied;
+    return piecesFor(asked, inFlight.offered.state, this.#context.settings.stateChunkBytes);
   }
 
   /** Bytes of what a node was offered that it has. */

@@ -139,6 +139,8 @@ export const limits = {
   stateBytesMax: 64 * 1024 * 1024,
   /** Of a `process` or a `container`, which tells all of it on one line. */
   lineStateBytesMax: 1024 * 1024,
+  /** Of a state that one message brings, as a whole or as changes: what is more comes in parts. */
+  stateMessageBytesMax: 2 * 1024 * 1024,
   /** Of a state that one answer of the API has in it. */
   readStateBytesMax: 1024 * 1024,
   /** Parts of a state, and the bytes of one: more than any node cuts. */

@@ -1,3 +1,4 @@
+import type { AgentState } from './agent-state.ts';
 import { joined } from './bytes.ts';
 import type { Context } from './context.ts';
 import { errors, toErrorBody } from './errors.ts';
@@ -47,15 +48,10 @@ export class StateReads {
   }
 
   /** Begins a read of the state as it is now; false when too many are under way. */
-  begin(
-    sequence: number,
-    { bytes, state }: Pick<StateRead, 'bytes' | 'state'>,
-    done: Read['done'],
-    onConfirmed: Confirmed,
-  ): boolean {
+  begin(sequence: number, state: AgentState, done: Read['done'], onConfirmed: Confirmed): boolean {
     if (this.#reads.length >= readsMax) return false;
     this.#round += 1;
-    const answer = { epoch: this.#epoch, sequence, bytes, state };
+    const answer = { epoch: this.#epoch, sequence, bytes: state.ownLength, state: state.own() };
     const read = { round: this.#round, answer, confirmed: new Set<NodeId>(), done };
     this.#reads.push(read);
     this.#ask(read, onConfirmed);

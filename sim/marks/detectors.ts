@@ -1,4 +1,5 @@
 import type { MarkName } from './catalog.ts';
+import { copyMarks } from './copies.ts';
 import { deletionMarks } from './deletion.ts';
 import type { Detector } from './detector.ts';
 import { drainMarks } from './drains.ts';
@@ -27,6 +28,7 @@ export const detectors: { readonly [K in MarkName]: Detector } = {
   ...membershipMarks,
   ...recoveryMarks,
   ...stateMarks,
+  ...copyMarks,
   ...fencingMarks,
   ...taskMarks,
   ...deletionMarks,

@@ -12,7 +12,7 @@ export const reconciliation: readonly Mutant[] = [
     edits: [
       {
         from: "this.#context.out.push({ type: 'stopAgent', agent, epoch });\n    this.#reads.clear",
-        to: 'this.#replication.durableSequence();\n    this.#reads.clear',
+        to: 'this.replication.durableSequence();\n    this.#reads.clear',
       },
     ],
   },
