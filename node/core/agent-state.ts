@@ -41,10 +41,10 @@ export class AgentState {
     return this.#all;
   }
 
-  /** The agent's own checkpoint, whenever it is asked for: what is here now does not change. In pieces, one at least. */
+  /** The agent's own checkpoint, whenever it is asked for: what is here now does not change. As views of its parts. */
   own(): () => Uint8Array[] {
-    const [all, length, { stateChunkBytes }] = [this.#all, this.#ownLength, this.#settings];
-    return () => all.pieces(length, stateChunkBytes);
+    const [all, length] = [this.#all, this.#ownLength];
+    return () => [...all.views(0, length)];
   }
 
   get ownLength(): number {

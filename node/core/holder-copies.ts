@@ -47,7 +47,8 @@ export class HolderCopies {
     if (manifest === undefined) return;
     before?.copy.end();
     this.#incoming.delete(agent);
-    const known = [...stored.state.parts, ...stored.stagedParts(), ...(local?.parts ?? [])];
+    // Of parts that are alike the one on the disk is taken.
+    const known = [...(local?.parts ?? []), ...stored.stagedParts(), ...stored.state.parts];
     const init = { context: this.#context, window: this.#window, manifest, known, sources: [from] };
     const copy = new StateCopy({ ...init, version: offer });
     // Its host says it again when there may be room.

@@ -173,7 +173,8 @@ export class Instance {
     this.#workerReady = false;
     this.#state.forgetAhead();
     const runtime = { source, interpreter, container, isolation };
-    const state = startedFrom(from?.(), isThread(runtime));
+    const wholeBytesMax = isThread(runtime) ? this.#context.settings.stateChunkBytes : Number.POSITIVE_INFINITY;
+    const state = startedFrom(from?.(), wholeBytesMax);
     this.#context.out.push({ type: 'startAgent', agent, agentType, epoch, ...runtime, ...state });
   }
 

@@ -113,7 +113,7 @@ export const defaultSettings: Settings = {
   stateChangesMax: 256,
   stateChangesBytesMax: 512 * 1024,
   stateChunkBytes: 256 * 1024,
-  stateFetchBytesMax: 2 * 1024 * 1024,
+  stateFetchBytesMax: 1024 * 1024,
   copyIdleMs: 10_000,
   migrationTimeoutMs: 60_000,
   handoverHoldMs: 1_000,

@@ -6,12 +6,13 @@ import type { EffectOf } from './effect.ts';
 export const isThread = ({ interpreter, container }: Pick<Assignment, 'interpreter' | 'container'>): boolean =>
   interpreter === undefined && container === undefined;
 
-/** The state that an instance is started from, as its runner is told it. */
+/** The state that an instance is started from, as its runner is told it: whole, when that is no more than so many bytes. */
 export function startedFrom(
-  pieces: readonly Uint8Array[] | undefined,
-  inPieces: boolean,
+  views: readonly Uint8Array[] | undefined,
+  wholeBytesMax: number,
 ): Pick<EffectOf<'startAgent'>, 'state' | 'more'> {
-  const [first, ...more] = pieces ?? [];
-  if (first === undefined || more.length === 0) return { state: first };
-  return inPieces ? { state: first, more } : { state: joined([first, ...more]) };
+  if (views === undefined) return { state: undefined };
+  const bytes = views.reduce((sum, { byteLength }) => sum + byteLength, 0);
+  const [first, ...more] = views;
+  return first === undefined || bytes <= wholeBytesMax ? { state: joined(views) } : { state: first, more };
 }

@@ -129,23 +129,6 @@ export class StateBytes {
   slice(from: number, to: number): Uint8Array {
     return joined([...this.views(from, to)]);
   }
-
-  /** Its beginning up to there, copied into pieces of about that size. */
-  pieces(to: number, pieceBytes: number): Uint8Array[] {
-    const pieces: Uint8Array[] = [];
-    let views: Uint8Array[] = [];
-    let bytes = 0;
-    for (const view of this.views(0, to)) {
-      views.push(view);
-      bytes += view.byteLength;
-      if (bytes < pieceBytes) continue;
-      pieces.push(joined(views));
-      views = [];
-      bytes = 0;
-    }
-    if (bytes > 0 || pieces.length === 0) pieces.push(joined(views));
-    return pieces;
-  }
 }
 
 /** Of the whole that these make one after the other. */

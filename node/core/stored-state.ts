@@ -137,6 +137,7 @@ export class StoredState {
     const agent = this.#agent;
     const writes = this.#forgetSteps();
     const numbers = new Map<StatePart, number>();
+    const list: number[] = [];
     for (const part of this.#state.parts) {
       let number = numbers.get(part) ?? this.#numbers.get(part) ?? this.#staged.get(part);
       if (number === undefined) {
@@ -145,13 +146,15 @@ export class StoredState {
         writes.push({ key: keys.statePart(agent, number), value: part.bytes });
       }
       numbers.set(part, number);
+      // A part may stand at several places.
+      list.push(number);
     }
     for (const [part, number] of this.#numbers) {
       if (!numbers.has(part)) writes.push({ key: keys.statePart(agent, number), value: undefined });
     }
     this.#numbers = numbers;
     for (const part of numbers.keys()) this.#staged.delete(part);
-    writes.push({ key: keys.state(agent), value: StateParts.encode({ parts: [...numbers.values()] }) });
+    writes.push({ key: keys.state(agent), value: StateParts.encode({ parts: list }) });
     return writes;
   }
 

@@ -1,12 +1,13 @@
 import type { Worker } from 'node:worker_threads';
 import { progressBytesMax, progressPerSMax } from '../core/agent-code.ts';
+import { joined } from '../core/bytes.ts';
 import type { StateChange } from '../core/state-change.ts';
 import { PrintedLines } from './printed-lines.ts';
 import { processorTimeMs } from './processor-time.ts';
 import { RateLimit } from './rate-limit.ts';
 import { piecesOf } from './seat-output.ts';
 import { ThreadBoard } from './thread-board.ts';
-import { checkedMessage } from './thread-message.ts';
+import { aheadBytes, checkedMessage } from './thread-message.ts';
 import { thrownText } from './thrown-text.ts';
 import type { ToWorker } from './worker.ts';
 
@@ -139,20 +140,22 @@ export class AgentThread {
   /** `more`: what stands behind the state, when it is much. */
   start(seat: Seat, order: StartOrder, more: readonly Uint8Array[] = []): void {
     this.#tell(seat, undefined, 'it did not start', this.#init.limits.startTimeoutMs);
-    this.#startFrom(seat, order, [order.state, ...more]);
+    this.#startFrom(seat, order, order.state && [order.state, ...more], 0);
   }
 
   /** A large state goes there piece by piece, one in each turn, the last with the order itself. */
-  #startFrom(seat: Seat, order: StartOrder, pieces: readonly (Uint8Array | undefined)[]): void {
+  #startFrom(seat: Seat, order: StartOrder, views: readonly Uint8Array[] | undefined, from: number): void {
     if (this.#seats[seat.number] !== seat || seat.isLeaving) return;
-    const [piece, ...rest] = pieces;
+    let bytes = 0;
+    let to = from;
+    for (; views !== undefined && to < views.length && bytes < aheadBytes; to++) bytes += views[to]?.byteLength ?? 0;
     // A copy: posting a view posts the whole buffer behind it, with what else is in there.
-    const bytes = piece && new Uint8Array(piece);
-    if (rest.length === 0 || bytes === undefined) {
-      return this.#say({ type: 'start', seat: seat.number, ...order, state: bytes }, bytes && [bytes.buffer]);
+    const state = views && joined(views.slice(from, to));
+    if (state === undefined || to === views?.length) {
+      return this.#say({ type: 'start', seat: seat.number, ...order, state }, state && [state.buffer as ArrayBuffer]);
     }
-    this.#say({ type: 'state', seat: seat.number, bytes }, [bytes.buffer]);
-    setImmediate(() => this.#startFrom(seat, order, rest));
+    this.#say({ type: 'state', seat: seat.number, bytes: state }, [state.buffer as ArrayBuffer]);
+    setImmediate(() => this.#startFrom(seat, order, views, to));
   }
 
   run(seat: Seat, task: string, payload: Uint8Array): void {

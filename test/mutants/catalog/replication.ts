@@ -224,4 +224,11 @@ export const replication: readonly Mutant[] = [
       { from: 'if (nameOfPart(part) !== nameOf(name)) continue;', to: '' },
     ],
   },
+  {
+    name: 'part-at-two-places-is-listed-once',
+    room,
+    what: 'A holder lists each part of a state once, also where two of them are the same. A bug of this program.',
+    file: 'node/core/stored-state.ts',
+    edits: [{ from: 'StateParts.encode({ parts: list })', to: 'StateParts.encode({ parts: [...numbers.values()] })' }],
+  },
 ];
