@@ -22,7 +22,7 @@ export const defaultRunner: RunnerSettings = {
   runMsMin: 0.1,
   runMsMax: 3,
   taskTimeoutMs: 10_000,
-  aheadBytes: 256 * 1024,
+  aheadBytes: 128 * 1024,
 };
 
 interface Instance {
