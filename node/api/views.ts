@@ -1,5 +1,6 @@
 import type { DrainView } from '../core/drain.ts';
 import type { Report } from '../core/effect.ts';
+import type { FailuresView } from '../core/holder-board.ts';
 import type { MigrationView } from '../core/migration.ts';
 import type { AgentView, LeaderView, NodeView, Results, StatusView } from '../core/operation.ts';
 
@@ -75,6 +76,10 @@ function migrationJson({ targetName, sinceMs, bytesCopied, bytes, ...migration }
   };
 }
 
+function failuresJson({ holders, reachable, caughtUp, disks, unreachable, text, ageMs }: FailuresView) {
+  return { holders, reachable, caught_up: caughtUp, disks, unreachable, text, age_ms: ageMs };
+}
+
 export function agentJson(agent: AgentView) {
   const { id, type, strategy, status, host, hostName, epoch, holders, holdersWanted, topics, capabilities, decision } =
     agent;
@@ -94,6 +99,7 @@ export function agentJson(agent: AgentView) {
     reason: agent.reason,
     migration: agent.migration === undefined ? null : migrationJson(agent.migration),
     migration_end: agent.migrationEnd ?? null,
+    failures: agent.failures === undefined ? null : failuresJson(agent.failures),
   };
 }
 

@@ -50,12 +50,21 @@ export function agentsTable(agents: readonly AgentJson[]): string {
     agent.host_name ?? '-',
     String(agent.epoch),
     `${agent.holders.length}/${agent.holders_wanted}`,
+    canTake(agent),
     agent.strategy,
     agent.migration === null
       ? agent.reason
       : `${agent.reason}; ${agent.migration.phase} ${agent.migration.target_name}`,
   ]);
-  return tableOf(['agent', 'type', 'status', 'host', 'epoch', 'holders', 'strategy', 'why there'], rows);
+  return tableOf(['agent', 'type', 'status', 'host', 'epoch', 'holders', 'can take', 'strategy', 'why there'], rows);
+}
+
+/** How many failures it can take now, whatever they are; known where the leader or its host was asked. */
+function canTake({ failures }: AgentJson): string {
+  if (failures === null) return '?';
+  const count = Math.min(failures.disks, failures.unreachable);
+  const text = `${count} ${count === 1 ? 'failure' : 'failures'}`;
+  return count === 0 && failures.holders > 1 ? colors.yellow(text) : text;
 }
 
 /** How far the move of an agent has come. */
@@ -73,6 +82,10 @@ export function agentText(agent: ReturnType<typeof agentJson>): string {
     const { since_ms: sinceMs, reason } = agent.migration;
     lines.push(`${migrationText(agent.id, agent.migration)}; since ${new Date(sinceMs).toISOString()}, ${reason}`);
   } else if (agent.migration_end !== null) lines.push(`its last move came to nothing: ${agent.migration_end.reason}`);
+  if (agent.failures !== null) {
+    const { text, age_ms: ageMs, disks, unreachable } = agent.failures;
+    lines.push(`${text} (${disks} lost disks, ${unreachable} out of reach), as its host said ${ageMs} ms ago`);
+  }
   if (agent.capabilities.length > 0) lines.push(`needs ${agent.capabilities.join(', ')}`);
   for (const { name, score, why } of agent.decision?.ranked ?? []) {
     lines.push(`  ${name}: ${why} (score ${score.toFixed(2)})`);

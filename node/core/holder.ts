@@ -96,7 +96,9 @@ export class Holder {
     const held = this.#hold(agent);
     const isAsked = held.epoch > 0 && !(known !== undefined && isKnown(held, known));
     const checkpoint = isAsked ? this.#checkpoint(held) : undefined;
-    const sealed = { agent, epoch, granted: true, sealedEpoch: epoch, ...(checkpoint && { checkpoint }) };
+    const kept = { epoch: held.epoch, sequence: held.sequence, checksum: held.stored.state.checksum };
+    const told = { ...(held.epoch > 0 && { kept }), ...(checkpoint && { checkpoint }) };
+    const sealed = { agent, epoch, granted: true, sealedEpoch: epoch, ...told };
     if (epoch > held.sealedEpoch) {
       this.#copies.stop(agent);
       held.sealedEpoch = epoch;

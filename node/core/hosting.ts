@@ -2,14 +2,17 @@ import type { AgentRecord, ClusterState } from './cluster-state.ts';
 import type { Context } from './context.ts';
 import type { EventOf } from './event.ts';
 import type { Holder } from './holder.ts';
+import { HolderReports, holdersOf } from './holder-reports.ts';
 import { Instance, type InstanceEvents } from './instance.ts';
-import type { MessageOf, NodeId } from './message.ts';
+import type { HoldersOfAgent, MessageOf, NodeId } from './message.ts';
 import { Preparations } from './preparations.ts';
 import { limits } from './settings.ts';
 import type { QueuedTask } from './task-queue.ts';
 
 /** What is told of the agents that run here, and of those that are to. */
 export interface HostingEvents extends InstanceEvents {
+  /** For the leader: what the holders of the agents here have. */
+  report(report: MessageOf<'holdersReport'>): void;
   /** For the host of an agent that is to move here. */
   ready(host: NodeId, said: MessageOf<'prepared'>): void;
 }
@@ -21,6 +24,7 @@ export class Hosting {
   readonly #holder: Holder;
   readonly #events: HostingEvents;
   readonly #preparations: Preparations;
+  readonly reports: HolderReports;
   readonly #instances = new Map<string, Instance>();
   /** Tasks that came before the decision which brings their agent here. Bounded, and not for long. */
   #early: { agent: string; task: QueuedTask; untilMs: number }[] = [];
@@ -30,6 +34,7 @@ export class Hosting {
     this.#state = state;
     this.#holder = holder;
     this.#events = events;
+    this.reports = new HolderReports(context, () => this.#instances.values(), events.report);
     this.#preparations = new Preparations(context, state, (host, said) => events.ready(host, said));
   }
 
@@ -137,6 +142,12 @@ export class Hosting {
     this.#in(agent, epoch)?.onActive();
   }
 
+  /** What the agent's instance here knows of its holders. */
+  holdersOf(agent: string): HoldersOfAgent | undefined {
+    const instance = this.#instances.get(agent);
+    return instance && holdersOf(instance);
+  }
+
   /** How much of an agent's state the target of its move has; undefined where that is not known here. */
   handedOver(agent: string): { copied: number; bytes: number } | undefined {
     return this.#instances.get(agent)?.handover.progress();
@@ -205,6 +216,7 @@ export class Hosting {
     }
     for (const instance of this.#instances.values()) instance.tick();
     this.#holder.tick();
+    this.reports.tick();
     this.#preparations.tick();
   }
 }

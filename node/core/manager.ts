@@ -10,6 +10,7 @@ import { Drains } from './drains.ts';
 import { Endings } from './endings.ts';
 import { type ConclaveError, errors } from './errors.ts';
 import type { Holder } from './holder.ts';
+import { HolderBoard } from './holder-board.ts';
 import type { LoadBoard } from './load-board.ts';
 import type { NodeId } from './message.ts';
 import { Migrations } from './migrations.ts';
@@ -39,6 +40,8 @@ export class Manager {
   readonly voters: VoterChanges;
   readonly drains: Drains;
   readonly migrations: Migrations;
+  /** What the holders of agents have. */
+  readonly holders: HolderBoard;
   /** Agents whose placement is proposed and not yet applied. */
   readonly #proposed = new Set<string>();
   readonly #deadProposed = new Set<NodeId>();
@@ -59,6 +62,8 @@ export class Manager {
     this.#detector = detector;
     this.#loads = loads;
     this.endings = new Endings(context, decisions, holder, (node) => this.#isOut(node));
+    const { state } = decisions;
+    this.holders = new HolderBoard(context, state, (node) => state.isAlive(node) && !detector.isSuspect(node));
     this.drains = new Drains(context, decisions, loads);
     this.migrations = new Migrations(context, decisions, loads, (node) => this.#isSilent(node));
     this.voters = new VoterChanges(context, decisions, detector, (node) => this.#deadForMs(node));
@@ -73,6 +78,7 @@ export class Manager {
     this.#recovering.clear();
     this.#deadSinceMs.clear();
     this.endings.reset();
+    this.holders.reset();
     this.voters.reset();
     this.drains.reset();
     this.migrations.reset();

@@ -24,6 +24,8 @@ export type Topic = 'members' | 'load';
 export type {
   Checkpoint,
   Contact,
+  HolderStep,
+  HoldersOfAgent,
   Known,
   Load,
   Profile,

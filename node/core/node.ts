@@ -92,14 +92,13 @@ export class Node {
     this.#fitness = new Fitness(context, this.#decisions, this.#loads, this.#peers);
     this.#holder = new Holder(context, restored, (agent, epoch) => state.isOver(agent, epoch));
     this.#manager = new Manager(context, this.#decisions, this.#detector, this.#loads, this.#holder);
-    this.#views = new Views(context.self, this.#decisions, this.#detector, this.#loads, this.#manager, (agent) =>
-      this.#hosting.handedOver(agent),
-    );
+    this.#views = new Views(context, this.#decisions, this.#detector, this.#loads, this.#manager, () => this.#hosting);
     this.#operator = new Operator(context, this.#decisions, this.#manager, this.#views);
     this.#hosting = new Hosting(context, state, this.#holder, {
       copied: (agent, epoch) => this.#tellLeader({ type: 'activate', body: { agent, epoch } }),
       relinquish: (agent, epoch, reason) => this.#tellLeader({ type: 'relinquish', body: { agent, epoch, reason } }),
       prepared: (body) => this.#tellLeader({ type: 'prepared', body }),
+      report: (body) => this.#tellLeader({ type: 'holdersReport', body }),
       ready: (host, body) => this.#sayTo(host, { type: 'prepared', body }),
       answer: ({ origin }, body) => this.#sayTo(origin, { type: 'taskAnswer', body }),
       progress: ({ origin }, body) => this.#sayTo(origin, { type: 'taskProgress', body }),
@@ -305,7 +304,7 @@ export class Node {
     statePieces: (from, body) => this.#hosting.onPieces(from, body),
     replicated: (from, body) => this.#hosting.get(body.agent)?.onReplicated(from, body),
     confirm: (from, body) => this.#sayTo(from, { type: 'confirmed', body: this.#holder.confirm(body) }),
-    holdersReport: () => {},
+    holdersReport: (from, body) => this.#manager.holders.onReport(from, body),
     confirmed: (from, body) => this.#hosting.get(body.agent)?.onConfirmed(from, body),
     activate: (from, { agent, epoch }) => this.#manager.onCopied(from, agent, epoch),
     activated: (_from, { agent, epoch }) => this.#hosting.onActivated(agent, epoch),
@@ -381,9 +380,10 @@ export class Node {
     if (!this.#decisions.mayLead()) this.#manager.reset();
     this.#manager.touch();
     this.#requests.onLeadershipChanged();
+    this.#hosting.reports.onLeadershipChanged();
   }
 
-  #tellLeader(message: Extract<Message, { type: 'activate' | 'relinquish' | 'prepared' }>): void {
+  #tellLeader(message: Extract<Message, { type: 'activate' | 'relinquish' | 'prepared' | 'holdersReport' }>): void {
     const { leader } = this.#decisions;
     if (leader !== '') this.#sayTo(leader, message);
   }

@@ -2,6 +2,7 @@ import type { Decision } from '../../strategies/strategy.ts';
 import type { ContainerSpec } from './container-spec.ts';
 import type { DrainView } from './drain.ts';
 import type { ErrorBody } from './errors.ts';
+import type { FailuresView } from './holder-board.ts';
 import type { Isolation } from './isolation.ts';
 import type { NodeId } from './message.ts';
 import type { MigrationEnd, MigrationView } from './migration.ts';
@@ -141,6 +142,8 @@ export interface AgentView {
   migration: MigrationView | undefined;
   /** How the last one ended that did not bring it to its target. */
   migrationEnd: MigrationEnd | undefined;
+  /** How many failures it can take now; known to the leader and to the agent's host. */
+  failures: FailuresView | undefined;
 }
 
 export interface AgentTasksView {

@@ -1,6 +1,6 @@
 import type { Context } from './context.ts';
 import type { Holder, Kept } from './holder.ts';
-import type { Checkpoint, MessageOf, NodeId } from './message.ts';
+import type { Checkpoint, HolderStep, MessageOf, NodeId } from './message.ts';
 import { majorityOf } from './replication.ts';
 import { isSameVersion, StateCopy } from './state-copy.ts';
 import { decodeManifest } from './state-manifest.ts';
@@ -29,6 +29,8 @@ export interface RecoveryInit {
 export class Recovery {
   readonly #init: RecoveryInit;
   readonly #sealed = new Map<NodeId, Checkpoint | undefined>();
+  /** What those keep that were sealed: nothing is epoch 0. */
+  readonly #kept = new Map<NodeId, { epoch: number; sequence: number; atMs: number }>();
   readonly #known: Kept | undefined;
   /** The newest step, when it is one of which the parts are still to come. */
   #fetching: { best: Checkpoint; copy: StateCopy } | undefined;
@@ -39,9 +41,23 @@ export class Recovery {
     this.#known = init.holder.kept(init.agent);
   }
 
-  /** What of the holders' states is known: for who waits for them. */
-  get sealed(): ReadonlyMap<NodeId, Checkpoint | undefined> {
-    return this.#sealed;
+  /** Whether it still waits for holders, or for what they have. */
+  get isUnderWay(): boolean {
+    return !this.#isOver;
+  }
+
+  /** What is known of the holders, for who waits for them, and what this node has itself. */
+  seen(): HolderStep[] {
+    const { context, previousHolders } = this.#init;
+    const { self, nowMs } = context;
+    const steps = previousHolders.map((node) => {
+      const { epoch = 0, sequence = 0, atMs = 0 } = this.#kept.get(node) ?? {};
+      const ageMs = Math.min(nowMs - atMs, ageMsMax);
+      return { node, known: this.#kept.has(node), epoch, sequence, ageMs, keepsPace: false };
+    });
+    if (this.#known === undefined || previousHolders.includes(self)) return steps;
+    const { epoch, sequence } = this.#known;
+    return [...steps, { node: self, known: true, epoch, sequence, ageMs: 0, keepsPace: false }];
   }
 
   tick(): void {
@@ -61,7 +77,7 @@ export class Recovery {
     }
   }
 
-  onSealed(from: NodeId, { epoch, granted, checkpoint }: MessageOf<'sealed'>): void {
+  onSealed(from: NodeId, { epoch, granted, checkpoint, kept }: MessageOf<'sealed'>): void {
     const { previousHolders, deposed, found } = this.#init;
     if (this.#isOver || epoch !== this.#init.epoch || !previousHolders.includes(from)) return;
     if (!granted) {
@@ -70,6 +86,8 @@ export class Recovery {
       return;
     }
     this.#sealed.set(from, checkpoint);
+    const step = { epoch: kept?.epoch ?? 0, sequence: kept?.sequence ?? 0 };
+    this.#kept.set(from, { ...step, atMs: this.#init.context.nowMs });
     if (this.#fetching !== undefined) {
       const { best, copy } = this.#fetching;
       if (checkpoint !== undefined && isSameStep(checkpoint, best)) copy.addSource(from);
@@ -136,6 +154,7 @@ export class Recovery {
 }
 
 const nothing = new Uint8Array(0);
+const ageMsMax = 0xffffffff;
 
 const isSameStep = (a: Checkpoint, b: Checkpoint): boolean =>
   a.epoch === b.epoch && a.sequence === b.sequence && a.checksum === b.checksum;

@@ -1,6 +1,6 @@
 import type { Context } from './context.ts';
 import type { Holder } from './holder.ts';
-import type { MessageOf, NodeId, TaskResult } from './message.ts';
+import type { HolderStep, MessageOf, NodeId, TaskResult } from './message.ts';
 import type { StateBytes } from './state-bytes.ts';
 import type { StateChange } from './state-change.ts';
 import { isSameVersion, piecesFor } from './state-copy.ts';
@@ -17,6 +17,8 @@ interface Progress {
   /** What it may have of an earlier epoch: the step from which this one went on. It says so if not. */
   base: Base | undefined;
   inFlight: InFlight | undefined;
+  /** When it last answered; undefined: never. */
+  heardMs: number | undefined;
 }
 
 interface InFlight {
@@ -51,7 +53,10 @@ export interface Step {
 
 const nothing = new Uint8Array(0);
 
-const newProgress = (counts: boolean): Progress => ({ counts, acked: -1, base: undefined, inFlight: undefined });
+const newProgress = (counts: boolean): Progress => ({
+  ...{ counts, acked: -1, base: undefined, inFlight: undefined, heardMs: undefined },
+});
+const ageMsMax = 0xffffffff;
 
 /**
  * Copies an agent's state to its holders: one message on its way to each, and whatever changed meanwhile goes with the
@@ -108,6 +113,19 @@ export class Replication {
     const holders = [...this.#progress.values()].filter(({ counts }) => counts);
     const acked = holders.map((progress) => progress.acked).sort((a, b) => b - a);
     return acked[majorityOf(acked.length) - 1] ?? -1;
+  }
+
+  /** What is known of the holders. */
+  seen(): HolderStep[] {
+    const { nowMs, settings } = this.#context;
+    const { sequence } = this.#source.newest();
+    const holders = [...this.#progress].filter(([, { counts }]) => counts);
+    return holders.map(([node, { acked, inFlight, heardMs }]) => {
+      const isOnItsWay = inFlight !== undefined && nowMs - inFlight.sentMs < settings.holderRetryMs;
+      const keepsPace = acked >= sequence || (acked >= 0 && isOnItsWay && inFlight.offered === undefined);
+      const ageMs = Math.min(heardMs === undefined ? ageMsMax : nowMs - heardMs, ageMsMax);
+      return { node, known: acked >= 0, epoch: this.#epoch, sequence: Math.max(0, acked), ageMs, keepsPace };
+    });
   }
 
   /** Sends what is missing to every holder that is not busy. */
@@ -187,6 +205,7 @@ export class Replication {
       if (progress.counts) this.#onDeposed();
       return;
     }
+    progress.heardMs = this.#context.nowMs;
     const offered = progress.inFlight?.offered?.offer;
     if (answer.accepted) progress.acked = Math.max(progress.acked, answer.sequence);
     else if (offered === undefined) {

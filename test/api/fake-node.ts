@@ -92,6 +92,7 @@ export function agentView(id: string, changes: Partial<AgentView> = {}): AgentVi
     reason: 'deployed',
     migration: undefined,
     migrationEnd: undefined,
+    failures: undefined,
     ...changes,
   };
 }

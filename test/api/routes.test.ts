@@ -70,6 +70,7 @@ describe('the routes', () => {
       reason: 'deployed',
       migration: null,
       migration_end: null,
+      failures: null,
     });
   });
 

@@ -43,6 +43,7 @@ const agentView = (id: string, parts: Partial<AgentView> = {}): AgentView => ({
   reason: 'deployed',
   migration: undefined,
   migrationEnd: undefined,
+  failures: undefined,
   ...parts,
 });
 
