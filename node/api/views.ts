@@ -1,6 +1,7 @@
+import type { AgentLoss } from '../core/agent-recovery.ts';
 import type { DrainView } from '../core/drain.ts';
 import type { Report } from '../core/effect.ts';
-import type { FailuresView } from '../core/holder-board.ts';
+import type { FailuresView, StuckView } from '../core/holder-board.ts';
 import type { MigrationView } from '../core/migration.ts';
 import type { AgentView, LeaderView, NodeView, Results, StatusView } from '../core/operation.ts';
 
@@ -76,6 +77,22 @@ function migrationJson({ targetName, sinceMs, bytesCopied, bytes, ...migration }
   };
 }
 
+function stuckJson({ sinceMs, missing, survivors, last }: StuckView) {
+  return {
+    since_ms: sinceMs,
+    missing: missing.map(({ node, name }) => ({ node, name })),
+    survivors: survivors.map(({ node, name, epoch, sequence, ageMs }) => ({
+      ...{ node, name, epoch, sequence, age_ms: ageMs },
+    })),
+    last: last === undefined ? null : { epoch: last.epoch, sequence: last.sequence },
+  };
+}
+
+/** What an operator's decision to go on without holders came to. */
+export function lossJson({ from, epoch, sequence, missing, lost }: Omit<AgentLoss, 'index'>) {
+  return { from, epoch, sequence, missing, lost: lost ?? null };
+}
+
 function failuresJson({ holders, reachable, caughtUp, disks, unreachable, text, ageMs }: FailuresView) {
   return { holders, reachable, caught_up: caughtUp, disks, unreachable, text, age_ms: ageMs };
 }
@@ -100,6 +117,8 @@ export function agentJson(agent: AgentView) {
     migration: agent.migration === undefined ? null : migrationJson(agent.migration),
     migration_end: agent.migrationEnd ?? null,
     failures: agent.failures === undefined ? null : failuresJson(agent.failures),
+    stuck: agent.stuck === undefined ? null : stuckJson(agent.stuck),
+    loss: agent.loss === undefined ? null : lossJson(agent.loss),
   };
 }
 

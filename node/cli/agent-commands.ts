@@ -5,6 +5,7 @@ import { pathOf } from './agent-path.ts';
 import { readModule } from './deploy.ts';
 import { registerMigrate } from './migrate.ts';
 import { print } from './output.ts';
+import { registerRecoverAgent } from './recover-agent.ts';
 import type { Session } from './session.ts';
 import { agentsTable, agentText } from './status.ts';
 import { registerTaskCommands } from './task-commands.ts';
@@ -29,6 +30,7 @@ interface DeployOptions {
 export function registerAgentCommands(program: Command, session: Session): void {
   registerDeploy(program, session);
   registerMigrate(program, session);
+  registerRecoverAgent(program, session);
   registerTaskCommands(program, session);
   const { console } = session;
   program

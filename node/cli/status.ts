@@ -1,6 +1,7 @@
 import type { agentJson, nodeJson, statusJson } from '../api/views.ts';
 import { roleOf, shortId } from './cluster-table.ts';
 import { colors, tableOf } from './output.ts';
+import { stuckText } from './stuck-text.ts';
 
 export type StatusJson = ReturnType<typeof statusJson>;
 export type NodeJson = ReturnType<typeof nodeJson>;
@@ -85,6 +86,11 @@ export function agentText(agent: ReturnType<typeof agentJson>): string {
   if (agent.failures !== null) {
     const { text, age_ms: ageMs, disks, unreachable } = agent.failures;
     lines.push(`${text} (${disks} lost disks, ${unreachable} out of reach), as its host said ${ageMs} ms ago`);
+  }
+  if (agent.stuck !== null) lines.push(stuckText(agent.id, agent.stuck));
+  if (agent.loss !== null) {
+    const { epoch, sequence } = agent.loss;
+    lines.push(`an operator let it go on without most of its holders, from step ${sequence} of epoch ${epoch}`);
   }
   if (agent.capabilities.length > 0) lines.push(`needs ${agent.capabilities.join(', ')}`);
   for (const { name, score, why } of agent.decision?.ranked ?? []) {

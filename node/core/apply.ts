@@ -1,3 +1,4 @@
+import { applyRecover } from './agent-recovery.ts';
 import { type Applied, done, refuse } from './applied.ts';
 import type { AgentRecord, ClusterState, TypeRecord } from './cluster-state.ts';
 import type { Command, CommandKind, CommandOf } from './command.ts';
@@ -29,6 +30,7 @@ const appliers: Appliers = {
   ...kvAppliers,
   ...drainAppliers,
   ...migrationAppliers,
+  agentRecover: applyRecover,
 
   memberJoin(state, { node, boot, start, profile }, index) {
     const known = state.members.get(node);

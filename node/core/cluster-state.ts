@@ -1,5 +1,6 @@
 import { Sessions } from '../../consensus/sessions.ts';
 import type { Decision } from '../../strategies/strategy.ts';
+import type { AgentLoss } from './agent-recovery.ts';
 import type { Result } from './applied.ts';
 import { Audit } from './audit.ts';
 import type { ContainerSpec } from './container-spec.ts';
@@ -52,6 +53,8 @@ export interface AgentRecord {
   /** A planned move that is under way. */
   readonly migration?: Migration | undefined;
   readonly migrationEnd?: MigrationEnd | undefined;
+  /** The last time that an operator let it go on without a majority of its holders. */
+  readonly loss?: AgentLoss | undefined;
 }
 
 export interface TypeRecord {
@@ -178,12 +181,12 @@ export class ClusterState {
     return this.agents.has(agent) || this.ending.has(agent);
   }
 
-  /** Whether an epoch of an agent lies behind a deletion of it, as far as this node has read the log. */
+  /** Whether an epoch of an agent lies behind a deletion of it, or behind an operator's decision to go on without it, as far as this node has read the log. */
   isOver(agent: string, epoch: number): boolean {
     const end = this.ending.get(agent);
     if (end !== undefined) return epoch < end.index;
     const record = this.agents.get(agent);
-    return record === undefined ? epoch <= this.index : epoch < record.created;
+    return record === undefined ? epoch <= this.index : epoch < Math.max(record.created, record.loss?.index ?? 0);
   }
 
   /** A configuration was applied; returns why it came, if that was noted. */

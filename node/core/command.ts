@@ -1,6 +1,7 @@
 import { type Entry, entryKinds } from '../../consensus/entry.ts';
 import type { Serial } from '../../consensus/sessions.ts';
 import type { Decision } from '../../strategies/strategy.ts';
+import type { AgentRecoverCommand } from './agent-recovery.ts';
 import type { ContainerSpec } from './container-spec.ts';
 import type { DrainCommand } from './drain.ts';
 import { type ErrorBody, errors } from './errors.ts';
@@ -58,6 +59,7 @@ export type Command = { atMs: number; by?: Serial } & (
   | { kind: 'agentActive'; agent: string; epoch: number }
   | { kind: 'agentDelete'; agent: string }
   | { kind: 'agentGone'; agent: string; index: number }
+  | AgentRecoverCommand
   | DrainCommand
   | MigrationCommand
   | KvCommand

@@ -97,6 +97,18 @@ const definitions = {
       `Agent "${d.agent}" is not on its way to another node. Nothing was changed. ` +
       '"conclave agent" shows where it is, and how its last move ended.',
   ),
+  agentNotStuck: define<{ agent: string }>(
+    409,
+    (d) =>
+      `Agent "${d.agent}" answers, or a majority of its holders may still be reached. Nothing was changed. ` +
+      'Wait: it is recovered by itself. "conclave agent" says when that cannot be.',
+  ),
+  checkpointChanged: define<{ agent: string; now: string }>(
+    409,
+    (d) =>
+      `The checkpoint of agent "${d.agent}" that was named is not there; there is ${d.now}. Nothing was changed. ` +
+      'Look again with "conclave agent", and name what it shows.',
+  ),
   migrationSwitched: define<{ agent: string; target: string }>(
     409,
     (d) =>

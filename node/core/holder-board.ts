@@ -1,5 +1,6 @@
 import type { AgentRecord, ClusterState } from './cluster-state.ts';
-import type { Context } from './context.ts';
+import { type Context, reportLocally } from './context.ts';
+import { nameOf } from './member-name.ts';
 import type { HoldersOfAgent, MessageOf, NodeId } from './message.ts';
 import { majorityOf } from './replication.ts';
 
@@ -18,22 +19,47 @@ export interface FailuresView {
   ageMs: number;
 }
 
+/** An agent whose holders are missing, so that nobody knows by itself what was acknowledged last. */
+export interface StuckView {
+  /** Wall clock of the leader, ms since 1970. */
+  sinceMs: number;
+  /** Holders of the last active epoch that are dead, or silent for long. */
+  missing: { node: NodeId; name: string }[];
+  /** What those keep that answered, the best first. */
+  survivors: { node: NodeId; name: string; epoch: number; sequence: number; ageMs: number }[];
+  /** The newest step that is known to have been acknowledged. */
+  last: { epoch: number; sequence: number } | undefined;
+}
+
+/** What the leader sees of nodes. */
+export interface NodesSeen {
+  /** A living member that nobody suspects. */
+  isReachable(node: NodeId): boolean;
+  /** Dead or silent for longer than a host goes on acknowledging. */
+  isOut(node: NodeId): boolean;
+}
+
 /** What the leader was told of the holders of every agent. It keeps nothing that the next leader is not told again. */
 export class HolderBoard {
   readonly #context: Context;
   readonly #state: ClusterState;
-  /** Whether a node is a living member that nobody suspects. */
-  readonly #isReachable: (node: NodeId) => boolean;
+  readonly #nodes: NodesSeen;
   readonly #told = new Map<string, { holders: HoldersOfAgent; atMs: number }>();
+  /** The newest step of an epoch that its host called acknowledged. */
+  readonly #last = new Map<string, { epoch: number; sequence: number }>();
+  /** Agents that are stuck, since when by the wall clock. */
+  readonly #stuck = new Map<string, number>();
 
-  constructor(context: Context, state: ClusterState, isReachable: (node: NodeId) => boolean) {
+  constructor(context: Context, state: ClusterState, nodes: NodesSeen) {
     this.#context = context;
     this.#state = state;
-    this.#isReachable = isReachable;
+    this.#nodes = nodes;
   }
 
   reset(): void {
     this.#told.clear();
+    this.#last.clear();
+    this.#stuck.clear();
   }
 
   onReport(from: NodeId, { agents }: MessageOf<'holdersReport'>): void {
@@ -41,9 +67,12 @@ export class HolderBoard {
       const placement = this.#state.agents.get(holders.agent)?.placement;
       if (placement?.host !== from || placement.epoch !== holders.epoch) continue;
       this.#told.set(holders.agent, { holders, atMs: this.#context.nowMs });
+      if (!holders.sealing) this.#last.set(holders.agent, { epoch: holders.epoch, sequence: holders.sequence });
     }
-    if (this.#told.size <= this.#state.agents.size) return;
-    for (const agent of this.#told.keys()) if (!this.#state.agents.has(agent)) this.#told.delete(agent);
+    for (const known of [this.#told, this.#last]) {
+      if (known.size <= this.#state.agents.size) continue;
+      for (const agent of known.keys()) if (!this.#state.agents.has(agent)) known.delete(agent);
+    }
   }
 
   /** What its host said of an agent's present epoch, and how long ago. */
@@ -58,7 +87,7 @@ export class HolderBoard {
     const { holders: told, ageMs } = own === undefined ? (this.of(agent) ?? {}) : { holders: own, ageMs: 0 };
     if (told === undefined || told.sealing || agent.active?.epoch !== told.epoch) return undefined;
     const { holders } = told;
-    const reachable = holders.filter(({ node }) => this.#isReachable(node));
+    const reachable = holders.filter(({ node }) => this.#nodes.isReachable(node));
     const having = reachable.filter(({ known, sequence }) => known && sequence >= told.sequence).length;
     const caughtUp = reachable.filter(({ keepsPace }) => keepsPace).length;
     const needed = majorityOf(holders.length);
@@ -66,6 +95,48 @@ export class HolderBoard {
     const unreachable = Math.max(0, caughtUp - needed);
     const counts = { holders: holders.length, reachable: reachable.length, caughtUp, disks, unreachable };
     return { ...counts, text: textOf(counts), ageMs: ageMs ?? 0 };
+  }
+
+  /** Undefined unless too many holders of the last active epoch are missing for the agent to be recovered by itself. */
+  stuck(agent: AgentRecord): StuckView | undefined {
+    const { id, active, placement } = agent;
+    if (active === undefined || placement === undefined) return undefined;
+    if (active.epoch === placement.epoch && this.#state.stands(placement)) return undefined;
+    const missing = active.holders.filter((node) => this.#nodes.isOut(node));
+    if (active.holders.length - missing.length >= majorityOf(active.holders.length)) return undefined;
+    const { holders, ageMs: toldMs = 0 } = this.of(agent) ?? {};
+    const known = holders?.sealing ? holders.holders.filter((step) => step.known && step.epoch > 0) : [];
+    const survivors = known
+      .filter(({ node }) => this.#nodes.isReachable(node))
+      .sort((a, b) => b.epoch - a.epoch || b.sequence - a.sequence || (a.node < b.node ? -1 : 1))
+      .map(({ node, epoch, sequence, ageMs }) => ({ ...this.#named(node), epoch, sequence, ageMs: ageMs + toldMs }));
+    const sinceMs = this.#stuck.get(id) ?? this.#context.wallMs;
+    const last = this.#last.get(id);
+    const named = missing.map((node) => this.#named(node));
+    return { sinceMs, missing: named, survivors, last: last?.epoch === active.epoch ? last : undefined };
+  }
+
+  #named(node: NodeId): { node: NodeId; name: string } {
+    return { node, name: nameOf(this.#state, node) };
+  }
+
+  /** Says of which agents that is so now, or no longer. */
+  look(): void {
+    for (const agent of this.#state.agents.values()) {
+      const { id, placement, active } = agent;
+      if (active === undefined || (active.epoch === placement?.epoch && !this.#stuck.has(id))) continue;
+      const stuck = this.stuck(agent);
+      if ((stuck !== undefined) === this.#stuck.has(id)) continue;
+      if (stuck === undefined) {
+        this.#stuck.delete(id);
+        continue;
+      }
+      this.#stuck.set(id, this.#context.wallMs);
+      const names = stuck.missing.map(({ name }) => name).join(', ');
+      const text = `${id} cannot be recovered by itself: its holders ${names} are missing, and they are too many`;
+      reportLocally(this.#context, 'agentStuck', text, { agent: id, missing: stuck.missing.map(({ node }) => node) });
+    }
+    for (const id of this.#stuck.keys()) if (!this.#state.agents.has(id)) this.#stuck.delete(id);
   }
 }
 

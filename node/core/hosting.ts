@@ -4,6 +4,7 @@ import type { EventOf } from './event.ts';
 import type { Holder } from './holder.ts';
 import { HolderReports, holdersOf } from './holder-reports.ts';
 import { Instance, type InstanceEvents } from './instance.ts';
+import { Leftovers } from './leftovers.ts';
 import type { HoldersOfAgent, MessageOf, NodeId } from './message.ts';
 import { Preparations } from './preparations.ts';
 import { limits } from './settings.ts';
@@ -24,6 +25,7 @@ export class Hosting {
   readonly #holder: Holder;
   readonly #events: HostingEvents;
   readonly #preparations: Preparations;
+  readonly #leftovers: Leftovers;
   readonly reports: HolderReports;
   readonly #instances = new Map<string, Instance>();
   /** Tasks that came before the decision which brings their agent here. Bounded, and not for long. */
@@ -35,6 +37,7 @@ export class Hosting {
     this.#holder = holder;
     this.#events = events;
     this.reports = new HolderReports(context, () => this.#instances.values(), events.report);
+    this.#leftovers = new Leftovers(context, holder);
     this.#preparations = new Preparations(context, state, (host, said) => events.ready(host, said));
   }
 
@@ -62,6 +65,7 @@ export class Hosting {
     const instance = this.#instances.get(id);
     const epoch = this.#epochHere(agent);
     this.#preparations.onDecided(id);
+    this.#leftovers.onDecided(id, agent);
     if (agent === undefined || epoch === undefined) {
       if (instance !== undefined) this.#end(instance);
       return;

@@ -1,5 +1,6 @@
 import type { Serial } from '../../consensus/sessions.ts';
 import type { Decision } from '../../strategies/strategy.ts';
+import { isOvertaken } from './agent-recovery.ts';
 import type { Result } from './applied.ts';
 import { Backoff } from './backoff.ts';
 import type { AgentRecord, Member } from './cluster-state.ts';
@@ -63,7 +64,11 @@ export class Manager {
     this.#loads = loads;
     this.endings = new Endings(context, decisions, holder, (node) => this.#isOut(node));
     const { state } = decisions;
-    this.holders = new HolderBoard(context, state, (node) => state.isAlive(node) && !detector.isSuspect(node));
+    this.holders = new HolderBoard(context, state, {
+      isReachable: (node) => state.isAlive(node) && !detector.isSuspect(node),
+      // Whoever does not lead cannot tell.
+      isOut: (node) => decisions.isReady() && this.#isOut(node),
+    });
     this.drains = new Drains(context, decisions, loads);
     this.migrations = new Migrations(context, decisions, loads, (node) => this.#isSilent(node));
     this.voters = new VoterChanges(context, decisions, detector, (node) => this.#deadForMs(node));
@@ -105,6 +110,7 @@ export class Manager {
     this.#noticeDeaths();
     this.voters.tick();
     this.migrations.tick();
+    this.holders.look();
     this.#placeAgents();
     this.drains.tick();
     this.endings.tick();
@@ -263,6 +269,7 @@ export class Manager {
     const { placement } = agent;
     if (placement === undefined) return { reason: 'deployed', stay: false };
     const host = state.members.get(placement.host);
+    if (isOvertaken(agent)) return { reason: 'an operator let it go on without most of its holders', stay: false };
     if (!state.stands(placement)) return { reason: whyHostIsGone(host, placement.boot), stay: false };
     const given = this.#relinquished.get(agent.id);
     if (given?.epoch === placement.epoch) {

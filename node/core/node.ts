@@ -102,7 +102,7 @@ export class Node {
       ready: (host, body) => this.#sayTo(host, { type: 'prepared', body }),
       answer: ({ origin }, body) => this.#sayTo(origin, { type: 'taskAnswer', body }),
       progress: ({ origin }, body) => this.#sayTo(origin, { type: 'taskProgress', body }),
-      mayAcknowledge: () => this.#decisions.hearsQuorum(),
+      mayAcknowledge: () => this.#decisions.hearsQuorum() && this.#decisions.isRecent(),
       resolve: (to) => this.#addressing.resolve(to),
       ask: (operation, done) => this.#requests.ask(operation, done as (outcome: Outcome) => void),
     });

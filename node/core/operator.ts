@@ -1,5 +1,6 @@
 import type { Serial } from '../../consensus/sessions.ts';
 import { strategies } from '../../strategies/registry.ts';
+import { recoverAgent } from './agent-recovery.ts';
 import type { Result } from './applied.ts';
 import type { ClusterState } from './cluster-state.ts';
 import type { Context } from './context.ts';
@@ -66,7 +67,9 @@ export class Operator {
     else if (operation.type === 'migrate') this.#migrate(operation, by, done);
     else if (operation.type === 'cancelMigration') this.#cancelMigration(operation, by, done);
     else if (operation.type === 'drain' || operation.type === 'undrain') this.#drain(operation, by, done);
-    else if (isKvWrite(operation)) writeKv(this.#decisions, operation, by, done);
+    else if (operation.type === 'recoverAgent') {
+      recoverAgent(operation, { decisions: this.#decisions, board: this.#manager.holders, by }, done);
+    } else if (isKvWrite(operation)) writeKv(this.#decisions, operation, by, done);
     else done(refuse(errors.internal({ reason: `${operation.type} is not for the leader` })));
   }
 

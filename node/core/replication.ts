@@ -24,6 +24,8 @@ interface Progress {
 interface InFlight {
   sequence: number;
   sentMs: number;
+  /** When the holder was first sent something that it has not answered. */
+  sinceMs: number;
   /** A state too large for one message, as it was then: it is offered until it is kept, whatever changes meanwhile. */
   offered?: { offer: MessageOf<'stateOffer'>; state: StateBytes; copied: number };
 }
@@ -121,7 +123,7 @@ export class Replication {
     const { sequence } = this.#source.newest();
     const holders = [...this.#progress].filter(([, { counts }]) => counts);
     return holders.map(([node, { acked, inFlight, heardMs }]) => {
-      const isOnItsWay = inFlight !== undefined && nowMs - inFlight.sentMs < settings.holderRetryMs;
+      const isOnItsWay = inFlight !== undefined && nowMs - inFlight.sinceMs < settings.holderRetryMs;
       const keepsPace = acked >= sequence || (acked >= 0 && isOnItsWay && inFlight.offered === undefined);
       const ageMs = Math.min(heardMs === undefined ? ageMsMax : nowMs - heardMs, ageMsMax);
       return { node, known: acked >= 0, epoch: this.#epoch, sequence: Math.max(0, acked), ageMs, keepsPace };
@@ -160,7 +162,8 @@ export class Replication {
       resultsFrom: this.#source.from(),
       checksum: state.checksum,
     };
-    progress.inFlight = { sequence, sentMs: this.#context.nowMs };
+    const { nowMs } = this.#context;
+    progress.inFlight = { sequence, sentMs: nowMs, sinceMs: progress.inFlight?.sinceMs ?? nowMs };
     if (node === this.#context.self) this.#holder.replicate(body, (answer) => this.onReplicated(node, answer));
     else this.#context.out.sendUrgent(node, { type: 'replicate', body });
   }
@@ -169,7 +172,9 @@ export class Replication {
   #offer(node: NodeId, progress: Progress): void {
     const offered = progress.inFlight?.offered ?? this.#newOffer();
     const { offer, state } = offered;
-    progress.inFlight = { sequence: offer.sequence, sentMs: this.#context.nowMs, offered };
+    const { nowMs } = this.#context;
+    const { sinceMs = nowMs } = progress.inFlight ?? {};
+    progress.inFlight = { sequence: offer.sequence, sentMs: nowMs, sinceMs, offered };
     const { self, out } = this.#context;
     if (node !== self) out.sendUrgent(node, { type: 'stateOffer', body: offer });
     else this.#holder.offer(self, offer, (answer) => this.onReplicated(node, answer), state);

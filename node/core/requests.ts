@@ -46,6 +46,7 @@ const commands: ReadonlySet<Operation['type']> = new Set([
   'delete',
   'migrate',
   'cancelMigration',
+  'recoverAgent',
   'drain',
   'undrain',
   'kvPut',

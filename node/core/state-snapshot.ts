@@ -34,10 +34,10 @@ function encodeAgent(agent: AgentRecord): Uint8Array {
   const known = encoded.get(agent);
   if (known !== undefined) return known;
   const { id, type, strategy, capabilities, holdersWanted, topics, created } = agent;
-  const { placement, active, reason, decision, migration, migrationEnd } = agent;
+  const { placement, active, reason, decision, migration, migrationEnd, loss } = agent;
   // In this order, whatever way the record came about: equal states have equal bytes.
   const wanted = { id, type, strategy, capabilities, holdersWanted, topics, created };
-  const fields = { ...wanted, placement, active, reason, decision, migration, migrationEnd };
+  const fields = { ...wanted, placement, active, reason, decision, migration, migrationEnd, loss };
   const bytes = toBytes(JSON.stringify(fields));
   encoded.set(agent, bytes);
   return bytes;

@@ -139,7 +139,7 @@ export class Views {
     const progress = agent.migration && this.#hosted().handedOver(agent.id);
     const own = this.#hosted().holdersOf(agent.id);
     const failures = this.#holders.failures(agent, own?.epoch === agent.placement?.epoch ? own : undefined);
-    return { ...agentView(this.#decisions.state, agent, progress), failures };
+    return { ...agentView(this.#decisions.state, agent, progress), failures, stuck: this.#holders.stuck(agent) };
   }
 }
 
@@ -163,7 +163,11 @@ function migrationView(state: ClusterState, migration: Migration, progress: Hand
   };
 }
 
-function agentView(state: ClusterState, agent: AgentRecord, progress: Handed | undefined): Omit<AgentView, 'failures'> {
+function agentView(
+  state: ClusterState,
+  agent: AgentRecord,
+  progress: Handed | undefined,
+): Omit<AgentView, 'failures' | 'stuck'> {
   const { placement } = agent;
   const active = placement !== undefined && agent.active?.epoch === placement.epoch && state.stands(placement);
   return {
@@ -182,5 +186,6 @@ function agentView(state: ClusterState, agent: AgentRecord, progress: Handed | u
     reason: agent.reason,
     migration: agent.migration && migrationView(state, agent.migration, progress),
     migrationEnd: agent.migrationEnd,
+    loss: agent.loss,
   };
 }

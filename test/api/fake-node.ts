@@ -93,6 +93,8 @@ export function agentView(id: string, changes: Partial<AgentView> = {}): AgentVi
     migration: undefined,
     migrationEnd: undefined,
     failures: undefined,
+    stuck: undefined,
+    loss: undefined,
     ...changes,
   };
 }
@@ -133,6 +135,10 @@ const defaults: Required<Answers> = {
   }),
   taskCancel: ({ agent, task }) => ({ agent, task, was: 'waiting' }),
   migrate: ({ agent, target }) => ({ agent: agentView(agent, { host: target }) }),
+  recoverAgent: ({ agent, from = 'n1', epoch, sequence }) => ({
+    ...{ agent, from, epoch, sequence, missing: ['n2', 'n3'], lost: 2 },
+    text: '2 acknowledged steps are known to be lost',
+  }),
   cancelMigration: ({ agent }) => ({ agent: agentView(agent) }),
   drain: ({ node, deadlineMs }) => ({
     node: nodeView(3, { id: node, status: 'draining', drain: drainView({ deadlineMs }) }),

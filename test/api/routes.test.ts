@@ -71,6 +71,8 @@ describe('the routes', () => {
       migration: null,
       migration_end: null,
       failures: null,
+      stuck: null,
+      loss: null,
     });
   });
 

@@ -14,7 +14,10 @@ function failures(holders: Partial<HolderStep>[], away: string[] = [], from = 'n
   const agent = { id: 'a', placement, active: placement } as unknown as AgentRecord;
   const context = { nowMs: 1_000 } as Context;
   const state = { agents: new Map([['a', agent]]) } as unknown as ClusterState;
-  const board = new HolderBoard(context, state, (node) => !away.includes(node));
+  const board = new HolderBoard(context, state, {
+    isReachable: (node) => !away.includes(node),
+    isOut: (node) => away.includes(node),
+  });
   const step = { known: true, epoch, sequence, ageMs: 5, keepsPace: true };
   const told = holders.map((holder, i) => ({ node: nodes[i] as string, ...step, ...holder }));
   board.onReport(from, { agents: [{ agent: 'a', epoch, sequence, sealing: false, holders: told }] });

@@ -112,9 +112,10 @@ describe('a large state', () => {
       most.bytes = 0;
       return bytes;
     };
+    world.runFor(3_000);
     expect(met()).toBeGreaterThan(defaultSettings.stateChunkBytes / 2);
     for (const at of [1, 3 * mib, stateBytes - 1]) expect(task(`small-${at}`, at)).toMatchObject({ ok: true });
-    world.run(2_000);
+    world.runFor(2_000);
     // A task that changes a byte costs some parts at most, on every node.
     expect(met()).toBeLessThan(8 * defaultSettings.statePartBytes);
 
@@ -134,7 +135,7 @@ describe('a large state', () => {
       'the recovery',
     );
     met();
-    world.run(15_000);
+    world.runFor(15_000);
     met();
   });
 });

@@ -44,6 +44,8 @@ const agentView = (id: string, parts: Partial<AgentView> = {}): AgentView => ({
   migration: undefined,
   migrationEnd: undefined,
   failures: undefined,
+  stuck: undefined,
+  loss: undefined,
   ...parts,
 });
 
