@@ -1,7 +1,7 @@
-import type { AgentLoss } from '../core/agent-recovery.ts';
+import type { AgentLoss } from '../core/agent-loss.ts';
 import type { DrainView } from '../core/drain.ts';
 import type { Report } from '../core/effect.ts';
-import type { FailuresView, StuckView } from '../core/holder-board.ts';
+import type { FailuresView, StuckView } from '../core/holder-views.ts';
 import type { MigrationView } from '../core/migration.ts';
 import type { AgentView, LeaderView, NodeView, Results, StatusView } from '../core/operation.ts';
 

@@ -1,4 +1,4 @@
-import { applyRecover } from './agent-recovery.ts';
+import { applyRecover } from './agent-recovery-apply.ts';
 import { type Applied, done, refuse } from './applied.ts';
 import type { AgentRecord, ClusterState, TypeRecord } from './cluster-state.ts';
 import type { Command, CommandKind, CommandOf } from './command.ts';

@@ -1,6 +1,6 @@
 import { Sessions } from '../../consensus/sessions.ts';
 import type { Decision } from '../../strategies/strategy.ts';
-import type { AgentLoss } from './agent-recovery.ts';
+import type { AgentLoss } from './agent-loss.ts';
 import type { Result } from './applied.ts';
 import { Audit } from './audit.ts';
 import type { ContainerSpec } from './container-spec.ts';

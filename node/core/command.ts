@@ -1,7 +1,7 @@
 import { type Entry, entryKinds } from '../../consensus/entry.ts';
 import type { Serial } from '../../consensus/sessions.ts';
 import type { Decision } from '../../strategies/strategy.ts';
-import type { AgentRecoverCommand } from './agent-recovery.ts';
+import type { AgentRecoverCommand } from './agent-loss.ts';
 import type { ContainerSpec } from './container-spec.ts';
 import type { DrainCommand } from './drain.ts';
 import { type ErrorBody, errors } from './errors.ts';

@@ -1,6 +1,6 @@
 import type { Serial } from '../../consensus/sessions.ts';
 import type { Decision } from '../../strategies/strategy.ts';
-import { isOvertaken } from './agent-recovery.ts';
+import { isOvertaken } from './agent-loss.ts';
 import type { Result } from './applied.ts';
 import { Backoff } from './backoff.ts';
 import type { AgentRecord, Member } from './cluster-state.ts';

@@ -1,9 +1,9 @@
 import type { Decision } from '../../strategies/strategy.ts';
-import type { AgentLoss } from './agent-recovery.ts';
+import type { AgentLoss } from './agent-loss.ts';
 import type { ContainerSpec } from './container-spec.ts';
 import type { DrainView } from './drain.ts';
 import type { ErrorBody } from './errors.ts';
-import type { FailuresView, StuckView } from './holder-board.ts';
+import type { FailuresView, StuckView } from './holder-views.ts';
 import type { Isolation } from './isolation.ts';
 import type { NodeId } from './message.ts';
 import type { MigrationEnd, MigrationView } from './migration.ts';

@@ -2,12 +2,13 @@ import type { Worker } from 'node:worker_threads';
 import { progressBytesMax, progressPerSMax } from '../core/agent-code.ts';
 import { joined } from '../core/bytes.ts';
 import type { StateChange } from '../core/state-change.ts';
+import { aheadBytes } from './ahead-bytes.ts';
 import { PrintedLines } from './printed-lines.ts';
 import { processorTimeMs } from './processor-time.ts';
 import { RateLimit } from './rate-limit.ts';
 import { piecesOf } from './seat-output.ts';
 import { ThreadBoard } from './thread-board.ts';
-import { aheadBytes, checkedMessage } from './thread-message.ts';
+import { checkedMessage } from './thread-message.ts';
 import { thrownText } from './thrown-text.ts';
 import type { ToWorker } from './worker.ts';
 
@@ -140,6 +141,8 @@ export class AgentThread {
   /** `more`: what stands behind the state, when it is much. */
   start(seat: Seat, order: StartOrder, more: readonly Uint8Array[] = []): void {
     this.#tell(seat, undefined, 'it did not start', this.#init.limits.startTimeoutMs);
+    // Of a large one nobody asks what it was started from.
+    seat.from = more.length === 0 ? order.state : undefined;
     this.#startFrom(seat, order, order.state && [order.state, ...more], 0);
   }
 

@@ -1,10 +1,8 @@
 import type { StateChange } from '../core/state-change.ts';
+import { aheadBytes } from './ahead-bytes.ts';
 import type { FromWorker } from './worker.ts';
 
 const isBytes = (value: unknown): value is Uint8Array => value instanceof Uint8Array;
-
-/** A state, or what a change inserts, is told ahead in pieces of this size as long as more is left: one in each turn. */
-export const aheadBytes = 128 * 1024;
 
 /** What a thread said is an agent's to say, so its form is checked: an agent must not fail the node. */
 export function checkedMessage(said: unknown): Exclude<FromWorker, { type: 'loaded' }> | undefined {

@@ -5,10 +5,10 @@ import { joined } from '../core/bytes.ts';
 import { changeBetween, type StateChange } from '../core/state-change.ts';
 import type { AgentContext } from './agent.ts';
 import { agentSurroundings } from './agent-surroundings.ts';
+import { aheadBytes } from './ahead-bytes.ts';
 import { RateLimit } from './rate-limit.ts';
 import { markOutput } from './seat-output.ts';
 import { ThreadBoard } from './thread-board.ts';
-import { aheadBytes } from './thread-message.ts';
 
 /**
  * What the node says to the thread: perhaps `load`, `open` first; then, for each seat, `start` once, the beginning of a large
@@ -69,7 +69,7 @@ class Resident {
   /** The task that the code is at. */
   #running: string | undefined;
   /** What goes ahead of what it has to say, piece by piece. */
-  #ahead: { bytes: Uint8Array; at: number; then: (rest: Uint8Array) => void } | undefined;
+  #ahead: { bytes: Uint8Array; at: number; last: (rest: Uint8Array) => void } | undefined;
   #isBusy = true;
   #isLeaving = false;
 
@@ -136,7 +136,7 @@ class Resident {
   /** Too much for one turn of the node's goes there piece by piece, each when the one before has been taken in. */
   #sayAhead(bytes: Uint8Array, then: (rest: Uint8Array) => void): void {
     if (bytes.byteLength <= aheadBytes) return then(bytes);
-    this.#ahead = { bytes, at: 0, then };
+    this.#ahead = { bytes, at: 0, last: then };
     this.more();
   }
 
@@ -149,7 +149,7 @@ class Resident {
     if (!isLast) parentPort?.postMessage({ type: 'ahead', seat: this.seat, bytes: piece }, [piece.buffer]);
     else {
       this.#ahead = undefined;
-      ahead.then(piece);
+      ahead.last(piece);
     }
   }
 

@@ -34,10 +34,10 @@ class Scene {
     }
     const { leader } = this.cluster;
     for (const target of world.nodes.filter((node) => node !== leader)) {
-      expect(this.ask({ type: 'migrate', agent, target }, leader).ok).toBe(true);
+      if (!this.ask({ type: 'migrate', agent, target }, leader).ok) throw world.failure(`no move to ${target}`);
       if (this.view().holders.includes(leader) === led) break;
     }
-    for (let i = 0; i < 5; i++) expect(valueOf(this.task())).toEqual({ total: i + 1 });
+    for (let i = 0; i < 5; i++) this.task();
     world.runFor(3_000);
     const { holders, host } = this.view();
     this.host = host ?? '';
