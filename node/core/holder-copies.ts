@@ -1,4 +1,4 @@
-import type { Context } from './context.ts';
+import { type Context, reportLocally } from './context.ts';
 import type { MessageOf, NodeId } from './message.ts';
 import { limits } from './settings.ts';
 import type { StateBytes, StatePart } from './state-bytes.ts';
@@ -27,9 +27,15 @@ export class HolderCopies {
   readonly #window: FetchWindow;
   readonly #incoming = new Map<string, Incoming>();
 
-  constructor(context: Context, window: FetchWindow) {
+  /** Bytes of all states that are kept here. */
+  readonly #heldBytes: () => number;
+  /** Agents for whose state there is no room. */
+  readonly #turnedAway = new Set<string>();
+
+  constructor(context: Context, window: FetchWindow, heldBytes: () => number) {
     this.#context = context;
     this.#window = window;
+    this.#heldBytes = heldBytes;
   }
 
   /** Begins a copy, or goes on with it: with the parts that are here, whatever they came for. `local`: all is here, and not on the disk. */
@@ -52,7 +58,7 @@ export class HolderCopies {
     const init = { context: this.#context, window: this.#window, manifest, known, sources: [from] };
     const copy = new StateCopy({ ...init, version: offer });
     // Its host says it again when there may be room.
-    if (this.#bytes() > 0 && this.#bytes() + copy.bytes > limits.copyingBytesMax) return this.#drop(stored);
+    if (this.#isTooMuch(agent, copy.bytes, stored.state.length)) return this.#drop(stored);
     const names = new Set(manifest.map(nameOf));
     const dropped = stored.unstage((part) => names.has(nameOfPart(part)));
     if (dropped.length > 0) this.#context.out.persist(dropped);
@@ -61,10 +67,21 @@ export class HolderCopies {
     this.#advance(incoming);
   }
 
-  #bytes(): number {
-    let bytes = 0;
-    for (const { copy } of this.#incoming.values()) bytes += copy.bytes;
-    return bytes;
+  #isTooMuch(agent: string, bytes: number, instead: number): boolean {
+    let copying = 0;
+    for (const { copy } of this.#incoming.values()) copying += copy.bytes;
+    if (copying > 0 && copying + bytes > limits.copyingBytesMax) return true;
+    const held = this.#heldBytes() + copying + bytes - instead;
+    if (held <= limits.heldBytesMax) {
+      this.#turnedAway.delete(agent);
+      return false;
+    }
+    if (!this.#turnedAway.has(agent)) {
+      this.#turnedAway.add(agent);
+      const text = `no room for the state of ${agent}: with it ${held} bytes would be kept, at most ${limits.heldBytesMax} are`;
+      reportLocally(this.#context, 'holderFull', text, { agent, bytes });
+    }
+    return true;
   }
 
   #drop(stored: StoredState): void {
@@ -128,6 +145,7 @@ export class HolderCopies {
   forget(agent: string): void {
     this.stop(agent);
     this.#incoming.delete(agent);
+    this.#turnedAway.delete(agent);
   }
 
   #give(incoming: Incoming): void {

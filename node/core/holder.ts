@@ -55,7 +55,7 @@ export class Holder {
     this.#context = context;
     this.#isOver = isOver;
     this.window = new FetchWindow(context.settings.stateFetchBytesMax);
-    this.#copies = new HolderCopies(context, this.window);
+    this.#copies = new HolderCopies(context, this.window, () => this.#heldBytes());
     // Of copies that were not over when the program ended.
     if (restored.strayParts.length > 0) {
       context.out.persist(restored.strayParts.map((key) => ({ key, value: undefined })));
@@ -73,6 +73,12 @@ export class Holder {
     // Records from before there were parts have no checksum.
     if (found.parts === undefined || stored.state.checksum === found.record.checksum) return stored;
     throw new Error(`the state of ${agent} on the disk is not what was written as step ${found.record.sequence}`);
+  }
+
+  #heldBytes(): number {
+    let bytes = 0;
+    for (const { stored } of this.#held.values()) bytes += stored.state.length;
+    return bytes;
   }
 
   /** The newest step of an agent that is here, from whatever epoch; undefined when there is none. */

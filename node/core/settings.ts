@@ -146,6 +146,8 @@ export const limits = {
   /** Parts of a state, and the bytes of one: more than any node cuts. */
   statePartsMax: 262_144,
   statePartBytesMax: 1024 * 1024,
+  /** Of all states that a node keeps: beyond that it begins no copy of a large one. */
+  heldBytesMax: 2 * 1024 * 1024 * 1024,
   /** Of all states together that a node is being sent and has not wholly; at least one goes on. */
   copyingBytesMax: 128 * 1024 * 1024,
   /** Tasks of an agent that are known as done: one sent again after this many others may take effect twice. */
