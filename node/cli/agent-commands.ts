@@ -39,7 +39,9 @@ export function registerAgentCommands(program: Command, session: Session): void 
     .description('where an agent is, and why there')
     .action((agent: string) =>
       session.withClient(async (client, { json }) => {
-        const answer = await client.get<FullAgent>(pathOf(agent));
+        // The leader knows more of it than others; without one, they tell what they know.
+        const asked = client.get<FullAgent>(`${pathOf(agent)}?consistency=leader`);
+        const answer = await asked.catch(() => client.get<FullAgent>(pathOf(agent)));
         print(console, json, answer, () => agentText(answer));
       }),
     );

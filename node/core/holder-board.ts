@@ -78,8 +78,11 @@ export class HolderBoard {
     if (active.epoch === placement.epoch && this.#state.stands(placement)) return undefined;
     const missing = active.holders.filter((node) => this.#nodes.isOut(node));
     if (active.holders.length - missing.length >= majorityOf(active.holders.length)) return undefined;
-    const { holders, ageMs: toldMs = 0 } = this.of(agent) ?? {};
-    const known = holders?.sealing ? holders.holders.filter((step) => step.known && step.epoch > 0) : [];
+    // What a host before heard of them holds: they were sealed for it, and nobody has written to them since.
+    const told = this.#told.get(id);
+    const isOfNow = told?.holders.sealing === true && told.holders.epoch > active.epoch;
+    const known = isOfNow ? told.holders.holders.filter((step) => step.known && step.epoch > 0) : [];
+    const toldMs = Math.round(this.#context.nowMs - (told?.atMs ?? 0));
     const survivors = known
       .filter(({ node }) => this.#nodes.isReachable(node))
       .sort((a, b) => b.epoch - a.epoch || b.sequence - a.sequence || (a.node < b.node ? -1 : 1))
