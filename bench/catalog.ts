@@ -4,6 +4,7 @@ import { agentTasks, clusterTasks, taskLatency } from './figures/agent_tasks.ts'
 import { agentsPerGb } from './figures/agents_per_gb.ts';
 import { hostCutoff50, hostFailover50 } from './figures/host_failover_50_ms.ts';
 import { idleRss } from './figures/idle_rss_mb.ts';
+import { largeStateBlock } from './figures/large_state.ts';
 import { leaderFailover } from './figures/leader_failover_ms.ts';
 import { migrationPause } from './figures/migration_pause_ms.ts';
 import { raftCutoff, raftFailover } from './figures/raft_failover_vs_etcd.ts';
@@ -19,6 +20,7 @@ export const figures: readonly Figure[] = [
   hostFailover50,
   hostCutoff50,
   migrationPause,
+  largeStateBlock,
   agentTasks,
   clusterTasks,
   taskLatency,

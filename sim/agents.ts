@@ -1,3 +1,4 @@
+import { joined } from '../node/core/bytes.ts';
 import type { EffectOf } from '../node/core/effect.ts';
 import type { Event } from '../node/core/event.ts';
 import { changeBetween } from '../node/core/state-change.ts';
@@ -12,6 +13,8 @@ export interface RunnerSettings {
   runMsMax: number;
   /** A task that takes longer ends its instance, as in production. */
   taskTimeoutMs: number;
+  /** More of a state than this is told ahead, in pieces of this size. */
+  aheadBytes: number;
 }
 
 export const defaultRunner: RunnerSettings = {
@@ -20,6 +23,7 @@ export const defaultRunner: RunnerSettings = {
   runMsMin: 0.1,
   runMsMax: 3,
   taskTimeoutMs: 10_000,
+  aheadBytes: 128 * 1024,
 };
 
 interface Instance {
@@ -50,6 +54,7 @@ export interface Process {
   wallMs(): number;
 }
 
+const nothing = new Uint8Array(0);
 const givenUp = new TextEncoder().encode('{"reason":"it was given up on the way"}');
 const waitingMax = 10_000;
 /** To restore the state in what was made ready before. */
@@ -108,7 +113,9 @@ export class SimRunner {
     return [...this.#instances.values()].map(({ agent, epoch, task }) => ({ agent, epoch, task }));
   }
 
-  start({ agent, agentType, epoch, source, version, state, told, change }: EffectOf<'startAgent'>): void {
+  start(order: EffectOf<'startAgent'>): void {
+    const { agent, agentType, epoch, source, version, state: first, more = [], told, change } = order;
+    const state = first && joined([first, ...more]);
     const program = this.#program(agentType, source);
     if (program === undefined) return this.#failLater(agent, epoch, `no code for agent type "${agentType}"`);
     const key = keyOf(agent, epoch);
@@ -146,8 +153,10 @@ export class SimRunner {
       if (!started.ok) return this.fail(agent, epoch, started.reason);
       instance.running = started.value;
       // What it was started from is what the node has, even where a checkpoint of it would be other bytes.
-      instance.told = change === undefined && state !== undefined ? state : started.value.state;
-      this.#process.feed({ type: 'agentStarted', agent, epoch, state: started.value.state });
+      const isTold = change === undefined && state !== undefined;
+      instance.told = isTold ? state : started.value.state;
+      const rest = this.#tellAhead(agent, epoch, isTold ? nothing : started.value.state);
+      this.#process.feed({ type: 'agentStarted', agent, epoch, state: rest });
       this.#runNext(instance);
     });
   }
@@ -249,8 +258,19 @@ export class SimRunner {
     // As in production the node is told what changed.
     const change = ok ? changeBetween(instance.told, state) : undefined;
     if (ok) instance.told = state;
-    this.#process.feed({ type: 'taskRan', agent, epoch, task, ok, value, state: change, outputs });
+    const told = change && { ...change, inserted: this.#tellAhead(agent, epoch, change.inserted) };
+    this.#process.feed({ type: 'taskRan', agent, epoch, task, ok, value, state: told, outputs });
     this.#runNext(instance);
+  }
+
+  /** As in production: what is large comes in pieces. Returns the last. */
+  #tellAhead(agent: string, epoch: number, bytes: Uint8Array): Uint8Array {
+    const { aheadBytes } = this.#settings;
+    let at = 0;
+    for (; bytes.byteLength - at > aheadBytes; at += aheadBytes) {
+      this.#process.feed({ type: 'stateAhead', agent, epoch, bytes: bytes.slice(at, at + aheadBytes) });
+    }
+    return bytes.slice(at);
   }
 }
 

@@ -127,6 +127,10 @@ function drawSettings(random: Random): Partial<Settings> {
     stateInlineBytes: random.pick([0, 64, 300, 4_096]),
     stateChangesMax: random.pick([2, 8, 256]),
     stateChangesBytesMax: random.pick([64, 1_000, 500_000]),
+    // Most states are fetched in many messages then, of which few are on their way at the same time.
+    stateChunkBytes: random.pick([40, 200, 262_144]),
+    stateFetchBytesMax: random.pick([64, 500, 1_048_576]),
+    copyIdleMs: random.pick([1_500, 10_000]),
   };
 }
 

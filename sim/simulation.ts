@@ -1,6 +1,7 @@
 import type { NodeId } from '../node/core/message.ts';
 import { Node } from '../node/core/node.ts';
 import type { Operation } from '../node/core/operation.ts';
+import { defaultSettings } from '../node/core/settings.ts';
 import { AcknowledgedByMajority } from './checkers/anytime-acknowledged-by-majority.ts';
 import { AcknowledgedTasks } from './checkers/anytime-acknowledged-task.ts';
 import { Bounded } from './checkers/anytime-bounded.ts';
@@ -15,6 +16,7 @@ import { SameState } from './checkers/anytime-same-state.ts';
 import { SealedHolder } from './checkers/anytime-sealed-holder.ts';
 import { SoundPlacement } from './checkers/anytime-sound-placement.ts';
 import { TaskInTime } from './checkers/anytime-task-in-time.ts';
+import { WholeState } from './checkers/anytime-whole-state.ts';
 import type { Checker, Observer } from './checkers/checker.ts';
 import { Linearizable } from './checkers/eventually-linearizable.ts';
 import { Replayed } from './checkers/eventually-replayed.ts';
@@ -86,6 +88,7 @@ export class Simulation {
       clockDriftMax: plan.clockDriftMax,
       network: plan.network,
       disk: plan.disk,
+      ...(plan.settings?.stateChunkBytes !== undefined && { runner: { aheadBytes: plan.settings.stateChunkBytes } }),
       // Every other machine has what the pickiest agents need, and two by two they stand on the same site.
       profile: (index) => ({
         agentsMax: plan.agentsMax,
@@ -122,6 +125,7 @@ export class Simulation {
       new DurableBeforeSaid((node, key) => world.host(node).disk.read(key)),
       new SealedHolder(),
       new SameState(),
+      new WholeState(),
       new AcknowledgedByMajority(ledger),
       new SoundPlacement(ledger, {
         agentsMax: (node) => world.host(node).profile.agentsMax,
@@ -131,7 +135,7 @@ export class Simulation {
       new MajorityOnly(ledger, clockMs),
       new OneVersion(ledger),
       new TaskInTime(clockMs),
-      new Bounded(world),
+      new Bounded(world, { ...defaultSettings, ...this.plan.settings }),
       this.linearizable,
     ];
   }

@@ -93,6 +93,7 @@ export class Trace {
     },
     load: ({ sample }) => this.#mixNumber(sample.cpu),
     stop: () => {},
+    stateAhead: (event) => this.#mixInstance(event, event.bytes),
     agentStarted: (event) => this.#mixInstance(event, event.state),
     taskRan: (event: EventOf<'taskRan'>) => {
       this.#mixText(event.task);

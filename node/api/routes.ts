@@ -15,10 +15,11 @@ import {
   MigrateBody,
   NodeParams,
   ReadQuery,
+  RecoverBody,
 } from './schemas.ts';
 import type { TaskStreams } from './task-stream.ts';
 import { runtimeIn } from './type-code.ts';
-import { agentJson, nodeDrainJson, nodeJson, reportJson, stateText, statusJson } from './views.ts';
+import { agentJson, lossJson, nodeDrainJson, nodeJson, reportJson, stateText, statusJson } from './views.ts';
 
 /** What the routes work with. */
 export interface Api {
@@ -278,6 +279,19 @@ export const routes: readonly Route[] = [
     handle: async (api, request) => {
       const { agent } = await perform(api, { type: 'cancelMigration', agent: agentOf(request) });
       return { agent: agentJson(agent) };
+    },
+  },
+  {
+    method: 'POST',
+    url: `${base}/agents/:agent/recover`,
+    params: AgentParams,
+    body: RecoverBody,
+    async handle(api, request) {
+      const { from, epoch, sequence } = request.body as RecoverBody;
+      const named = from === undefined ? {} : { from: findNode(await perform(api, { type: 'nodes' }), from).id };
+      const operation = { type: 'recoverAgent' as const, agent: agentOf(request), ...named, epoch, sequence };
+      const { agent, text, ...loss } = await perform(api, operation);
+      return { agent, text, ...lossJson(loss) };
     },
   },
   {

@@ -86,6 +86,15 @@ export const MigrateBody = Type.Object({
 });
 export type MigrateBody = Static<typeof MigrateBody>;
 
+/** The checkpoint is named as it was shown, so that nobody gives up another one. */
+export const RecoverBody = Type.Object({
+  accept_loss: Type.Literal(true),
+  epoch: Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER }),
+  sequence: Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }),
+  from: Type.Optional(Type.String({ minLength: 1, maxLength: 128 })),
+});
+export type RecoverBody = Static<typeof RecoverBody>;
+
 export const DrainBody = Type.Object({
   deadline_ms: Type.Optional(Type.Integer({ minimum: 1, maximum: limits.drainDeadlineMsMax })),
 });

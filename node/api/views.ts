@@ -1,7 +1,9 @@
+import type { AgentLoss } from '../core/agent-loss.ts';
 import type { BranchEntry } from '../core/branch.ts';
 import type { CrashLoop } from '../core/crash-loop.ts';
 import type { DrainView } from '../core/drain.ts';
 import type { Report } from '../core/effect.ts';
+import type { FailuresView, StuckView } from '../core/holder-views.ts';
 import type { MigrationView } from '../core/migration.ts';
 import type { AgentView, AutonomyView, LeaderView, NodeView, Results, StatusView } from '../core/operation.ts';
 
@@ -126,6 +128,26 @@ function crashLoopJson({ failures, reason, since, sinceMs, nextMs }: CrashLoop) 
   return { failures, reason, since, since_ms: sinceMs, next_ms: nextMs };
 }
 
+function stuckJson({ sinceMs, missing, survivors, last }: StuckView) {
+  return {
+    since_ms: sinceMs,
+    missing: missing.map(({ node, name }) => ({ node, name })),
+    survivors: survivors.map(({ node, name, epoch, sequence, ageMs }) => ({
+      ...{ node, name, epoch, sequence, age_ms: ageMs },
+    })),
+    last: last === undefined ? null : { epoch: last.epoch, sequence: last.sequence },
+  };
+}
+
+/** What an operator's decision to go on without holders came to. */
+export function lossJson({ from, epoch, sequence, missing, lost }: Omit<AgentLoss, 'index'>) {
+  return { from, epoch, sequence, missing, lost: lost ?? null };
+}
+
+function failuresJson({ holders, reachable, caughtUp, disks, unreachable, text, ageMs }: FailuresView) {
+  return { holders, reachable, caught_up: caughtUp, disks, unreachable, text, age_ms: ageMs };
+}
+
 export function agentJson(agent: AgentView) {
   const { id, type, strategy, status, host, hostName, epoch, holders, holdersWanted, topics, capabilities, decision } =
     agent;
@@ -149,6 +171,9 @@ export function agentJson(agent: AgentView) {
     branches: (agent.branches ?? []).map(branchJson),
     version: agent.version ?? 1,
     crash_loop: agent.crashLoop === undefined ? null : crashLoopJson(agent.crashLoop),
+    failures: agent.failures === undefined ? null : failuresJson(agent.failures),
+    stuck: agent.stuck === undefined ? null : stuckJson(agent.stuck),
+    loss: agent.loss === undefined ? null : lossJson(agent.loss),
   };
 }
 

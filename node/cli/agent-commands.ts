@@ -7,6 +7,7 @@ import { readModule } from './deploy.ts';
 import { registerForks } from './forks.ts';
 import { registerMigrate } from './migrate.ts';
 import { print } from './output.ts';
+import { registerRecoverAgent } from './recover-agent.ts';
 import type { Session } from './session.ts';
 import { agentsTable, agentText } from './status.ts';
 import { registerTaskCommands, sayProvisional } from './task-commands.ts';
@@ -35,6 +36,7 @@ export function registerAgentCommands(program: Command, session: Session): void 
   registerDeploy(program, session);
   registerMigrate(program, session);
   registerUpgrade(program, session);
+  registerRecoverAgent(program, session);
   registerTaskCommands(program, session);
   registerForks(program, session);
   const { console } = session;
@@ -44,7 +46,9 @@ export function registerAgentCommands(program: Command, session: Session): void 
     .description('where an agent is, and why there')
     .action((agent: string) =>
       session.withClient(async (client, { json }) => {
-        const answer = await client.get<FullAgent>(pathOf(agent));
+        // The leader knows more of it than others; without one, they tell what they know.
+        const asked = client.get<FullAgent>(`${pathOf(agent)}?consistency=leader`);
+        const answer = await asked.catch(() => client.get<FullAgent>(pathOf(agent)));
         print(console, json, answer, () => agentText(answer));
       }),
     );

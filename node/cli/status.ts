@@ -2,6 +2,7 @@ import type { agentJson, nodeJson, statusJson } from '../api/views.ts';
 import { roleOf, shortId } from './cluster-table.ts';
 import { branchesTable } from './forks.ts';
 import { colors, tableOf } from './output.ts';
+import { stuckText } from './stuck-text.ts';
 
 export type StatusJson = ReturnType<typeof statusJson>;
 export type NodeJson = ReturnType<typeof nodeJson>;
@@ -56,10 +57,19 @@ export function agentsTable(agents: readonly AgentJson[]): string {
     agent.host_name ?? '-',
     String(agent.epoch),
     `${agent.holders.length}/${agent.holders_wanted}`,
+    canTake(agent),
     agent.strategy,
     whyThere(agent),
   ]);
-  return tableOf(['agent', 'type', 'status', 'host', 'epoch', 'holders', 'strategy', 'why there'], rows);
+  return tableOf(['agent', 'type', 'status', 'host', 'epoch', 'holders', 'can take', 'strategy', 'why there'], rows);
+}
+
+/** How many failures it can take now, whatever they are; known where the leader or its host was asked. */
+function canTake({ failures }: AgentJson): string {
+  if (failures === null) return '?';
+  const count = Math.min(failures.disks, failures.unreachable);
+  const text = `${count} ${count === 1 ? 'failure' : 'failures'}`;
+  return count === 0 && failures.holders > 1 ? colors.yellow(text) : text;
 }
 
 /** How far the move of an agent has come. */
@@ -83,6 +93,15 @@ export function agentText(agent: ReturnType<typeof agentJson>): string {
     const { failures, reason, since_ms: sinceMs, next_ms: nextMs } = agent.crash_loop;
     const times = `since ${new Date(sinceMs).toISOString()}, last or next try at ${new Date(nextMs).toISOString()}`;
     lines.push(`it has failed ${failures} times in a row (${times}): ${reason}`);
+  }
+  if (agent.failures !== null) {
+    const { text, age_ms: ageMs, disks, unreachable } = agent.failures;
+    lines.push(`${text} (${disks} lost disks, ${unreachable} out of reach), as its host said ${ageMs} ms ago`);
+  }
+  if (agent.stuck !== null) lines.push(stuckText(agent.id, agent.stuck));
+  if (agent.loss !== null) {
+    const { epoch, sequence } = agent.loss;
+    lines.push(`an operator let it go on without most of its holders, from step ${sequence} of epoch ${epoch}`);
   }
   if (agent.capabilities.length > 0) lines.push(`needs ${agent.capabilities.join(', ')}`);
   for (const { name, score, why } of agent.decision?.ranked ?? []) {

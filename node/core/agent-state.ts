@@ -1,8 +1,8 @@
 import { joined } from './bytes.ts';
 import { ChangeLog } from './change-log.ts';
 import { decodeMailbox, emptyMailbox, encodeMailbox, firstVersion, type Mailbox } from './mailbox.ts';
-import type { Settings } from './settings.ts';
-import { StateBytes } from './state-bytes.ts';
+import { mailboxEndBytesMax, type Settings } from './settings.ts';
+import { cut, StateBytes, type StatePart } from './state-bytes.ts';
 import { changeBetween, fits, type StateChange, type StateUpdate } from './state-change.ts';
 
 /** What one step changes of an agent's state. */
@@ -14,7 +14,7 @@ export interface StepChanges {
   version?: number | undefined;
 }
 
-type StateSettings = Pick<Settings, 'statePartBytes' | 'stateChangesMax' | 'stateChangesBytesMax'>;
+type StateSettings = Pick<Settings, 'statePartBytes' | 'stateChangesMax' | 'stateChangesBytesMax' | 'stateChunkBytes'>;
 
 /**
  * The replicated state of an agent that runs here, and the changes that lately led to it: the agent's own checkpoint and,
@@ -31,6 +31,9 @@ export class AgentState {
   /** What a version made of the agent's own part that another one wrote, until a step takes it up. */
   #turned: { own: Uint8Array; version: number } | undefined;
   #log: ChangeLog;
+  /** What its runner told ahead of the next state or change, too much for one turn: it stands before what that inserts. */
+  #ahead: StatePart[] = [];
+  #aheadBytes = 0;
 
   constructor(settings: StateSettings) {
     this.#settings = settings;
@@ -43,10 +46,32 @@ export class AgentState {
     return this.#all;
   }
 
-  /** The agent's own checkpoint, whenever it is asked for: what is here now does not change. */
-  own(): () => Uint8Array {
+  /** The agent's own checkpoint, whenever it is asked for: what is here now does not change. As views of its parts. */
+  own(): () => Uint8Array[] {
     const [all, length] = [this.#all, this.#ownLength];
-    return () => all.bytes().subarray(0, length);
+    return () => [...all.views(0, length)];
+  }
+
+  /** How much was told ahead. */
+  get aheadBytes(): number {
+    return this.#aheadBytes;
+  }
+
+  get ownLength(): number {
+    return this.#ownLength;
+  }
+
+  /** Takes bytes of the next state, or of what the next change inserts, that come ahead of it. Returns how many there are. */
+  tellAhead(bytes: Uint8Array): number {
+    this.#ahead.push(...cut(bytes, this.#settings.statePartBytes));
+    this.#aheadBytes += bytes.byteLength;
+    return this.#aheadBytes;
+  }
+
+  /** What was told ahead is of nothing that comes. */
+  forgetAhead(): void {
+    this.#ahead = [];
+    this.#aheadBytes = 0;
   }
 
   get mailbox(): Mailbox {
@@ -65,33 +90,38 @@ export class AgentState {
 
   /** A version of the code starts from this state, as another form of it or in its own. */
   startedAs(own: Uint8Array | undefined, version: number): void {
-    this.#turned = own === undefined || version === this.#version ? undefined : { own, version };
+    const whole = own && this.#withAhead(own);
+    this.#turned = whole === undefined || version === this.#version ? undefined : { own: whole, version };
   }
 
   /** What the next step changes so that it leads to the form of the version that was started. */
   turn(): Pick<StepChanges, 'own' | 'version'> {
     if (this.#turned === undefined) return { own: undefined };
-    return { own: changeBetween(this.own()(), this.#turned.own), version: this.#turned.version };
+    return { own: changeBetween(this.#ownBytes(), this.#turned.own), version: this.#turned.version };
   }
 
   /** Begins with the first state of a new agent, and the version that made it. */
   begin(own: Uint8Array, version = firstVersion): void {
     this.#version = version;
     this.#mailboxBytes = encodeMailbox(this.#mailbox, version);
-    this.#ownLength = own.byteLength;
-    this.#all = StateBytes.of(joined([own, this.#mailboxBytes]), this.#settings.statePartBytes);
+    const rest = StateBytes.of(joined([own, this.#mailboxBytes]), this.#settings.statePartBytes);
+    this.#ownLength = this.#aheadBytes + own.byteLength;
+    this.#all = rest.insert(0, this.#ahead);
     this.#log = this.#logSince(0);
+    this.forgetAhead();
   }
 
   /** Begins with what holders kept, as that of a sequence. Throws when it is no such thing. */
   takeOver(all: Uint8Array | StateBytes, sequence: number): void {
-    const bytes = all instanceof StateBytes ? all.bytes() : all;
-    const { length, mailbox, version } = decodeMailbox(bytes);
+    const state = all instanceof StateBytes ? all : StateBytes.of(all, this.#settings.statePartBytes);
+    // No more of it than may be the mailbox: the rest may be large.
+    const end = state.slice(Math.max(0, state.length - mailboxEndBytesMax), state.length);
+    const { length, mailbox, version } = decodeMailbox(end);
     this.#version = version;
-    this.#ownLength = length;
+    this.#ownLength = state.length - end.byteLength + length;
     this.#mailbox = mailbox;
-    this.#mailboxBytes = bytes.slice(length);
-    this.#all = all instanceof StateBytes ? all : StateBytes.of(all, this.#settings.statePartBytes);
+    this.#mailboxBytes = end.slice(length);
+    this.#all = state;
     this.#log = this.#logSince(sequence);
   }
 
@@ -102,7 +132,8 @@ export class AgentState {
 
   /** What a runner's word comes to: a change of the agent's own state; `wrong` when it is one of another. Of a refused task: none. */
   changeIn(update: StateUpdate, ok: boolean): StateChange | undefined | 'wrong' {
-    if (update instanceof Uint8Array) return ok ? changeBetween(this.own()(), update) : undefined;
+    if (!ok || update === undefined || update instanceof Uint8Array) this.forgetAhead();
+    if (update instanceof Uint8Array) return ok ? changeBetween(this.#ownBytes(), update) : undefined;
     if (this.#turned !== undefined) return this.#changeOfTurned(this.#turned.own, update, ok);
     if (update === undefined) return undefined;
     return ok && fits(update, this.#ownLength, Number.POSITIVE_INFINITY) ? update : 'wrong';
@@ -110,25 +141,36 @@ export class AgentState {
 
   #changeOfTurned(turned: Uint8Array, update: StateChange | undefined, ok: boolean): StateChange | undefined | 'wrong' {
     if (!ok) return update === undefined ? undefined : 'wrong';
-    if (update === undefined) return changeBetween(this.own()(), turned);
+    if (update === undefined) return changeBetween(this.#ownBytes(), turned);
     if (!fits(update, turned.byteLength, Number.POSITIVE_INFINITY)) return 'wrong';
     const { offset, removed, inserted } = update;
-    return changeBetween(
-      this.own()(),
-      joined([turned.subarray(0, offset), inserted, turned.subarray(offset + removed)]),
-    );
+    const after = [turned.subarray(0, offset), this.#withAhead(inserted), turned.subarray(offset + removed)];
+    return changeBetween(this.#ownBytes(), joined(after));
+  }
+
+  #ownBytes(): Uint8Array {
+    return this.#all.slice(0, this.#ownLength);
+  }
+
+  /** With what was told ahead of it, in one. */
+  #withAhead(bytes: Uint8Array): Uint8Array {
+    const whole = joined([...this.#ahead.map((part) => part.bytes), bytes]);
+    this.forgetAhead();
+    return whole;
   }
 
   /** Of the agent's own state. */
   lengthAfter(change: StateChange | undefined): number {
-    return this.#ownLength + (change === undefined ? 0 : change.inserted.byteLength - change.removed);
+    if (change === undefined) return this.#ownLength;
+    return this.#ownLength + this.#aheadBytes + change.inserted.byteLength - change.removed;
   }
 
   /** One step: a change of the agent's own state, of its mailbox, of both, or of neither. */
   apply(sequence: number, { own, mailbox, version = this.#version }: StepChanges): void {
     if (own !== undefined) {
-      this.#splice(sequence, own);
       this.#ownLength = this.lengthAfter(own);
+      this.#splice(sequence, own);
+      this.#takeAhead(sequence, own.offset);
     }
     if (mailbox === this.#mailbox && version === this.#version) return;
     if (version !== this.#version) this.#turned = undefined;
@@ -144,6 +186,14 @@ export class AgentState {
     const change = { ...part, previousLength: this.#all.length };
     this.#all = this.#all.splice(change);
     this.#log.add(sequence, change);
+  }
+
+  /** A change this large is kept as none: holders fetch the parts that they lack. */
+  #takeAhead(sequence: number, offset: number): void {
+    if (this.#ahead.length === 0) return;
+    this.#all = this.#all.insert(offset, this.#ahead);
+    this.#log = this.#logSince(sequence);
+    this.forgetAhead();
   }
 
   /** The changes after a sequence; undefined when they are no longer all kept. */

@@ -1,3 +1,4 @@
+import { applyRecover } from './agent-recovery-apply.ts';
 import { type Applied, done, refuse } from './applied.ts';
 import { lineageAfter } from './branch.ts';
 import { branchAppliers } from './branch-apply.ts';
@@ -40,6 +41,7 @@ const appliers: Appliers = {
   ...branchAppliers,
   ...crashLoopAppliers,
   ...rolloutAppliers,
+  agentRecover: applyRecover,
 
   memberJoin(state, { node, boot, start, profile }, index) {
     const known = state.members.get(node);

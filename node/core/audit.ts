@@ -11,6 +11,7 @@ const rare: ReadonlySet<string> = new Set([
   'drainBegun',
   'drainUndone',
   'drainDone',
+  'agentRecovered',
 ]);
 
 /**

@@ -4,6 +4,7 @@ import type { Step } from './agent-task-events.ts';
 import type { AgentTasks } from './agent-tasks.ts';
 import { mergeTaskOf } from './branch.ts';
 import { type BranchCopy, doneByBoth, joinMailboxes, ownPart, toTakeOver } from './branch-copy.ts';
+import { joined } from './bytes.ts';
 import type { Context } from './context.ts';
 import type { Mailbox } from './mailbox.ts';
 import { encodeMerge } from './merge-payload.ts';
@@ -98,7 +99,7 @@ export class BranchMerges {
     const mailbox = joinMailboxes(copy, this.#init.mailbox(''), this.#stepAfter(copy));
     if (typeof mailbox === 'string') return mailbox;
     this.#takeOver(copy);
-    const own = changeBetween(this.#init.history.state.own()(), ownPart(copy.state));
+    const own = changeBetween(joined(this.#init.history.state.own()()), ownPart(copy.state));
     const step = { task: mergeTaskOf(copy.branch, copy.number), ok: true, value };
     this.#init.tasks.afterStep(this.#init.record(step, { own, mailbox }).sequence, done);
     this.#init.restart();

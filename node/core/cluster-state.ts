@@ -1,5 +1,6 @@
 import { Sessions } from '../../consensus/sessions.ts';
 import type { Decision } from '../../strategies/strategy.ts';
+import type { AgentLoss } from './agent-loss.ts';
 import type { Result } from './applied.ts';
 import { Audit } from './audit.ts';
 import type { BranchEntry, Descent } from './branch.ts';
@@ -67,6 +68,8 @@ export interface AgentRecord {
   /** Of its type's code, that its placement runs; the first where it is left out. */
   readonly version?: number | undefined;
   readonly upgrade?: Upgrade | undefined;
+  /** The last time that an operator let it go on without a majority of its holders. */
+  readonly loss?: AgentLoss | undefined;
 }
 
 export interface TypeRecord {
@@ -203,12 +206,12 @@ export class ClusterState {
     return this.agents.has(agent) || this.ending.has(agent);
   }
 
-  /** Whether an epoch of an agent lies behind a deletion of it, as far as this node has read the log. */
+  /** Whether an epoch of an agent lies behind a deletion of it, or behind an operator's decision to go on without it, as far as this node has read the log. */
   isOver(agent: string, epoch: number): boolean {
     const end = this.ending.get(agent);
     if (end !== undefined) return epoch < end.index;
     const record = this.agents.get(agent);
-    return record === undefined ? epoch <= this.index : epoch < record.created;
+    return record === undefined ? epoch <= this.index : epoch < Math.max(record.created, record.loss?.index ?? 0);
   }
 
   /** A configuration was applied; returns why it came, if that was noted. */

@@ -1,6 +1,7 @@
 import { type Entry, entryKinds } from '../../consensus/entry.ts';
 import type { Serial } from '../../consensus/sessions.ts';
 import type { Decision } from '../../strategies/strategy.ts';
+import type { AgentRecoverCommand } from './agent-loss.ts';
 import type { BranchCommand, StepName } from './branch.ts';
 import type { ContainerSpec } from './container-spec.ts';
 import type { CrashLoopCommand } from './crash-loop.ts';
@@ -70,6 +71,7 @@ export type Command = { atMs: number; by?: Serial } & (
   | { kind: 'agentActive'; agent: string; epoch: number; from?: StepName | undefined }
   | { kind: 'agentDelete'; agent: string }
   | { kind: 'agentGone'; agent: string; index: number }
+  | AgentRecoverCommand
   | DrainCommand
   | MigrationCommand
   | BranchCommand

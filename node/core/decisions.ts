@@ -101,6 +101,15 @@ export class Decisions {
     return this.raft.hearsQuorum(this.#context.nowMs);
   }
 
+  /**
+   * Whether this node knows what was decided until lately. A host that comes back after longer than that has to hear first
+   * whether somebody decided to go on without it.
+   */
+  isRecent(): boolean {
+    const { nowMs, settings } = this.#context;
+    return this.raft.ageMs(nowMs) < settings.hostSilentMs;
+  }
+
   /** Proposes a command; `done` is called once it is applied, refused, or can no longer be told. */
   propose(draft: Draft, done?: Done): void {
     const command = { ...draft, atMs: this.#context.wallMs };

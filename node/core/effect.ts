@@ -47,6 +47,7 @@ export type Effect =
       interpreter?: string | undefined;
       container?: ContainerSpec | undefined;
       isolation?: Isolation | undefined;
+      /** Of one for a thread that is too large for one turn: its beginning, with `more` behind it. */
       state: Uint8Array | undefined;
       /** What its code is told of itself, where it runs by another name: as a branch. */
       told?: { agent: string; epoch: number } | undefined;
@@ -54,6 +55,7 @@ export type Effect =
       version?: number | undefined;
       /** Another one wrote the state. */
       change?: VersionChange | undefined;
+      more?: readonly Uint8Array[];
     }
   | { type: 'stopAgent'; agent: string; epoch: number }
   /** Makes ready what an agent will run in, its code loaded and nothing of it run, for when it moves here. */

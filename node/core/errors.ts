@@ -50,6 +50,12 @@ const definitions = {
       `The answer has more than ${d.bytesMax} bytes and does not travel between nodes. Nothing was changed. ` +
       'Ask the leader itself (header x-conclave-leader), or read with "consistency=stale".',
   ),
+  stateTooLargeToTell: define<{ agent: string; bytes: number; bytesMax: number }>(
+    422,
+    (d) =>
+      `The state of agent "${d.agent}" has ${d.bytes} bytes, and an answer has at most ${d.bytesMax}. Nothing was changed. ` +
+      'Give the agent a task that answers the part which you look for.',
+  ),
   agentUnknown: define<{ agent: string }>(
     404,
     (d) => `There is no agent "${d.agent}". Nothing was changed. "conclave status" lists the agents.`,
@@ -133,6 +139,18 @@ const definitions = {
     (d) =>
       `Agent "${d.agent}" is not on its way to another node. Nothing was changed. ` +
       '"conclave agent" shows where it is, and how its last move ended.',
+  ),
+  agentNotStuck: define<{ agent: string }>(
+    409,
+    (d) =>
+      `Agent "${d.agent}" answers, or a majority of its holders may still be reached. Nothing was changed. ` +
+      'Wait: it is recovered by itself. "conclave agent" says when that cannot be.',
+  ),
+  checkpointChanged: define<{ agent: string; now: string }>(
+    409,
+    (d) =>
+      `The checkpoint of agent "${d.agent}" that was named is not there; there is ${d.now}. Nothing was changed. ` +
+      'Look again with "conclave agent", and name what it shows.',
   ),
   migrationSwitched: define<{ agent: string; target: string }>(
     409,

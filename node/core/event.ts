@@ -27,6 +27,8 @@ export type Event =
   | { type: 'load'; sample: LoadSample }
   /** The process was asked to end: hand over, say goodbye, then emit `exit`. */
   | { type: 'stop' }
+  /** Bytes that stand before those of the next `agentStarted`, or of what the change of the next `taskRan` inserts. */
+  | { type: 'stateAhead'; agent: string; epoch: number; bytes: Uint8Array }
   | { type: 'agentStarted'; agent: string; epoch: number; state: Uint8Array }
   | {
       type: 'taskRan';

@@ -60,7 +60,10 @@ export class Handover {
   progress(): { copied: number; bytes: number } | undefined {
     if (this.#migration === undefined) return undefined;
     const { bytes } = this.#init.newest();
-    return { copied: this.#init.replication.ackedBy(this.#migration.target) >= 0 ? bytes : 0, bytes };
+    const { replication } = this.#init;
+    const { target } = this.#migration;
+    const copied = replication.ackedBy(target) >= 0 ? bytes : replication.copiedBy(target);
+    return { copied: Math.min(copied, bytes), bytes };
   }
 
   /** The target says that what will run the agent is there, or why it is not. */

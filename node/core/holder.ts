@@ -1,13 +1,18 @@
 import type { Context } from './context.ts';
 import type { Write } from './effect.ts';
-import type { Checkpoint, Known, MessageOf, TaskResult } from './message.ts';
+import { HolderCopies } from './holder-copies.ts';
+import type { Checkpoint, Known, MessageOf, NodeId, TaskResult } from './message.ts';
 import { type HolderRecord, keys, writeHolder, writeResult } from './records.ts';
 import { type Restored, type RestoredHolder, stateOnDisk } from './restored.ts';
 import { ResultTable } from './result-table.ts';
-import { replicatedBytesMax } from './settings.ts';
+import { limits, replicatedBytesMax } from './settings.ts';
 import { StateBytes } from './state-bytes.ts';
 import { fits } from './state-change.ts';
+import { FetchWindow, piecesFor } from './state-copy.ts';
+import { encodeManifest } from './state-manifest.ts';
 import { StoredState } from './stored-state.ts';
+
+const nothing = new Uint8Array(0);
 
 interface Held {
   /** Every lower epoch is refused. */
@@ -42,10 +47,19 @@ export class Holder {
   /** Whether the log says that the epoch of an agent lies behind its deletion. */
   readonly #isOver: (agent: string, epoch: number) => boolean;
   readonly #held = new Map<string, Held>();
+  /** Of all states that this node fetches, as a holder or to run an agent. */
+  readonly window: FetchWindow;
+  readonly #copies: HolderCopies;
 
   constructor(context: Context, restored: Restored, isOver: (agent: string, epoch: number) => boolean) {
     this.#context = context;
     this.#isOver = isOver;
+    this.window = new FetchWindow(context.settings.stateFetchBytesMax);
+    this.#copies = new HolderCopies(context, this.window, () => this.#heldBytes());
+    // Of copies that were not over when the program ended.
+    if (restored.strayParts.length > 0) {
+      context.out.persist(restored.strayParts.map((key) => ({ key, value: undefined })));
+    }
     for (const [agent, found] of restored.holders) {
       const { sealedEpoch, epoch, sequence } = found.record;
       const stored = this.#restored(agent, found);
@@ -59,6 +73,12 @@ export class Holder {
     // Records from before there were parts have no checksum.
     if (found.parts === undefined || stored.state.checksum === found.record.checksum) return stored;
     throw new Error(`the state of ${agent} on the disk is not what was written as step ${found.record.sequence}`);
+  }
+
+  #heldBytes(): number {
+    let bytes = 0;
+    for (const { stored } of this.#held.values()) bytes += stored.state.length;
+    return bytes;
   }
 
   /** The newest step of an agent that is here, from whatever epoch; undefined when there is none. */
@@ -90,34 +110,33 @@ export class Holder {
       return;
     }
     const held = this.#hold(agent);
-    const checkpoint: Checkpoint | undefined =
-      held.epoch === 0 || (known !== undefined && isKnown(held, known))
-        ? undefined
-        : { epoch: held.epoch, sequence: held.sequence, state: held.stored.state.bytes(), results: held.results.all() };
-    const sealed = { agent, epoch, granted: true, sealedEpoch: epoch, ...(checkpoint && { checkpoint }) };
+    const isAsked = held.epoch > 0 && !(known !== undefined && isKnown(held, known));
+    const checkpoint = isAsked ? this.#checkpoint(held) : undefined;
+    const kept = { epoch: held.epoch, sequence: held.sequence, checksum: held.stored.state.checksum };
+    const told = { ...(held.epoch > 0 && { kept }), ...(checkpoint && { checkpoint }) };
+    const sealed = { agent, epoch, granted: true, sealedEpoch: epoch, ...told };
     if (epoch > held.sealedEpoch) {
+      this.#copies.stop(agent);
       held.sealedEpoch = epoch;
       this.#context.out.persist([this.#write(agent, held)], () => answer(sealed));
     } else this.#context.out.persist([], () => answer(sealed));
   }
 
+  /** Of a large state only what its parts are: who wants them asks for them. */
+  #checkpoint({ epoch, sequence, stored, results }: Held): Checkpoint {
+    const { state } = stored;
+    const step = { epoch, sequence, results: results.all() };
+    if (state.length <= this.#context.settings.stateChunkBytes) return { ...step, state: state.bytes() };
+    return { ...step, state: nothing, parts: encodeManifest(state), checksum: state.checksum };
+  }
+
   /** Takes over the host's state, whole or as changes on top of what it has. */
   replicate(message: MessageOf<'replicate'>, answer: (replicated: MessageOf<'replicated'>) => void): void {
+    if (this.#isAnswered(message, answer)) return;
     const { agent, epoch, sequence } = message;
-    const sealedEpoch = this.#refusedBelow(agent, epoch);
-    const reply = { agent, epoch, sequence, accepted: false, needsFull: false, sealedEpoch };
-    if (epoch < sealedEpoch) {
-      answer(reply);
-      return;
-    }
     const held = this.#hold(agent);
-    const sameEpoch = held.epoch === epoch;
-    if (sameEpoch && held.sequence >= sequence) {
-      // Sent twice, or late: it is here already, but its write may still be on its way, and a later one behind this.
-      const kept = held.sequence;
-      this.#context.out.persist([], () => answer({ ...reply, sequence: kept, accepted: true }));
-      return;
-    }
+    const { sealedEpoch } = held;
+    const reply = { agent, epoch, sequence, accepted: false, needsFull: false, sealedEpoch };
     const isBase = held.epoch === message.previousEpoch && held.sequence === message.previousSequence;
     if (!message.full && !(held.epoch > 0 && isBase)) {
       answer({ ...reply, needsFull: true });
@@ -129,18 +148,81 @@ export class Holder {
       if (!message.full) answer({ ...reply, needsFull: true });
       return;
     }
-    const writes = message.full ? this.#replace(agent, held, message) : this.#extend(agent, held, message);
+    const writes = message.full ? this.#replace(agent, held, message.results) : this.#extend(agent, held, message);
     writes.push(...(message.full ? held.stored.replace(state) : held.stored.extend(state, sequence, message.changes)));
+    this.#keep(held, writes, message, () => answer({ ...reply, accepted: true, sealedEpoch: epoch }));
+  }
+
+  /** Makes a step the one that is kept, with what else is to be written for it. */
+  #keep(held: Held, writes: Write[], step: { agent: string; epoch: number; sequence: number }, done: () => void): void {
+    const { agent, epoch, sequence } = step;
     held.sealedEpoch = epoch;
     held.epoch = epoch;
     held.sequence = sequence;
     writes.push(this.#write(agent, held));
-    this.#context.out.persist(writes, () => answer({ ...reply, accepted: true, sealedEpoch: epoch }));
+    this.#context.out.persist(writes, done);
+  }
+
+  /** Takes over the host's state part by part. `local`: the host is this node, and the parts are in memory. */
+  offer(
+    from: NodeId,
+    offer: MessageOf<'stateOffer'>,
+    answer: (replicated: MessageOf<'replicated'>) => void,
+    local?: StateBytes,
+  ): void {
+    if (this.#isAnswered(offer, answer)) return;
+    const { agent, epoch, sequence } = offer;
+    const held = this.#hold(agent);
+    const done = (state: StateBytes): void => {
+      // Much may have happened since it began.
+      if (this.#held.get(agent) !== held || this.#isAnswered(offer, answer)) return;
+      const writes = this.#replace(agent, held, offer.results);
+      writes.push(...held.stored.replace(state));
+      const reply = { agent, epoch, sequence, accepted: true, needsFull: false, sealedEpoch: epoch };
+      this.#keep(held, writes, offer, () => answer(reply));
+    };
+    this.#copies.begin(from, offer, held.stored, done, local);
+  }
+
+  /** Nothing is to be taken over: the epoch is refused here, or the step is kept already. */
+  #isAnswered(
+    { agent, epoch, sequence }: { agent: string; epoch: number; sequence: number },
+    answer: (replicated: MessageOf<'replicated'>) => void,
+  ): boolean {
+    const sealedEpoch = this.#refusedBelow(agent, epoch);
+    const reply = { agent, epoch, sequence, accepted: false, needsFull: false, sealedEpoch };
+    if (epoch < sealedEpoch) {
+      answer(reply);
+      return true;
+    }
+    const held = this.#held.get(agent);
+    if (held?.epoch !== epoch || held.sequence < sequence) return false;
+    // Sent twice, or late: it is here already, but its write may still be on its way, and a later one behind this.
+    const kept = held.sequence;
+    this.#context.out.persist([], () => answer({ ...reply, sequence: kept, accepted: true }));
+    return true;
+  }
+
+  onPieces(from: NodeId, pieces: MessageOf<'statePieces'>): void {
+    this.#copies.onPieces(from, pieces);
+  }
+
+  /** The parts that are asked for, where this is the step that is kept here. */
+  pieces(asked: MessageOf<'stateFetch'>): MessageOf<'statePieces'> {
+    const held = this.#held.get(asked.agent);
+    const { state } = held?.stored ?? {};
+    const has = held?.epoch === asked.epoch && held.sequence === asked.sequence && state?.checksum === asked.checksum;
+    return piecesFor(asked, has ? state : undefined, this.#context.settings.stateChunkBytes);
+  }
+
+  tick(): void {
+    this.#copies.tick();
   }
 
   /** The state that a step leads to; undefined when its parts do not fit each other, or what is here. */
   #stateAfter(held: Held, { full, state, changes, checksum }: MessageOf<'replicate'>): StateBytes | undefined {
-    if (full && state.byteLength > replicatedBytesMax) return undefined;
+    const bytes = full ? state.byteLength : changes.reduce((sum, { inserted }) => sum + inserted.byteLength, 0);
+    if (bytes > limits.stateMessageBytesMax) return undefined;
     let after = full ? StateBytes.of(state, this.#context.settings.statePartBytes) : held.stored.state;
     for (const change of full ? [] : changes) {
       if (!fits(change, after.length, replicatedBytesMax)) return undefined;
@@ -170,6 +252,7 @@ export class Holder {
     const held = this.#held.get(agent);
     if (held === undefined || held.sealedEpoch > index) return;
     this.#held.delete(agent);
+    this.#copies.forget(agent);
     const writes: Write[] = [{ key: keys.holder(agent), value: undefined }, ...held.stored.remove()];
     for (const { sequence } of held.results.all()) writes.push({ key: keys.result(agent, sequence), value: undefined });
     this.#context.out.persist(writes);
@@ -184,14 +267,14 @@ export class Holder {
     return held;
   }
 
-  #replace(agent: string, held: Held, message: MessageOf<'replicate'>): Write[] {
-    const kept = new Set(message.results.map((result) => result.sequence));
+  #replace(agent: string, held: Held, results: TaskResult[]): Write[] {
+    const kept = new Set(results.map((result) => result.sequence));
     const writes: Write[] = [];
     for (const { sequence } of held.results.all()) {
       if (!kept.has(sequence)) writes.push({ key: keys.result(agent, sequence), value: undefined });
     }
-    held.results = new ResultTable(message.results);
-    for (const result of message.results) writes.push(writeResult(agent, result));
+    held.results = new ResultTable(results);
+    for (const result of results) writes.push(writeResult(agent, result));
     return writes;
   }
 

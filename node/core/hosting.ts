@@ -3,9 +3,11 @@ import type { AgentRecord, ClusterState } from './cluster-state.ts';
 import type { Context } from './context.ts';
 import type { EventOf } from './event.ts';
 import type { Holder } from './holder.ts';
+import { HolderReports, holdersOf } from './holder-reports.ts';
 import { Instance } from './instance.ts';
 import type { InstanceEvents } from './instance-events.ts';
-import type { MessageOf, NodeId } from './message.ts';
+import { Leftovers } from './leftovers.ts';
+import type { HoldersOfAgent, MessageOf, NodeId } from './message.ts';
 import { Preparations } from './preparations.ts';
 import { limits } from './settings.ts';
 import { type QueuedTask, refusalOf } from './task-queue.ts';
@@ -13,6 +15,8 @@ import { codeIn, codeOf, versionOf } from './type-version.ts';
 
 /** What is told of the agents that run here, and of those that are to. */
 export interface HostingEvents extends InstanceEvents {
+  /** For the leader: what the holders of the agents here have. */
+  report(report: MessageOf<'holdersReport'>): void;
   /** For the host of an agent that is to move here. */
   ready(host: NodeId, said: MessageOf<'prepared'>): void;
 }
@@ -24,6 +28,8 @@ export class Hosting {
   readonly #holder: Holder;
   readonly #events: HostingEvents;
   readonly #preparations: Preparations;
+  readonly #leftovers: Leftovers;
+  readonly reports: HolderReports;
   readonly #instances = new Map<string, Instance>();
   /** Tasks that came before the decision which brings their agent here. Bounded, and not for long. */
   #early: { agent: string; task: QueuedTask; untilMs: number }[] = [];
@@ -33,6 +39,8 @@ export class Hosting {
     this.#state = state;
     this.#holder = holder;
     this.#events = events;
+    this.reports = new HolderReports(context, () => this.own(), events.report);
+    this.#leftovers = new Leftovers(context, holder);
     this.#preparations = new Preparations(context, state, (host, said) => events.ready(host, said));
   }
 
@@ -60,6 +68,7 @@ export class Hosting {
     const instance = this.#instances.get(id);
     const epoch = this.#epochHere(agent);
     this.#preparations.onDecided(id);
+    this.#leftovers.onDecided(id, agent);
     if (agent === undefined || epoch === undefined) {
       if (instance !== undefined) this.#end(instance);
       return;
@@ -165,6 +174,12 @@ export class Hosting {
     this.#in(agent, epoch)?.onActive();
   }
 
+  /** What the agent's instance here knows of its holders. */
+  holdersOf(agent: string): HoldersOfAgent | undefined {
+    const instance = this.#instances.get(agent);
+    return instance && holdersOf(instance);
+  }
+
   /** How much of an agent's state the target of its move has; undefined where that is not known here. */
   handedOver(agent: string): { copied: number; bytes: number } | undefined {
     return this.#instances.get(agent)?.handover.progress();
@@ -179,6 +194,10 @@ export class Hosting {
     this.#in(agent, epoch)?.onStarted(state);
   }
 
+  onAhead({ agent, epoch, bytes }: EventOf<'stateAhead'>): void {
+    this.#in(agent, epoch)?.onAhead(bytes);
+  }
+
   onRan({ agent, epoch, task, ok, value, state: update, outputs }: EventOf<'taskRan'>): void {
     this.#in(agent, epoch)?.onRan({ task, ok, value, update, outputs });
   }
@@ -189,6 +208,18 @@ export class Hosting {
 
   onFailed({ agent, epoch, reason, innocent }: EventOf<'agentFailed'>): void {
     this.#in(agent, epoch)?.onFailed(reason, innocent);
+  }
+
+  /** Parts of a state, for a holder or for the next host: of a step that the agent's host here offers, or that this node keeps. */
+  onFetch(from: NodeId, asked: MessageOf<'stateFetch'>): void {
+    const instance = this.#in(asked.agent, asked.epoch);
+    const pieces = instance?.replication.onFetch(from, asked) ?? this.#holder.pieces(asked);
+    this.#context.out.sendUrgent(from, { type: 'statePieces', body: pieces });
+  }
+
+  onPieces(from: NodeId, pieces: MessageOf<'statePieces'>): void {
+    this.#holder.onPieces(from, pieces);
+    this.#instances.get(pieces.agent)?.recovery?.onPieces(from, pieces);
   }
 
   #in(agent: string, epoch: number): Instance | undefined {
@@ -210,6 +241,8 @@ export class Hosting {
       this.#events.answer(task, refusalOf(task, agent));
     }
     for (const instance of this.#instances.values()) instance.tick();
+    this.#holder.tick();
+    this.reports.tick();
     this.#preparations.tick();
   }
 }

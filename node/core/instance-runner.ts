@@ -1,15 +1,26 @@
+import type { AgentState } from './agent-state.ts';
 import type { Assignment } from './assignment.ts';
 import { type Context, reportLocally } from './context.ts';
 import type { InstanceEvents } from './instance-events.ts';
 import { Restarts } from './restarts.ts';
 import { limits } from './settings.ts';
+import { isThread, startedFrom } from './start-state.ts';
 import type { VersionTurn } from './version-turn.ts';
+
+export interface InstanceRunnerInit {
+  context: Context;
+  assignment: Assignment;
+  turn: VersionTurn;
+  state: AgentState;
+  events: Pick<InstanceEvents, 'relinquish' | 'ailing'>;
+}
 
 /** What runs an instance's code, as its node knows it: whether it is there, and how often it failed. */
 export class InstanceRunner {
   readonly #context: Context;
   readonly #assignment: Assignment;
   readonly #turn: VersionTurn;
+  readonly #state: AgentState;
   readonly #restarts: Restarts;
   readonly #relinquish: (reason: string) => void;
   #isReady = false;
@@ -18,16 +29,12 @@ export class InstanceRunner {
   /** Why this node cannot run the agent; said until another epoch begins. */
   #givenUp: string | undefined;
 
-  constructor(
-    context: Context,
-    assignment: Assignment,
-    turn: VersionTurn,
-    events: Pick<InstanceEvents, 'relinquish' | 'ailing'>,
-  ) {
+  constructor({ context, assignment, turn, state, events }: InstanceRunnerInit) {
     const { agent, epoch, isWatched } = assignment;
     this.#context = context;
     this.#assignment = assignment;
     this.#turn = turn;
+    this.#state = state;
     this.#relinquish = (reason) => events.relinquish(agent, epoch, reason);
     this.#restarts = new Restarts((said) => events.ailing({ agent, epoch, ...said }), isWatched);
   }
@@ -41,14 +48,17 @@ export class InstanceRunner {
   }
 
   /** From a state, or from nothing. */
-  start(from: (() => Uint8Array) | undefined): void {
+  start(from: (() => Uint8Array[]) | undefined): void {
     this.#isReady = false;
+    this.#state.forgetAhead();
     if (this.#isSuspended) return;
     const { agent, agentType, epoch, source, interpreter, container, isolation, version, branch } = this.#assignment;
     const told = branch && { told: { agent: branch.agent, epoch: branch.base.epoch } };
     const change = this.#turn.begin(from !== undefined);
     const runtime = { source, interpreter, container, isolation, version, change };
-    this.#context.out.push({ type: 'startAgent', agent, agentType, epoch, ...runtime, state: from?.(), ...told });
+    const { stateChunkBytes } = this.#context.settings;
+    const state = startedFrom(from?.(), isThread(runtime) ? stateChunkBytes : Number.POSITIVE_INFINITY);
+    this.#context.out.push({ type: 'startAgent', agent, agentType, epoch, ...runtime, ...state, ...told });
   }
 
   onStarted(): void {

@@ -18,6 +18,7 @@ import type { AgentTasksView } from './operation.ts';
 import { type Found, Recovery } from './recovery.ts';
 import { all, majorityOf, Replication } from './replication.ts';
 import { limits } from './settings.ts';
+import { mayBeLarge } from './start-state.ts';
 import { type StateRead, StateReads } from './state-reads.ts';
 import { changesBy, type Ran } from './step-changes.ts';
 import { whatIsTooLarge } from './step-size.ts';
@@ -28,6 +29,7 @@ import { VersionTurn } from './version-turn.ts';
 type Phase = 'sealing' | 'starting' | 'copying' | 'active' | 'ended';
 
 const unacknowledgedMax = 256;
+const nothing = new Uint8Array(0);
 
 /**
  * One agent on its host in one epoch: seals the previous holders, starts from the best state that they kept, copies it
@@ -41,9 +43,10 @@ export class Instance {
   readonly #events: InstanceEvents;
   readonly #tasks: AgentTasks;
   readonly #mail: Mail;
-  readonly #replication: Replication;
+  readonly replication: Replication;
   readonly #reads: StateReads;
-  #recovery: Recovery | undefined;
+  /** Of what earlier epochs led to; none for a new agent. */
+  recovery: Recovery | undefined;
   /** The preparation of its move to another host, if there is one. */
   readonly handover: Handover;
   #phase: Phase = 'sealing';
@@ -67,7 +70,7 @@ export class Instance {
       run: ({ task, payload }) => this.#run(task, payload),
       cancel: ({ task }) => context.out.push({ type: 'cancelTask', agent, epoch, task }),
       record: (step, changes) => this.#record(step, changes),
-      durableSequence: () => this.#replication.durableSequence(),
+      durableSequence: () => this.replication.durableSequence(),
       confirm: (done) => void this.read(done),
       isWanted: (task) => this.#mail.isWanted(task),
       answer: (task, answer) => this.#answer(task, answer),
@@ -78,17 +81,17 @@ export class Instance {
       assignment,
       state: this.#history.state,
       isActive: () => this.#phase === 'active',
-      record: (changes) => void this.#record({ task: '', ok: true, value: new Uint8Array(0) }, changes),
+      record: (changes) => void this.#record({ task: '', ok: true, value: nothing }, changes),
     });
-    this.#runner = new InstanceRunner(context, assignment, this.#turn, events);
+    this.#runner = new InstanceRunner({ context, assignment, turn: this.#turn, state: this.#history.state, events });
     this.#mail = new Mail(context, agent, `${agent.replace('~', ':')}:${assignment.created}`, {
       resolve: (to) => events.resolve(to),
       ask: (operation, done) => events.ask(operation, done),
       submit: (task) => this.submit(task),
       mailbox: () => this.#history.state.mailbox,
-      settle: () => void this.#record({ task: '', ok: true, value: new Uint8Array(0) }),
+      settle: () => void this.#record({ task: '', ok: true, value: nothing }),
     });
-    this.#replication = new Replication({
+    this.replication = new Replication({
       context,
       holder,
       agent,
@@ -102,9 +105,9 @@ export class Instance {
     this.handover = new Handover({
       context,
       agent,
-      replication: this.#replication,
+      replication: this.replication,
       newest: () => ({ sequence: this.#history.sequence, bytes: this.#history.state.all.length }),
-      isAtRest: () => this.#tasks.at === 'rest' && this.#replication.durableSequence() >= this.#history.sequence,
+      isAtRest: () => this.#tasks.at === 'rest' && this.replication.durableSequence() >= this.#history.sequence,
       goOn: () => this.#tasks.pump(),
       prepared: (said) => events.prepared(said),
     });
@@ -139,7 +142,7 @@ export class Instance {
     const { agent, epoch, previousHolders, branch } = this.assignment;
     if (branch?.from !== undefined) return this.#goOnFrom(branch.from);
     if (previousHolders === undefined) return this.#startWorker();
-    this.#recovery = new Recovery({
+    this.recovery = new Recovery({
       context: this.#context,
       holder: this.#holder,
       agent,
@@ -149,11 +152,7 @@ export class Instance {
       found: (best) => this.#goOnFrom(best),
       deposed: () => this.depose(),
     });
-    this.#recovery.seal();
-  }
-
-  onSealed(from: NodeId, sealed: MessageOf<'sealed'>): void {
-    this.#recovery?.onSealed(from, sealed);
+    this.recovery.seal();
   }
 
   #goOnFrom(best: Found | undefined): void {
@@ -172,10 +171,10 @@ export class Instance {
     this.#tasks.restore(best.results, isReady);
     this.#startWorker();
     // Its keepers have no step of the branch before its first.
-    if (this.assignment.branch?.from === undefined) this.#replication.beginFrom(best);
+    if (this.assignment.branch?.from === undefined) this.replication.beginFrom(best);
     // What will run it is ready: that the epoch becomes active need not wait for it.
     if (isReady) this.#phase = 'copying';
-    this.#replication.pump();
+    this.replication.pump();
   }
 
   #startWorker(): void {
@@ -186,17 +185,26 @@ export class Instance {
     this.#runner.start(hasState ? this.#history.state.own() : undefined);
   }
 
+  /** Too much for one turn: bytes of the state that its runner is about to tell. */
+  onAhead(bytes: Uint8Array): void {
+    if (this.#history.state.tellAhead(bytes) <= limits.stateBytesMax) return;
+    this.#runner.stop();
+    this.onFailed('its runner told more than a state may have');
+  }
+
   onStarted(state: Uint8Array): void {
     this.#runner.onStarted();
     const { previousHolders, branch, version } = this.assignment;
     const isNew = this.#phase === 'starting' && previousHolders === undefined && branch === undefined;
-    const problem = isNew || this.#turn.isNeeded ? whatIsTooLarge(new Uint8Array(0), state.byteLength) : undefined;
+    const bytes = this.#history.state.aheadBytes + state.byteLength;
+    const problem =
+      isNew || this.#turn.isNeeded ? whatIsTooLarge(nothing, bytes, mayBeLarge(this.assignment)) : undefined;
     if (problem !== undefined) return this.#runner.giveUp(problem);
     if (isNew) this.#history.begin(state, version);
     else this.#turn.started(state);
     if (this.#phase === 'starting') {
       this.#phase = 'copying';
-      this.#replication.pump();
+      this.replication.pump();
       this.#onDurable();
     }
     this.#tasks.pump();
@@ -229,7 +237,7 @@ export class Instance {
   #isReady(): boolean {
     if (this.#phase !== 'active' || !this.#runner.isReady) return false;
     if (this.handover.holds && this.#tasks.at !== 'begin') return false;
-    return this.#history.sequence - this.#replication.durableSequence() <= unacknowledgedMax;
+    return this.#history.sequence - this.replication.durableSequence() <= unacknowledgedMax;
   }
 
   onRan(ran: Ran): void {
@@ -237,7 +245,8 @@ export class Instance {
     if (!this.#tasks.isRunning(task)) return;
     const mailbox = ok ? this.merges.mailboxAfter(task) : undefined;
     const { state, sequence } = this.#history;
-    const changes = changesBy(ran, { state, mail: this.#mail, sequence: sequence + 1, mailbox });
+    const mayGrow = mayBeLarge(this.assignment);
+    const changes = changesBy(ran, { state, mail: this.#mail, sequence: sequence + 1, mailbox, mayGrow });
     if (typeof changes === 'string') this.#runner.stop();
     if (changes === 'wrong') {
       // What runs is not what this node believes: it goes on as after a crash.
@@ -260,9 +269,9 @@ export class Instance {
 
   #record(step: Step, changes?: StepChanges): TaskResult {
     const mailbox = changes?.mailbox ?? this.#mail.over(step.tries === undefined ? step.task : '');
-    const durable = this.#replication.durableSequence();
+    const durable = this.replication.durableSequence();
     const result = this.#history.add(step, { ...changes, own: changes?.own, mailbox }, durable);
-    if (!this.merges.isTakingOver) this.#replication.pump();
+    if (!this.merges.isTakingOver) this.replication.pump();
     return result;
   }
 
@@ -287,7 +296,7 @@ export class Instance {
   }
 
   #tellCopied(): void {
-    if (this.#phase !== 'copying' || this.#replication.durableSequence() < this.#history.sequence) return;
+    if (this.#phase !== 'copying' || this.replication.durableSequence() < this.#history.sequence) return;
     this.#events.copied(this.assignment.agent, this.assignment.epoch, this.#history.from);
   }
 
@@ -295,13 +304,13 @@ export class Instance {
     // What a branch's tasks send waits for its reconciliation.
     if (this.assignment.branch !== undefined || this.#runner.isSuspended) return;
     if (isEmpty(this.#history.state.mailbox)) this.#mail.clear();
-    else if (this.#phase === 'active') this.#mail.pump(this.#replication.durableSequence());
+    else if (this.#phase === 'active') this.#mail.pump(this.replication.durableSequence());
   }
 
   /** Answers every task whose effect a majority of holders keeps, if acknowledging is allowed now. */
   acknowledge(): void {
     if (this.#phase !== 'active' || !this.#events.mayAcknowledge()) return;
-    const durable = this.#replication.durableSequence();
+    const durable = this.replication.durableSequence();
     this.#tasks.acknowledge(durable);
     this.#reads.answer(durable);
   }
@@ -311,7 +320,7 @@ export class Instance {
   /** Reads the state as of now, once a majority of holders has confirmed that this epoch still stands. */
   read(done: (read: StateRead) => void): boolean {
     if (this.#phase !== 'active') return false;
-    return this.#reads.begin(this.#history.sequence, this.#history.state.own(), done, this.onConfirmed);
+    return this.#reads.begin(this.#history.sequence, this.#history.state, done, this.onConfirmed);
   }
 
   readonly onConfirmed = (from: NodeId, confirmed: MessageOf<'confirmed'>): void => {
@@ -324,7 +333,7 @@ export class Instance {
 
   /** What a branch of the agent can begin from: the newest step that is surely part of its history. */
   base(): Found | undefined {
-    const durable = this.#replication.durableSequence();
+    const durable = this.replication.durableSequence();
     return this.#phase === 'active' ? this.#history.base(this.assignment.epoch, durable) : undefined;
   }
 
@@ -391,7 +400,7 @@ export class Instance {
   end(): QueuedTask[] {
     if (this.#phase === 'ended') return [];
     this.#phase = 'ended';
-    this.#recovery?.end();
+    this.recovery?.end();
     this.#runner.stop();
     this.#reads.clear();
     this.#mail.clear();
@@ -406,8 +415,8 @@ export class Instance {
     if (this.#runner.takeDue()) this.#startWorker();
     if (nowMs < this.#retryMs) return;
     this.#retryMs = nowMs + settings.holderRetryMs;
-    if (this.#phase === 'sealing') this.#recovery?.seal();
-    if (this.#phase === 'copying' || this.#phase === 'active') this.#replication.pump();
+    if (this.#phase === 'sealing') this.recovery?.tick();
+    if (this.#phase === 'copying' || this.#phase === 'active') this.replication.pump();
     this.#tellCopied();
     this.#runner.sayAgain();
     this.#runner.tell();
@@ -419,6 +428,6 @@ export class Instance {
 
   onReplicated(from: NodeId, answer: MessageOf<'replicated'>): void {
     if (this.#phase === 'ended') return;
-    this.#replication.onReplicated(from, answer);
+    this.replication.onReplicated(from, answer);
   }
 }

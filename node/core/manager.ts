@@ -1,5 +1,6 @@
 import type { Serial } from '../../consensus/sessions.ts';
 import type { Decision } from '../../strategies/strategy.ts';
+import { isOvertaken } from './agent-loss.ts';
 import type { Result } from './applied.ts';
 import { Backoff } from './backoff.ts';
 import type { StepName } from './branch.ts';
@@ -12,6 +13,7 @@ import { Drains } from './drains.ts';
 import { Endings } from './endings.ts';
 import { type ConclaveError, errors } from './errors.ts';
 import type { Holder } from './holder.ts';
+import { HolderBoard } from './holder-board.ts';
 import { HolderNeeds, type Need } from './holder-needs.ts';
 import type { LoadBoard } from './load-board.ts';
 import { whyHostIsGone } from './member-name.ts';
@@ -38,6 +40,8 @@ export class Manager {
   readonly migrations: Migrations;
   readonly crashLoops: CrashLoops;
   readonly rollouts: Rollouts;
+  /** What the holders of agents have. */
+  readonly holders: HolderBoard;
   /** Agents whose placement is proposed and not yet applied. */
   readonly #proposed = new Set<string>();
   readonly #deadProposed = new Set<NodeId>();
@@ -62,6 +66,12 @@ export class Manager {
       isUncertain: (node) => this.#detector.isSuspect(node) || this.#isSilent(node),
     });
     this.endings = new Endings(context, decisions, holder, (node) => this.#isOut(node));
+    const { state } = decisions;
+    this.holders = new HolderBoard(context, state, {
+      isReachable: (node) => state.isAlive(node) && !detector.isSuspect(node),
+      // Whoever does not lead cannot tell.
+      isOut: (node) => decisions.isReady() && this.#isOut(node),
+    });
     this.drains = new Drains(context, decisions, loads);
     this.migrations = new Migrations(context, decisions, loads, (node) => this.#isSilent(node));
     this.rollouts = new Rollouts(context, decisions, this.migrations, (agent) => this.#whyGivenUp(agent));
@@ -78,6 +88,7 @@ export class Manager {
     this.#recovering.clear();
     this.#deadSinceMs.clear();
     this.endings.reset();
+    this.holders.reset();
     this.voters.reset();
     this.drains.reset();
     this.migrations.reset();
@@ -108,6 +119,7 @@ export class Manager {
     this.migrations.tick();
     this.crashLoops.tick();
     this.rollouts.tick();
+    this.holders.look();
     this.#placeAgents();
     this.drains.tick();
     this.endings.tick();
@@ -273,6 +285,7 @@ export class Manager {
     const { placement } = agent;
     if (placement === undefined) return { reason: 'deployed', stay: false };
     const host = state.members.get(placement.host);
+    if (isOvertaken(agent)) return { reason: 'an operator let it go on without most of its holders', stay: false };
     if (!state.stands(placement)) return { reason: whyHostIsGone(host, placement.boot), stay: false };
     const turn = this.rollouts.turnOf(agent);
     if (turn !== undefined && !this.#isSilent(placement.host)) return { reason: turn.reason, stay: true };

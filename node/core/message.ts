@@ -12,6 +12,12 @@ export type Message = { [K in MessageType]: { type: K; body: Bodies[K] } }[Messa
 
 export type MessageOf<K extends MessageType> = Bodies[K];
 
+/** A holder's answer, as it is sent. */
+export const replicated = (body: MessageOf<'replicated'>): { type: 'replicated'; body: MessageOf<'replicated'> } => ({
+  type: 'replicated',
+  body,
+});
+
 /** Topics that are gossiped; everything else goes over direct streams. */
 export type Topic = 'members' | 'load';
 
@@ -20,6 +26,8 @@ export type {
   BranchRecord,
   Checkpoint,
   Contact,
+  HolderStep,
+  HoldersOfAgent,
   Known,
   Load,
   Profile,

@@ -19,7 +19,7 @@ import { kvChanged } from './kv-apply.ts';
 import { LoadBoard } from './load-board.ts';
 import { Manager } from './manager.ts';
 import { Membership } from './membership.ts';
-import type { Message, MessageOf, NodeId } from './message.ts';
+import { type Message, type MessageOf, type NodeId, replicated } from './message.ts';
 import type { Instant, NodeInit } from './node-init.ts';
 import type { LeaderView, Outcome } from './operation.ts';
 import { isTaskAsk, whatIsWrong } from './operation-check.ts';
@@ -95,9 +95,7 @@ export class Node {
     this.#fitness = new Fitness(context, this.#decisions, this.#loads, this.#peers);
     this.#holder = new Holder(context, restored, (agent, epoch) => state.isOver(agent, epoch));
     this.#manager = new Manager(context, this.#decisions, this.#detector, this.#loads, this.#holder);
-    this.#views = new Views(context.self, this.#decisions, this.#detector, this.#loads, this.#manager, (agent) =>
-      this.#hosting.handedOver(agent),
-    );
+    this.#views = new Views(context, this.#decisions, this.#detector, this.#loads, this.#manager, () => this.#hosting);
     this.#operator = new Operator(context, this.#decisions, this.#manager, this.#views);
     const events: HostingEvents = {
       copied: (agent, epoch, from) =>
@@ -105,10 +103,11 @@ export class Node {
       relinquish: (agent, epoch, reason) => this.#tellLeader({ type: 'relinquish', body: { agent, epoch, reason } }),
       prepared: (body) => this.#tellLeader({ type: 'prepared', body }),
       ailing: (body) => this.#tellLeader({ type: 'ailing', body }),
+      report: (body) => this.#tellLeader({ type: 'holdersReport', body }),
       ready: (host, body) => this.#tellHost(host, body),
       answer: ({ origin }, body) => this.#sayTo(origin, { type: 'taskAnswer', body }),
       progress: ({ origin }, body) => this.#sayTo(origin, { type: 'taskProgress', body }),
-      mayAcknowledge: () => this.#decisions.hearsQuorum(),
+      mayAcknowledge: () => this.#decisions.hearsQuorum() && this.#decisions.isRecent(),
       resolve: (to) => this.#addressing.resolve(to),
       ask: (operation, done) => this.#requests.ask(operation, done as (outcome: Outcome) => void),
     };
@@ -246,6 +245,7 @@ export class Node {
     },
     load: ({ sample }) => this.#loads.sample(sample, this.#hosting.size, this.#hosting.queueDepth()),
     stop: () => this.#membership.leave(),
+    stateAhead: (event) => this.#hosting.onAhead(event),
     agentStarted: (event) => this.#hosting.onStarted(event),
     taskRan: (event) => this.#hosting.onRan(event),
     taskProgress: (event) => this.#hosting.onProgress(event),
@@ -292,16 +292,16 @@ export class Node {
     seal: (from, { agent, epoch, known }) =>
       this.#holder.seal(agent, epoch, known, (body) => this.#context.out.sendUrgent(from, { type: 'sealed', body })),
     sealed: (from, body) => {
-      this.#hosting.get(body.agent)?.onSealed(from, body);
+      this.#hosting.get(body.agent)?.recovery?.onSealed(from, body);
       this.#manager.endings.onSealed(from, body);
     },
-    replicate: (from, body) =>
-      this.#holder.replicate(body, (answer) =>
-        this.#context.out.sendUrgent(from, { type: 'replicated', body: answer }),
-      ),
+    replicate: (from, body) => this.#holder.replicate(body, (answer) => this.#sayTo(from, replicated(answer))),
+    stateOffer: (from, body) => this.#holder.offer(from, body, (answer) => this.#sayTo(from, replicated(answer))),
+    stateFetch: (from, body) => this.#hosting.onFetch(from, body),
+    statePieces: (from, body) => this.#hosting.onPieces(from, body),
     replicated: (from, body) => this.#autonomy.onReplicated(from, body),
-    confirm: (from, body) =>
-      this.#context.out.sendUrgent(from, { type: 'confirmed', body: this.#holder.confirm(body) }),
+    confirm: (from, body) => this.#sayTo(from, { type: 'confirmed', body: this.#holder.confirm(body) }),
+    holdersReport: (from, body) => this.#manager.holders.onReport(from, body),
     confirmed: (from, body) => this.#hosting.get(body.agent)?.onConfirmed(from, body),
     activate: (from, { agent, epoch, from: step }) => this.#manager.onCopied(from, agent, epoch, step),
     activated: (_from, { agent, epoch }) => this.#hosting.onActivated(agent, epoch),
@@ -378,9 +378,12 @@ export class Node {
     if (!this.#decisions.mayLead()) this.#manager.reset();
     this.#manager.touch();
     this.#requests.onLeadershipChanged();
+    this.#hosting.reports.onLeadershipChanged();
   }
 
-  #tellLeader(message: Extract<Message, { type: 'activate' | 'relinquish' | 'prepared' | 'ailing' }>): void {
+  #tellLeader(
+    message: Extract<Message, { type: 'activate' | 'relinquish' | 'prepared' | 'ailing' | 'holdersReport' }>,
+  ): void {
     if (this.#decisions.leader !== '') this.#sayTo(this.#decisions.leader, message);
   }
 

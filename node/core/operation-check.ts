@@ -121,6 +121,11 @@ const checks: { [T in OperationType]: (fields: Fields) => string | undefined } =
     return f.wait === undefined || typeof f.wait === 'boolean' ? undefined : 'wait';
   },
   cancelMigration: (f) => (isId(f.agent) ? undefined : 'agent'),
+  recoverAgent: (f) => {
+    if (!isId(f.agent)) return 'agent';
+    if (f.from !== undefined && !isId(f.from)) return 'node';
+    return isIndex(f.epoch) && isIndex(f.sequence) ? undefined : 'checkpoint: an epoch and a sequence';
+  },
   drain: (f) => {
     if (!isId(f.node)) return 'node';
     const { drainDeadlineMsMax: max } = limits;

@@ -1,9 +1,11 @@
 import type { Decision } from '../../strategies/strategy.ts';
+import type { AgentLoss } from './agent-loss.ts';
 import type { BranchEntry } from './branch.ts';
 import type { ContainerSpec } from './container-spec.ts';
 import type { CrashLoop } from './crash-loop.ts';
 import type { DrainView } from './drain.ts';
 import type { ErrorBody } from './errors.ts';
+import type { FailuresView, StuckView } from './holder-views.ts';
 import type { Isolation } from './isolation.ts';
 import type { NodeId } from './message.ts';
 import type { MigrationEnd, MigrationView } from './migration.ts';
@@ -75,6 +77,8 @@ export type Operation =
   | { type: 'migrate'; agent: string; target: NodeId; wait?: boolean }
   /** Ends a migration under way, as long as the agent answers where it was. */
   | { type: 'cancelMigration'; agent: string }
+  /** Goes on without a majority of the agent's holders, from the surviving checkpoint that is named; the best one without `from`. */
+  | { type: 'recoverAgent'; agent: string; from?: NodeId; epoch: number; sequence: number }
   /** Moves everything away from a node. `deadlineMs`: when it is to be told that it takes too long. */
   | { type: 'drain'; node: NodeId; deadlineMs?: number }
   | { type: 'undrain'; node: NodeId }
@@ -183,6 +187,12 @@ export interface AgentView {
   crashLoop?: CrashLoop | undefined;
   /** Of its type's code, that it runs. */
   version?: number;
+  /** How many failures it can take now; known to the leader and to the agent's host. */
+  failures: FailuresView | undefined;
+  /** Too many of its holders are missing for it to be recovered by itself; known to the leader. */
+  stuck: StuckView | undefined;
+  /** The last time that an operator let it go on all the same. */
+  loss: AgentLoss | undefined;
 }
 
 /** What a node without a majority knows of its side. */
@@ -247,6 +257,7 @@ export interface Results {
   delete: { agent: string };
   migrate: { agent: AgentView };
   cancelMigration: { agent: AgentView };
+  recoverAgent: Omit<AgentLoss, 'index'> & { agent: string; text: string };
   drain: { node: NodeView };
   undrain: { node: NodeView };
   /** `value`: the agent's result, JSON bytes. */

@@ -1,5 +1,6 @@
 import type { Serial } from '../../consensus/sessions.ts';
 import { strategies } from '../../strategies/registry.ts';
+import { recoverAgent } from './agent-recovery.ts';
 import type { Result } from './applied.ts';
 import type { ClusterState } from './cluster-state.ts';
 import type { Context } from './context.ts';
@@ -69,7 +70,9 @@ export class Operator {
     else if (operation.type === 'drain' || operation.type === 'undrain') this.#drain(operation, by, done);
     else if (operation.type === 'forkDelete') this.#deleteFork(operation, by, done);
     else if (isRollout(operation)) changeRollout(this.#decisions, operation, by, done);
-    else if (isKvWrite(operation)) writeKv(this.#decisions, operation, by, done);
+    else if (operation.type === 'recoverAgent') {
+      recoverAgent(operation, { decisions: this.#decisions, board: this.#manager.holders, by }, done);
+    } else if (isKvWrite(operation)) writeKv(this.#decisions, operation, by, done);
     else done(refuse(errors.internal({ reason: `${operation.type} is not for the leader` })));
   }
 

@@ -1,7 +1,9 @@
 import type { Context } from './context.ts';
 import type { Holder, Kept } from './holder.ts';
-import type { Checkpoint, MessageOf, NodeId } from './message.ts';
+import type { Checkpoint, HolderStep, MessageOf, NodeId } from './message.ts';
 import { majorityOf, type Quorum } from './replication.ts';
+import { isSameVersion, StateCopy } from './state-copy.ts';
+import { decodeManifest } from './state-manifest.ts';
 
 /** A step of the state that an epoch can begin from. */
 export type Found = Checkpoint | Kept;
@@ -29,12 +31,40 @@ export interface RecoveryInit {
 export class Recovery {
   readonly #init: RecoveryInit;
   readonly #sealed = new Map<NodeId, Checkpoint | undefined>();
+  /** What those keep that were sealed: nothing is epoch 0. */
+  readonly #kept = new Map<NodeId, { epoch: number; sequence: number; atMs: number }>();
   readonly #known: Kept | undefined;
+  /** The newest step, when it is one of which the parts are still to come. */
+  #fetching: { best: Checkpoint; copy: StateCopy } | undefined;
   #isOver = false;
 
   constructor(init: RecoveryInit) {
     this.#init = init;
     this.#known = init.holder.kept(init.agent);
+  }
+
+  /** Whether it still waits for holders, or for what they have. */
+  get isUnderWay(): boolean {
+    return !this.#isOver;
+  }
+
+  /** What is known of the holders, for who waits for them, and what this node has itself. */
+  seen(): HolderStep[] {
+    const { context, previousHolders } = this.#init;
+    const { self, nowMs } = context;
+    const steps = previousHolders.map((node) => {
+      const { epoch = 0, sequence = 0, atMs = 0 } = this.#kept.get(node) ?? {};
+      const ageMs = Math.min(nowMs - atMs, ageMsMax);
+      return { node, known: this.#kept.has(node), epoch, sequence, ageMs, keepsPace: false };
+    });
+    if (this.#known === undefined || previousHolders.includes(self)) return steps;
+    const { epoch, sequence } = this.#known;
+    return [...steps, { node: self, known: true, epoch, sequence, ageMs: 0, keepsPace: false }];
+  }
+
+  tick(): void {
+    if (this.#fetching === undefined) this.seal();
+    else this.#fetching.copy.tick();
   }
 
   /** Asks those that have not answered. Holders need not hand over what this node has already. */
@@ -49,7 +79,7 @@ export class Recovery {
     }
   }
 
-  onSealed(from: NodeId, { epoch, granted, checkpoint }: MessageOf<'sealed'>): void {
+  onSealed(from: NodeId, { epoch, granted, checkpoint, kept }: MessageOf<'sealed'>): void {
     const { previousHolders, deposed, found } = this.#init;
     if (this.#isOver || epoch !== this.#init.epoch || !previousHolders.includes(from)) return;
     if (!granted) {
@@ -58,16 +88,78 @@ export class Recovery {
       return;
     }
     this.#sealed.set(from, checkpoint);
+    const step = { epoch: kept?.epoch ?? 0, sequence: kept?.sequence ?? 0 };
+    this.#kept.set(from, { ...step, atMs: this.#init.context.nowMs });
+    if (this.#fetching !== undefined) {
+      const { best, copy } = this.#fetching;
+      if (checkpoint !== undefined && isSameStep(checkpoint, best)) copy.addSource(from);
+      return;
+    }
     if (this.#sealed.size < (this.#init.quorum ?? majorityOf)(previousHolders.length)) return;
+    const best = newestOf([this.#known, ...this.#sealed.values()]);
+    if (best !== undefined && 'parts' in best && best.parts !== undefined) return this.#fetch(best);
     this.end();
-    found(newestOf([this.#known, ...this.#sealed.values()]));
+    found(best);
+  }
+
+  /** A state that is too large for one message comes from whoever has it, but for the parts that are here. */
+  #fetch(best: Checkpoint): void {
+    const { context, holder, agent, found } = this.#init;
+    const { epoch, sequence, checksum = 0, parts = nothing } = best;
+    const manifest = decodeManifest(parts, checksum);
+    if (manifest === undefined) {
+      this.end();
+      // It has no mailbox at its end: whoever reads it says so.
+      return found({ epoch, sequence, state: nothing, results: [] });
+    }
+    const sources = [...this.#sealed].filter(([, step]) => step !== undefined && isSameStep(step, best));
+    const copy = new StateCopy({
+      context,
+      window: holder.window,
+      version: { agent, epoch, sequence, checksum },
+      manifest,
+      known: this.#known?.state.parts ?? [],
+      sources: sources.map(([node]) => node),
+    });
+    this.#fetching = { best, copy };
+    this.#advance();
+  }
+
+  onPieces(from: NodeId, pieces: MessageOf<'statePieces'>): void {
+    const { copy } = this.#fetching ?? {};
+    if (this.#isOver || copy === undefined || !isSameVersion(copy.version, pieces)) return;
+    if (!pieces.gone) {
+      copy.kept(copy.take(pieces));
+      this.#advance();
+    } else if (copy.sources.includes(from) && !copy.dropSource(from)) {
+      // Nobody has that step any more: what there is now, the holders say when they are asked again.
+      copy.end();
+      this.#fetching = undefined;
+      this.#sealed.clear();
+    }
+  }
+
+  #advance(): void {
+    if (this.#fetching === undefined) return;
+    const { best, copy } = this.#fetching;
+    if (!copy.isComplete) return copy.pump();
+    this.end();
+    const { epoch, sequence, results } = best;
+    this.#init.found({ epoch, sequence, state: copy.state(), results });
   }
 
   /** What is still on its way to it starts nothing any more. */
   end(): void {
     this.#isOver = true;
+    this.#fetching?.copy.end();
   }
 }
+
+const nothing = new Uint8Array(0);
+const ageMsMax = 0xffffffff;
+
+const isSameStep = (a: Checkpoint, b: Checkpoint): boolean =>
+  a.epoch === b.epoch && a.sequence === b.sequence && a.checksum === b.checksum;
 
 /** The newest step. Of two that are the same the last: a sealed holder's word counts more than what this node had. */
 function newestOf(steps: (Found | undefined)[]): Found | undefined {

@@ -1,8 +1,10 @@
 import type { Context } from './context.ts';
 import type { Holder } from './holder.ts';
-import type { MessageOf, NodeId, TaskResult } from './message.ts';
+import type { HolderStep, MessageOf, NodeId, TaskResult } from './message.ts';
 import type { StateBytes } from './state-bytes.ts';
 import type { StateChange } from './state-change.ts';
+import { isSameVersion, piecesFor } from './state-copy.ts';
+import { encodeManifest } from './state-manifest.ts';
 
 /** How many of n must have a step. */
 export type Quorum = (n: number) => number;
@@ -16,7 +18,18 @@ interface Progress {
   acked: number;
   /** What it may have of an earlier epoch: the step from which this one went on. It says so if not. */
   base: Base | undefined;
-  inFlight: { sequence: number; sentMs: number } | undefined;
+  inFlight: InFlight | undefined;
+  /** When it last answered; undefined: never. */
+  heardMs: number | undefined;
+}
+
+interface InFlight {
+  sequence: number;
+  sentMs: number;
+  /** When the holder was first sent something that it has not answered. */
+  sinceMs: number;
+  /** A state too large for one message, as it was then: it is offered until it is kept, whatever changes meanwhile. */
+  offered?: { offer: MessageOf<'stateOffer'>; state: StateBytes; copied: number };
 }
 
 /** A step that names the state which it led to. */
@@ -44,7 +57,10 @@ export interface Step {
 
 const nothing = new Uint8Array(0);
 
-const newProgress = (counts: boolean): Progress => ({ counts, acked: -1, base: undefined, inFlight: undefined });
+const newProgress = (counts: boolean): Progress => ({
+  ...{ counts, acked: -1, base: undefined, inFlight: undefined, heardMs: undefined },
+});
+const ageMsMax = 0xffffffff;
 
 /**
  * Copies an agent's state to its holders: one message on its way to each, and whatever changed meanwhile goes with the
@@ -107,6 +123,19 @@ export class Replication {
     return acked[this.#quorum(acked.length) - 1] ?? -1;
   }
 
+  /** What is known of the holders. */
+  seen(): HolderStep[] {
+    const { nowMs, settings } = this.#context;
+    const { sequence } = this.#source.newest();
+    const holders = [...this.#progress].filter(([, { counts }]) => counts);
+    return holders.map(([node, { acked, inFlight, heardMs }]) => {
+      const isOnItsWay = inFlight !== undefined && nowMs - inFlight.sinceMs < settings.holderRetryMs;
+      const keepsPace = acked >= sequence || (acked >= 0 && isOnItsWay && inFlight.offered === undefined);
+      const ageMs = Math.min(heardMs === undefined ? ageMsMax : nowMs - heardMs, ageMsMax);
+      return { node, known: acked >= 0, epoch: this.#epoch, sequence: Math.max(0, acked), ageMs, keepsPace };
+    });
+  }
+
   /** Sends what is missing to every holder that is not busy. */
   pump(): void {
     const { nowMs, settings } = this.#context;
@@ -124,6 +153,8 @@ export class Replication {
     const { acked } = progress;
     const base = acked >= 0 ? { epoch: this.#epoch, sequence: acked } : progress.base;
     const step = base !== undefined && first ? this.#source.after(base.sequence) : undefined;
+    const isLarge = state.length > this.#context.settings.stateChunkBytes;
+    if (progress.inFlight?.offered !== undefined || (step === undefined && isLarge)) return this.#offer(node, progress);
     const body: MessageOf<'replicate'> = {
       agent: this.#agent,
       epoch: this.#epoch,
@@ -137,9 +168,44 @@ export class Replication {
       resultsFrom: this.#source.resultsFrom(),
       checksum: state.checksum,
     };
-    progress.inFlight = { sequence, sentMs: this.#context.nowMs };
+    const { nowMs } = this.#context;
+    progress.inFlight = { sequence, sentMs: nowMs, sinceMs: progress.inFlight?.sinceMs ?? nowMs };
     if (node === this.#context.self) this.#holder.replicate(body, (answer) => this.onReplicated(node, answer));
     else this.#context.out.sendUrgent(node, { type: 'replicate', body });
+  }
+
+  /** Offers the state as it is now, or once more as it was when it was offered first. */
+  #offer(node: NodeId, progress: Progress): void {
+    const offered = progress.inFlight?.offered ?? this.#newOffer();
+    const { offer, state } = offered;
+    const { nowMs } = this.#context;
+    const { sinceMs = nowMs } = progress.inFlight ?? {};
+    progress.inFlight = { sequence: offer.sequence, sentMs: nowMs, sinceMs, offered };
+    const { self, out } = this.#context;
+    if (node !== self) out.sendUrgent(node, { type: 'stateOffer', body: offer });
+    else this.#holder.offer(self, offer, (answer) => this.onReplicated(node, answer), state);
+  }
+
+  #newOffer(): NonNullable<InFlight['offered']> {
+    const { sequence, state } = this.#source.newest();
+    const { checksum } = state;
+    const results = { results: this.#source.all(), resultsFrom: this.#source.resultsFrom() };
+    const step = { agent: this.#agent, epoch: this.#epoch, sequence, checksum };
+    return { offer: { ...step, parts: encodeManifest(state), ...results }, state, copied: 0 };
+  }
+
+  /** A holder asks for parts of what it was offered; undefined when it was not offered that. */
+  onFetch(from: NodeId, asked: MessageOf<'stateFetch'>): MessageOf<'statePieces'> | undefined {
+    const { inFlight } = this.#progress.get(from) ?? {};
+    if (inFlight?.offered === undefined || !isSameVersion(inFlight.offered.offer, asked)) return undefined;
+    inFlight.sentMs = this.#context.nowMs;
+    inFlight.offered.copied = asked.copied;
+    return piecesFor(asked, inFlight.offered.state, this.#context.settings.stateChunkBytes);
+  }
+
+  /** Bytes of what a node was offered that it has. */
+  copiedBy(node: NodeId): number {
+    return this.#progress.get(node)?.inFlight?.offered?.copied ?? 0;
   }
 
   onReplicated(from: NodeId, answer: MessageOf<'replicated'>): void {
@@ -150,12 +216,15 @@ export class Replication {
       if (progress.counts) this.#onDeposed();
       return;
     }
+    progress.heardMs = this.#context.nowMs;
+    const offered = progress.inFlight?.offered?.offer;
     if (answer.accepted) progress.acked = Math.max(progress.acked, answer.sequence);
-    else {
+    else if (offered === undefined) {
       progress.acked = -1;
       progress.base = undefined;
     }
-    progress.inFlight = undefined;
+    // What was said of an earlier step does not end the copy of a later one.
+    if (offered === undefined || progress.acked >= offered.sequence) progress.inFlight = undefined;
     this.#onProgress();
     this.pump();
   }

@@ -17,6 +17,7 @@ import { decodeOutcome, encodeOutcome, tooLargeToTell } from './outcome-codec.ts
 import type { Peers } from './peers.ts';
 import { consistencyOf, isQuery, Queries } from './queries.ts';
 import { limits } from './settings.ts';
+import { tellState } from './state-reads.ts';
 import type { Tasks } from './tasks.ts';
 import type { Views } from './views.ts';
 
@@ -49,6 +50,7 @@ const commands: ReadonlySet<Operation['type']> = new Set([
   'delete',
   'migrate',
   'cancelMigration',
+  'recoverAgent',
   'drain',
   'undrain',
   'forkDelete',
@@ -286,7 +288,7 @@ export class Requests {
     if (operation.type === 'tasks' && instance !== undefined)
       done({ ok: true, result: { agent, ...instance.tasks() } });
     if (operation.type === 'state') {
-      began = instance?.read((state) => done({ ok: true, result: { agent, ...state, ...provisional } })) ?? false;
+      began = instance?.read((read) => done(tellState(agent, read, provisional))) ?? false;
     }
     if (operation.type === 'taskCancel') {
       const { task } = operation;

@@ -23,6 +23,8 @@ export interface Restored {
   holders: Map<string, RestoredHolder>;
   /** By their keys. */
   branches: Map<string, BranchRecord>;
+  /** Keys of parts that no state has: of copies that were not over. */
+  strayParts: string[];
 }
 
 /** Reads what `keys` names. The store has checked every record; a gap in the log still throws, in the Raft module. */
@@ -38,12 +40,14 @@ export function restore(records: ReadonlyMap<string, Uint8Array>): Restored {
     log: readLog(records),
     holders: readHolders(records),
     branches: readBranches(records),
+    strayParts: strayParts(records),
   };
 }
 
 const holderPrefix = keys.holder('');
 const resultPrefix = 'result/';
 const stepPrefix = 'state-step/';
+const partPrefix = 'state-part/';
 
 /** What is kept of agents. Throws when a part of a state is not there. */
 export function readHolders(records: ReadonlyMap<string, Uint8Array>): Map<string, RestoredHolder> {
@@ -70,6 +74,21 @@ function readBranches(records: ReadonlyMap<string, Uint8Array>): Map<string, Bra
   const prefix = keys.branch('');
   const found = [...records].filter(([key]) => key.startsWith(prefix));
   return new Map(found.map(([key, value]) => [key.slice(prefix.length), BranchRecord.decode(value)]));
+}
+
+function strayParts(records: ReadonlyMap<string, Uint8Array>): string[] {
+  const parts = [...records.keys()].filter((key) => key.startsWith(partPrefix));
+  const listed = new Map<string, Set<string>>();
+  return parts.filter((key) => {
+    const agent = agentIn(key, partPrefix);
+    let of = listed.get(agent);
+    if (of === undefined) {
+      const list = records.get(keys.state(agent));
+      const numbers = list === undefined ? [] : StateParts.decode(list).parts;
+      listed.set(agent, (of = new Set(numbers.map((part) => keys.statePart(agent, part)))));
+    }
+    return !of.has(key);
+  });
 }
 
 /** The state that a disk has of an agent. */

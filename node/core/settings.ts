@@ -61,6 +61,12 @@ export interface Settings {
   /** Changes of a state that are kept as such, at most so many and of this size together, until its parts take them in. */
   stateChangesMax: number;
   stateChangesBytesMax: number;
+  /** A state larger than this travels in messages of about this size, and to and from what runs its agent as well. */
+  stateChunkBytes: number;
+  /** Bytes of states, of whatever agents, that a node has asked for and not yet on its disk. */
+  stateFetchBytesMax: number;
+  /** A copy of which nothing was heard for this long is given up. */
+  copyIdleMs: number;
   /** A planned move whose target is not prepared after this long has failed. More than a task may take. */
   migrationTimeoutMs: number;
   /** An agent whose target is prepared takes no new task for so long at most while it waits for the switch. */
@@ -116,6 +122,9 @@ export const defaultSettings: Settings = {
   stateInlineBytes: 4 * 1024,
   stateChangesMax: 256,
   stateChangesBytesMax: 512 * 1024,
+  stateChunkBytes: 128 * 1024,
+  stateFetchBytesMax: 512 * 1024,
+  copyIdleMs: 10_000,
   migrationTimeoutMs: 60_000,
   handoverHoldMs: 1_000,
   drainMovesMax: 16,
@@ -148,7 +157,20 @@ export const limits = {
   sourceBytesMax: 256 * 1024,
   deployCountMax: 1_000,
   holdersMax: 5,
-  stateBytesMax: 1024 * 1024,
+  stateBytesMax: 64 * 1024 * 1024,
+  /** Of a `process` or a `container`, which tells all of it on one line. */
+  lineStateBytesMax: 1024 * 1024,
+  /** Of a state that one message brings, as a whole or as changes: what is more comes in parts. */
+  stateMessageBytesMax: 2 * 1024 * 1024,
+  /** Of a state that one answer of the API has in it. */
+  readStateBytesMax: 1024 * 1024,
+  /** Parts of a state, and the bytes of one: more than any node cuts. */
+  statePartsMax: 262_144,
+  statePartBytesMax: 1024 * 1024,
+  /** Of all states that a node keeps: beyond that it begins no copy of a large one. */
+  heldBytesMax: 2 * 1024 * 1024 * 1024,
+  /** Of all states together that a node is being sent and has not wholly; at least one goes on. */
+  copyingBytesMax: 128 * 1024 * 1024,
   /** Tasks of an agent that are known as done: one sent again after this many others may take effect twice. */
   resultsMax: 4_096,
   /** Of their results, the latest of this size together are kept, too. */
@@ -199,5 +221,8 @@ export const limits = {
   kvListMax: 1_000,
 } as const;
 
-/** Of what holders keep as an agent's state: its own, its mailbox with what timers that repeat add to it, and its length. */
-export const replicatedBytesMax = limits.stateBytesMax + limits.mailboxBytesMax + limits.timersMax * 64 + 36;
+/** Of what stands behind an agent's own state: its mailbox with what timers that repeat add to it, its version and its length. */
+export const mailboxEndBytesMax = limits.mailboxBytesMax + limits.timersMax * 64 + 36;
+
+/** Of what holders keep as an agent's state. */
+export const replicatedBytesMax = limits.stateBytesMax + mailboxEndBytesMax;

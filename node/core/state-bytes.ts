@@ -6,6 +6,8 @@ export interface StatePart {
   readonly bytes: Uint8Array;
   /** Of these bytes alone. */
   readonly hash: number;
+  /** Likewise, made in another way: what is alike in both and in its length is taken for the same bytes. */
+  readonly digest: number;
   /** What a sum before these bytes is multiplied by. */
   readonly power: number;
 }
@@ -35,14 +37,14 @@ export class StateBytes {
     return new StateBytes(cut(bytes, partBytesMax), partBytesMax);
   }
 
-  /** Of parts as another one had them. They are kept as they are, each of its own. */
-  static ofParts(parts: Iterable<Uint8Array>, partBytesMax: number): StateBytes {
-    return new StateBytes([...parts].map(partOf), partBytesMax);
+  /** Of parts as another one had them. They are kept as they are. */
+  static ofParts(parts: readonly StatePart[], partBytesMax: number): StateBytes {
+    return new StateBytes(parts, partBytesMax);
   }
 
   /** Of all bytes, however they are cut: equal states have equal ones. Against mistakes, not against intent. */
   get checksum(): number {
-    this.#checksum ??= this.parts.reduce((sum, { hash, power }) => (Math.imul(sum, power) + hash) >>> 0, 0);
+    this.#checksum ??= checksumOf(this.parts);
     return this.#checksum;
   }
 
@@ -88,19 +90,67 @@ export class StateBytes {
     return [...before, ...cut(between, max), ...after.slice(skipped)];
   }
 
+  /** The state with pieces put in at a place: they stay as they are, and only the part that they come into is cut. */
+  insert(offset: number, pieces: readonly StatePart[]): StateBytes {
+    const before: StatePart[] = [];
+    const after: StatePart[] = [];
+    let at = 0;
+    for (const part of this.parts) {
+      const { bytes } = part;
+      const next = at + bytes.byteLength;
+      if (next <= offset) before.push(part);
+      else if (at >= offset) after.push(part);
+      else {
+        before.push(partOf(bytes.slice(0, offset - at)));
+        after.push(partOf(bytes.slice(offset - at)));
+      }
+      at = next;
+    }
+    return new StateBytes([...before, ...pieces, ...after], this.#partBytesMax);
+  }
+
   /** All of it, copied into one. */
   bytes(): Uint8Array {
     return joined(this.parts.map(({ bytes }) => bytes));
   }
+
+  /** Some of it, as views of its parts. */
+  *views(from: number, to: number): Generator<Uint8Array> {
+    let at = 0;
+    for (const { bytes } of this.parts) {
+      const next = at + bytes.byteLength;
+      if (next > from && at < to) yield bytes.subarray(Math.max(0, from - at), Math.min(bytes.byteLength, to - at));
+      if (next >= to) return;
+      at = next;
+    }
+  }
+
+  /** Some of it, copied into one. */
+  slice(from: number, to: number): Uint8Array {
+    return joined([...this.views(from, to)]);
+  }
 }
 
-function partOf(bytes: Uint8Array): StatePart {
+/** Of the whole that these make one after the other. */
+export function checksumOf(parts: readonly Pick<StatePart, 'hash' | 'power'>[]): number {
+  return parts.reduce((sum, { hash, power }) => (Math.imul(sum, power) + hash) >>> 0, 0);
+}
+
+/** Looks at all bytes of a piece; it is kept as it is. */
+export function partOf(bytes: Uint8Array): StatePart {
   let hash = 0;
-  for (let at = 0; at < bytes.length; at++) hash = (Math.imul(hash, base) + (bytes[at] as number) + 1) | 0;
-  return { bytes, hash: hash >>> 0, power: powerOf(bytes.length) };
+  let digest = 0x811c9dc5;
+  for (let at = 0; at < bytes.length; at++) {
+    const byte = bytes[at] as number;
+    hash = (Math.imul(hash, base) + byte + 1) | 0;
+    // FNV-1a: Fowler, Noll, Vo.
+    digest = Math.imul(digest ^ byte, 0x01000193);
+  }
+  return { bytes, hash: hash >>> 0, digest: digest >>> 0, power: powerOf(bytes.length) };
 }
 
-function powerOf(exponent: number): number {
+/** What a sum before so many bytes is multiplied by. */
+export function powerOf(exponent: number): number {
   let power = 1;
   for (let square = base, rest = exponent; rest > 0; rest >>>= 1) {
     if (rest & 1) power = Math.imul(power, square);
@@ -110,7 +160,7 @@ function powerOf(exponent: number): number {
 }
 
 /** Pieces of nearly the same size, each with bytes of its own. */
-function cut(bytes: Uint8Array, partBytesMax: number): StatePart[] {
+export function cut(bytes: Uint8Array, partBytesMax: number): StatePart[] {
   const count = Math.ceil(bytes.byteLength / partBytesMax);
   return Array.from({ length: count }, (_, i) => {
     const from = Math.floor((bytes.byteLength * i) / count);

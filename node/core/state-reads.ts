@@ -1,18 +1,25 @@
+import type { AgentState } from './agent-state.ts';
+import { joined } from './bytes.ts';
 import type { Context } from './context.ts';
+import { errors, toErrorBody } from './errors.ts';
 import type { Holder } from './holder.ts';
 import type { MessageOf, NodeId } from './message.ts';
+import type { Outcome } from './operation.ts';
 import type { Quorum } from './replication.ts';
+import { limits } from './settings.ts';
 
 /** An agent's state as of a moment. */
 export interface StateRead {
   epoch: number;
   sequence: number;
-  state: Uint8Array;
+  bytes: number;
+  /** In pieces. Made when it is asked for. */
+  state: () => Uint8Array[];
 }
 
 interface Read {
   round: number;
-  answer: Omit<StateRead, 'state'> & { state: () => Uint8Array };
+  answer: StateRead;
   confirmed: Set<NodeId>;
   done: (read: StateRead) => void;
 }
@@ -51,10 +58,10 @@ export class StateReads {
   }
 
   /** Begins a read of the state as it is now; false when too many are under way. */
-  begin(sequence: number, state: () => Uint8Array, done: Read['done'], onConfirmed: Confirmed): boolean {
+  begin(sequence: number, state: AgentState, done: Read['done'], onConfirmed: Confirmed): boolean {
     if (this.#reads.length >= readsMax) return false;
     this.#round += 1;
-    const answer = { epoch: this.#epoch, sequence, state };
+    const answer = { epoch: this.#epoch, sequence, bytes: state.ownLength, state: state.own() };
     const read = { round: this.#round, answer, confirmed: new Set<NodeId>(), done };
     this.#reads.push(read);
     this.#ask(read, onConfirmed);
@@ -89,12 +96,24 @@ export class StateReads {
     const ready = this.#reads.filter(isReady);
     if (ready.length === 0) return;
     this.#reads = this.#reads.filter((read) => !ready.includes(read));
-    for (const { answer, done } of ready) done({ ...answer, state: answer.state() });
+    for (const { answer, done } of ready) done(answer);
   }
 
   clear(): void {
     this.#reads = [];
   }
+}
+
+/** A read as a user is told it. */
+export function tellState(
+  agent: string,
+  { epoch, sequence, bytes, state }: StateRead,
+  provisional?: { provisional: true; branch: string },
+): Outcome {
+  const bytesMax = limits.readStateBytesMax;
+  if (bytes > bytesMax)
+    return { ok: false, error: toErrorBody(errors.stateTooLargeToTell({ agent, bytes, bytesMax })) };
+  return { ok: true, result: { agent, epoch, sequence, state: joined(state()), ...provisional } };
 }
 
 type Confirmed = (from: NodeId, confirmed: MessageOf<'confirmed'>) => void;

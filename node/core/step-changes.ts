@@ -25,12 +25,13 @@ export function changesBy(
     mail,
     sequence,
     mailbox,
-  }: { state: AgentState; mail: Mail; sequence: number; mailbox: Mailbox | string | undefined },
+    mayGrow,
+  }: { state: AgentState; mail: Mail; sequence: number; mailbox: Mailbox | string | undefined; mayGrow: boolean },
 ): StepChanges | string {
   const own = state.changeIn(update, ok);
   if (own === 'wrong') return own;
   const after = mailbox ?? mail.afterTask(sequence, task, ok ? outputs : undefined);
   if (typeof after === 'string') return after;
   const version = ok ? state.turnedTo : undefined;
-  return whatIsTooLarge(value, state.lengthAfter(own)) ?? { own, mailbox: after, version };
+  return whatIsTooLarge(value, state.lengthAfter(own), mayGrow) ?? { own, mailbox: after, version };
 }

@@ -1,7 +1,7 @@
 import type { Write } from './effect.ts';
 import { keys } from './records.ts';
 import type { Settings } from './settings.ts';
-import { StateBytes, type StatePart } from './state-bytes.ts';
+import { partOf, StateBytes, type StatePart } from './state-bytes.ts';
 import type { StateChange } from './state-change.ts';
 import { StateParts, StateStep } from './wire/messages.ts';
 
@@ -29,6 +29,8 @@ export class StoredState {
   /** The parts on disk, by their numbers there. */
   #numbers = new Map<StatePart, number>();
   #next = 1;
+  /** Parts on disk that belong to no step yet, but will to one that is on its way here. */
+  readonly #staged = new Map<StatePart, number>();
   #steps: number[] = [];
   #changes = 0;
   #changeBytes = 0;
@@ -42,9 +44,15 @@ export class StoredState {
   /** As it was when its last step was written. */
   static restored(agent: string, settings: StateSettings, { parts, steps }: StoredParts): StoredState {
     const stored = new StoredState(agent, settings);
-    const bytes = parts.map((each) => each.bytes);
-    stored.#state = StateBytes.ofParts(bytes, settings.statePartBytes);
-    for (const [i, part] of stored.#state.parts.entries()) stored.#numbers.set(part, parts[i]?.part ?? 0);
+    // A part that stands at several places is one record, for as long as it stands at any of them.
+    const byNumber = new Map<number, StatePart>();
+    const all = parts.map(({ part, bytes }) => {
+      const known = byNumber.get(part) ?? partOf(bytes);
+      byNumber.set(part, known);
+      return known;
+    });
+    stored.#state = StateBytes.ofParts(all, settings.statePartBytes);
+    for (const [number, part] of byNumber) stored.#numbers.set(part, number);
     stored.#next = parts.reduce((highest, { part }) => Math.max(highest, part), 0) + 1;
     for (const { sequence, changes } of steps) {
       for (const change of changes) stored.#state = stored.#state.splice(change);
@@ -69,20 +77,53 @@ export class StoredState {
   /** Takes another state in its place. */
   replace(state: StateBytes): Write[] {
     this.#state = state;
-    return this.#isInline ? this.remove() : this.#fold();
+    if (this.#isInline) return this.remove();
+    const writes = this.#fold();
+    return [...writes, ...this.unstage()];
   }
 
   /** Takes the state that a step's changes led to. */
   extend(state: StateBytes, sequence: number, changes: StateChange[]): Write[] {
     const { stateChangesMax, stateChangesBytesMax } = this.#settings;
     this.#state = state;
-    if (this.#isInline) return this.remove();
+    if (this.#isInline) return this.#removeParts();
     if (changes.length === 0) return [];
     const bytes = bytesOf(changes);
     const isFull = this.#changes + changes.length > stateChangesMax || this.#changeBytes + bytes > stateChangesBytesMax;
     if (this.#numbers.size === 0 || isFull) return this.#fold();
     this.#count(sequence, changes);
     return [{ key: keys.stateStep(this.#agent, sequence), value: StateStep.encode({ changes }) }];
+  }
+
+  // ---- parts that come before their step ----
+
+  /** Puts parts on the disk that a step which is on its way here will have. */
+  stage(parts: readonly StatePart[]): Write[] {
+    return parts.map((part) => {
+      const number = this.#next;
+      this.#next += 1;
+      this.#staged.set(part, number);
+      return { key: keys.statePart(this.#agent, number), value: part.bytes };
+    });
+  }
+
+  stagedParts(): StatePart[] {
+    return [...this.#staged.keys()];
+  }
+
+  isOnDisk(part: StatePart): boolean {
+    return this.#numbers.has(part) || this.#staged.has(part);
+  }
+
+  /** Takes those off the disk that are not to be kept. */
+  unstage(isKept: (part: StatePart) => boolean = () => false): Write[] {
+    const writes: Write[] = [];
+    for (const [part, number] of this.#staged) {
+      if (isKept(part)) continue;
+      this.#staged.delete(part);
+      writes.push({ key: keys.statePart(this.#agent, number), value: undefined });
+    }
+    return writes;
   }
 
   #count(sequence: number, changes: readonly StateChange[]): void {
@@ -96,20 +137,24 @@ export class StoredState {
     const agent = this.#agent;
     const writes = this.#forgetSteps();
     const numbers = new Map<StatePart, number>();
+    const list: number[] = [];
     for (const part of this.#state.parts) {
-      let number = this.#numbers.get(part);
+      let number = numbers.get(part) ?? this.#numbers.get(part) ?? this.#staged.get(part);
       if (number === undefined) {
         number = this.#next;
         this.#next += 1;
         writes.push({ key: keys.statePart(agent, number), value: part.bytes });
       }
       numbers.set(part, number);
+      // A part may stand at several places.
+      list.push(number);
     }
     for (const [part, number] of this.#numbers) {
       if (!numbers.has(part)) writes.push({ key: keys.statePart(agent, number), value: undefined });
     }
     this.#numbers = numbers;
-    writes.push({ key: keys.state(agent), value: StateParts.encode({ parts: [...numbers.values()] }) });
+    for (const part of numbers.keys()) this.#staged.delete(part);
+    writes.push({ key: keys.state(agent), value: StateParts.encode({ parts: list }) });
     return writes;
   }
 
@@ -123,6 +168,10 @@ export class StoredState {
 
   /** What takes parts and changes off the disk. */
   remove(): Write[] {
+    return [...this.unstage(), ...this.#removeParts()];
+  }
+
+  #removeParts(): Write[] {
     if (this.#numbers.size === 0) return [];
     const writes: Write[] = this.#forgetSteps();
     for (const number of this.#numbers.values()) {

@@ -1,8 +1,11 @@
 import type { AgentRecord, ClusterState, Member } from './cluster-state.ts';
+import type { Context } from './context.ts';
 import type { Decisions } from './decisions.ts';
 import type { Detector } from './detector.ts';
 import type { DrainView } from './drain.ts';
 import type { Drains } from './drains.ts';
+import type { HolderBoard } from './holder-board.ts';
+import type { Hosting } from './hosting.ts';
 import type { LoadBoard } from './load-board.ts';
 import type { NodeId } from './message.ts';
 import type { Migration, MigrationView } from './migration.ts';
@@ -14,6 +17,7 @@ import type { VoterChanges } from './voter-changes.ts';
 interface Managed {
   voters: VoterChanges;
   drains: Drains;
+  holders: HolderBoard;
 }
 
 /** How much of an agent's state the target of a move has, on its host. */
@@ -27,22 +31,25 @@ export class Views {
   readonly #loads: LoadBoard;
   readonly #voters: VoterChanges;
   readonly #drains: Drains;
-  readonly #handed: (agent: string) => Handed | undefined;
+  readonly #holders: HolderBoard;
+  /** The agents that run here. */
+  readonly #hosted: () => Hosting;
   /** What this node knows while it hears no majority. */
   autonomy: (() => AutonomyView | undefined) | undefined;
 
   constructor(
-    self: NodeId,
+    { self }: Pick<Context, 'self'>,
     decisions: Decisions,
     detector: Detector,
     loads: LoadBoard,
     manager: Managed,
-    handed: (agent: string) => Handed | undefined,
+    hosted: () => Hosting,
   ) {
     this.#voters = manager.voters;
     this.#drains = manager.drains;
     this.#self = self;
-    this.#handed = handed;
+    this.#hosted = hosted;
+    this.#holders = manager.holders;
     this.#decisions = decisions;
     this.#detector = detector;
     this.#loads = loads;
@@ -134,8 +141,10 @@ export class Views {
   }
 
   #agent(agent: AgentRecord): AgentView {
-    const progress = agent.migration && this.#handed(agent.id);
-    return agentView(this.#decisions.state, agent, progress);
+    const progress = agent.migration && this.#hosted().handedOver(agent.id);
+    const own = this.#hosted().holdersOf(agent.id);
+    const failures = this.#holders.failures(agent, own?.epoch === agent.placement?.epoch ? own : undefined);
+    return { ...agentView(this.#decisions.state, agent, progress), failures, stuck: this.#holders.stuck(agent) };
   }
 }
 
@@ -165,7 +174,11 @@ function statusOfAgent({ placement, crashLoop }: AgentRecord, isActive: boolean)
   return isActive ? 'active' : 'recovering';
 }
 
-function agentView(state: ClusterState, agent: AgentRecord, progress: Handed | undefined): AgentView {
+function agentView(
+  state: ClusterState,
+  agent: AgentRecord,
+  progress: Handed | undefined,
+): Omit<AgentView, 'failures' | 'stuck'> {
   const { placement } = agent;
   const active = placement !== undefined && agent.active?.epoch === placement.epoch && state.stands(placement);
   return {
@@ -188,5 +201,6 @@ function agentView(state: ClusterState, agent: AgentRecord, progress: Handed | u
     branches: agent.branches ?? [],
     crashLoop: agent.crashLoop,
     version: versionOf(agent),
+    loss: agent.loss,
   };
 }

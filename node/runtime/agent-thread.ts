@@ -1,6 +1,8 @@
 import type { Worker } from 'node:worker_threads';
 import { progressBytesMax, progressPerSMax } from '../core/agent-code.ts';
+import { joined } from '../core/bytes.ts';
 import type { StateChange } from '../core/state-change.ts';
+import { aheadBytes } from './ahead-bytes.ts';
 import { PrintedLines } from './printed-lines.ts';
 import { processorTimeMs } from './processor-time.ts';
 import { RateLimit } from './rate-limit.ts';
@@ -26,8 +28,11 @@ export interface AgentThreadLimits {
   linesPerSMax: number;
 }
 
+type StartOrder = Omit<Extract<ToWorker, { type: 'start' }>, 'type' | 'seat'>;
+
 /** What becomes of an agent in a thread. */
 export interface SeatEvents {
+  ahead(bytes: Uint8Array): void;
   started(state: Uint8Array): void;
   ran(task: string, ok: boolean, value: Uint8Array, change: StateChange | undefined, outputs?: Uint8Array): void;
   progress(task: string, value: Uint8Array): void;
@@ -134,12 +139,27 @@ export class AgentThread {
     return seat;
   }
 
-  start(seat: Seat, order: Omit<Extract<ToWorker, { type: 'start' }>, 'type' | 'seat'>): void {
+  /** `more`: what stands behind the state, when it is much. */
+  start(seat: Seat, order: StartOrder, more: readonly Uint8Array[] = []): void {
     this.#tell(seat, undefined, 'it did not start', this.#init.limits.startTimeoutMs);
-    seat.from = order.state;
+    // Of a large one nobody asks what it was started from.
+    seat.from = more.length === 0 ? order.state : undefined;
+    this.#startFrom(seat, order, order.state && [order.state, ...more], 0);
+  }
+
+  /** A large state goes there piece by piece, one in each turn, the last with the order itself. */
+  #startFrom(seat: Seat, order: StartOrder, views: readonly Uint8Array[] | undefined, from: number): void {
+    if (this.#seats[seat.number] !== seat || seat.isLeaving) return;
+    let bytes = 0;
+    let to = from;
+    for (; views !== undefined && to < views.length && bytes < aheadBytes; to++) bytes += views[to]?.byteLength ?? 0;
     // A copy: posting a view posts the whole buffer behind it, with what else is in there.
-    const state = order.state && new Uint8Array(order.state);
-    this.#say({ type: 'start', seat: seat.number, ...order, state }, state && [state.buffer]);
+    const state = views && joined(views.slice(from, to));
+    if (state === undefined || to === views?.length) {
+      return this.#say({ type: 'start', seat: seat.number, ...order, state }, state && [state.buffer as ArrayBuffer]);
+    }
+    this.#say({ type: 'state', seat: seat.number, bytes: state }, [state.buffer as ArrayBuffer]);
+    setImmediate(() => this.#startFrom(seat, order, views, to));
   }
 
   run(seat: Seat, { task, payload, merges }: WaitingTask): void {
@@ -244,6 +264,12 @@ export class AgentThread {
         break;
     }
     if (doing === undefined || isLeaving) return isLeaving;
+    if (message.type === 'ahead') {
+      events.ahead(message.bytes);
+      // In a turn of its own: what the node does with a piece is done by then.
+      setImmediate(() => this.#seats[seat.number] === seat && this.#say({ type: 'more', seat: seat.number }));
+      return true;
+    }
     if (message.type === 'ran' ? message.task !== doing.task : doing.task !== undefined) return false;
     this.#finish(seat);
     if (message.type === 'started') {

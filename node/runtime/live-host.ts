@@ -59,6 +59,7 @@ export class LiveHost {
   constructor(init: LiveHostInit) {
     this.#init = init;
     this.#runner = init.createRunner({
+      ahead: (agent, epoch, bytes) => this.#gather({ type: 'stateAhead', agent, epoch, bytes }),
       started: (agent, epoch, state) => this.dispatch({ type: 'agentStarted', agent, epoch, state }),
       ran: (agent, epoch, task, ok, value, state, outputs) =>
         this.#gather({ type: 'taskRan', agent, epoch, task, ok, value, state, outputs }),

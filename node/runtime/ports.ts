@@ -39,6 +39,8 @@ export interface Store {
 }
 
 export interface RunnerEvents {
+  /** Bytes that stand before those of the next `started`, or before those that the change of the next `ran` inserts. */
+  ahead(agent: string, epoch: number, bytes: Uint8Array): void;
   /** `state`: checkpoint of the instance as started. */
   started(agent: string, epoch: number, state: Uint8Array): void;
   /** `state`: all of the checkpoint after the task, what it changed in the one before, or nothing where that was nothing. */
@@ -78,6 +80,8 @@ export interface Runner {
     told?: { agent: string; epoch: number } | undefined;
     /** Another version of the code wrote the state. */
     change?: VersionChange | undefined;
+    /** Of a module in a thread: what stands behind `state`, when it is much. */
+    more?: readonly Uint8Array[];
   }): void;
   /** `merges`: the payload is a branch that is to be taken in, as `encodeMerge` made it. */
   run(agent: string, epoch: number, task: string, payload: Uint8Array, merges?: boolean): void;
@@ -88,7 +92,9 @@ export interface Runner {
    * Makes ready what an agent will run in, without its state: ends in `prepared`. The agent's next `start` with this source
    * takes it, unless it was released.
    */
-  prepare(what: Omit<Parameters<Runner['start']>[0], 'epoch' | 'state' | 'change'> & { migration: number }): void;
+  prepare(
+    what: Omit<Parameters<Runner['start']>[0], 'epoch' | 'state' | 'more' | 'change'> & { migration: number },
+  ): void;
   release(agent: string, migration: number): void;
   stopAll(): Promise<void>;
 }

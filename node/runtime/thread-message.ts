@@ -1,4 +1,5 @@
 import type { StateChange } from '../core/state-change.ts';
+import { aheadBytes } from './ahead-bytes.ts';
 import type { FromWorker } from './worker.ts';
 
 const isBytes = (value: unknown): value is Uint8Array => value instanceof Uint8Array;
@@ -7,10 +8,11 @@ const isBytes = (value: unknown): value is Uint8Array => value instanceof Uint8A
 export function checkedMessage(said: unknown): Exclude<FromWorker, { type: 'loaded' }> | undefined {
   if (typeof said !== 'object' || said === null) return undefined;
   const message = said as Record<string, unknown>;
-  const { type, seat, task, ok, value, state, change, outputs, reason } = message;
+  const { type, seat, task, ok, value, state, change, outputs, reason, bytes } = message;
   if (!Number.isSafeInteger(seat)) return undefined;
   const from = { seat: Number(seat) };
   if (type === 'left' || type === 'pong') return { type, ...from };
+  if (type === 'ahead' && isBytes(bytes) && bytes.byteLength <= aheadBytes) return { type, ...from, bytes };
   if (type === 'failed' && typeof reason === 'string') return { type, ...from, reason };
   if (type === 'started' && (state === undefined || isBytes(state))) return { type, ...from, state };
   if (typeof task !== 'string' || !isBytes(value)) return undefined;

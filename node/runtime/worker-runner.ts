@@ -22,7 +22,8 @@ export interface WorkerLimits extends AgentThreadLimits {
 
 export const defaultWorkerLimits: WorkerLimits = {
   heapMbMax: 128,
-  externalMbMax: 128,
+  // A large state, the one before it, and what is on its way between them and the node.
+  externalMbMax: 384,
   seatsMax: 384,
   sharedMbMax: 512,
   startTimeoutMs: 15_000,
@@ -134,12 +135,13 @@ class WorkerRunner implements Runner {
   }
 
   #seat(instance: Instance, thread: AgentThread, moduleUrl: string, order: StartOrder): void {
-    const { agent, agentType: type, epoch, state, told, change } = order;
+    const { agent, agentType: type, epoch, state, more, told, change } = order;
     const seat = thread.take(agent, this.#eventsOf(instance, thread.isShared));
     instance.place = { thread, seat };
     const newerUrl = change?.newer && this.#modules.urlOf(change.newer.source);
     const versions = change && { from: change.from, to: change.to, newerUrl };
-    thread.start(seat, { moduleUrl, context: { type, ...(told ?? { agent, epoch }) }, state, change: versions });
+    const context = { type, ...(told ?? { agent, epoch }) };
+    thread.start(seat, { moduleUrl, context, state, change: versions }, more);
   }
 
   run(agent: string, epoch: number, task: string, payload: Uint8Array, merges = false): void {
@@ -190,6 +192,7 @@ class WorkerRunner implements Runner {
     const { agent, epoch } = instance;
     const { events, log } = this.#init;
     return {
+      ahead: (bytes) => events.ahead(agent, epoch, bytes),
       started: (state) => {
         instance.started = true;
         events.started(agent, epoch, state);

@@ -1,17 +1,19 @@
 import { AsyncLocalStorage, createHook } from 'node:async_hooks';
 import { parentPort } from 'node:worker_threads';
 import { AgentCode, progressPerSMax } from '../core/agent-code.ts';
+import { joined } from '../core/bytes.ts';
 import { changeBetween, type StateChange } from '../core/state-change.ts';
 import type { Versions } from '../core/version-change.ts';
 import type { AgentContext } from './agent.ts';
 import { agentSurroundings } from './agent-surroundings.ts';
+import { aheadBytes } from './ahead-bytes.ts';
 import { RateLimit } from './rate-limit.ts';
 import { markOutput } from './seat-output.ts';
 import { ThreadBoard } from './thread-board.ts';
 
 /**
- * What the node says to the thread: perhaps `load`, `open` first; then, for each seat, `start` once, one `run` at a time, perhaps a
- * `cancel` of it, and `leave` at the end. `ping` is answered when the thread has gone round once: what was ready is done.
+ * What the node says to the thread: perhaps `load`, `open` first; then, for each seat, `start` once, the beginning of a large
+ * state in `state` before it, one `run` at a time, perhaps a `cancel` of it, `more` after each `ahead`, and `leave` at the end. `ping` is answered when the thread has gone round once: what was ready is done.
  */
 export type ToWorker =
   | { type: 'load'; moduleUrl: string }
@@ -24,6 +26,8 @@ export type ToWorker =
       state: Uint8Array | undefined;
       change?: ThreadChange | undefined;
     }
+  | { type: 'state'; seat: number; bytes: Uint8Array }
+  | { type: 'more'; seat: number }
   | { type: 'run'; seat: number; task: string; payload: Uint8Array; merges: boolean }
   | { type: 'cancel'; seat: number; task: string }
   | { type: 'leave'; seat: number }
@@ -49,6 +53,8 @@ export type FromWorker =
       outputs: Uint8Array | undefined;
     }
   | { type: 'progress'; seat: number; task: string; value: Uint8Array }
+  /** Stands before the state of what follows, or before what its change inserts. The next comes when `more` is asked for. */
+  | { type: 'ahead'; seat: number; bytes: Uint8Array }
   | { type: 'failed'; seat: number; reason: string }
   | { type: 'left'; seat: number }
   | { type: 'pong'; seat: number };
@@ -61,6 +67,8 @@ const soon = setImmediate;
 /** Whose code runs, wherever it goes on after it waited. */
 const residentNow = new AsyncLocalStorage<Resident>();
 const residents = new Map<number, Resident>();
+/** By seat: what of a large state is here before it starts. */
+const beginnings = new Map<number, Uint8Array[]>();
 let board: ThreadBoard | undefined;
 let isShared = false;
 
@@ -73,6 +81,8 @@ class Resident {
   #told: Uint8Array | undefined;
   /** The task that the code is at. */
   #running: string | undefined;
+  /** What goes ahead of what it has to say, piece by piece. */
+  #ahead: { bytes: Uint8Array; at: number; last: (rest: Uint8Array) => void } | undefined;
   #isBusy = true;
   #isLeaving = false;
 
@@ -82,11 +92,15 @@ class Resident {
       started: (state) => {
         const isKnown = this.#told !== undefined;
         this.#told ??= state;
-        this.#done({ type: 'started', seat, state: isKnown ? undefined : state });
+        if (isKnown) this.#done({ type: 'started', seat, state: undefined });
+        else this.#sayAhead(state, (rest) => this.#done({ type: 'started', seat, state: rest }));
       },
       ran: (ok, value, state, outputs) => {
         const task = this.#running ?? '';
-        this.#done({ type: 'ran', seat, task, ok, value, change: ok ? this.#changeTo(state) : undefined, outputs });
+        const change = ok ? this.#changeTo(state) : undefined;
+        const ran = { type: 'ran', seat, task, ok, value, outputs } as const;
+        if (change === undefined) return this.#done({ ...ran, change });
+        this.#sayAhead(change.inserted, (inserted) => this.#done({ ...ran, change: { ...change, inserted } }));
       },
       progress: (value) => {
         const task = this.#running;
@@ -100,10 +114,13 @@ class Resident {
   }
 
   start({ moduleUrl, context, state, change }: Extract<ToWorker, { type: 'start' }>): void {
-    this.#told = change === undefined ? state : undefined;
+    const before = beginnings.get(this.seat) ?? [];
+    beginnings.delete(this.seat);
+    const from = before.length === 0 || state === undefined ? state : joined([...before, state]);
+    this.#told = change === undefined ? from : undefined;
     const { newerUrl } = change ?? {};
     const newer = newerUrl === undefined ? undefined : () => import(newerUrl);
-    this.#enter(() => this.#code.start(() => import(moduleUrl), context, state, change && { ...change, newer }));
+    this.#enter(() => this.#code.start(() => import(moduleUrl), context, from, change && { ...change, newer }));
   }
 
   run({ task, payload, merges }: Extract<ToWorker, { type: 'run' }>): void {
@@ -119,7 +136,8 @@ class Resident {
   /** Leaves when it is done with what it is at, which it is asked to give up. */
   leave(): void {
     this.#isLeaving = true;
-    if (this.#isBusy) this.#resume(() => this.#code.cancel());
+    if (this.#ahead !== undefined) this.#left();
+    else if (this.#isBusy) this.#resume(() => this.#code.cancel());
     else this.#left();
   }
 
@@ -128,6 +146,26 @@ class Resident {
     const change = changeBetween(this.#told ?? nothing, state);
     this.#told = state;
     return change;
+  }
+
+  /** Too much for one turn of the node's goes there piece by piece, each when the one before has been taken in. */
+  #sayAhead(bytes: Uint8Array, then: (rest: Uint8Array) => void): void {
+    if (bytes.byteLength <= aheadBytes) return then(bytes);
+    this.#ahead = { bytes, at: 0, last: then };
+    this.more();
+  }
+
+  more(): void {
+    const ahead = this.#ahead;
+    if (ahead === undefined) return;
+    const piece = ahead.bytes.slice(ahead.at, ahead.at + aheadBytes);
+    ahead.at += piece.byteLength;
+    const isLast = ahead.at >= ahead.bytes.byteLength;
+    if (!isLast) parentPort?.postMessage({ type: 'ahead', seat: this.seat, bytes: piece }, [piece.buffer]);
+    else {
+      this.#ahead = undefined;
+      ahead.last(piece);
+    }
   }
 
   #done(message: FromWorker): void {
@@ -188,10 +226,17 @@ parentPort?.on('message', (message: ToWorker) => {
     return;
   }
   const { seat } = message;
+  if (message.type === 'state') {
+    beginnings.set(seat, [...(beginnings.get(seat) ?? []), message.bytes]);
+    return;
+  }
   if (message.type === 'start') residents.set(seat, new Resident(seat));
+  // It goes again before all of its state was here.
+  else if (beginnings.delete(seat)) return say({ type: 'left', seat });
   const resident = residents.get(seat);
   if (message.type === 'ping') soon(() => soon(() => say({ type: 'pong', seat })));
   else if (message.type === 'start') resident?.start(message);
+  else if (message.type === 'more') resident?.more();
   else if (message.type === 'run') resident?.run(message);
   else if (message.type === 'cancel') resident?.cancel(message.task);
   else resident?.leave();

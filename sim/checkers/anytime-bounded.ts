@@ -1,6 +1,6 @@
 import type { Effect } from '../../node/core/effect.ts';
 import type { Message, NodeId } from '../../node/core/message.ts';
-import { limits } from '../../node/core/settings.ts';
+import { defaultSettings, limits, type Settings } from '../../node/core/settings.ts';
 import type { World } from '../world.ts';
 import { type Checker, Violation } from './checker.ts';
 
@@ -18,10 +18,13 @@ export class Bounded implements Checker {
   readonly name = 'anytime-bounded';
   readonly #world: World;
   readonly #frames = new Map<NodeId, { sinceMs: number; count: number }>();
+  readonly #stateBytesMax: number;
   #count = 0;
 
-  constructor(world: World) {
+  constructor(world: World, settings: Pick<Settings, 'stateChunkBytes' | 'statePartBytes'> = defaultSettings) {
     this.#world = world;
+    // What makes a message full may be one part more.
+    this.#stateBytesMax = settings.stateChunkBytes + Math.max(settings.statePartBytes, settings.stateChunkBytes);
   }
 
   did(node: NodeId, _effect: Effect): void {
@@ -32,6 +35,11 @@ export class Bounded implements Checker {
   }
 
   sent(node: NodeId, _cluster: string, message: Message): void {
+    const bytes = stateBytesIn(message);
+    if (bytes > this.#stateBytesMax) {
+      const what = `${bytes} bytes of a state in one ${message.type}, at most ${this.#stateBytesMax}`;
+      throw new Violation(this.name, `${node} sent ${what}`);
+    }
     const { nowMs } = this.#world;
     let frames = this.#frames.get(node);
     if (frames === undefined || nowMs - frames.sinceMs >= 1_000) {
@@ -53,4 +61,12 @@ export class Bounded implements Checker {
     const max = entriesMax + agents * (limits.resultsMax + 1);
     if (size > max) throw new Violation(this.name, `the disk of ${node} has ${size} records, at most ${max}`);
   }
+}
+
+/** Bytes of a state that a message has, as a whole or in parts: what the node at the other end looks at in one turn. */
+function stateBytesIn({ type, body }: Message): number {
+  if (type === 'replicate') return body.state.byteLength;
+  if (type === 'sealed') return body.checkpoint?.state.byteLength ?? 0;
+  if (type !== 'statePieces') return 0;
+  return body.pieces.reduce((sum, piece) => sum + piece.byteLength, 0);
 }

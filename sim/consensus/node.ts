@@ -106,6 +106,7 @@ export class ConsensusNode implements SimNode {
     dialFailed: () => {},
     gossip: () => {},
     load: () => {},
+    stateAhead: () => {},
     agentStarted: () => {},
     taskRan: () => {},
     taskProgress: () => {},

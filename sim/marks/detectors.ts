@@ -1,5 +1,6 @@
 import { autonomyMarks } from './autonomy.ts';
 import type { MarkName } from './catalog.ts';
+import { copyMarks } from './copies.ts';
 import { deletionMarks } from './deletion.ts';
 import type { Detector } from './detector.ts';
 import { drainMarks } from './drains.ts';
@@ -29,6 +30,7 @@ export const detectors: { readonly [K in MarkName]: Detector } = {
   ...membershipMarks,
   ...recoveryMarks,
   ...stateMarks,
+  ...copyMarks,
   ...fencingMarks,
   ...taskMarks,
   ...deletionMarks,

@@ -95,6 +95,9 @@ export function agentView(id: string, changes: Partial<AgentView> = {}): AgentVi
     reason: 'deployed',
     migration: undefined,
     migrationEnd: undefined,
+    failures: undefined,
+    stuck: undefined,
+    loss: undefined,
     ...changes,
   };
 }
@@ -160,6 +163,10 @@ const defaults: Required<Answers> = {
   }),
   taskCancel: ({ agent, task }) => ({ agent, task, was: 'waiting' }),
   migrate: ({ agent, target }) => ({ agent: agentView(agent, { host: target }) }),
+  recoverAgent: ({ agent, from = 'n1', epoch, sequence }) => ({
+    ...{ agent, from, epoch, sequence, missing: ['n2', 'n3'], lost: 2 },
+    text: '2 acknowledged steps are known to be lost',
+  }),
   cancelMigration: ({ agent }) => ({ agent: agentView(agent) }),
   drain: ({ node, deadlineMs }) => ({
     node: nodeView(3, { id: node, status: 'draining', drain: drainView({ deadlineMs }) }),

@@ -76,6 +76,9 @@ describe('the routes', () => {
       branches: [],
       crash_loop: null,
       version: 1,
+      failures: null,
+      stuck: null,
+      loss: null,
     });
   });
 

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { type Address, noOutputs } from '../../node/core/agent-outputs.ts';
 import { AgentState } from '../../node/core/agent-state.ts';
+import { joined } from '../../node/core/bytes.ts';
 import type { Context } from '../../node/core/context.ts';
 import { errors, toErrorBody } from '../../node/core/errors.ts';
 import { Mail } from '../../node/core/mail.ts';
@@ -237,10 +238,10 @@ describe('a state with a mailbox behind it', () => {
     expect(own).not.toBe('wrong');
     state.apply(1, { own: own as Exclude<typeof own, 'wrong'>, mailbox });
     state.apply(2, { own: state.changeIn(toBytes('{"n":3}'), true) as undefined, mailbox });
-    expect(text(state.own()())).toBe('{"n":3}');
+    expect(text(joined(state.own()()))).toBe('{"n":3}');
     const after = new AgentState(settings);
     after.takeOver(state.all.bytes(), 2);
-    expect(text(after.own()())).toBe('{"n":3}');
+    expect(text(joined(after.own()()))).toBe('{"n":3}');
     expect(after.mailbox).toEqual(mailbox);
     // Whoever has the first state comes to the same bytes by the changes.
     const begun = new AgentState(settings);

@@ -137,6 +137,7 @@ test('the trading agent as it is deployed, in its own thread and moved half-way,
       workerUrl: new URL('../../node/runtime/worker.ts', import.meta.url),
       directory,
       events: {
+        ahead() {},
         started: (_, epoch, first) => {
           if (epoch === 1) kept = first;
           feed(epoch);

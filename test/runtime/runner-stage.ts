@@ -42,6 +42,7 @@ export class RunnerStage {
     const states = new Map<string, Uint8Array>();
     this.runner = create(
       {
+        ahead() {},
         started: (agent, epoch, state) => {
           if (!states.has(agent)) states.set(agent, state);
           add({ kind: 'started', agent, epoch, state: text(state) });

@@ -176,6 +176,7 @@ describe('one contract, both hosts: an agent is told and tells the same in produ
       workerUrl,
       directory,
       events: {
+        ahead() {},
         started: (...told) => events.started(...told),
         ran: (...told) => events.ran(...told),
         progress: (...told) => events.progress(...told),
@@ -203,6 +204,7 @@ describe('one contract, both hosts: an agent is told and tells the same in produ
         if (cancels) runner.cancel('a', epoch, `t${told.length}`);
       };
       events = {
+        ahead() {},
         started(_agent, _epoch, first) {
           told.push({ started: decoder.decode(first) });
           kept = state === undefined ? first : encoder.encode(state);

@@ -12,7 +12,7 @@ export const reconciliation: readonly Mutant[] = [
     edits: [
       {
         from: 'this.#runner.stop();\n    this.#reads.clear',
-        to: 'this.#replication.durableSequence();\n    this.#reads.clear',
+        to: 'this.replication.durableSequence();\n    this.#reads.clear',
       },
     ],
   },

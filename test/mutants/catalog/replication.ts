@@ -25,8 +25,8 @@ export const replication: readonly Mutant[] = [
     file: 'node/core/holder.ts',
     edits: [
       {
-        from: 'this.#context.out.persist(writes, () => answer({ ...reply, accepted: true, sealedEpoch: epoch }));',
-        to: 'this.#context.out.persist(writes);\n    answer({ ...reply, accepted: true, sealedEpoch: epoch });',
+        from: 'this.#keep(held, writes, message, () => answer({ ...reply, accepted: true, sealedEpoch: epoch }));',
+        to: 'this.#keep(held, writes, message, () => {});\n    answer({ ...reply, accepted: true, sealedEpoch: epoch });',
       },
     ],
   },
@@ -37,8 +37,8 @@ export const replication: readonly Mutant[] = [
     file: 'node/core/recovery.ts',
     edits: [
       {
-        from: 'found(newestOf([this.#known, ...this.#sealed.values()]));',
-        to: 'found([this.#known, ...this.#sealed.values()].find((step) => step !== undefined));',
+        from: 'const best = newestOf([this.#known, ...this.#sealed.values()]);',
+        to: 'const best = [this.#known, ...this.#sealed.values()].find((step) => step !== undefined);',
       },
     ],
   },
@@ -82,7 +82,7 @@ export const replication: readonly Mutant[] = [
     file: 'node/core/instance.ts',
     edits: [
       {
-        from: "if (this.#phase !== 'copying' || this.#replication.durableSequence() < this.#history.sequence) return;",
+        from: "if (this.#phase !== 'copying' || this.replication.durableSequence() < this.#history.sequence) return;",
         to: "if (this.#phase !== 'copying') return;",
       },
     ],
@@ -179,5 +179,56 @@ export const replication: readonly Mutant[] = [
         to: 'answer({ ...reply, sequence: held.sequence, accepted: true })',
       },
     ],
+  },
+  {
+    name: 'copy-ends-one-part-early',
+    room,
+    what: 'A state that comes part by part is taken for whole while a part is missing.',
+    file: 'node/core/state-copy.ts',
+    edits: [{ from: 'return this.#missing === 0;', to: 'return this.#missing <= 1;' }],
+  },
+  {
+    name: 'copy-confirmed-before-the-disk',
+    room,
+    what: 'A holder confirms a state that came in parts before the write that makes it its own.',
+    file: 'node/core/holder.ts',
+    edits: [
+      {
+        from: 'this.#keep(held, writes, offer, () => answer(reply));',
+        to: 'this.#keep(held, writes, offer, () => {});\n      answer(reply);',
+      },
+    ],
+  },
+  {
+    name: 'changes-during-a-copy-count-as-copied',
+    room,
+    what: 'When a copy is over the holder is taken to have what changed meanwhile: acknowledged, and on fewer disks than it must be.',
+    file: 'node/core/replication.ts',
+    edits: [
+      {
+        from: 'if (answer.accepted) progress.acked = Math.max(progress.acked, answer.sequence);',
+        to: 'if (answer.accepted) progress.acked = Math.max(progress.acked, offered === undefined ? answer.sequence : this.#source.newest().sequence);',
+      },
+    ],
+  },
+  {
+    name: 'parts-of-any-version',
+    room,
+    what: 'A part is put where it belongs by its number alone: one of an older version of the state gets into the newer.',
+    file: 'node/core/state-copy.ts',
+    edits: [
+      {
+        from: 'a.agent === b.agent && a.epoch === b.epoch && a.sequence === b.sequence && a.checksum === b.checksum;',
+        to: 'a.agent === b.agent && a.epoch === b.epoch;',
+      },
+      { from: 'if (nameOfPart(part) !== nameOf(name)) continue;', to: '' },
+    ],
+  },
+  {
+    name: 'part-at-two-places-is-listed-once',
+    room,
+    what: 'A holder lists each part of a state once, also where two of them are the same. A bug of this program.',
+    file: 'node/core/stored-state.ts',
+    edits: [{ from: 'StateParts.encode({ parts: list })', to: 'StateParts.encode({ parts: [...numbers.values()] })' }],
   },
 ];

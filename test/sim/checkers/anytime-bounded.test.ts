@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest';
 import type { Effect } from '../../../node/core/effect.ts';
+import type { Message } from '../../../node/core/message.ts';
+import { defaultSettings } from '../../../node/core/settings.ts';
 import { Bounded } from '../../../sim/checkers/anytime-bounded.ts';
 import type { WorldOptions } from '../../../sim/world.ts';
 import { connectFromFirst, scriptedWorld, send } from '../scripted-node.ts';
@@ -55,4 +57,24 @@ test('a disk that fills up with records is a violation', () => {
   ];
   expect(() => asked(fill(20))).not.toThrow();
   expect(() => asked(fill(34))).toThrow('the disk of n1 has 136000 records, at most 132776');
+});
+
+test('a message with too much of a state is a violation', () => {
+  const settings = { ...defaultSettings, stateChunkBytes: 100, statePartBytes: 30 };
+  const { world } = scriptedWorld((event, _at, init) => connectFromFirst(event, init), {});
+  const checker = new Bounded(world, settings);
+  const message = (length: number): Message => ({
+    type: 'statePieces',
+    body: {
+      agent: 'a',
+      epoch: 1,
+      sequence: 1,
+      checksum: 1,
+      places: [0],
+      pieces: [new Uint8Array(length)],
+      gone: false,
+    },
+  });
+  checker.sent('n1', '', message(200));
+  expect(() => checker.sent('n1', '', message(201))).toThrow('201 bytes of a state in one statePieces, at most 200');
 });

@@ -44,6 +44,9 @@ const agentView = (id: string, parts: Partial<AgentView> = {}): AgentView => ({
   reason: 'deployed',
   migration: undefined,
   migrationEnd: undefined,
+  failures: undefined,
+  stuck: undefined,
+  loss: undefined,
   ...parts,
 });
 

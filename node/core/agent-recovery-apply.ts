@@ -1,0 +1,26 @@
+import { type AgentLoss, type AgentRecoverCommand, lostText } from './agent-loss.ts';
+import { type Applied, done } from './applied.ts';
+import type { ClusterState } from './cluster-state.ts';
+import { errors } from './errors.ts';
+import { nameOf } from './member-name.ts';
+
+/** Applies the decision; pure, as `apply` is. */
+export function applyRecover(state: ClusterState, command: AgentRecoverCommand, index: number): Applied {
+  const { agent: id, active: epochThen, from, epoch, sequence, missing, lost } = command;
+  const agent = state.agents.get(id);
+  if (agent === undefined) return { ok: false, error: errors.agentUnknown({ agent: id }) };
+  const { active } = agent;
+  if (active?.epoch !== epochThen) return { ok: false, error: errors.agentNotStuck({ agent: id }) };
+  if (!state.isAlive(from))
+    return {
+      ok: false,
+      error: errors.checkpointChanged({ agent: id, now: `none at ${nameOf(state, from)}, which is gone` }),
+    };
+  const loss: AgentLoss = { index, from, epoch, sequence, missing, lost };
+  state.changeAgent(agent, { active: { ...active, holders: [from] }, loss });
+  const names = missing.map((node) => nameOf(state, node)).join(', ');
+  const text =
+    `an operator let ${id} go on without ${names}, from step ${sequence} of epoch ${epoch} at ${nameOf(state, from)}; ` +
+    lostText(lost);
+  return done('agentRecovered', text, { agent: id, from, epoch, sequence, missing, lost }, [id]);
+}

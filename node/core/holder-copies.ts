@@ -1,0 +1,165 @@
+import { type Context, reportLocally } from './context.ts';
+import type { MessageOf, NodeId } from './message.ts';
+import { limits } from './settings.ts';
+import type { StateBytes, StatePart } from './state-bytes.ts';
+import { type FetchWindow, isSameVersion, StateCopy } from './state-copy.ts';
+import { decodeManifest, nameOf, nameOfPart } from './state-manifest.ts';
+import type { StoredState } from './stored-state.ts';
+
+type Offer = MessageOf<'stateOffer'>;
+
+interface Incoming {
+  offer: Offer;
+  copy: StateCopy;
+  stored: StoredState;
+  /** All of it is here and on the disk, but for what makes it the holder's. */
+  done: (state: StateBytes) => void;
+  isWriting: boolean;
+}
+
+/**
+ * Large states on their way to this node as a holder. The parts go to the disk as they come, under numbers of their own;
+ * they are of no step until all are there and the last write says so. Until then the holder keeps what it has, and a
+ * program that starts anew drops them.
+ */
+export class HolderCopies {
+  readonly #context: Context;
+  readonly #window: FetchWindow;
+  readonly #incoming = new Map<string, Incoming>();
+
+  /** Bytes of all states that are kept here. */
+  readonly #heldBytes: () => number;
+  /** Agents for whose state there is no room. */
+  readonly #turnedAway = new Set<string>();
+
+  constructor(context: Context, window: FetchWindow, heldBytes: () => number) {
+    this.#context = context;
+    this.#window = window;
+    this.#heldBytes = heldBytes;
+  }
+
+  /** Begins a copy, or goes on with it: with the parts that are here, whatever they came for. `local`: all is here, and not on the disk. */
+  begin(from: NodeId, offer: Offer, stored: StoredState, done: Incoming['done'], local?: StateBytes): void {
+    const { agent } = offer;
+    const before = this.#incoming.get(agent);
+    if (before !== undefined && isSameVersion(before.offer, offer)) {
+      before.done = done;
+      before.copy.addSource(from);
+      this.#advance(before);
+      return;
+    }
+    if (before !== undefined && !isLater(offer, before.offer)) return;
+    const manifest = decodeManifest(offer.parts, offer.checksum);
+    if (manifest === undefined) return;
+    before?.copy.end();
+    this.#incoming.delete(agent);
+    // Of parts that are alike the one on the disk is taken.
+    const known = [...(local?.parts ?? []), ...stored.stagedParts(), ...stored.state.parts];
+    const init = { context: this.#context, window: this.#window, manifest, known, sources: [from] };
+    const copy = new StateCopy({ ...init, version: offer });
+    // Its host says it again when there may be room.
+    if (this.#isTooMuch(agent, copy.bytes, stored.state.length)) return this.#drop(stored);
+    const names = new Set(manifest.map(nameOf));
+    const dropped = stored.unstage((part) => names.has(nameOfPart(part)));
+    if (dropped.length > 0) this.#context.out.persist(dropped);
+    const incoming = { offer, copy, stored, done, isWriting: false };
+    this.#incoming.set(agent, incoming);
+    this.#advance(incoming);
+  }
+
+  #isTooMuch(agent: string, bytes: number, instead: number): boolean {
+    let copying = 0;
+    for (const { copy } of this.#incoming.values()) copying += copy.bytes;
+    if (copying > 0 && copying + bytes > limits.copyingBytesMax) return true;
+    const held = this.#heldBytes() + copying + bytes - instead;
+    if (held <= limits.heldBytesMax) {
+      this.#turnedAway.delete(agent);
+      return false;
+    }
+    if (!this.#turnedAway.has(agent)) {
+      this.#turnedAway.add(agent);
+      const text = `no room for the state of ${agent}: with it ${held} bytes would be kept, at most ${limits.heldBytesMax} are`;
+      reportLocally(this.#context, 'holderFull', text, { agent, bytes });
+    }
+    return true;
+  }
+
+  #drop(stored: StoredState): void {
+    const writes = stored.unstage();
+    if (writes.length > 0) this.#context.out.persist(writes);
+  }
+
+  onPieces(from: NodeId, pieces: MessageOf<'statePieces'>): void {
+    const incoming = this.#incoming.get(pieces.agent);
+    if (incoming === undefined || !isSameVersion(incoming.offer, pieces)) return;
+    const { copy, stored } = incoming;
+    if (pieces.gone) {
+      if (copy.sources.includes(from) && !copy.dropSource(from)) this.#give(incoming);
+      return;
+    }
+    const taken = copy.take(pieces);
+    if (taken.length === 0) return;
+    this.#context.out.persist(stored.stage(taken), () => {
+      copy.kept(taken);
+      if (this.#incoming.get(pieces.agent) === incoming) this.#advance(incoming);
+    });
+  }
+
+  #advance(incoming: Incoming): void {
+    const { copy, stored, offer, done } = incoming;
+    if (!copy.isComplete) return copy.pump();
+    if (incoming.isWriting) return;
+    const state = copy.state();
+    const rest = this.#nextPartsOf(state, stored);
+    if (rest.length === 0) {
+      this.#incoming.delete(offer.agent);
+      done(state);
+      return;
+    }
+    incoming.isWriting = true;
+    this.#context.out.persist(stored.stage(rest), () => {
+      incoming.isWriting = false;
+      if (this.#incoming.get(offer.agent) === incoming) this.#advance(incoming);
+    });
+  }
+
+  /** Parts that are not on the disk, no more than are written at once. */
+  #nextPartsOf(state: StateBytes, stored: StoredState): StatePart[] {
+    const rest = new Set<StatePart>();
+    let bytes = 0;
+    for (const part of state.parts) {
+      if (bytes >= this.#context.settings.stateChunkBytes) break;
+      if (stored.isOnDisk(part) || rest.has(part)) continue;
+      rest.add(part);
+      bytes += part.bytes.byteLength;
+    }
+    return [...rest];
+  }
+
+  /** Its host may not go on any more: nothing more is asked for. What is here is of use to the next one that comes soon. */
+  stop(agent: string): void {
+    this.#incoming.get(agent)?.copy.end();
+  }
+
+  /** The agent is gone, and the caller takes everything of it off the disk. */
+  forget(agent: string): void {
+    this.stop(agent);
+    this.#incoming.delete(agent);
+    this.#turnedAway.delete(agent);
+  }
+
+  #give(incoming: Incoming): void {
+    this.forget(incoming.offer.agent);
+    this.#drop(incoming.stored);
+  }
+
+  tick(): void {
+    const { nowMs, settings } = this.#context;
+    for (const incoming of [...this.#incoming.values()]) {
+      if (nowMs - incoming.copy.heardMs >= settings.copyIdleMs) this.#give(incoming);
+      else if (!incoming.copy.isComplete) incoming.copy.tick();
+    }
+  }
+}
+
+const isLater = (a: Offer, b: Offer): boolean => a.epoch > b.epoch || (a.epoch === b.epoch && a.sequence > b.sequence);

@@ -1,0 +1,141 @@
+import { describe, expect, test } from 'vitest';
+import type { Effect } from '../../node/core/effect.ts';
+import type { Event } from '../../node/core/event.ts';
+import { Node } from '../../node/core/node.ts';
+import { defaultSettings } from '../../node/core/settings.ts';
+import { WholeState } from '../../sim/checkers/anytime-whole-state.ts';
+import { awaitSettled } from '../../sim/checkers/eventually-settled.ts';
+import type { SimNode } from '../../sim/host.ts';
+import type { Answer, Program } from '../../sim/program.ts';
+import { World } from '../../sim/world.ts';
+
+const mib = 1024 * 1024;
+const stateBytes = 6 * mib;
+/**
+ * What may come in and go out in one turn: all that a node has asked for, which it then writes, and a piece from a runner.
+ * Far less than the state, and not more when that grows.
+ */
+const turnBytesMax = 2 * defaultSettings.stateFetchBytesMax + 2 * defaultSettings.stateChunkBytes;
+
+const ok = (state: Uint8Array): Answer => ({ ok: true, value: new TextEncoder().encode('1'), state });
+
+/** Keeps many bytes of which a task changes one, or with `all` every one. */
+const large: Program = {
+  start(_context, from) {
+    let state = from ?? new Uint8Array(stateBytes).map((_, at) => (at * 7919) >> 8);
+    return {
+      get state() {
+        return state;
+      },
+      handle(payload) {
+        const { at } = JSON.parse(new TextDecoder().decode(payload)) as { at: number | 'all' };
+        state = at === 'all' ? state.map((byte) => byte ^ 0xff) : state.with(at, 255);
+        return ok(state);
+      },
+    };
+  },
+};
+
+const sum = (all: readonly Uint8Array[]): number => all.reduce((bytes, { byteLength }) => bytes + byteLength, 0);
+
+/** Bytes of states in what a node is given, and in what it wants: what it copied or looked at in between. */
+function bytesIn(events: readonly Event[], effects: readonly Effect[]): number {
+  let bytes = 0;
+  for (const event of events) {
+    if (event.type === 'stateAhead') bytes += event.bytes.byteLength;
+    if (event.type === 'agentStarted') bytes += event.state.byteLength;
+    if (event.type === 'taskRan' && event.state !== undefined)
+      bytes += event.state instanceof Uint8Array ? event.state.byteLength : event.state.inserted.byteLength;
+    if (event.type === 'message') bytes += bytesOf(event.message);
+  }
+  for (const effect of effects) {
+    if (effect.type === 'persist') bytes += sum(effect.writes.flatMap(({ value }) => value ?? []));
+    if (effect.type === 'send') bytes += bytesOf(effect.message);
+    // What stands behind the state goes as it lies there, no byte of it touched.
+    if (effect.type === 'startAgent') bytes += effect.state?.byteLength ?? 0;
+  }
+  return bytes;
+}
+
+function bytesOf({ type, body }: Extract<Event, { type: 'message' }>['message']): number {
+  if (type === 'replicate') return body.state.byteLength + sum(body.changes.map(({ inserted }) => inserted));
+  if (type === 'sealed') return body.checkpoint?.state.byteLength ?? 0;
+  return type === 'statePieces' ? sum(body.pieces) : 0;
+}
+
+/** Four nodes and one agent, and the most bytes of its state that any of them met in one turn. */
+function begin() {
+  const most = { bytes: 0, what: '' };
+  const world: World = new World({
+    seed: 'large',
+    nodes: 4,
+    gatherMsMax: 2,
+    programs: { large },
+    createNode: (init) => {
+      const node = new Node(init);
+      const handleAll: SimNode['handleAll'] = (events, at) => {
+        const effects = node.handleAll(events, at);
+        const bytes = bytesIn(events, effects);
+        if (bytes > most.bytes) Object.assign(most, { bytes, what: events.map(({ type }) => type).join(' ') });
+        return effects;
+      };
+      return { handle: (event, at) => handleAll([event], at), handleAll };
+    },
+  });
+  world.watch(new WholeState());
+  awaitSettled(world, [], 30_000);
+  const ask = (operation: Parameters<World['request']>[1]) => {
+    const asked = world.request('n1', operation);
+    world.runUntil(() => asked.state !== 'waiting', 60_000, operation.type);
+    return asked.outcome;
+  };
+  const task = (id: string, at: number | 'all') =>
+    ask({
+      ...{ type: 'task', task: id, agent: 'a', payload: new TextEncoder().encode(JSON.stringify({ at })) },
+      ...{ ttlMs: 30_000, priority: 0 },
+    });
+  ask({
+    ...{ type: 'deploy', agentType: 'large', source: 'it is in the world', name: 'a', count: 1 },
+    ...{ strategy: 'round_robin', capabilities: [], holders: 3 },
+  });
+  world.runUntil(() => task('first', 5)?.ok === true, 60_000, 'the first task');
+  const host = () => world.instances().find(({ agent }) => agent === 'a')?.node ?? '';
+  return { world, ask, task, host, most };
+}
+
+describe('a large state', () => {
+  test('is never looked at in one turn: new, changed, all of it changed, moved, recovered, caught up', () => {
+    const { world, ask, task, host, most } = begin();
+    const met = (): number => {
+      const { bytes, what } = most;
+      expect(bytes, what).toBeLessThanOrEqual(turnBytesMax);
+      most.bytes = 0;
+      return bytes;
+    };
+    world.runFor(3_000);
+    expect(met()).toBeGreaterThan(defaultSettings.stateChunkBytes / 2);
+    for (const at of [1, 3 * mib, stateBytes - 1]) expect(task(`small-${at}`, at)).toMatchObject({ ok: true });
+    world.runFor(2_000);
+    // A task that changes a byte costs some parts at most, on every node.
+    expect(met()).toBeLessThan(8 * defaultSettings.statePartBytes);
+
+    expect(task('all', 'all')).toMatchObject({ ok: true });
+    met();
+
+    const [before, target] = [host(), ['n1', 'n2', 'n3', 'n4'].find((node) => node !== host()) ?? ''];
+    expect(ask({ type: 'migrate', agent: 'a', target })).toMatchObject({ ok: true });
+    world.runUntil(() => host() === target && task('moved', 9)?.ok === true, 60_000, 'the move');
+    expect(host()).not.toBe(before);
+    met();
+
+    world.crash(host());
+    world.runUntil(
+      () => host() !== '' && host() !== target && task('recovered', 9)?.ok === true,
+      90_000,
+      'the recovery',
+    );
+    met();
+    world.runFor(15_000);
+    met();
+  });
+});
