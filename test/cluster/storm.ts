@@ -137,7 +137,8 @@ function report(
   groups: Readonly<Record<string, readonly string[]>>,
 ): void {
   const ms = (value: number): string => `${Math.round(value)} ms`;
-  const latencies = Object.entries(groups).map(([name, agents]) => {
+  const used = Object.entries(groups).filter(([, agents]) => agents.length > 0);
+  const latencies = used.map(([name, agents]) => {
     const sorted = agents.flatMap((agent) => load.latenciesMs.get(agent) ?? []).sort((a, b) => a - b);
     const parts = [0.5, 0.99, 1].map((part) => ms(quantile(sorted, part)));
     return [name, String(agents.length), String(sorted.length), ...parts];
