@@ -303,7 +303,7 @@ export class LineRunner<C extends LineChannel> implements Runner {
   #restore(instance: Instance<C>, what: 'start' | 'goBack'): void {
     const { agentType: type, told, form, state } = instance;
     try {
-      this.#ask(instance, what, (id) => startLine(id, { ...told, type }, form, state));
+      this.#ask(instance, what, (id) => startLine(id, { agent: told.agent, type, epoch: told.epoch }, form, state));
     } catch (error) {
       this.#instances.fail(instance, `its state cannot be restored: ${(error as Error).message}`);
     }

@@ -107,7 +107,7 @@ class WorkerRunner implements Runner {
       const thread = shares ? this.#sharedThread(`${agentType} ${moduleUrl}`) : this.#ownThread(agent, source);
       const seat = thread.take(agent, this.#eventsOf(instance, shares));
       instance.place = { thread, seat };
-      const context = { type: agentType, ...(told ?? { agent, epoch }) };
+      const context = { agent: told?.agent ?? agent, type: agentType, epoch: told?.epoch ?? epoch };
       thread.start(seat, { moduleUrl, context, state });
     } catch (error) {
       this.#instances.failSoon(instance, `it cannot be started: ${thrownText(error)}`);
