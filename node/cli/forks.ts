@@ -34,9 +34,9 @@ export function registerForks(program: Command, session: Session): void {
       '\nExamples:\n  conclave forks trading-1\n  conclave forks trading-1 --get b0opzzd4ktbzf.2034942548\n' +
         '  conclave forks trading-1 --delete b0opzzd4ktbzf.2034942548',
     )
-    .action((agent: string, { get, delete: gone }: { get?: string; delete?: string }) => {
-      if (get !== undefined && gone !== undefined) throw new UsageError('--get or --delete, not both.');
-      return session.withClient(async (client, { json }) => {
+    .action((agent: string, { get, delete: gone }: { get?: string; delete?: string }) =>
+      session.withClient(async (client, { json }) => {
+        if (get !== undefined && gone !== undefined) throw new UsageError('--get or --delete, not both.');
         if (get !== undefined) {
           const answer = await client.get<{ encoding: string; state: unknown }>(pathOf(agent, `/forks/${get}`));
           const text = answer.encoding === 'base64' ? String(answer.state) : JSON.stringify(answer.state, null, 2);
@@ -49,6 +49,6 @@ export function registerForks(program: Command, session: Session): void {
           const { forks } = answer;
           print(session.console, json, answer, () => (forks.length === 0 ? 'No forks.' : branchesTable(forks)));
         }
-      });
-    });
+      }),
+    );
 }

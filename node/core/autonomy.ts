@@ -196,7 +196,7 @@ export class Autonomy {
     },
     branchFetch: (from, body) => this.#onFetch(from, body),
     branchCopy: (from, body) => {
-      if (this.#since !== undefined) this.runs.onCopy(body);
+      if (this.#since !== undefined) this.runs.onCopy(from, body);
       else this.#reconciliation.onCopy(from, body);
     },
     branchKeep: (from, { record }) => {

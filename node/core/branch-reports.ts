@@ -1,4 +1,4 @@
-import { type BranchCommand, isBranchKey } from './branch.ts';
+import { type BranchCommand, branchPattern, isBranchKey } from './branch.ts';
 import { findBranch } from './branch-apply.ts';
 import { doneOn } from './branch-copy.ts';
 import type { BranchStore, KeptBranch } from './branch-store.ts';
@@ -78,7 +78,7 @@ export class BranchReports {
 
   onTold(from: NodeId, told: MessageOf<'branchTold'>): void {
     const { agent, branch: id, created, number, sequence, host, sinceMs, untilMs, tasks } = told;
-    if (isBranchKey(agent) || id.length > 64) return;
+    if (isBranchKey(agent) || !branchPattern.test(id)) return;
     const base = { epoch: told.baseEpoch, sequence: told.baseSequence, checksum: told.baseChecksum };
     const branch = { id, number, base, sequence, host, sinceMs, untilMs, tasks };
     this.#propose(`${from} ${agent} ${id} ${number}`, { kind: 'branchFound', agent, created, keeper: from, branch });

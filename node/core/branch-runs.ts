@@ -1,5 +1,5 @@
 import type { Assignment } from './assignment.ts';
-import { branchKey, closedNumber, type StepName } from './branch.ts';
+import { branchKey, branchPattern, closedNumber, type StepName } from './branch.ts';
 import type { BranchStore } from './branch-store.ts';
 import type { ClusterState } from './cluster-state.ts';
 import { type Context, reportLocally } from './context.ts';
@@ -78,6 +78,7 @@ export class BranchRuns {
   onOrder(order: MessageOf<'branchOrder'>): void {
     const key = branchKey(order.agent, order.branch);
     const run = this.#runs.get(key);
+    if (!branchPattern.test(order.branch)) return;
     if (order.close) return this.close(key);
     const sealed = this.#holder.stepOf(key)?.sealedEpoch ?? 0;
     const agent = this.#state.agents.get(order.agent);
@@ -142,10 +143,10 @@ export class BranchRuns {
     }
   }
 
-  onCopy({ agent, branch, base, checkpoint, record }: MessageOf<'branchCopy'>): void {
+  onCopy(from: NodeId, { agent, branch, base, checkpoint, record }: MessageOf<'branchCopy'>): void {
     for (const run of this.#runs.values()) {
       const { order } = run;
-      if (order.agent !== agent || run.record !== undefined) continue;
+      if (order.agent !== agent || run.record !== undefined || !order.sources.includes(from)) continue;
       if (order.fresh && branch === '' && !base && checkpoint !== undefined) this.#begin(run, checkpoint);
       if (!order.fresh && branch === order.branch && base && record !== undefined) this.#setRecord(run, record);
       if (run.record !== undefined) this.#tellKeepers(branchKey(agent, order.branch), run, run.record);

@@ -1,8 +1,9 @@
-import { branchKey, closedNumber, isBranchKey } from './branch.ts';
+import { branchKey, branchPattern, closedNumber, isBranchKey } from './branch.ts';
 import type { ClusterState } from './cluster-state.ts';
 import type { Context } from './context.ts';
 import type { Holder, Kept } from './holder.ts';
 import type { BranchHere, BranchRecord, MessageOf, NodeId } from './message.ts';
+import { idPattern } from './operation-check.ts';
 import { keys } from './records.ts';
 import { limits, replicatedBytesMax } from './settings.ts';
 import { StateBytes } from './state-bytes.ts';
@@ -88,6 +89,7 @@ export class BranchStore {
 
   #isSound(key: string, record: BranchRecord): boolean {
     const { agent, created, baseState, baseChecksum, number, keepers } = record;
+    if (!idPattern.test(agent) || !branchPattern.test(record.branch)) return false;
     const known = this.#state.agents.get(agent);
     // One that has just started may not know what was decided: it can keep branches all the same.
     const isKnown = known?.created === created && known.partition === 'autonomous';

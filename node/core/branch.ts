@@ -90,6 +90,8 @@ export const drawBranch = (random: () => number): string =>
       .padStart(6, '0'),
   ).join('')}`;
 
+export const branchPattern = /^b[a-z0-9]{1,62}$/;
+
 /** A character that no agent's name has. */
 const mark = '~';
 

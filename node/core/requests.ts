@@ -280,10 +280,8 @@ export class Requests {
     if (!this.#isThere(agent)) return this.#unknownAgent(agent, done);
     const branch = this.#autonomy.instance(agent);
     const instance = branch ?? this.#hosting.get(agent);
-    const provisional = branch?.assignment.branch && {
-      provisional: true as const,
-      branch: branch.assignment.branch.id,
-    };
+    const { id = '', base } = branch?.assignment.branch ?? {};
+    const provisional = base && { epoch: base.epoch, provisional: true as const, branch: id };
     let began = instance !== undefined;
     if (operation.type === 'tasks' && instance !== undefined)
       done({ ok: true, result: { agent, ...instance.tasks() } });

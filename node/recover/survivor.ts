@@ -2,6 +2,7 @@ import { access } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { peerIdFromPrivateKey } from '@libp2p/peer-id';
 import { Raft } from '../../consensus/raft.ts';
+import { isBranchKey } from '../core/branch.ts';
 import { ClusterState } from '../core/cluster-state.ts';
 import { joinsIn } from '../core/command.ts';
 import type { NodeId } from '../core/message.ts';
@@ -105,7 +106,6 @@ function read(directory: string, node: NodeId, records: ReadonlyMap<string, Uint
   const { voters, learners } = raft.configuration();
   const names = namesIn(restored.log);
   const note = records.get(keys.recovered);
-  const epochs = [...restored.holders.values()].map(({ record }) => Math.max(record.sealedEpoch, record.epoch));
   return {
     directory,
     node,
@@ -117,7 +117,7 @@ function read(directory: string, node: NodeId, records: ReadonlyMap<string, Uint
     voters: [...voters],
     learners: [...learners],
     names,
-    epoch: epochs.reduce((highest, epoch) => Math.max(highest, epoch), 0),
+    epoch: highestEpoch(restored.holders),
     recovered: note === undefined ? undefined : (fromJson(fromBytes(note)) as Recovered),
   };
 }
@@ -144,4 +144,13 @@ export function nameOf({ names }: Survivor, node: NodeId): string {
 export function lostVoters(survivor: Survivor, present: readonly NodeId[]): NodeId[] {
   const lost = survivor.voters.filter((voter) => !present.includes(voter));
   return lost.sort((a, b) => nameOf(survivor, a).localeCompare(nameOf(survivor, b), 'en', { numeric: true }));
+}
+
+/** The highest epoch that any agent's holder knows of; a branch's number is none. */
+export function highestEpoch(holders: Restored['holders']): number {
+  let highest = 0;
+  for (const [agent, { record }] of holders) {
+    if (!isBranchKey(agent)) highest = Math.max(highest, record.sealedEpoch, record.epoch);
+  }
+  return highest;
 }

@@ -344,7 +344,7 @@ export class LineRunner<C extends LineChannel> implements Runner {
       return this.#change(instance, what, 'migrate', state, change);
     }
     try {
-      this.#ask(instance, what, (id) => startLine(id, { ...told, type }, form, state));
+      this.#ask(instance, what, (id) => startLine(id, { agent: told.agent, type, epoch: told.epoch }, form, state));
     } catch (error) {
       this.#instances.fail(instance, `its state cannot be restored: ${(error as Error).message}`);
     }

@@ -140,7 +140,7 @@ class WorkerRunner implements Runner {
     instance.place = { thread, seat };
     const newerUrl = change?.newer && this.#modules.urlOf(change.newer.source);
     const versions = change && { from: change.from, to: change.to, newerUrl };
-    const context = { type, ...(told ?? { agent, epoch }) };
+    const context = { agent: told?.agent ?? agent, type, epoch: told?.epoch ?? epoch };
     thread.start(seat, { moduleUrl, context, state, change: versions }, more);
   }
 

@@ -106,18 +106,16 @@ export const autonomyMarks = {
     };
   },
 
-  'host-died-while-it-took-a-branch-in': (_scene, hit) => {
-    const merging = new Map<string, NodeId>();
+  'host-died-with-a-branch-to-be-reconciled': (scene, hit) => {
+    const open = new Open();
     return {
-      decided(node, { agent, merges }) {
-        if (merges) merging.set(agent, node);
+      logged: {
+        branchFound: ({ agent, branch }) => open.found(agent, branch),
+        branchEnded: ({ agent, branch }) => open.ended(agent, branch),
       },
-      logged: { branchEnded: ({ agent }) => void merging.delete(agent) },
       ended(node) {
-        for (const [agent, host] of merging) {
-          if (host !== node) continue;
-          merging.delete(agent);
-          hit();
+        for (const [agent, { active }] of scene.ledger.agents) {
+          if (active?.host === node && open.of(agent).size > 0) hit();
         }
       },
     };

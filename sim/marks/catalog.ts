@@ -143,7 +143,8 @@ export const catalog = {
   'branch-contained': 'All that a part of a branch did was known already.',
   'branch-forked': 'What a branch did was kept beside the history as a fork.',
   'two-branches-of-one-agent': 'The log had two branches of one agent to be reconciled.',
-  'host-died-while-it-took-a-branch-in': 'The host of an agent died while its code took a branch in.',
+  'host-died-with-a-branch-to-be-reconciled':
+    'The host of an agent died when the log had a branch of it to be reconciled.',
   'leader-died-with-a-branch-to-be-reconciled': 'The leader died when the log had a branch to be reconciled.',
   'taken-in-by-an-earlier-host': 'A host found that the one before had taken a branch in already.',
 

@@ -1,7 +1,9 @@
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
+import { branchKey, closedNumber } from '../../node/core/branch.ts';
 import { inspect } from '../../node/recover/inspection.ts';
+import { highestEpoch } from '../../node/recover/survivor.ts';
 import { commandFor, fill, recordsOf, remains, removeMachines } from './machines.ts';
 
 afterEach(removeMachines);
@@ -21,6 +23,18 @@ describe('an inspection', () => {
     expect(command).toEqual(commandFor(best, other));
     expect(advice).toMatch(/best survivor is node-1.*Go on only if node-3, node-4, node-5 will never come back/);
     expect([await recordsOf(best.directory), await recordsOf(other.directory)]).toEqual(before);
+  });
+
+  test('takes the number of a branch for no epoch: the log would have to grow beyond it', () => {
+    const held = (sealedEpoch: number, epoch: number) => ({
+      record: { sealedEpoch, epoch, sequence: 1, state: new Uint8Array(0), checksum: 0 },
+      ...{ results: [], parts: undefined },
+    });
+    const holders = new Map([
+      ['a', held(7, 5)],
+      [branchKey('a', 'b1'), held(closedNumber, 2 ** 31)],
+    ]);
+    expect(highestEpoch(holders)).toBe(7);
   });
 
   test('tells to keep what is damaged: it may be all that is left', async () => {
