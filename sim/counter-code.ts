@@ -23,11 +23,11 @@ export function codeOf(source: string): CounterCode {
   return source.startsWith(prefix) ? (JSON.parse(source.slice(prefix.length)) as CounterCode) : first;
 }
 
-/** Half of them are good. */
+/** A good part of them is broken, most often so that it shows late. */
 export function anyCode(random: Random, serial: number): CounterCode {
   const migrates = random.chance(0.7);
-  const breaks = random.chance(0.5) ? random.pick(['start', 'migrate', 'tasks', 'later'] as const) : undefined;
-  return { serial, migrates: migrates || breaks === 'migrate', reverses: migrates && random.chance(0.6), breaks };
+  const breaks = random.chance(0.6) ? random.pick(['start', 'migrate', 'tasks', 'later', 'later'] as const) : undefined;
+  return { serial, migrates: migrates || breaks === 'migrate', reverses: migrates && random.chance(0.7), breaks };
 }
 
 /** The version whose form a state has; of a version that keeps the form of others, that one's. */

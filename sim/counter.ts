@@ -16,6 +16,8 @@ interface CounterTask extends Derived {
   serial: unknown;
   /** How likely it ends whatever runs it. */
   poison?: number;
+  /** An agent gave it, to another one or to itself. */
+  isMail?: boolean;
   /** In the answer to what this agent sent to another one. */
   reply?: { serial: number };
   ok?: boolean;
@@ -71,7 +73,7 @@ class CounterInstance implements Running {
     this.#context = context;
     const { version = 1 } = context;
     this.#form = code.migrates ? version : 1;
-    if (breaks() === 'start') throw new Error('init failed: it is broken');
+    if (breaks() === 'start' && state === undefined) throw new Error('init failed: it is broken');
     if (state !== undefined) {
       const { total, counts, form } = JSON.parse(decoder.decode(state)) as CounterState;
       this.#form = formAfterStart(code, breaks(), version, { ...(form !== undefined && { form }) }, change);
@@ -84,7 +86,8 @@ class CounterInstance implements Running {
   handle(payload: Uint8Array): Answer {
     const task = JSON.parse(decoder.decode(payload)) as CounterTask;
     const { poison, send, timer } = task;
-    this.#break();
+    // Clients try again what was set aside; nobody does so for what agents give each other and themselves.
+    if (task.isMail !== true && task.reply === undefined) this.#break();
     // The answer to what it sent to another one says what is to be counted here.
     const serial = task.reply?.serial ?? task.serial;
     if (poison !== undefined && this.#context.random() < poison) throw new Error('it cannot take this');
@@ -116,10 +119,18 @@ function outputsOf(serial: number, { send, timer }: CounterTask): Uint8Array {
   const outputs: AgentOutputs = { send: [], timers: [] };
   if (send !== undefined) {
     const { to, serial: counted, reply } = send;
-    outputs.send.push({ to, task: { serial: counted }, ...(reply !== undefined && { reply: { serial: reply } }) });
+    outputs.send.push({
+      to,
+      task: { serial: counted, isMail: true },
+      ...(reply !== undefined && { reply: { serial: reply } }),
+    });
   }
   if (timer !== undefined) {
-    outputs.timers.push({ name: `timer-${serial}`, afterMs: timer.afterMs, task: { serial: timer.serial } });
+    outputs.timers.push({
+      name: `timer-${serial}`,
+      afterMs: timer.afterMs,
+      task: { serial: timer.serial, isMail: true },
+    });
   }
   return encoder.encode(JSON.stringify(outputs));
 }

@@ -5,16 +5,27 @@ import { type Checker, Violation } from './checker.ts';
 
 type Details = Record<string, unknown>;
 
+/** A rollout under way. */
+interface Going {
+  to: unknown;
+  isForward: boolean;
+  /** The agents that it placed in the new version. */
+  placed: Set<string>;
+  /** The one that has to hold before the next. */
+  watched: string | undefined;
+}
+
 /**
  * In one epoch an agent runs one version of its code, the one that the log placed it in: so two versions never acknowledge
- * in one epoch. And a rollout that ended has brought its agents to one version, but for those that it says it could not.
+ * in one epoch. A rollout upgrades one agent at a time, and one that ended has brought its agents to one version, but for
+ * those that it says it could not.
  */
 export class OneVersion implements Checker {
   readonly name = 'anytime-one-version';
   readonly #ledger: Ledger;
   #index = 0;
-  /** By type: the agents that its rollout placed in the new version. */
-  readonly #placed = new Map<string, Set<string>>();
+  /** By type. */
+  readonly #going = new Map<string, Going>();
 
   constructor(ledger: Ledger) {
     this.#ledger = ledger;
@@ -33,26 +44,40 @@ export class OneVersion implements Checker {
     if (index <= this.#index) return;
     this.#index = index;
     const type = String(details['type']);
-    if (kind === 'rolloutBegun' && details['since'] !== undefined) this.#placed.set(type, new Set());
-    if (kind === 'agentPlaced' && details['version'] !== undefined) {
-      const agent = String(details['agent']);
-      this.#placed.get(this.#ledger.agents.get(agent)?.type ?? '')?.add(agent);
-    }
-    if (kind === 'rolloutEnded') this.#judge(type, details);
+    const going = this.#going.get(type);
+    if (kind === 'rolloutBegun' && details['since'] !== undefined) {
+      this.#going.set(type, { to: details['to'], isForward: true, placed: new Set(), watched: undefined });
+    } else if (kind === 'agentPlaced' && details['version'] !== undefined) this.#onPlaced(details);
+    else if (going === undefined) return;
+    else if (kind === 'rolloutTurned') going.isForward = false;
+    else if (kind === 'rolloutSettled') going.watched = undefined;
+    else if (kind === 'rolloutEnded') this.#judge(type, going, details);
   }
 
-  #judge(type: string, { to, outcome, reason, stays }: Details): void {
+  #onPlaced({ agent: placed, version }: Details): void {
+    const agent = String(placed);
+    const going = this.#going.get(this.#ledger.agents.get(agent)?.type ?? '');
+    if (going === undefined) return;
+    going.placed.add(agent);
+    if (!going.isForward || version !== going.to) return;
+    const { watched } = going;
+    if (watched !== undefined && watched !== agent && this.#ledger.agents.has(watched)) {
+      throw new Violation(this.name, `${agent} is upgraded although ${watched} has not held yet`);
+    }
+    going.watched = agent;
+  }
+
+  #judge(type: string, { placed }: Going, { to, outcome, reason, stays }: Details): void {
+    this.#going.delete(type);
     const staying = new Set(stays as string[]);
     if (outcome === 'rolledBack' && !reason) throw new Violation(this.name, `${type} was rolled back without a reason`);
     for (const [agent, record] of this.#ledger.agents) {
       if (record.type !== type) continue;
       const isThere = record.version === to;
-      const wasPlaced = this.#placed.get(type)?.has(agent) ?? false;
-      const isWrong = outcome === 'complete' ? !isThere : wasPlaced && isThere !== staying.has(agent);
+      const isWrong = outcome === 'complete' ? !isThere : placed.has(agent) && isThere !== staying.has(agent);
       if (!isWrong) continue;
       const what = `the rollout of version ${to} of ${type} ended as ${outcome}`;
       throw new Violation(this.name, `${what} with ${agent} on version ${record.version}`);
     }
-    this.#placed.delete(type);
   }
 }

@@ -35,7 +35,7 @@ export const operatorFaults = {
       operators.upgrade(random);
       if (random.chance(0.2)) mend(random.between(10, 5_000), () => operators.cancelUpgrade());
     },
-    { everyMsMin: 5_000, everyMsMax: 40_000 },
+    { everyMsMin: 3_000, everyMsMax: 15_000 },
   ),
   drain: fault(
     'operator',

@@ -38,13 +38,6 @@ export const upgrades: readonly Mutant[] = [
     ],
   },
   {
-    name: 'rollout-stops-at-the-first',
-    room,
-    what: 'The leader never says that an upgraded agent has held: the rollout goes on with no other.',
-    file: 'node/core/rollouts.ts',
-    edits: [{ from: 'if (nowMs - watch.sinceMs < rollout.settleMs', to: 'if (watch.sinceMs >= 0' }],
-  },
-  {
     name: 'crash-loop-never-over',
     room,
     what: 'An agent that was in a crash loop is said to be in one for ever.',
