@@ -146,7 +146,9 @@ export class SimRunner {
       instance.running = started.value;
       // What it was started from is what the node has, even where a checkpoint of it would be other bytes.
       instance.told = state ?? started.value.state;
-      const rest = this.#tellAhead(agent, epoch, state === undefined ? started.value.state : nothing);
+      // Of a large one nobody asks what it was started from.
+      const isLarge = state !== undefined && state.byteLength > this.#settings.aheadBytes;
+      const rest = this.#tellAhead(agent, epoch, isLarge ? nothing : started.value.state);
       this.#process.feed({ type: 'agentStarted', agent, epoch, state: rest });
       this.#runNext(instance);
     });

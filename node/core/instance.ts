@@ -195,6 +195,7 @@ export class Instance {
       this.replication.pump();
       this.#onDurable();
     }
+    this.#state.forgetAhead();
     this.#tasks.pump();
   }
 
