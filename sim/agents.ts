@@ -155,7 +155,9 @@ export class SimRunner {
       // What it was started from is what the node has, even where a checkpoint of it would be other bytes.
       const isTold = change === undefined && state !== undefined;
       instance.told = isTold ? state : started.value.state;
-      const rest = this.#tellAhead(agent, epoch, isTold ? nothing : started.value.state);
+      // Of a large one nobody asks what it was started from.
+      const isLarge = isTold && state.byteLength > this.#settings.aheadBytes;
+      const rest = this.#tellAhead(agent, epoch, isLarge ? nothing : started.value.state);
       this.#process.feed({ type: 'agentStarted', agent, epoch, state: rest });
       this.#runNext(instance);
     });

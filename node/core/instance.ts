@@ -207,6 +207,7 @@ export class Instance {
       this.replication.pump();
       this.#onDurable();
     }
+    this.#history.state.forgetAhead();
     this.#tasks.pump();
   }
 
