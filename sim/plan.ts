@@ -208,3 +208,19 @@ export function kindsOf(plan: Plan): (FaultKind | AmbientKind)[] {
   const ambient = (Object.keys(ambientKinds) as AmbientKind[]).filter((kind) => there[kind]);
   return [...new Set(plan.strikes.map(({ kind }) => kind)), ...ambient];
 }
+
+/** What a plan says of the world. */
+export function worldOf(plan: Plan) {
+  const { seed, nodes, startSpreadMs, gatherMsMax, clockOffsetMsMax, clockDriftMax, network, disk, settings } = plan;
+  return {
+    ...{ seed, nodes, startSpreadMs, clockOffsetMsMax, clockDriftMax, network, disk },
+    ...(gatherMsMax !== undefined && { gatherMsMax }),
+    ...(settings?.stateChunkBytes !== undefined && { runner: { aheadBytes: settings.stateChunkBytes } }),
+    // Every other machine has what the pickiest agents need, and two by two they stand on the same site.
+    profile: (index: number) => ({
+      agentsMax: plan.agentsMax,
+      capabilities: index % 2 === 0 ? ['gpu'] : [],
+      site: `site-${1 + (Math.floor(index / 2) % (plan.sites ?? 1))}`,
+    }),
+  };
+}

@@ -27,7 +27,7 @@ import { Guests } from './guests.ts';
 import { Ledger } from './ledger.ts';
 import { Losses } from './losses.ts';
 import { Operators } from './operators.ts';
-import type { Plan } from './plan.ts';
+import { type Plan, worldOf } from './plan.ts';
 import type { Program } from './program.ts';
 import { Tallies } from './tallies.ts';
 import { plainTally, tally } from './tally.ts';
@@ -36,14 +36,12 @@ import { World } from './world.ts';
 
 /** Bound within which everything must be as it should once the faults are over, ms of virtual time. */
 export const settleWithinMs = 60_000;
-/** A rollout goes from one agent to the next, and back. */
 const rolledOutWithinMs = 120_000;
 /** Within this a leader knows that it lost its majority. */
 const noticedMs = 3_000;
 /** Whoever runs the containers starts one that ended after this long. */
 const restartMs = 500;
 const askAgainMs = 3_000;
-/** Share of the runs that end with a drain in peace. */
 const drainChance = 0.3;
 const progressEveryMs = 5_000;
 
@@ -80,21 +78,7 @@ export class Simulation {
   constructor(plan: Plan, observers: readonly Observer[] = [], programs: Readonly<Record<string, Program>> = {}) {
     this.plan = plan;
     this.world = new World({
-      seed: plan.seed,
-      nodes: plan.nodes,
-      startSpreadMs: plan.startSpreadMs,
-      ...(plan.gatherMsMax !== undefined && { gatherMsMax: plan.gatherMsMax }),
-      clockOffsetMsMax: plan.clockOffsetMsMax,
-      clockDriftMax: plan.clockDriftMax,
-      network: plan.network,
-      disk: plan.disk,
-      ...(plan.settings?.stateChunkBytes !== undefined && { runner: { aheadBytes: plan.settings.stateChunkBytes } }),
-      // Every other machine has what the pickiest agents need, and two by two they stand on the same site.
-      profile: (index) => ({
-        agentsMax: plan.agentsMax,
-        capabilities: index % 2 === 0 ? ['gpu'] : [],
-        site: `site-${1 + (Math.floor(index / 2) % (plan.sites ?? 1))}`,
-      }),
+      ...worldOf(plan),
       programs: { counter: counterUntil(() => this.#isMended), tally, 'plain-tally': plainTally, ...programs },
       createNode: (init) => new Node({ ...init, ...(plan.settings && { settings: plan.settings }) }),
     });
@@ -276,10 +260,9 @@ export class Simulation {
   }
 
   #keepUp(node: NodeId): void {
-    const { world } = this;
     if (!this.#healthy.has(node)) return;
-    world.timeline.after(restartMs, () => {
-      if (world.host(node).state === 'off' && this.#healthy.has(node)) world.restart(node);
+    this.world.timeline.after(restartMs, () => {
+      if (this.world.host(node).state === 'off' && this.#healthy.has(node)) this.world.restart(node);
     });
   }
 

@@ -9,6 +9,9 @@ export type EventHandlers = { [K in EventType]: (event: EventOf<K>) => void };
 /** Messages that are neither Raft's nor an introduction, and not about autonomy. */
 export type Said = Exclude<MessageType, 'hello' | RaftMessageType | AutonomyMessageType>;
 
+/** Of these what a host tells the leader. */
+export type ForLeader = 'activate' | 'relinquish' | 'prepared' | 'ailing' | 'holdersReport';
+
 /** What is done about each of them. */
 export type MessageHandlers = { [K in Said]: (from: NodeId, body: MessageOf<K>) => void };
 

@@ -74,11 +74,11 @@ export class Hosting {
       return;
     }
     if (instance?.assignment.epoch !== epoch) this.#begin(agent, instance);
-    this.#instances.get(id)?.onCrashLoop(agent.crashLoop !== undefined);
+    this.#instances.get(id)?.runner.onCrashLoop(agent.crashLoop !== undefined);
     if (agent.active?.epoch !== epoch) return;
     this.#instances.get(id)?.onActive();
     this.#instances.get(id)?.onMigration(agent.migration);
-    if (agent.upgrade?.settled !== false) this.#instances.get(id)?.onSettled();
+    if (agent.upgrade?.settled !== false) this.#instances.get(id)?.turn.settled();
   }
 
   /** The epoch in which this very start of this node is to run the agent. */

@@ -51,8 +51,9 @@ export class Instance {
   readonly handover: Handover;
   #phase: Phase = 'sealing';
   readonly #history: AgentHistory;
-  readonly #turn: VersionTurn;
-  readonly #runner: InstanceRunner;
+  /** How it goes on from what another version of its code wrote. */
+  readonly turn: VersionTurn;
+  readonly runner: InstanceRunner;
   /** How branches of it are taken in. */
   readonly merges: BranchMerges;
   #retryMs = 0;
@@ -77,13 +78,13 @@ export class Instance {
       progress: (task, number, value) => events.progress(task, { agent, task: task.task, number, value }),
     });
     this.#history = new AgentHistory(context.settings, this.#tasks, assignment.partition === 'autonomous');
-    this.#turn = new VersionTurn({
+    this.turn = new VersionTurn({
       assignment,
       state: this.#history.state,
       isActive: () => this.#phase === 'active',
       record: (changes) => void this.#record({ task: '', ok: true, value: nothing }, changes),
     });
-    this.#runner = new InstanceRunner({ context, assignment, turn: this.#turn, state: this.#history.state, events });
+    this.runner = new InstanceRunner({ context, assignment, turn: this.turn, state: this.#history.state, events });
     this.#mail = new Mail(context, agent, `${agent.replace('~', ':')}:${assignment.created}`, {
       resolve: (to) => events.resolve(to),
       ask: (operation, done) => events.ask(operation, done),
@@ -91,35 +92,20 @@ export class Instance {
       mailbox: () => this.#history.state.mailbox,
       settle: () => void this.#record({ task: '', ok: true, value: nothing }),
     });
-    this.replication = new Replication({
-      context,
-      holder,
-      agent,
-      epoch,
-      holders,
-      source: this.#history,
-      quorum,
-      onProgress: () => this.#onDurable(),
-      onDeposed: () => this.depose(),
-    });
+    const [onProgress, onDeposed] = [() => this.#onDurable(), () => this.depose()];
+    const init = { context, holder, agent, epoch, holders, quorum };
+    const replication = new Replication({ ...init, source: this.#history, onProgress, onDeposed });
+    this.replication = replication;
     this.handover = new Handover({
-      context,
-      agent,
-      replication: this.replication,
+      ...{ context, agent, replication },
       newest: () => ({ sequence: this.#history.sequence, bytes: this.#history.state.all.length }),
-      isAtRest: () => this.#tasks.at === 'rest' && this.replication.durableSequence() >= this.#history.sequence,
+      isAtRest: () => this.#tasks.at === 'rest' && replication.durableSequence() >= this.#history.sequence,
       goOn: () => this.#tasks.pump(),
       prepared: (said) => events.prepared(said),
     });
-    this.merges = this.#makeMerges();
-  }
-
-  #makeMerges(): BranchMerges {
-    return new BranchMerges({
-      context: this.#context,
-      tasks: this.#tasks,
-      isFree: () => this.isActive && this.#runner.isReady && this.#tasks.at === 'rest',
-      history: this.#history,
+    this.merges = new BranchMerges({
+      ...{ context, tasks: this.#tasks, history: this.#history },
+      isFree: () => this.isActive && this.runner.isReady && this.#tasks.at === 'rest',
       mailbox: (over) => this.#mail.over(over),
       record: (step, changes) => this.#record(step, changes),
       submit: (task) => this.submit(task),
@@ -142,32 +128,21 @@ export class Instance {
     const { agent, epoch, previousHolders, branch } = this.assignment;
     if (branch?.from !== undefined) return this.#goOnFrom(branch.from);
     if (previousHolders === undefined) return this.#startWorker();
-    this.recovery = new Recovery({
-      context: this.#context,
-      holder: this.#holder,
-      agent,
-      epoch,
-      previousHolders,
-      ...(branch !== undefined && { quorum: all }),
-      found: (best) => this.#goOnFrom(best),
-      deposed: () => this.depose(),
-    });
+    const init = { context: this.#context, holder: this.#holder, agent, epoch, previousHolders };
+    const [found, deposed] = [(best: Found | undefined) => this.#goOnFrom(best), () => this.depose()];
+    this.recovery = new Recovery({ ...init, quorum: branch === undefined ? majorityOf : all, found, deposed });
     this.recovery.seal();
   }
 
   #goOnFrom(best: Found | undefined): void {
-    if (best === undefined) {
-      this.#runner.giveUp('no holder has a checkpoint');
-      return;
-    }
+    if (best === undefined) return this.runner.giveUp('no holder has a checkpoint');
     try {
       this.#history.goOnFrom(best);
     } catch (error) {
-      this.#runner.giveUp(`what its holders kept cannot be read: ${String(error)}`);
-      return;
+      return this.runner.giveUp(`what its holders kept cannot be read: ${String(error)}`);
     }
     // Other code is not trusted until it has started, nor with its first tasks.
-    const isReady = this.assignment.planned && !this.#turn.isNeeded;
+    const isReady = this.assignment.planned && !this.turn.isNeeded;
     this.#tasks.restore(best.results, isReady);
     this.#startWorker();
     // Its keepers have no step of the branch before its first.
@@ -182,26 +157,25 @@ export class Instance {
     const { previousHolders, branch } = this.assignment;
     if (this.#phase === 'sealing') this.#phase = 'starting';
     const hasState = !isNew || previousHolders !== undefined || branch !== undefined;
-    this.#runner.start(hasState ? this.#history.state.own() : undefined);
+    this.runner.start(hasState ? this.#history.state.own() : undefined);
   }
 
   /** Too much for one turn: bytes of the state that its runner is about to tell. */
   onAhead(bytes: Uint8Array): void {
     if (this.#history.state.tellAhead(bytes) <= limits.stateBytesMax) return;
-    this.#runner.stop();
+    this.runner.stop();
     this.onFailed('its runner told more than a state may have');
   }
 
   onStarted(state: Uint8Array): void {
-    this.#runner.onStarted();
+    this.runner.onStarted();
     const { previousHolders, branch, version } = this.assignment;
     const isNew = this.#phase === 'starting' && previousHolders === undefined && branch === undefined;
     const bytes = this.#history.state.aheadBytes + state.byteLength;
-    const problem =
-      isNew || this.#turn.isNeeded ? whatIsTooLarge(nothing, bytes, mayBeLarge(this.assignment)) : undefined;
-    if (problem !== undefined) return this.#runner.giveUp(problem);
+    const problem = whatIsTooLarge(nothing, bytes, mayBeLarge(this.assignment));
+    if (problem !== undefined && (isNew || this.turn.isNeeded)) return this.runner.giveUp(problem);
     if (isNew) this.#history.begin(state, version);
-    else this.#turn.started(state);
+    else this.turn.started(state);
     if (this.#phase === 'starting') {
       this.#phase = 'copying';
       this.replication.pump();
@@ -209,11 +183,6 @@ export class Instance {
     }
     this.#history.state.forgetAhead();
     this.#tasks.pump();
-  }
-
-  /** No upgrade of it is watched any more. */
-  onSettled(): void {
-    this.#turn.settled();
   }
 
   /** The log calls this epoch active: from here on it acknowledges. */
@@ -227,16 +196,13 @@ export class Instance {
   // ---- tasks ----
 
   submit(task: QueuedTask): void {
-    if (this.#phase === 'ended' || this.#runner.isSuspended) {
-      this.#answer(task, refusalOf(task, this.assignment.agent));
-      return;
-    }
+    if (this.#phase === 'ended' || this.runner.isSuspended) return this.#refuse(task);
     this.#tasks.submit(task);
     this.acknowledge();
   }
 
   #isReady(): boolean {
-    if (this.#phase !== 'active' || !this.#runner.isReady) return false;
+    if (this.#phase !== 'active' || !this.runner.isReady) return false;
     if (this.handover.holds && this.#tasks.at !== 'begin') return false;
     return this.#history.sequence - this.replication.durableSequence() <= unacknowledgedMax;
   }
@@ -248,16 +214,15 @@ export class Instance {
     const { state, sequence } = this.#history;
     const mayGrow = mayBeLarge(this.assignment);
     const changes = changesBy(ran, { state, mail: this.#mail, sequence: sequence + 1, mailbox, mayGrow });
-    if (typeof changes === 'string') this.#runner.stop();
-    if (changes === 'wrong') {
-      // What runs is not what this node believes: it goes on as after a crash.
-      this.onFailed('its runner reported a change of another state');
-    } else if (typeof changes === 'string') {
+    if (typeof changes === 'string') this.runner.stop();
+    // What runs is not what this node believes: it goes on as after a crash.
+    if (changes === 'wrong') this.onFailed('its runner reported a change of another state');
+    else if (typeof changes === 'string') {
       // The instance went on from a state that cannot be kept: it starts again from the last one that can.
       this.#tasks.onRan(false, reasonBytes(changes));
       this.#startWorker();
     } else {
-      if (ok) this.#runner.onWell();
+      if (ok) this.runner.onWell();
       if (mailbox !== undefined) this.merges.takeOver(task);
       this.#tasks.onRan(ok, value, changes);
       this.#tasks.pump();
@@ -303,7 +268,7 @@ export class Instance {
 
   #pumpMail(): void {
     // What a branch's tasks send waits for its reconciliation.
-    if (this.assignment.branch !== undefined || this.#runner.isSuspended) return;
+    if (this.assignment.branch !== undefined || this.runner.isSuspended) return;
     if (isEmpty(this.#history.state.mailbox)) this.#mail.clear();
     else if (this.#phase === 'active') this.#mail.pump(this.replication.durableSequence());
   }
@@ -340,16 +305,16 @@ export class Instance {
 
   /** A branch begins here: what runs the agent makes way, and its tasks are to go to the branch. */
   suspend(): void {
-    if (this.#phase === 'ended' || this.#runner.isSuspended) return;
-    this.#runner.suspend();
+    if (this.#phase === 'ended' || this.runner.isSuspended) return;
+    this.runner.suspend();
     this.merges.clear();
-    for (const task of this.#tasks.end()) this.#answer(task, refusalOf(task, this.assignment.agent));
+    for (const task of this.#tasks.end()) this.#refuse(task);
   }
 
   /** No branch runs here any more: it goes on from its own state. */
   resume(): void {
-    if (!this.#runner.isSuspended) return;
-    this.#runner.resume();
+    if (!this.runner.isSuspended) return;
+    this.runner.resume();
     if (this.#phase !== 'ended' && this.#phase !== 'sealing') this.#startWorker();
   }
 
@@ -359,7 +324,7 @@ export class Instance {
 
   /** It answers tasks. */
   get isActive(): boolean {
-    return this.#phase === 'active' && !this.#runner.isSuspended;
+    return this.#phase === 'active' && !this.runner.isSuspended;
   }
 
   #run(task: string, payload: Uint8Array): void {
@@ -373,25 +338,25 @@ export class Instance {
     if (!this.merges.answer(task, answer)) this.#events.answer(task, answer);
   }
 
+  #refuse(task: QueuedTask): void {
+    this.#answer(task, refusalOf(task, this.assignment.agent));
+  }
+
   // ---- failure and end ----
 
   /** The running instance is gone; the agent goes on from its last state, here, unless it keeps failing. */
   onFailed(reason: string, innocent = false): void {
     if (this.#phase === 'ended') return;
-    const waitMs = this.#runner.onFailed(reason, innocent, this.#tasks.at === 'task');
+    const waitMs = this.runner.onFailed(reason, innocent, this.#tasks.at === 'task');
     this.#tasks.onFailed(reason, innocent);
-    if (waitMs === undefined || (!innocent && this.#phase === 'starting')) this.#runner.giveUp(reason);
+    if (waitMs === undefined || (!innocent && this.#phase === 'starting')) this.runner.giveUp(reason);
     else if (waitMs === 0) this.#startWorker();
-    if (!innocent) this.#runner.tell();
-  }
-
-  onCrashLoop(isAiling: boolean): void {
-    this.#runner.onCrashLoop(isAiling);
+    if (!innocent) this.runner.tell();
   }
 
   /** A holder is sealed at a higher epoch: another host takes over. Nothing more is acknowledged. */
   depose(): void {
-    for (const task of this.end()) this.#answer(task, refusalOf(task, this.assignment.agent));
+    for (const task of this.end()) this.#refuse(task);
   }
 
   /**
@@ -402,7 +367,7 @@ export class Instance {
     if (this.#phase === 'ended') return [];
     this.#phase = 'ended';
     this.recovery?.end();
-    this.#runner.stop();
+    this.runner.stop();
     this.#reads.clear();
     this.#mail.clear();
     this.merges.clear();
@@ -413,14 +378,14 @@ export class Instance {
     const { nowMs, settings } = this.#context;
     this.#pumpMail();
     if (this.#phase === 'ended') return;
-    if (this.#runner.takeDue()) this.#startWorker();
+    if (this.runner.takeDue()) this.#startWorker();
     if (nowMs < this.#retryMs) return;
     this.#retryMs = nowMs + settings.holderRetryMs;
     if (this.#phase === 'sealing') this.recovery?.tick();
     if (this.#phase === 'copying' || this.#phase === 'active') this.replication.pump();
     this.#tellCopied();
-    this.#runner.sayAgain();
-    this.#runner.tell();
+    this.runner.sayAgain();
+    this.runner.tell();
     this.#reads.retry(this.onConfirmed);
     this.#tasks.tick(this.#history.sequence);
     if (this.#phase === 'active') this.handover.tick();

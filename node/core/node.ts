@@ -11,7 +11,7 @@ import { errors, toErrorBody } from './errors.ts';
 import type { Event, EventOf } from './event.ts';
 import { Fitness } from './fitness.ts';
 import { Founding } from './founding.ts';
-import { beforeBelonging, type EventHandlers, type MessageHandlers, type Said } from './handlers.ts';
+import { beforeBelonging, type EventHandlers, type ForLeader, type MessageHandlers, type Said } from './handlers.ts';
 import { Holder } from './holder.ts';
 import { Hosting, type HostingEvents } from './hosting.ts';
 import { isKv } from './kv.ts';
@@ -345,7 +345,8 @@ export class Node {
     if (applied.kind === 'memberDead') this.#membership.onDead(String(applied.details.node));
     for (const agent of applied.agents) {
       if (applied.kind === 'agentDeleted') this.#manager.endings.onDeleted();
-      if (applied.kind === 'agentGone') this.#onGone(agent, applied.details);
+      if (applied.kind === 'agentGone') this.#holder.onGone(agent, Number(applied.details.index));
+      if (applied.kind === 'agentGone') this.#operator.onGone(agent);
       this.#hosting.onDecided(agent);
       this.#tasks.onDecided(agent);
     }
@@ -368,11 +369,6 @@ export class Node {
     this.#operator.onPassedOver();
   }
 
-  #onGone(agent: string, { index }: Record<string, unknown>): void {
-    this.#holder.onGone(agent, Number(index));
-    this.#operator.onGone(agent);
-  }
-
   #onLeadershipChanged(): void {
     // With more about to be applied it leads all the same: what its manager has seen still counts.
     if (!this.#decisions.mayLead()) this.#manager.reset();
@@ -381,9 +377,7 @@ export class Node {
     this.#hosting.reports.onLeadershipChanged();
   }
 
-  #tellLeader(
-    message: Extract<Message, { type: 'activate' | 'relinquish' | 'prepared' | 'ailing' | 'holdersReport' }>,
-  ): void {
+  #tellLeader(message: Extract<Message, { type: ForLeader }>): void {
     if (this.#decisions.leader !== '') this.#sayTo(this.#decisions.leader, message);
   }
 

@@ -17,7 +17,7 @@ import { decodeOutcome, encodeOutcome, tooLargeToTell } from './outcome-codec.ts
 import type { Peers } from './peers.ts';
 import { consistencyOf, isQuery, Queries } from './queries.ts';
 import { limits } from './settings.ts';
-import { tellState } from './state-reads.ts';
+import { type StateRead, tellState } from './state-reads.ts';
 import type { Tasks } from './tasks.ts';
 import type { Views } from './views.ts';
 
@@ -282,18 +282,13 @@ export class Requests {
     const instance = branch ?? this.#hosting.get(agent);
     const { id = '', base } = branch?.assignment.branch ?? {};
     const provisional = base && { epoch: base.epoch, provisional: true as const, branch: id };
-    let began = instance !== undefined;
-    if (operation.type === 'tasks' && instance !== undefined)
-      done({ ok: true, result: { agent, ...instance.tasks() } });
-    if (operation.type === 'state') {
-      began = instance?.read((read) => done(tellState(agent, read, provisional))) ?? false;
-    }
-    if (operation.type === 'taskCancel') {
-      const { task } = operation;
-      const answer = (cancelled: Cancelled): void =>
-        done(cancelled.ok ? { ok: true, result: { agent, task, was: cancelled.was } } : refusal(cancelled.error));
-      began = instance?.cancel(task, answer) ?? false;
-    }
+    if (instance === undefined) return done(refusal(errors.agentNotReady({ agent })));
+    if (operation.type === 'tasks') return done({ ok: true, result: { agent, ...instance.tasks() } });
+    const { task = '' } = operation as { task?: string };
+    const answer = (was: Cancelled): void =>
+      done(was.ok ? { ok: true, result: { agent, task, was: was.was } } : refusal(was.error));
+    const tell = (read: StateRead): void => done(tellState(agent, read, provisional));
+    const began = operation.type === 'state' ? instance.read(tell) : instance.cancel(task, answer);
     if (!began) done(refusal(errors.agentNotReady({ agent })));
   }
 

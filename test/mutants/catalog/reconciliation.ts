@@ -11,7 +11,7 @@ export const reconciliation: readonly Mutant[] = [
     file: 'node/core/instance.ts',
     edits: [
       {
-        from: 'this.#runner.stop();\n    this.#reads.clear',
+        from: 'this.runner.stop();\n    this.#reads.clear',
         to: 'this.replication.durableSequence();\n    this.#reads.clear',
       },
     ],

@@ -94,8 +94,8 @@ export const replication: readonly Mutant[] = [
     file: 'node/core/instance.ts',
     edits: [
       {
-        from: "if (this.#phase !== 'active' || !this.#runner.isReady)",
-        to: "if ((this.#phase !== 'active' && this.#phase !== 'copying') || !this.#runner.isReady)",
+        from: "if (this.#phase !== 'active' || !this.runner.isReady)",
+        to: "if ((this.#phase !== 'active' && this.#phase !== 'copying') || !this.runner.isReady)",
       },
       {
         from: "if (this.#phase !== 'active' || !this.#events.mayAcknowledge()) return;",
@@ -139,7 +139,7 @@ export const replication: readonly Mutant[] = [
     room,
     what: 'An instance that crashed is started anew without its state.',
     file: 'node/core/instance.ts',
-    edits: [{ from: 'this.#runner.start(hasState ?', to: 'this.#runner.start(hasState && isNew ?' }],
+    edits: [{ from: 'this.runner.start(hasState ?', to: 'this.runner.start(hasState && isNew ?' }],
   },
   {
     name: 'read-without-confirmation',
