@@ -16,6 +16,7 @@ export class AutonomyBoard {
   readonly #context: Context;
   readonly #own: () => MessageOf<'autonomy'>;
   readonly #told = new Map<NodeId, Told>();
+  #runners: { atMs: number; byAgent: ReadonlyMap<string, BranchThere> } | undefined;
 
   constructor(context: Context, own: () => MessageOf<'autonomy'>) {
     this.#context = context;
@@ -24,6 +25,7 @@ export class AutonomyBoard {
 
   note(from: NodeId, body: MessageOf<'autonomy'>): void {
     this.#told.set(from, { atMs: this.#context.nowMs, body });
+    this.#runners = undefined;
   }
 
   /** Who was heard lately, this node among them. */
@@ -52,11 +54,26 @@ export class AutonomyBoard {
 
   /** Where an agent's branch answers tasks: of several the one under the highest number. */
   runner(agent: string): BranchThere | undefined {
-    return branchesIn(this.autonomous())
-      .filter((there) => there.agent === agent && there.active && !there.closed)
-      .sort((a, b) => b.number - a.number || (a.node < b.node ? -1 : 1))[0];
+    return this.#allRunners().get(agent);
+  }
+
+  /** Every task that waits asks for them: they are looked up once for each moment. */
+  #allRunners(): ReadonlyMap<string, BranchThere> {
+    const { nowMs } = this.#context;
+    if (this.#runners?.atMs === nowMs) return this.#runners.byAgent;
+    const byAgent = new Map<string, BranchThere>();
+    for (const there of branchesIn(this.autonomous())) {
+      const other = byAgent.get(there.agent);
+      if (there.active && !there.closed && (other === undefined || isBefore(there, other)))
+        byAgent.set(there.agent, there);
+    }
+    this.#runners = { atMs: nowMs, byAgent };
+    return byAgent;
   }
 }
+
+const isBefore = (one: BranchThere, other: BranchThere): boolean =>
+  one.number > other.number || (one.number === other.number && one.node < other.node);
 
 /** All that nodes tell of branches. */
 export const branchesIn = (told: ReadonlyMap<NodeId, MessageOf<'autonomy'>>): BranchThere[] =>
