@@ -59,6 +59,13 @@ class Agent:
         """Takes one task and returns its result. An exception refuses the task: the state goes back to before it."""
         raise NotImplementedError("handle")
 
+    def merge(self, base, theirs, both):
+        """
+        Takes what a branch came to into `self.state`. `base`: the state where they parted; `both`: ids of tasks that both sides
+        did. Left as it is, or with an exception, the branch is kept beside the agent as a fork.
+        """
+        raise NotImplementedError("merge")
+
     def checkpoint(self):
         """The state as it is kept: JSON, or bytes where `state_form` says so."""
         return self.state
@@ -104,7 +111,7 @@ def _read(agent, requests):
 
 def _answer(agent, method, params):
     if method == "describe":
-        return {"protocol": 1, "state": agent.state_form}
+        return {"protocol": 1, "state": agent.state_form, "merge": type(agent).merge is not Agent.merge}
     if method == "ping":
         return {}
     if method == "init":
@@ -113,9 +120,12 @@ def _answer(agent, method, params):
         return {"state": _kept(agent)}
     if method == "restore":
         agent.context = params["context"]
-        kept = params["state"]
-        agent.state = agent.restore(base64.b64decode(kept) if agent.state_form == "base64" else kept)
+        agent.state = _restored(agent, params["state"])
         return {"state": params["state"]}
+    if method == "merge":
+        base, theirs = (_restored(agent, params[name]) for name in ("base", "theirs"))
+        agent.merge(base, theirs, params["both"])
+        return {"state": _kept(agent)}
     if method == "handle":
         agent.task_id = params["id"]
         agent._send, agent._timers = [], []
@@ -126,6 +136,10 @@ def _answer(agent, method, params):
         leads = {"send": agent._send, "timers": agent._timers}
         return {"result": result, "state": _kept(agent), **{key: list for key, list in leads.items() if list}}
     raise ValueError("unknown method " + method)
+
+
+def _restored(agent, kept):
+    return agent.restore(base64.b64decode(kept) if agent.state_form == "base64" else kept)
 
 
 def _kept(agent):

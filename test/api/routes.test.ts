@@ -44,6 +44,7 @@ describe('the routes', () => {
       admin: 'http://127.0.0.1:1',
       addresses: ['/ip4/127.0.0.1/tcp/7000'],
       site: 'default',
+      machine: 'm1',
       capabilities: ['gpu'],
       membership: 'alive',
       reachable: true,

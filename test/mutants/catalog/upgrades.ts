@@ -15,8 +15,8 @@ export const upgrades: readonly Mutant[] = [
     name: 'version-of-a-state-forgotten',
     room,
     what: 'A state that a new version wrote still says that the old one wrote it: it is migrated twice.',
-    file: 'node/core/instance.ts',
-    edits: [{ from: 'version: ok ? this.#state.turnedTo : undefined', to: 'version: undefined' }],
+    file: 'node/core/step-changes.ts',
+    edits: [{ from: 'const version = ok ? state.turnedTo : undefined;', to: 'const version = undefined;' }],
   },
   {
     name: 'no-way-back-taken',
