@@ -160,7 +160,9 @@ export class Tallies {
     this.#ask({ type: 'agent', agent, consistency: 'linearizable' }, (outcome) => {
       if (!outcome.ok) throw new Violation(name, `${agent} is gone: ${outcome.error.message}`);
       const { branches = [] } = outcome.result as AgentView;
-      const isOpen = branches.some(({ end }) => end === undefined);
+      // One whose keepers are lost with their disks stays listed.
+      const isLost = (keepers: readonly NodeId[]): boolean => keepers.every((node) => this.#world.gone.has(node));
+      const isOpen = branches.some(({ end, keepers }) => end === undefined && !isLost(keepers));
       const isKept = this.#world.nodes.some((node) => this.#keepsOpen(node, agent, branches));
       if (isOpen || isKept) return void this.#world.timeline.after(300, () => this.#awaitReconciled(agent, done));
       const forks = branches.filter(({ end }) => end?.outcome === 'forked');

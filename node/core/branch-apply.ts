@@ -70,11 +70,11 @@ export const branchAppliers: Appliers = {
     const agent = state.agents.get(id);
     const entry = findBranch(agent, branch, number);
     if (agent === undefined) return { ok: false, error: errors.agentUnknown({ agent: id }) };
-    if (entry === undefined || !isFork(entry))
+    if (entry === undefined || !(isFork(entry) || isOpen(entry)))
       return { ok: false, error: errors.forkUnknown({ agent: id, fork: branch }) };
     const end = { outcome: 'contained' as const, reason: 'deleted by an operator', steps: 0, index };
     const branches = (agent.branches ?? []).map((other) => (other === entry ? { ...entry, end } : other));
     state.changeAgent(agent, { branches: bounded(branches) });
-    return done('forkDeleted', `fork ${branch} of ${id} deleted`, { agent: id, branch, number }, [id]);
+    return done('forkDeleted', `branch ${branch} of ${id} deleted`, { agent: id, branch, number }, [id]);
   },
 };

@@ -40,6 +40,8 @@ export class Reconciliation {
   readonly #store: BranchStore;
   readonly #tell: (done: MessageOf<'branchDone'>) => void;
   readonly #works = new Map<string, Work>();
+  /** Branches that no keeper handed over lately, and when that was given up; bounded by what the log lists. */
+  readonly #outOfReach = new Map<string, number>();
 
   constructor(init: {
     context: Context;
@@ -66,13 +68,26 @@ export class Reconciliation {
       else this.#look(record, instance, open);
     }
     for (const [agent, { instance }] of this.#works) if (instance.hasEnded) this.#works.delete(agent);
+    const { nowMs } = this.#context;
+    for (const [name, atMs] of this.#outOfReach) if (nowMs - atMs >= againMs) this.#outOfReach.delete(name);
   }
 
   #look(agent: AgentRecord, instance: Instance, open: readonly BranchEntry[]): void {
     const { nowMs, settings } = this.#context;
     let work = this.#works.get(agent.id);
-    const entry = open.find(({ id, number }) => id === work?.id && number === work.number) ?? nextOf(open);
-    if (entry === undefined) return;
+    if (work !== undefined && work.asked > triesOf(work, open)) {
+      // Nobody who keeps it is in reach: the others need not wait for that.
+      this.#outOfReach.set(nameOf(agent.id, work), nowMs);
+      work = undefined;
+    }
+    const isWaiting = (one: BranchEntry): boolean =>
+      nowMs - (this.#outOfReach.get(nameOf(agent.id, one)) ?? Number.NEGATIVE_INFINITY) < againMs;
+    const ready = open.filter((one) => !isWaiting(one));
+    const entry = open.find(({ id, number }) => id === work?.id && number === work.number) ?? nextOf(ready);
+    if (entry === undefined) {
+      this.#works.delete(agent.id);
+      return;
+    }
     if (work?.instance !== instance || work.id !== entry.id || work.number !== entry.number) {
       work = {
         ...{ instance, id: entry.id, number: entry.number, sinceMs: nowMs, record: undefined, checkpoint: undefined },
@@ -206,6 +221,16 @@ export class Reconciliation {
     work.askedMs = this.#context.nowMs;
     this.#tell({ agent, branch: work.id, number: work.number, ...done });
   }
+}
+
+/** A branch whose keepers are all out of reach is tried again after this. */
+const againMs = 5_000;
+
+const nameOf = (agent: string, { id, number }: { id: string; number: number }): string => `${agent} ${id} ${number}`;
+
+/** How often the keepers of a branch are asked in a row. */
+function triesOf({ id, number }: Work, open: readonly BranchEntry[]): number {
+  return 2 + 2 * (open.find((one) => one.id === id && one.number === number)?.keepers.length ?? 0);
 }
 
 /** Of one branch the part with the highest number comes first: the others are contained in it, as a rule. */

@@ -168,15 +168,18 @@ describe('the log', () => {
     expect(log.agent?.branches?.[0]).toMatchObject({ id: 'b0', end: { outcome: 'forked' } });
   });
 
-  test('lets an operator delete a fork, and nothing else', () => {
+  test('lets an operator delete a fork, or one that nobody has any more, and nothing that ended otherwise', () => {
     const log = new Log();
     log.find('b1');
     log.find('b2');
+    log.find('b3');
     log.end('b1', 'forked');
+    log.end('b2', 'merged');
     const gone = (branch: string) => log.apply({ kind: 'forkDelete', agent: 'a', branch, number: 1 });
     expect(gone('b2')).toMatchObject({ ok: false, error: { code: 'forkUnknown' } });
     expect(gone('b1').ok).toBe(true);
     expect(gone('b1').ok).toBe(false);
+    expect(gone('b3').ok).toBe(true);
   });
 
   test('does not take up the branch of an agent of that name that was deleted', () => {
