@@ -5,6 +5,14 @@ import { type Checker, Violation } from './checker.ts';
 
 type Details = Record<string, unknown>;
 
+/** Of an agent's code. */
+interface Start {
+  node: NodeId;
+  agent: string;
+  epoch: number;
+  version: number;
+}
+
 /** A rollout under way. */
 interface Going {
   to: unknown;
@@ -24,6 +32,8 @@ export class OneVersion implements Checker {
   readonly name = 'anytime-one-version';
   readonly #ledger: Ledger;
   #index = 0;
+  /** Before anybody told of the decision that they follow from. */
+  #early: Start[] = [];
   /** By type. */
   readonly #going = new Map<string, Going>();
 
@@ -34,6 +44,15 @@ export class OneVersion implements Checker {
   did(node: NodeId, effect: Effect): void {
     if (effect.type !== 'startAgent') return;
     const { agent, epoch, version = 1 } = effect;
+    // A branch has no placement of its own.
+    if (effect.told !== undefined) return;
+    const start = { node, agent, epoch, version };
+    // A start does not wait for the disk as the report of the decision does.
+    if (this.#ledger.placement(agent, epoch) === undefined) this.#early.push(start);
+    else this.#judgeStart(start);
+  }
+
+  #judgeStart({ node, agent, epoch, version }: Start): void {
     const placed = this.#ledger.placement(agent, epoch)?.version ?? 1;
     if (version === placed) return;
     const what = `${node} starts version ${version} of ${agent} in epoch ${epoch}`;
@@ -43,6 +62,9 @@ export class OneVersion implements Checker {
   reported(_node: NodeId, { index, kind, details }: { index: number; kind: string; details: Details }): void {
     if (index <= this.#index) return;
     this.#index = index;
+    const early = this.#early;
+    this.#early = early.filter(({ epoch }) => epoch > index);
+    for (const start of early) if (start.epoch <= index) this.#judgeStart(start);
     const type = String(details['type']);
     const going = this.#going.get(type);
     if (kind === 'rolloutBegun' && details['since'] !== undefined) {
