@@ -20,7 +20,7 @@ import { WholeState } from './checkers/anytime-whole-state.ts';
 import type { Checker, Observer } from './checkers/checker.ts';
 import { Linearizable } from './checkers/eventually-linearizable.ts';
 import { Replayed } from './checkers/eventually-replayed.ts';
-import { awaitSettled } from './checkers/eventually-settled.ts';
+import { awaitSettled, type Settled } from './checkers/eventually-settled.ts';
 import { counterUntil } from './counter.ts';
 import { Director } from './faults/director.ts';
 import { Guests } from './guests.ts';
@@ -37,7 +37,6 @@ import { World } from './world.ts';
 /** Bound within which everything must be as it should once the faults are over, ms of virtual time. */
 export const settleWithinMs = 60_000;
 const rolledOutWithinMs = 120_000;
-/** Within this a leader knows that it lost its majority. */
 const noticedMs = 3_000;
 /** Whoever runs the containers starts one that ended after this long. */
 const restartMs = 500;
@@ -142,12 +141,12 @@ export class Simulation {
     const { world, workload, director, plan, guests, tallies } = this;
     world.act('phase', 'world', `${plan.nodes} nodes start, seed ${plan.seed}`);
     if (!plan.faultsFromStart) {
-      awaitSettled(world, [], settleWithinMs);
+      this.#settle({ wanted: [] });
       workload.begin();
       guests?.begin();
       tallies?.begin();
       world.runUntil(() => this.#isDeployed, settleWithinMs, 'the deployment of the agents', 'eventually-progress');
-      awaitSettled(world, this.wanted(), settleWithinMs);
+      this.#settle({ wanted: this.wanted() });
     } else {
       workload.begin();
       guests?.begin();
@@ -194,9 +193,14 @@ export class Simulation {
       ...operators.unsettled,
       ...[workload, guests, this.tallies].flatMap((each) => (each?.deployed === false ? each.agents : [])),
     ];
-    awaitSettled(world, { wanted, excused, nodes: majority }, settleWithinMs);
+    this.#settle({ wanted, excused, nodes: majority });
     this.#expectProgress(() => workload.agents.filter(isReachable));
     return majority;
+  }
+
+  /** Clients that give poison again and again keep an agent failing. */
+  #settle(settled: Settled): void {
+    awaitSettled(this.world, { ...settled, mayFail: (this.plan.workload.poisonChance ?? 0) > 0 }, settleWithinMs);
   }
 
   /** Everybody outside speaks to these nodes from now on; to all of them when undefined. */
@@ -315,7 +319,7 @@ export class Simulation {
     world.runUntil(known, settleWithinMs, 'an outcome of every command', 'eventually-progress');
     const isRolledOut = (): boolean => this.ledger.rollouts.size === 0;
     world.runUntil(isRolledOut, rolledOutWithinMs, 'the end of every rollout', 'eventually-rolled-out');
-    awaitSettled(world, { wanted: () => this.wanted() }, settleWithinMs);
+    this.#settle({ wanted: () => this.wanted() });
   }
 
   // ---- drains ----
@@ -363,13 +367,9 @@ export class Simulation {
     const hasGone = (): boolean =>
       !stuck() && (others.size < 2 || plan.nodes < 3 || this.leaders.leader?.node !== node);
     world.runUntil(hasGone, settleWithinMs, `that ${node} has no agent and does not lead`, 'eventually-drained');
-    awaitSettled(
-      world,
-      { wanted: () => this.wanted().filter((agent) => this.#isEligible(agent, new Set(world.nodes))) },
-      settleWithinMs,
-    );
+    this.#settle({ wanted: () => this.wanted().filter((agent) => this.#isEligible(agent, new Set(world.nodes))) });
     this.#undoDrains();
-    awaitSettled(world, { wanted: () => this.wanted() }, settleWithinMs);
+    this.#settle({ wanted: () => this.wanted() });
   }
 
   #finishCheckers(): void {
@@ -394,7 +394,7 @@ export class Simulation {
     workload.judge(settleWithinMs);
     tallies?.judge(settleWithinMs);
     this.#finishCheckers();
-    awaitSettled(world, { wanted: () => this.wanted() }, settleWithinMs);
+    this.#settle({ wanted: () => this.wanted() });
     world.act('phase', 'world', 'every promise held');
   }
 }

@@ -14,6 +14,8 @@ export interface Settled {
   wanted: readonly string[] | (() => readonly string[]);
   /** Agents of which nobody can say whether they run. */
   excused?: () => readonly string[];
+  /** Agents may be failing again and again just then, as long as they are there now and then. */
+  mayFail?: boolean;
   /** Nodes that must agree; all that run when omitted. What others believe or run does not matter. */
   nodes?: readonly NodeId[];
 }
@@ -61,9 +63,11 @@ class Picture {
   readonly #world: World;
   readonly #wanted: readonly string[];
   readonly #excused: readonly string[];
+  readonly #mayFail: boolean;
 
-  constructor(world: World, { wanted, excused, nodes }: Settled) {
+  constructor(world: World, { wanted, excused, mayFail = false, nodes }: Settled) {
     this.#world = world;
+    this.#mayFail = mayFail;
     this.nodes = nodes ?? world.running;
     this.#wanted = typeof wanted === 'function' ? wanted() : wanted;
     this.#excused = excused?.() ?? [];
@@ -110,9 +114,12 @@ class Picture {
     }
     for (const id of this.#wanted) {
       const agent = view.agents.find((candidate) => candidate.id === id);
-      if (agent?.status !== 'active') return `agent ${id} is ${agent?.status ?? 'unknown'}: ${agent?.reason}`;
+      const isWell = agent?.status === 'active' || (this.#mayFail && agent?.status === 'crash_looping');
+      if (!isWell) return `agent ${id} is ${agent?.status ?? 'unknown'}: ${agent?.reason}`;
     }
-    const moving = view.agents.find(({ id, migration }) => migration !== undefined && !this.#excused.includes(id));
+    // Who gets another version stays on its host; `eventually-rolled-out` says until when.
+    const moves = ({ host, migration }: AgentView): boolean => migration !== undefined && migration.target !== host;
+    const moving = view.agents.find((agent) => moves(agent) && !this.#excused.includes(agent.id));
     if (moving !== undefined) return `agent ${moving.id} is still on its way to ${moving.migration?.target}`;
     const together = view.agents.find((agent) => this.#wanted.includes(agent.id) && areTooClose(view, agent));
     if (together !== undefined) return `the holders of ${together.id} are on fewer sites than there could be`;
