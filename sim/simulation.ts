@@ -1,26 +1,14 @@
 import type { NodeId } from '../node/core/message.ts';
 import { Node } from '../node/core/node.ts';
 import type { Operation } from '../node/core/operation.ts';
-import { defaultSettings } from '../node/core/settings.ts';
-import { AcknowledgedByMajority } from './checkers/anytime-acknowledged-by-majority.ts';
 import { AcknowledgedTasks } from './checkers/anytime-acknowledged-task.ts';
-import { Bounded } from './checkers/anytime-bounded.ts';
 import { BranchAcknowledged } from './checkers/anytime-branch.ts';
-import { DurableBeforeSaid } from './checkers/anytime-durable-before-said.ts';
-import { MajorityOnly } from './checkers/anytime-majority-only.ts';
-import { OneCluster } from './checkers/anytime-one-cluster.ts';
 import { OneLeaderPerTerm } from './checkers/anytime-one-leader-per-term.ts';
-import { OneVersion } from './checkers/anytime-one-version.ts';
-import { SameLog } from './checkers/anytime-same-log.ts';
-import { SameState } from './checkers/anytime-same-state.ts';
-import { SealedHolder } from './checkers/anytime-sealed-holder.ts';
-import { SoundPlacement } from './checkers/anytime-sound-placement.ts';
-import { TaskInTime } from './checkers/anytime-task-in-time.ts';
-import { WholeState } from './checkers/anytime-whole-state.ts';
 import type { Checker, Observer } from './checkers/checker.ts';
 import { Linearizable } from './checkers/eventually-linearizable.ts';
 import { Replayed } from './checkers/eventually-replayed.ts';
 import { awaitSettled, type Settled } from './checkers/eventually-settled.ts';
+import { checkersOf } from './checkers-of.ts';
 import { counterUntil } from './counter.ts';
 import { Director } from './faults/director.ts';
 import { Guests } from './guests.ts';
@@ -93,34 +81,9 @@ export class Simulation {
     const program = this.guests && programs[this.guests.settings.type];
     const replayed = this.guests && program && new Replayed(world, this.guests, program);
     this.notCompared = replayed?.notCompared ?? new Map();
-    this.#checkers = [...this.#makeCheckers(), branches, ...(replayed ? [replayed] : [])];
+    this.#checkers = [...checkersOf(this), branches, ...(replayed ? [replayed] : [])];
     const supervisor = { ended: (node: NodeId) => this.#keepUp(node) };
     for (const observer of [ledger, ...this.#checkers, ...observers, supervisor]) world.watch(observer);
-  }
-
-  #makeCheckers(): Checker[] {
-    const { world, ledger, operators } = this;
-    const clockMs = (node: NodeId): number => world.clockMs(node);
-    return [
-      this.leaders,
-      new OneCluster(),
-      new SameLog(),
-      new DurableBeforeSaid((node, key) => world.host(node).disk.read(key)),
-      new SealedHolder(),
-      new SameState(),
-      new WholeState(),
-      new AcknowledgedByMajority(ledger),
-      new SoundPlacement(ledger, {
-        agentsMax: (node) => world.host(node).profile.agentsMax,
-        capabilities: (node) => world.host(node).profile.capabilities,
-        needs: (agent) => operators.needs(agent),
-      }),
-      new MajorityOnly(ledger, clockMs),
-      new OneVersion(ledger),
-      new TaskInTime(clockMs),
-      new Bounded(world, { ...defaultSettings, ...this.plan.settings }),
-      this.linearizable,
-    ];
   }
 
   /** Throws a `WorldFailure` when a promise is broken, or when something throws that must not. */
@@ -164,9 +127,15 @@ export class Simulation {
   wanted(): string[] {
     const { workload, operators, guests } = this;
     const { unsettled } = operators;
-    const made = operators.existing.filter((agent) => !unsettled.includes(agent));
+    const made = operators.existing.filter((agent) => !unsettled.includes(agent) && !this.#isLost(agent));
     const invited = [guests, this.tallies].flatMap((each) => (each?.deployed ? each.agents : []));
     return [...(workload.deployed ? workload.agents : []), ...invited, ...made];
+  }
+
+  /** Damage on a disk shows at the next start only: until then it was given more to hold. */
+  #isLost(agent: string): boolean {
+    const record = this.ledger.agents.get(agent);
+    return record !== undefined && !this.losses.isReachable(record, new Set(this.world.nodes));
   }
 
   // ---- a majority gets on alone ----
@@ -317,7 +286,10 @@ export class Simulation {
     this.#undoDrains();
     const known = (): boolean => operators.unsettled.length === 0 && this.#isDeployed;
     world.runUntil(known, settleWithinMs, 'an outcome of every command', 'eventually-progress');
-    const isRolledOut = (): boolean => this.ledger.rollouts.size === 0;
+    // Who cannot be recovered any more gets no other version: such a rollout waits for its operator.
+    const waits = (of: string): boolean =>
+      [...this.ledger.agents].some(([agent, { type }]) => type === of && !this.wanted().includes(agent));
+    const isRolledOut = (): boolean => [...this.ledger.rollouts].every(waits);
     world.runUntil(isRolledOut, rolledOutWithinMs, 'the end of every rollout', 'eventually-rolled-out');
     this.#settle({ wanted: () => this.wanted() });
   }

@@ -6,8 +6,6 @@ export const crashLoopFailures = 3;
 const failuresMax = 6;
 const waitMsMin = 100;
 const waitMsMax = 10_000;
-/** While tasks are to blame for all failures of a row. */
-const waitMsOfTasksMax = 800;
 /** A new version that is no good is taken back before it has tried its tasks until they are set aside. */
 const watchedMsMin = 500;
 /** A start that lasts so long has held. */
@@ -69,8 +67,8 @@ export class Restarts {
   }
 
   /**
-   * Returns how long to wait before it is started again, ms; undefined: it has failed too often here, and not only over
-   * tasks. `inTask`: in the middle of one, which may be to blame.
+   * Returns how long to wait before it is started again, ms; undefined: it has failed too often here. `inTask`: in the middle
+   * of one, which may be to blame.
    */
   failed(reason: string, inTask: boolean, nowMs: number): number | undefined {
     this.takeHeld(nowMs);
@@ -80,10 +78,8 @@ export class Restarts {
     this.reason = reason;
     this.#startedMs = undefined;
     this.#isProven = false;
-    // Tasks that are to blame are set aside: another host would be told to do them as well.
-    if (this.#row >= failuresMax && !this.#isOfTasks) return undefined;
-    const waitMsMost = this.#isOfTasks ? waitMsOfTasksMax : waitMsMax;
-    const rowMs = this.#row === 1 ? 0 : Math.min(waitMsMost, waitMsMin * 2 ** (this.#row - 2));
+    if (this.#row >= failuresMax) return undefined;
+    const rowMs = this.#row === 1 ? 0 : Math.min(waitMsMax, waitMsMin * 2 ** (this.#row - 2));
     const waitMs = Math.max(this.#leastMs, rowMs);
     if (waitMs > 0) this.#dueMs = nowMs + waitMs;
     return waitMs;

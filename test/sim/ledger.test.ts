@@ -32,9 +32,11 @@ describe('the ledger of what the log decided', () => {
       ['n1', { boot: 1, membership: 'dead', draining: false }],
       ['n2', { boot: 1, membership: 'left', draining: false }],
     ]);
-    const old = { epoch: 4, host: 'n1', holders: ['n1', 'n2'] };
-    const now = { epoch: 7, host: 'n2', holders: ['n2'] };
-    expect([...ledger.agents]).toEqual([['a', { type: 'counter', before: old, placement: now, active: old }]]);
+    const old = { epoch: 4, host: 'n1', holders: ['n1', 'n2'], version: 1 };
+    const now = { epoch: 7, host: 'n2', holders: ['n2'], version: 1 };
+    expect([...ledger.agents]).toEqual([
+      ['a', { type: 'counter', version: 1, before: old, placement: now, active: old, waits: undefined }],
+    ]);
     expect(ledger.placement('a', 4)).toEqual(old);
     expect(ledger.placement('a', 5)).toBeUndefined();
     expect(ledger.index).toBe(10);
@@ -62,7 +64,10 @@ describe('the ledger of what the log decided', () => {
     const ledger = ledgerOf(created(1, 'a'), placed(2, 'a', 'n1', 2, ['n1']), activated(3, 'a', 2));
     ledger.reported('n1', report(4, 'agentDeleted', { agent: 'a' }));
     ledger.reported('n1', created(5, 'a'));
-    expect(ledger.agents.get('a')).toEqual({ type: 'counter', placement: undefined, active: undefined });
+    expect(ledger.agents.get('a')).toEqual({
+      ...{ type: 'counter', version: 1 },
+      ...{ before: undefined, placement: undefined, active: undefined },
+    });
   });
 });
 
