@@ -169,7 +169,10 @@ export class Simulation {
 
   /** Clients that give poison again and again keep an agent failing. */
   #settle(settled: Settled): void {
-    awaitSettled(this.world, { ...settled, mayFail: (this.plan.workload.poisonChance ?? 0) > 0 }, settleWithinMs);
+    const mayFail = (this.plan.workload.poisonChance ?? 0) > 0;
+    const lost = (): string[] => [...this.ledger.agents.keys()].filter((agent) => this.#isLost(agent));
+    const excused = (): string[] => [...(settled.excused?.() ?? []), ...lost()];
+    awaitSettled(this.world, { ...settled, excused, mayFail }, settleWithinMs);
   }
 
   /** Everybody outside speaks to these nodes from now on; to all of them when undefined. */
