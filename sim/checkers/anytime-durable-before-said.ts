@@ -22,6 +22,8 @@ interface OnDisk {
   hardState(): HardState;
   /** The lowest term of an entry that ever stood at that index. */
   entryTerm(index: number): number | undefined;
+  /** Whether a later leader's entry stands at that index, or at one before it. */
+  isOverwritten(index: number, term: number): boolean;
   /** Up to where a snapshot ever stood for its log. */
   snapshotIndex(): number;
   held(agent: string): Held | undefined;
@@ -32,6 +34,8 @@ type Judges = {
 };
 type Judge = (body: Message['body'], disk: OnDisk, to: NodeId) => string | undefined;
 
+/** Entries that one append may bring. */
+const overwrittenMax = 512;
 const holderPrefix = keys.holder('');
 const entryPrefix = keys.entry(0).slice(0, -16);
 
@@ -78,6 +82,13 @@ export class DurableBeforeSaid implements Checker {
         return bytes === undefined ? { term: 0, vote: '' } : (JSON.parse(fromBytes(bytes)) as HardState);
       },
       entryTerm: (index) => this.#entryTerms.get(`${node} ${index}`),
+      isOverwritten: (index, term) => {
+        for (let at = index; at > 0 && at > index - overwrittenMax; at--) {
+          const value = this.#read(node, keys.entry(at));
+          if (value !== undefined && entryOf(value).term > term) return true;
+        }
+        return false;
+      },
       snapshotIndex: () => this.#snapshots.get(node) ?? 0,
       held: (agent) => this.#held.get(`${node} ${agent}`),
     };
@@ -98,10 +109,12 @@ const judges: Judges = {
     return kept.term >= term ? undefined : `that it stands in term ${term}; its disk says ${show(kept)}`;
   },
 
-  appendReply({ success, matchIndex, term }, { entryTerm, snapshotIndex }) {
+  appendReply({ success, matchIndex, term }, { hardState, entryTerm, snapshotIndex, isOverwritten }) {
     if (!success || matchIndex <= snapshotIndex()) return undefined;
     const kept = entryTerm(matchIndex);
     if (kept !== undefined && kept <= term) return undefined;
+    // Of what came together one write has the end alone: what a later leader cut off at once is as if it had stood there.
+    if (hardState().term > term && isOverwritten(matchIndex, term)) return undefined;
     return `that it has the log up to ${matchIndex}; its disk has no such entry`;
   },
 

@@ -26,8 +26,8 @@ const said: [string, Message, right: Write[][], wrong: Write[][]][] = [
   [
     'that it has the log up to 7',
     message('appendReply', { term: 5, matchIndex: 7 }),
-    [[putEntry(7, 5)], [putEntry(7, 3)]],
-    [[], [putEntry(6, 5)], [putEntry(7, 6)]],
+    [[putEntry(7, 5)], [putEntry(7, 3)], [putEntry(6, 6), hard(6, '')]],
+    [[], [putEntry(6, 5)], [putEntry(7, 6)], [putEntry(6, 5), hard(6, '')]],
   ],
   [
     'that it sealed a at 4',
