@@ -135,7 +135,7 @@ const appliers: Appliers = {
     const capabilities = capabilitiesFor(state, agent, version);
     const reason = whyNot(state, command, { ...agent, capabilities });
     if (reason !== undefined) return refuse(reason);
-    const moves = migrationAfterPlacement(agent, { host, boot, epoch: index, migration });
+    const moves = migrationAfterPlacement(agent, { host, boot, epoch: index, migration, version });
     if (typeof moves === 'string') return refuse(moves);
     const moved = agent.placement === undefined || agent.placement.host !== host;
     const placement = { epoch: index, host, boot, holders };

@@ -147,7 +147,13 @@ function whyNotTarget(
 /** What a placement does to the migration of its agent: it is the switch, leaves the host as it was, or ends it. */
 export function migrationAfterPlacement(
   agent: AgentRecord,
-  { host, boot, epoch, migration: named }: { host: string; boot: number; epoch: number; migration: number | undefined },
+  {
+    host,
+    boot,
+    epoch,
+    migration: named,
+    version,
+  }: { host: string; boot: number; epoch: number; migration: number | undefined; version: number | undefined },
 ): Pick<AgentRecord, 'migration' | 'migrationEnd'> | string {
   const { migration, migrationEnd, placement } = agent;
   if (named !== undefined) {
@@ -156,7 +162,9 @@ export function migrationAfterPlacement(
     return { migration: { ...migration, epoch }, migrationEnd };
   }
   if (migration === undefined) return { migration, migrationEnd };
-  if (placement?.host === host && migration.epoch === undefined) return { migration, migrationEnd };
+  // Another decision about its version takes the place of an upgrade that is being prepared.
+  const isOvertaken = version !== undefined && migration.version !== undefined;
+  if (placement?.host === host && migration.epoch === undefined && !isOvertaken) return { migration, migrationEnd };
   const { since } = migration;
   return { migration: undefined, migrationEnd: { since, cancelled: false, reason: 'the agent was placed anew' } };
 }

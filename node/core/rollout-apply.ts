@@ -188,5 +188,6 @@ export function whyNotVersion(agent: AgentRecord, rollout: Rollout | undefined, 
   const { since, to, phase } = rollout;
   if (phase === 'forward') return version === to ? undefined : 'that version is not rolled out';
   if (agent.upgrade?.rollout !== since) return 'the rollout goes back';
+  if (agent.upgrade.stays !== undefined && version !== to) return 'it has no way back';
   return version === agent.upgrade.from || version === to ? undefined : 'that is not the version that it goes back to';
 }
