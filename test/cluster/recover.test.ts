@@ -114,7 +114,7 @@ test('two of five start again as a new cluster, with their agents and their stat
 
     const inspected = await conclave('recover', '--inspect', ...directories, '--json');
     const { best, command } = JSON.parse(inspected.out) as { best: string; command: string[] };
-    expect(directories).toContain(best);
+    expect(directories, inspected.out).toContain(best);
     const [first] = survivors.filter((name) => story.directoryOf(name) === best);
     const recovered = await conclave(...command, '--accept-older-state');
     expect(recovered).toMatchObject({ code: 0, err: '', out: expect.stringContaining(`Next: start ${first}`) });
