@@ -3,6 +3,7 @@ import type { NodeId } from '../node/core/message.ts';
 import type { Operation, Outcome, Results } from '../node/core/operation.ts';
 import { Violation } from './checkers/checker.ts';
 import type { Random } from './random.ts';
+import { retried } from './retried.ts';
 import type { World } from './world.ts';
 
 /** A user's own agents in a run. */
@@ -23,16 +24,7 @@ export interface GuestTask {
   tries: number;
 }
 
-const retried: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
-  'leaderUnknown',
-  'notLeader',
-  'notMember',
-  'backlogFull',
-  'deadlineExceeded',
-  'outcomeUnknown',
-  'agentNotReady',
-  'agentUnplaceable',
-]);
+const askedAgain: ReadonlySet<ErrorCode> = new Set([...retried, 'agentUnplaceable'] as const);
 const ttlMs = 3_000;
 const thinkMsMax = 200;
 const encoder = new TextEncoder();
@@ -126,7 +118,7 @@ export class Guests {
     const patienceMs = operation.type === 'task' ? ttlMs + 1_000 : 17_000;
     this.#world.request(this.#random.pick(there), operation, ({ outcome }) => {
       if (over) return;
-      if (outcome === undefined || (!outcome.ok && retried.has(outcome.error.code))) return again();
+      if (outcome === undefined || (!outcome.ok && askedAgain.has(outcome.error.code))) return again();
       // Its hosts died for other reasons.
       if (!outcome.ok && outcome.error.code === 'taskSetAside') return again({ retry: `wish-${tries}` });
       over = true;

@@ -3,6 +3,7 @@ import type { NodeId } from '../node/core/message.ts';
 import type { Operation, Outcome } from '../node/core/operation.ts';
 import { anyCode, sourceOf } from './counter-code.ts';
 import type { Random } from './random.ts';
+import { retried } from './retried.ts';
 import type { World } from './world.ts';
 
 /** What became of a command: done, or refused for a reason that is known. */
@@ -21,17 +22,7 @@ export type Command = { type: 'deploy'; request: string } | { type: 'delete' };
 /** Agents that operators make and remove, beside those that the clients work with. */
 const namesMax = 4;
 
-/** Errors after which the same command is sent again under the same id. */
-const retried: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
-  'leaderUnknown',
-  'notLeader',
-  'notMember',
-  'backlogFull',
-  'deadlineExceeded',
-  'outcomeUnknown',
-  'agentNotReady',
-  'typeUpgrading',
-]);
+const askedAgain: ReadonlySet<ErrorCode> = new Set([...retried, 'typeUpgrading'] as const);
 
 /** Operators who deploy and delete agents, and ask again, as a user would, until they know what became of it. */
 export class Operators {
@@ -214,5 +205,5 @@ function isFinal({ type }: Command, result: CommandResult, triedBefore: boolean,
 function resultOf(outcome: Outcome | undefined): CommandResult | undefined {
   if (outcome === undefined) return undefined;
   if (outcome.ok) return 'ok';
-  return retried.has(outcome.error.code) ? undefined : outcome.error.code;
+  return askedAgain.has(outcome.error.code) ? undefined : outcome.error.code;
 }

@@ -4,6 +4,7 @@ import type { AgentView, Operation, Outcome, Results } from '../node/core/operat
 import type { BranchAcknowledged } from './checkers/anytime-branch.ts';
 import { Violation } from './checkers/checker.ts';
 import type { Random } from './random.ts';
+import { retried } from './retried.ts';
 import { readTally } from './tally.ts';
 import type { World } from './world.ts';
 
@@ -24,17 +25,7 @@ interface Task {
   answered: { branch: string | undefined } | undefined;
 }
 
-const retried: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
-  'leaderUnknown',
-  'notLeader',
-  'notMember',
-  'backlogFull',
-  'deadlineExceeded',
-  'outcomeUnknown',
-  'agentNotReady',
-  'agentUnplaceable',
-  'forkOutOfReach',
-]);
+const askedAgain: ReadonlySet<ErrorCode> = new Set([...retried, 'agentUnplaceable', 'forkOutOfReach'] as const);
 
 const name = 'eventually-reconciled';
 const ttlMs = 3_000;
@@ -137,7 +128,7 @@ export class Tallies {
     if (there.length === 0) return again();
     this.#world.request(this.#random.pick(there), operation, ({ outcome }) => {
       if (over) return;
-      if (outcome === undefined || (!outcome.ok && retried.has(outcome.error.code))) return again();
+      if (outcome === undefined || (!outcome.ok && askedAgain.has(outcome.error.code))) return again();
       // Its hosts died for other reasons.
       if (!outcome.ok && outcome.error.code === 'taskSetAside') return again({ retry: `wish-${tries}` });
       over = true;

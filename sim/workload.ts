@@ -1,10 +1,10 @@
-import type { ErrorCode } from '../node/core/errors.ts';
 import type { NodeId } from '../node/core/message.ts';
 import type { Operation, Results } from '../node/core/operation.ts';
 import type { AcknowledgedTasks } from './checkers/anytime-acknowledged-task.ts';
 import { Violation } from './checkers/checker.ts';
 import type { CounterState } from './counter.ts';
 import type { Random } from './random.ts';
+import { retried } from './retried.ts';
 import { type Client, type Derived, operationOf, type SentTask } from './sent-task.ts';
 import type { Asked, World } from './world.ts';
 
@@ -60,17 +60,6 @@ export interface ClientLog {
   /** Nobody will ever know. */
   unknown(id: number): void;
 }
-
-/** Errors after which the same task is sent again under the same id. */
-const retried: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
-  'leaderUnknown',
-  'notLeader',
-  'notMember',
-  'backlogFull',
-  'deadlineExceeded',
-  'outcomeUnknown',
-  'agentNotReady',
-]);
 
 /** Longer than a task's own time: a client gives up on a node that says nothing at all. */
 const silenceMs = 1_000;

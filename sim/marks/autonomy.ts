@@ -34,6 +34,16 @@ class Open {
   }
 }
 
+/** The branches that the log has to be reconciled, and what keeps them true. */
+function watchOpen() {
+  const open = new Open();
+  const logged: NonNullable<ReturnType<Detector>['logged']> = {
+    branchFound: ({ agent, branch }) => open.found(agent, branch),
+    branchEnded: ({ agent, branch }) => open.ended(agent, branch),
+  };
+  return { open, logged };
+}
+
 /** What sides without a majority do, and how it comes together afterwards. */
 export const autonomyMarks = {
   'autonomy-began': (_scene, hit) => ({ reported: { autonomyBegan: () => hit() } }),
@@ -107,12 +117,9 @@ export const autonomyMarks = {
   },
 
   'host-died-with-a-branch-to-be-reconciled': (scene, hit) => {
-    const open = new Open();
+    const { open, logged } = watchOpen();
     return {
-      logged: {
-        branchFound: ({ agent, branch }) => open.found(agent, branch),
-        branchEnded: ({ agent, branch }) => open.ended(agent, branch),
-      },
+      logged,
       ended(node) {
         for (const [agent, { active }] of scene.ledger.agents) {
           if (active?.host === node && open.of(agent).size > 0) hit();
@@ -122,12 +129,9 @@ export const autonomyMarks = {
   },
 
   'leader-died-with-a-branch-to-be-reconciled': (scene, hit) => {
-    const open = new Open();
+    const { open, logged } = watchOpen();
     return {
-      logged: {
-        branchFound: ({ agent, branch }) => open.found(agent, branch),
-        branchEnded: ({ agent, branch }) => open.ended(agent, branch),
-      },
+      logged,
       ended(node) {
         if (open.size > 0 && scene.isLeading(node)) hit();
       },
