@@ -60,11 +60,15 @@ function noBase(pullProblem: string, ownProblem: string): FleetError {
 }
 
 export async function hasImage(engine: Engine, image: string): Promise<boolean> {
+  return (await imageId(engine, image)) !== undefined;
+}
+
+/** The hash of what the engine has under this name; undefined where it has nothing. */
+export async function imageId(engine: Engine, image: string): Promise<string | undefined> {
   try {
-    await engine.getImage(image).inspect();
-    return true;
+    return (await engine.getImage(image).inspect()).Id;
   } catch {
-    return false;
+    return undefined;
   }
 }
 

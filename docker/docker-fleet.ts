@@ -142,7 +142,7 @@ class ContainerFleet implements DockerFleet {
 
   /** Nodes that are there keep the program that they were made with; that is worth a word after a build. */
   async #describeOlder(images: readonly string[]): Promise<string> {
-    const image = await imageOf(this.#options).catch(() => undefined);
+    const image = await imageOf(this.engine, this.#options).catch(() => undefined);
     const older = image === undefined ? [] : images.filter((each) => each !== image);
     if (older.length === 0) return '';
     return `; ${older.length} of them with another build than ${image}: only "down" and "up" change that`;

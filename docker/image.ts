@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import tar from 'tar-stream';
-import { ensureBaseImage, hasImage } from './base-image.ts';
+import { ensureBaseImage, hasImage, imageId } from './base-image.ts';
 import { type Engine, engineMessage, readProgress } from './engine.ts';
 import { FleetError, type OnProgress } from './fleet.ts';
 import { type Program, readProgram } from './program.ts';
@@ -17,18 +17,20 @@ export interface ImageSource {
   base?: string | undefined;
 }
 
-/** The tag of this program's image: a hash of the program and of the Dockerfile. It need not be built yet. */
-export async function imageOf(source: ImageSource): Promise<string> {
-  return (await readSource(source)).image;
+/** The tag of this program's image: a hash of the program, of the Dockerfile and of the base. It need not be built yet. */
+export async function imageOf(engine: Engine, source: ImageSource): Promise<string> {
+  return (await readSource(engine, source)).image;
 }
 
-async function readSource({ distDirectory, dockerfile: path, base }: ImageSource): Promise<Omit<Build, 'base'>> {
+async function readSource(engine: Engine, source: ImageSource): Promise<Omit<Build, 'base'>> {
+  const { distDirectory, dockerfile: path, base } = source;
   const program = await readProgram(distDirectory);
   const dockerfile = await readFile(path, 'utf8');
   const hash = createHash('sha256')
     .update(program.hash)
     .update(dockerfile)
-    .update(base ?? '')
+    // By its content where it is there: under the same name there may be another one later.
+    .update(base === undefined ? '' : ((await imageId(engine, base)) ?? base))
     .digest('hex')
     .slice(0, 12);
   return { image: `${repository}:${hash}`, program, dockerfile };
@@ -44,7 +46,7 @@ export async function ensureImage(
   onProgress: OnProgress,
   signal?: AbortSignal,
 ): Promise<string> {
-  const read = await readSource(source);
+  const read = await readSource(engine, source);
   const { image } = read;
   if (!(await hasImage(engine, image))) {
     const base = source.base ?? (await ensureBaseImage(engine, onProgress, signal));
