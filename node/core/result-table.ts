@@ -55,11 +55,7 @@ export class ResultTable {
     this.#keepValue(result);
     if (result.aside !== undefined) this.#setAside(result, displaced);
     while (this.#ordered.length - this.#head > limits.resultsMax) this.#removeOldest(displaced);
-    for (const oldest of this.#valued.values()) {
-      if (this.#bytes <= limits.resultsBytesMax) break;
-      this.#dropValue(oldest.task);
-      this.#replace(oldest, { ...oldest, value: nothing, valueDropped: true }, displaced);
-    }
+    if (this.#bytes > limits.resultsBytesMax) this.#stripOldest(displaced);
     return displaced;
   }
 
@@ -114,6 +110,15 @@ export class ResultTable {
     if (this.#byTask.get(before.task) === before) this.#byTask.set(before.task, after);
     this.#ordered[this.#head + place] = after;
     displaced.stripped.push(after);
+  }
+
+  /** Not to be called for nothing: the way to the oldest entry of a map leads over all those that were deleted before it. */
+  #stripOldest(displaced: Displaced): void {
+    for (const oldest of this.#valued.values()) {
+      this.#dropValue(oldest.task);
+      this.#replace(oldest, { ...oldest, value: nothing, valueDropped: true }, displaced);
+      if (this.#bytes <= limits.resultsBytesMax) break;
+    }
   }
 
   #keepValue(result: TaskResult): void {

@@ -89,6 +89,8 @@ export class AgentThread {
   readonly #seats: (Seat | undefined)[] = [];
   /** Who had each seat last: what was printed may come after its writer has left. */
   readonly #lastSeats: Seat[] = [];
+  #said: ToWorker[] = [];
+  #transferred: ArrayBuffer[] = [];
   #heldMb = 0;
   #isMeasuring = false;
   #hasEnded = false;
@@ -389,7 +391,15 @@ export class AgentThread {
     }
   }
 
-  #say(message: ToWorker, transferred?: ArrayBuffer[]): void {
-    if (!this.#hasEnded) this.#init.worker.postMessage(message, transferred);
+  /** What is said within one turn of the node's goes as one message: to wake a thread is most of what a message costs. */
+  #say(message: ToWorker, transferred: readonly ArrayBuffer[] = []): void {
+    this.#transferred.push(...transferred);
+    if (this.#said.push(message) === 1) queueMicrotask(() => this.#post());
+  }
+
+  #post(): void {
+    const [said, transferred] = [this.#said, this.#transferred];
+    [this.#said, this.#transferred] = [[], []];
+    if (!this.#hasEnded) this.#init.worker.postMessage(said, transferred);
   }
 }

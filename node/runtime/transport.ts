@@ -12,6 +12,7 @@ import { frameBytesMax } from '../core/wire/codec.ts';
 import { FrameReader } from './frame.ts';
 import { directProtocol, Link } from './link.ts';
 import { guardWithKey } from './network-key.ts';
+import { noiseCrypto } from './noise-crypto.ts';
 import type { Transport, TransportEvents } from './ports.ts';
 import { saveWindowUpdates } from './window-updates.ts';
 
@@ -58,7 +59,7 @@ function create({ identity, listen, announce, networkKey }: TransportInit) {
     privateKey: identity,
     addresses: { listen: [...listen], announce: [...announce] },
     transports: [tcp()],
-    connectionEncrypters: [noise()],
+    connectionEncrypters: [noise({ crypto: noiseCrypto })],
     streamMuxers: [yamux()],
     ...(networkKey && { connectionProtector: guardWithKey(networkKey) }),
     connectionGater: {

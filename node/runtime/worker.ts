@@ -210,7 +210,24 @@ function share(shown: ThreadBoard): void {
   for (const stream of [process.stdout, process.stderr]) markOutput(stream, seatNow);
 }
 
-parentPort?.on('message', (message: ToWorker) => {
+/** Heard and not done yet. */
+let heard: ToWorker[] = [];
+
+parentPort?.on('message', (said: ToWorker | ToWorker[]) => {
+  const isAtIt = heard.length > 0;
+  heard.push(...(Array.isArray(said) ? said : [said]));
+  if (!isAtIt) next();
+});
+
+/** One in each turn: what an agent answers is on its way before another one's code may hold up the thread, or end it. */
+function next(): void {
+  const [message] = heard;
+  if (message !== undefined) take(message);
+  heard = heard.slice(1);
+  if (heard.length > 0) soon(next);
+}
+
+function take(message: ToWorker): void {
   if (message.type === 'load') {
     const loaded = (reason: string): void => parentPort?.postMessage({ type: 'loaded', reason } satisfies FromWorker);
     void import(message.moduleUrl).then(
@@ -240,4 +257,4 @@ parentPort?.on('message', (message: ToWorker) => {
   else if (message.type === 'run') resident?.run(message);
   else if (message.type === 'cancel') resident?.cancel(message.task);
   else resident?.leave();
-});
+}
