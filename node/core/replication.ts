@@ -72,6 +72,8 @@ export class Replication {
   readonly #agent: string;
   readonly #epoch: number;
   readonly #progress = new Map<NodeId, Progress>();
+  /** Asked for several times with every step; undefined: to be counted anew. */
+  #durable: number | undefined;
   readonly #source: Source;
   readonly #quorum: Quorum;
   readonly #onProgress: () => void;
@@ -118,6 +120,11 @@ export class Replication {
 
   /** The highest sequence that enough holders have on disk; -1 when there is none yet. */
   durableSequence(): number {
+    this.#durable ??= this.#countDurable();
+    return this.#durable;
+  }
+
+  #countDurable(): number {
     const holders = [...this.#progress.values()].filter(({ counts }) => counts);
     const acked = holders.map((progress) => progress.acked).sort((a, b) => b - a);
     return acked[this.#quorum(acked.length) - 1] ?? -1;
@@ -217,6 +224,7 @@ export class Replication {
       return;
     }
     progress.heardMs = this.#context.nowMs;
+    this.#durable = undefined;
     const offered = progress.inFlight?.offered?.offer;
     if (answer.accepted) progress.acked = Math.max(progress.acked, answer.sequence);
     else if (offered === undefined) {
