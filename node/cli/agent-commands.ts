@@ -1,8 +1,10 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { type Command, Option } from 'commander';
 import type { agentJson } from '../api/views.ts';
 import type { Isolation } from '../core/isolation.ts';
 import type { Partition } from '../core/partition.ts';
 import { pathOf } from './agent-path.ts';
+import type { Client } from './client.ts';
 import { readModule } from './deploy.ts';
 import { registerForks } from './forks.ts';
 import { registerMigrate } from './migrate.ts';
@@ -17,6 +19,10 @@ import { whole } from './whole-number.ts';
 /** As the API takes them. */
 const isolations: Isolation[] = ['agent', 'type'];
 const partitions: Partition[] = ['fenced', 'autonomous'];
+
+/** A leader hears what holders have within some 50 ms. */
+const failuresPauseMs = 60;
+const failuresTries = 5;
 
 type FullAgent = ReturnType<typeof agentJson>;
 
@@ -46,9 +52,7 @@ export function registerAgentCommands(program: Command, session: Session): void 
     .description('where an agent is, and why there')
     .action((agent: string) =>
       session.withClient(async (client, { json }) => {
-        // The leader knows more of it than others; without one, they tell what they know.
-        const asked = client.get<FullAgent>(`${pathOf(agent)}?consistency=leader`);
-        const answer = await asked.catch(() => client.get<FullAgent>(pathOf(agent)));
+        const answer = await client.getFromLeader<FullAgent>(pathOf(agent));
         print(console, json, answer, () => agentText(answer));
       }),
     );
@@ -123,7 +127,19 @@ function registerDeploy(program: Command, session: Session): void {
           ...(as !== undefined && { name: as }),
           ...(capability !== undefined && { capabilities: capability }),
         });
-        print(session.console, json, answer, () => agentsTable(answer.agents));
+        const agents = await withFailures(client, answer.agents);
+        print(session.console, json, { ...answer, agents }, () => agentsTable(agents));
       }),
     );
+}
+
+/** With how many failures each can take, which is known a moment after they began. */
+async function withFailures(client: Client, deployed: FullAgent[]): Promise<FullAgent[]> {
+  const known = new Map<string, FullAgent>();
+  for (let i = 0; i < failuresTries && deployed.some(({ id }) => known.get(id)?.failures == null); i++) {
+    await delay(failuresPauseMs);
+    const { agents } = await client.getFromLeader<{ agents: FullAgent[] }>('/agents');
+    for (const agent of agents) known.set(agent.id, agent);
+  }
+  return deployed.map((agent) => ({ ...agent, failures: known.get(agent.id)?.failures ?? agent.failures }));
 }

@@ -164,7 +164,10 @@ function registerViewCommands(program: Command, session: Session): void {
     .addOption(consistencyOption())
     .action((given: Reading) =>
       session.withClient(async (client, { json }) => {
-        const answer = await client.get<{ agents: AgentJson[] }>(`/agents${queryOf(given)}`);
+        type Answer = { agents: AgentJson[] };
+        const isTold = given.consistency !== undefined;
+        const asked = isTold ? client.get<Answer>(`/agents${queryOf(given)}`) : client.getFromLeader<Answer>('/agents');
+        const answer = await asked;
         print(console, json, answer, () => agentsTable(answer.agents));
       }),
     );

@@ -39,6 +39,11 @@ export class HolderReports {
     this.#nextMs = 0;
   }
 
+  /** An epoch has become active: whoever deployed an agent looks at it at once. */
+  hurry(): void {
+    this.#nextMs = 0;
+  }
+
   tick(): void {
     const { nowMs } = this.#context;
     if (nowMs < this.#nextMs) return;

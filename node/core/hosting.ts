@@ -76,7 +76,7 @@ export class Hosting {
     if (instance?.assignment.epoch !== epoch) this.#begin(agent, instance);
     this.#instances.get(id)?.runner.onCrashLoop(agent.crashLoop !== undefined);
     if (agent.active?.epoch !== epoch) return;
-    this.#instances.get(id)?.onActive();
+    this.#activate(this.#instances.get(id));
     this.#instances.get(id)?.onMigration(agent.migration);
     if (agent.upgrade?.settled !== false) this.#instances.get(id)?.turn.settled();
   }
@@ -171,7 +171,13 @@ export class Hosting {
 
   /** The leader says that the log calls the epoch active. */
   onActivated(agent: string, epoch: number): void {
-    this.#in(agent, epoch)?.onActive();
+    this.#activate(this.#in(agent, epoch));
+  }
+
+  #activate(instance: Instance | undefined): void {
+    if (instance === undefined || instance.isActive) return;
+    instance.onActive();
+    this.reports.hurry();
   }
 
   /** What the agent's instance here knows of its holders. */
