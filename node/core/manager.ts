@@ -20,6 +20,7 @@ import { whyHostIsGone } from './member-name.ts';
 import type { MessageOf, NodeId } from './message.ts';
 import { Migrations } from './migrations.ts';
 import { brief, candidatesFor, chooseHolders, decide, statesByNode, type Wanted } from './placement.ts';
+import { Recoveries } from './recoveries.ts';
 import { Rollouts, type Turn } from './rollouts.ts';
 import { VoterChanges } from './voter-changes.ts';
 
@@ -48,8 +49,7 @@ export class Manager {
   /** Epochs that their host gave up. */
   readonly #relinquished = new Map<string, { epoch: number; reason: string }>();
   readonly #backoff = new Backoff({ msMin: 250, msMax: 30_000, calmMs: 60_000 });
-  /** When this leader first saw a placement that is not active yet. */
-  readonly #recovering = new Map<string, { epoch: number; sinceMs: number }>();
+  readonly #recoveries: Recoveries;
   readonly #deadSinceMs = new Map<NodeId, number>();
   #ledSinceMs: number | undefined;
   #dirty = true;
@@ -58,6 +58,7 @@ export class Manager {
 
   constructor(context: Context, decisions: Decisions, detector: Detector, loads: LoadBoard, holder: Holder) {
     this.#context = context;
+    this.#recoveries = new Recoveries(context);
     this.#decisions = decisions;
     this.#detector = detector;
     this.#loads = loads;
@@ -85,7 +86,7 @@ export class Manager {
     this.#deadProposed.clear();
     this.#relinquished.clear();
     this.#backoff.clear();
-    this.#recovering.clear();
+    this.#recoveries.reset();
     this.#deadSinceMs.clear();
     this.endings.reset();
     this.holders.reset();
@@ -219,6 +220,8 @@ export class Manager {
     const placedByHost = this.#expectedByHost();
     const held = statesByNode(state);
     this.#holderNeeds.look();
+    this.#recoveries.keep(state.agents);
+    for (const agent of this.#relinquished.keys()) if (!state.agents.has(agent)) this.#relinquished.delete(agent);
     let turn = state.turn;
     let moves = this.#movesUnderWay();
     for (const agent of state.agents.values()) {
@@ -280,7 +283,7 @@ export class Manager {
 
   /** Why the agent needs a new decision; undefined when it does not. */
   #whatIsNeeded(agent: AgentRecord, held: ReadonlyMap<NodeId, number>): Need | undefined {
-    const { nowMs, settings } = this.#context;
+    const { nowMs } = this.#context;
     const { state } = this.#decisions;
     const { placement } = agent;
     if (placement === undefined) return { reason: 'deployed', stay: false };
@@ -298,15 +301,10 @@ export class Manager {
       return { reason: `its host ${host?.profile.name} hears no leader`, stay: false };
     }
     if (agent.active?.epoch !== placement.epoch) {
-      const recovering = this.#recovering.get(agent.id);
-      if (recovering?.epoch !== placement.epoch) {
-        this.#recovering.set(agent.id, { epoch: placement.epoch, sinceMs: nowMs });
-        return undefined;
-      }
-      if (nowMs - recovering.sinceMs < settings.recoveryTimeoutMs) return undefined;
+      if (!this.#recoveries.isLate(agent.id, placement.epoch)) return undefined;
       return { reason: 'its recovery did not end in time', stay: false };
     }
-    this.#recovering.delete(agent.id);
+    this.#recoveries.end(agent.id);
     const lacking = this.#holderNeeds.of(agent, placement.holders, held);
     if (lacking !== undefined || host?.drain === undefined || agent.migration !== undefined) return lacking;
     if (!this.migrations.mayBegin(agent.id)) return undefined;

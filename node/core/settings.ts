@@ -40,7 +40,7 @@ export interface Settings {
   hostSilentMs: number;
   /** Placements on their way at the same time. */
   placementsInFlightMax: number;
-  /** A placement that is not active after this long is decided anew. */
+  /** A placement that is not active after this long is decided anew; each one that is late gives the next twice as long. */
   recoveryTimeoutMs: number;
   /** A replication or seal request without an answer is sent again. */
   holderRetryMs: number;
