@@ -1,5 +1,5 @@
 import { agentOfKey } from '../../node/core/branch.ts';
-import type { EffectOf } from '../../node/core/effect.ts';
+import type { Effect, EffectOf } from '../../node/core/effect.ts';
 import type { Event } from '../../node/core/event.ts';
 import type { NodeId } from '../../node/core/message.ts';
 import type { Operation } from '../../node/core/operation.ts';
@@ -14,6 +14,8 @@ export class TaskInTime implements Checker {
   readonly name = 'anytime-task-in-time';
   readonly #clockMs: (node: NodeId) => number;
   readonly #deadlineMs = new Map<string, number>();
+  /** Where an agent was begun: what it sends to its neighbours there, they are asked for by the node itself. */
+  readonly #senders = new Set<string>();
 
   constructor(clockMs: (node: NodeId) => number) {
     this.#clockMs = clockMs;
@@ -27,6 +29,10 @@ export class TaskInTime implements Checker {
     if (message.type === 'forward') this.#asked(node, decodeOperation(message.body.operation));
   }
 
+  did(node: NodeId, effect: Effect): void {
+    if (effect.type === 'startAgent') this.#senders.add(`${node} ${effect.agent.replace('~', ':')}`);
+  }
+
   #asked(node: NodeId, operation: Operation): void {
     if (operation.type !== 'task') return;
     const key = `${node} ${operation.agent} ${operation.task}`;
@@ -37,6 +43,8 @@ export class TaskInTime implements Checker {
   decided(node: NodeId, effect: EffectOf<'runTask'>): void {
     const deadlineMs = this.#deadlineMs.get(`${node} ${agentOfKey(effect.agent)} ${effect.task}`);
     const nowMs = this.#clockMs(node);
+    const [, sender] = /^~m:(.*):\d/.exec(effect.task) ?? [];
+    if (sender !== undefined && this.#senders.has(`${node} ${sender}`)) return;
     // What agents give each other, and themselves, nobody else asked for: it has no deadline but the node's own.
     if (deadlineMs === undefined && effect.task.startsWith('~')) return;
     if (deadlineMs === undefined) {

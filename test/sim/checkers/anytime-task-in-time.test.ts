@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import type { Effect } from '../../../node/core/effect.ts';
 import type { Event } from '../../../node/core/event.ts';
 import type { Operation } from '../../../node/core/operation.ts';
 import { toBytes, toJson } from '../../../node/core/text.ts';
@@ -48,6 +49,23 @@ test('a task that is asked for again has its time again', () => {
     later(900);
   }
   run();
+});
+
+test('a letter of an agent that has come to the same node has whatever time that node gives it', () => {
+  const [here, elsewhere] = [scene(), scene()];
+  const task = '~m:sender-1:7-8-0-0';
+  const sender = { agent: 'sender-1', agentType: 's', epoch: 3, source: '', state: undefined };
+  const began: Effect = { type: 'startAgent', ...sender };
+  for (const [{ checker, later }, node] of [
+    [here, 'n1'],
+    [elsewhere, 'n2'],
+  ] as const) {
+    checker.happened('n1', received('n2', message('taskAsk', { task })));
+    checker.did(node, began);
+    later(1_010);
+  }
+  here.run(task);
+  expect(() => elsewhere.run(task)).toThrow('n1 began ~m:sender-1:7-8-0-0 of a 8 ms after its deadline');
 });
 
 test('a task that nobody asked of this node is a violation', () => {
