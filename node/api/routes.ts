@@ -217,6 +217,15 @@ export const routes: readonly Route[] = [
       nodeDrainJson((await perform(api, { type: 'undrain', node: await nodeIn(api, request) })).node),
   },
   {
+    method: 'POST',
+    url: `${base}/nodes/:node/lead`,
+    params: NodeParams,
+    async handle(api, request) {
+      const { node, from } = await perform(api, { type: 'lead', node: await nodeIn(api, request) });
+      return { node, from };
+    },
+  },
+  {
     method: 'GET',
     url: `${base}/agents`,
     querystring: ReadQuery,

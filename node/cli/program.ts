@@ -6,6 +6,7 @@ import { eventLine, followEvents, type ReportJson } from './events.ts';
 import { homeDirectory, openHome } from './home.ts';
 import { kill } from './kill.ts';
 import { registerKvCommands } from './kv-commands.ts';
+import { registerLead } from './lead.ts';
 import { exitCodes, print } from './output.ts';
 import { registerRecoverCommand } from './recover.ts';
 import { type Globals, Session } from './session.ts';
@@ -54,6 +55,7 @@ export async function runCommandLine(argv: readonly string[], console: Console =
   registerViewCommands(program, session);
   registerAgentCommands(program, session);
   registerDrain(program, session);
+  registerLead(program, session);
   registerKvCommands(program, session);
   registerSimCommand(program, session);
   registerRecoverCommand(program, session);

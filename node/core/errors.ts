@@ -120,6 +120,11 @@ const definitions = {
     409,
     (d) => `Node "${d.node}" cannot take the agent: ${d.reason}. Nothing was changed. Choose another node.`,
   ),
+  cannotLead: define<{ node: string; reason: string }>(
+    409,
+    (d) =>
+      `Node "${d.node}" cannot lead now: it ${d.reason}. Who leads goes on. "conclave nodes" shows which nodes vote.`,
+  ),
   agentBusyMoving: define<{ agent: string }>(
     409,
     (d) => `Agent "${d.agent}" is being placed right now. Nothing was changed. Try again in a moment.`,

@@ -1,7 +1,9 @@
 import type { Context } from './context.ts';
 import type { Decisions } from './decisions.ts';
+import { errors, toErrorBody } from './errors.ts';
 import type { LoadBoard } from './load-board.ts';
 import type { NodeId } from './message.ts';
+import type { Outcome } from './operation.ts';
 import type { Peers } from './peers.ts';
 
 /** What says how well a node would lead. */
@@ -88,6 +90,32 @@ export class Fitness {
     this.#decisions.raft.transferLeadership(heir, nowMs);
   }
 
+  /** This leader has another node lead, because an operator wants it. It stands for election once it has everything. */
+  handOver(node: NodeId): Outcome {
+    const { self, nowMs } = this.#context;
+    const member = this.#decisions.state.members.get(node);
+    if (member === undefined) return { ok: false, error: toErrorBody(errors.nodeUnknown({ node })) };
+    if (node === self) return { ok: true, result: { node, from: self } };
+    const begun = (reason: string | undefined): boolean =>
+      reason === undefined && this.#decisions.raft.transferLeadership(node, nowMs);
+    const reason = this.#whyNotLead(node);
+    if (begun(reason)) return { ok: true, result: { node, from: self } };
+    const { name } = member.profile;
+    const why = reason ?? 'would have to take over while the leader hands over to another one';
+    return { ok: false, error: toErrorBody(errors.cannotLead({ node: name, reason: why })) };
+  }
+
+  #whyNotLead(node: NodeId): string | undefined {
+    const { raft, state } = this.#decisions;
+    const { settings, nowMs } = this.#context;
+    if (!raft.configuration().voters.includes(node)) return 'does not vote';
+    if (!state.isAlive(node)) return 'is dead';
+    if (state.isDraining(node)) return 'is being drained';
+    const progress = raft.progress().get(node);
+    if (progress === undefined || nowMs - progress.lastAckMs >= settings.probeIntervalMs) return 'does not answer';
+    return progress.state === 'replicate' ? undefined : 'lacks much of the log still';
+  }
+
   /** Of others only their load is known; that they answer shows that they are connected. */
   #of(node: NodeId, reach: number): number {
     const { cpu = 0, loopDelayMs = 0 } = this.#loads.of(node) ?? {};
@@ -103,15 +131,13 @@ export class Fitness {
 
   /** The fittest voter that has nearly everything. */
   #heir(fitMin = fit): NodeId | undefined {
-    const { raft, state } = this.#decisions;
-    const { self, settings, nowMs } = this.#context;
+    const { raft } = this.#decisions;
+    const { self } = this.#context;
     let best: { node: NodeId; fitness: number } | undefined;
     for (const node of raft.configuration().voters) {
-      const progress = raft.progress().get(node);
-      if (node === self || progress === undefined || !state.isAlive(node) || state.isDraining(node)) continue;
-      const answers = progress.state === 'replicate' && nowMs - progress.lastAckMs < settings.probeIntervalMs;
+      if (node === self || this.#whyNotLead(node) !== undefined) continue;
       const candidate = { node, fitness: this.#of(node, 1) };
-      if (answers && candidate.fitness >= fitMin && candidate.fitness > (best?.fitness ?? -1)) best = candidate;
+      if (candidate.fitness >= fitMin && candidate.fitness > (best?.fitness ?? -1)) best = candidate;
     }
     return best?.node;
   }

@@ -96,7 +96,7 @@ export class Node {
     this.#holder = new Holder(context, restored, (agent, epoch) => state.isOver(agent, epoch));
     this.#manager = new Manager(context, this.#decisions, this.#detector, this.#loads, this.#holder);
     this.#views = new Views(context, this.#decisions, this.#detector, this.#loads, this.#manager, () => this.#hosting);
-    this.#operator = new Operator(context, this.#decisions, this.#manager, this.#views);
+    this.#operator = new Operator(context, this.#decisions, this.#manager, this.#views, this.#fitness);
     const events: HostingEvents = {
       copied: (agent, epoch, from) =>
         this.#tellLeader({ type: 'activate', body: { agent, epoch, ...(from && { from }) } }),

@@ -132,6 +132,7 @@ const checks: { [T in OperationType]: (fields: Fields) => string | undefined } =
     return f.deadlineMs === undefined || isCount(f.deadlineMs, max) ? undefined : `deadline: 1 to ${max} ms`;
   },
   undrain: (f) => (isId(f.node) ? undefined : 'node'),
+  lead: (f) => (isId(f.node) ? undefined : 'node'),
   task: (f) => {
     if (!isId(f.agent)) return 'agent';
     if (!isTask(f.task)) return 'task id';

@@ -82,6 +82,8 @@ export type Operation =
   /** Moves everything away from a node. `deadlineMs`: when it is to be told that it takes too long. */
   | { type: 'drain'; node: NodeId; deadlineMs?: number }
   | { type: 'undrain'; node: NodeId }
+  /** Has a voter lead in place of who leads. Answered when it was told to stand for election. */
+  | { type: 'lead'; node: NodeId }
   | TaskOperation
   /** What an agent has to do, and what it has set aside. */
   | { type: 'tasks'; agent: string; ttlMs: number }
@@ -260,6 +262,8 @@ export interface Results {
   recoverAgent: Omit<AgentLoss, 'index'> & { agent: string; text: string };
   drain: { node: NodeView };
   undrain: { node: NodeView };
+  /** `from`: who led; the same node when it led already. */
+  lead: { node: NodeId; from: NodeId };
   /** `value`: the agent's result, JSON bytes. */
   /** `provisional`: done on a branch, which is to be reconciled with what the majority did. */
   task: { agent: string; task: string; value: Uint8Array; provisional?: true; branch?: string };

@@ -6,6 +6,7 @@ import type { ClusterState } from './cluster-state.ts';
 import type { Context } from './context.ts';
 import type { Decisions } from './decisions.ts';
 import { type ConclaveError, errors, toErrorBody } from './errors.ts';
+import type { Fitness } from './fitness.ts';
 import { isKvWrite, writeKv } from './kv.ts';
 import type { Manager } from './manager.ts';
 import type { AgentView, Operation, Outcome } from './operation.ts';
@@ -46,11 +47,13 @@ export class Operator {
   readonly #decisions: Decisions;
   readonly #manager: Manager;
   readonly #views: Views;
+  readonly #fitness: Fitness;
   #awaited: Awaited[] = [];
   /** Who waits for the end of a deleted agent. */
   readonly #leaving = new Map<string, (() => void)[]>();
 
-  constructor(context: Context, decisions: Decisions, manager: Manager, views: Views) {
+  constructor(context: Context, decisions: Decisions, manager: Manager, views: Views, fitness: Fitness) {
+    this.#fitness = fitness;
     this.#context = context;
     this.#decisions = decisions;
     this.#manager = manager;
@@ -74,6 +77,11 @@ export class Operator {
       recoverAgent(operation, { decisions: this.#decisions, board: this.#manager.holders, by }, done);
     } else if (isKvWrite(operation)) writeKv(this.#decisions, operation, by, done);
     else done(refuse(errors.internal({ reason: `${operation.type} is not for the leader` })));
+  }
+
+  /** No command: the log says nothing of it, and done twice it is no other. */
+  handOver({ node }: OperationOf<'lead'>): Outcome {
+    return this.#fitness.handOver(node);
   }
 
   /** Has the log say that it came to this without any other decision, unless the same command came before. */

@@ -257,7 +257,8 @@ export class Requests {
         // Others may have elected another leader, whose log says otherwise.
         return this.#decisions.read((leads) => (leads ? read() : done(refusal(errors.notLeader({ leader: '' })))));
       }
-      if (by !== undefined) this.#operator.perform(operation, by, done);
+      if (operation.type === 'lead') done(this.#operator.handOver(operation));
+      else if (by !== undefined) this.#operator.perform(operation, by, done);
       else done(refusal(errors.bodyMalformed({ reason: `a ${operation.type} without a serial number` })));
     } else if (leader === this.#context.self && this.#held.length < limits.forwardsPendingMax) {
       this.#held.push({ operation, by, done });

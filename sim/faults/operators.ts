@@ -66,6 +66,16 @@ export const operatorFaults = {
     },
     { everyMsMin: 6_000, everyMsMax: 25_000 },
   ),
+  lead: fault(
+    'operator',
+    'an operator has another node lead',
+    ({ world, operators, random }) => {
+      const node = random.pick(world.nodes);
+      world.act('fault', node, 'an operator wants it to lead');
+      operators.ask({ type: 'lead', node });
+    },
+    { everyMsMin: 4_000, everyMsMax: 30_000 },
+  ),
   scale: fault(
     'operator',
     'one more node joins',

@@ -128,6 +128,7 @@ type Answers = {
 };
 
 const defaults: Required<Answers> = {
+  lead: ({ node }) => ({ node, from: nodeView(1).id }),
   status: () => ({
     cluster: 'c1',
     mode: 'quorum',

@@ -115,6 +115,19 @@ describe('drain', () => {
   });
 });
 
+describe('lead', () => {
+  it('has a node lead, and waits until it does', async () => {
+    const { code, out } = await conclave('lead', 'node-1');
+    expect([code, out.trim()]).toEqual([0, 'node-1 led already.']);
+    expect(served.node.asked).toContainEqual({ type: 'lead', node: nodeView(1).id });
+  });
+
+  it('says that another one leads, when that is what came of it', async () => {
+    const { code, err } = await conclave('lead', 'node-2');
+    expect([code, err]).toEqual([1, expect.stringMatching(/^node-2 was to lead, but node-1 does\. .* Try again\.\n$/)]);
+  });
+});
+
 describe('deploy', () => {
   it("bundles a folder's agent into one module and names the type after the folder", async () => {
     const folder = join(directory, 'pricing');

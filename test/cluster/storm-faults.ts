@@ -21,6 +21,7 @@ export interface Fault {
 
 /** Five nodes bear two that are away: a majority of the voters is left. */
 const awayMax = 2;
+const handOverWithinMs = 10_000;
 const drainWithinMs = 20_000;
 const movesAtATime = 5;
 const wholeWithinMs = 60_000;
@@ -142,7 +143,7 @@ export class Storm {
         await testbed.docker.connect(node);
       },
       drain: () => this.#drain(node, async () => (await this.#drainOf(node))?.done === true),
-      'leader transfer': () => this.#drain(node, async () => ![node, ''].includes(await leaderOf(testbed))),
+      'leader transfer': () => this.#handOver(node),
       'lost disk': async () => {
         const isOver = async () => isWhole(await testbed.status(), testbed.nodes.length);
         await testbed.until(`all agents have all holders after ${node} lost its disk`, isOver, wholeWithinMs);
@@ -171,6 +172,22 @@ export class Storm {
     await testbed.ask('POST', path, {});
     await testbed.until(`the drain of ${node} is over`, isDone, drainWithinMs).catch(() => {});
     await testbed.ask('DELETE', path);
+  }
+
+  /** Any other node that votes and has everything; that there is none is no failure. */
+  async #handOver(leader: string): Promise<void> {
+    const { testbed } = this.#weather;
+    const others = this.#shuffled(testbed.nodes.map(({ name }) => name).filter((name) => name !== leader));
+    for (const name of others) {
+      const isTold = await testbed.ask('POST', `/nodes/${name}/lead`, {}).then(
+        () => true,
+        () => false,
+      );
+      if (!isTold) continue;
+      const hasChanged = async () => ![leader, ''].includes(await leaderOf(testbed));
+      await testbed.until(`another node leads than ${leader}`, hasChanged, handOverWithinMs).catch(() => {});
+      return;
+    }
   }
 
   async #drainOf(node: string) {

@@ -38,6 +38,7 @@ const signs: { [K in FaultKind]: (stage: Stage) => boolean } = {
   migrate: (stage) => stage.asked('migrate'),
   upgrade: (stage) => stage.asked('upgrade'),
   evacuate: (stage) => stage.asked('drain') && stage.asked('undrain'),
+  lead: (stage) => stage.asked('lead'),
   drain: (stage) => stage.exits(0, 'asked to'),
   scale: ({ world }) => world.nodes.length === 6,
 };
