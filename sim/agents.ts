@@ -135,8 +135,9 @@ export class SimRunner {
     this.#instances.set(key, instance);
     const { startMsMin, startMsMax } = this.#settings;
     const ready = this.#prepared.get(agent);
+    // As in production: what was made ready for other code waits on.
     const wasReady = ready?.isReady === true && ready.source === source;
-    this.#prepared.delete(agent);
+    if (wasReady) this.#prepared.delete(agent);
     const startMs = wasReady ? preparedStartMs : this.#random.between(startMsMin, startMsMax);
     this.#process.later(startMs, () => {
       if (this.#instances.get(key) !== instance) return;
