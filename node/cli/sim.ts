@@ -191,6 +191,10 @@ class SimCommand {
         return this.#perform({ type: 'run', plan, modules, record: false, command }, true);
       },
       onProgress: (text) => this.#status.show(text),
+      onBroken: (text) => {
+        this.#status.clear();
+        if (!this.#json) this.#say(colors.red(text));
+      },
     });
     await swarm.run(() => this.#interrupted);
     this.#status.clear();

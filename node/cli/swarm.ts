@@ -12,6 +12,8 @@ interface SwarmInit {
   collect: boolean;
   run(seed: number): Promise<Outcome>;
   onProgress(text: () => string): void;
+  /** A promise was broken, and more seeds are to come. */
+  onBroken(text: string): void;
 }
 
 const brokenMax = 1_000;
@@ -60,13 +62,14 @@ export class Swarm {
 
   #take(outcome: Outcome): void {
     this.#done += 1;
-    const { virtualMs, counts, ok } = outcome.verdict;
+    const { virtualMs, counts, ok, violation } = outcome.verdict;
     this.#virtualMs += virtualMs;
     this.#acknowledged += counts['acknowledged'] ?? 0;
     this.#faults += counts['faults'] ?? 0;
     if (!ok && this.broken.length < brokenMax) this.broken.push(outcome);
     for (const [mark, hits] of Object.entries(outcome.marks)) this.marks.set(mark, (this.marks.get(mark) ?? 0) + hits);
-    const { runs } = this.#init;
+    const { runs, collect } = this.#init;
+    if (violation && collect) this.#init.onBroken(`seed ${outcome.plan.seed}: ${violation.checker}: ${violation.what}`);
     this.#init.onProgress(() => barText(this.#done, runs, performance.now() - this.#startedMs, this.broken.length));
   }
 
