@@ -159,7 +159,7 @@ export class Recovery {
       window: holder.window,
       version: { agent, epoch, sequence, checksum },
       manifest,
-      known: this.#known?.state.parts ?? [],
+      known: [this.#newestHere()?.state.parts ?? []],
       sources: sources.map(([node]) => node),
     });
     this.#fetching = { best, copy };
