@@ -37,6 +37,8 @@ export const holderChangeMarks = {
     };
   },
 
+  'went-back-to-what-holders-have': (_scene, hit) => ({ reported: { agentWentBack: () => hit() } }),
+
   'host-died-while-its-holders-changed': (scene, hit) => {
     const changes = new Map<string, NodeId>();
     return {
