@@ -2,12 +2,12 @@ import type { AgentHistory } from './agent-history.ts';
 import type { Assignment } from './assignment.ts';
 import type { Held } from './recovery.ts';
 
+const whatRuns = ['agentType', 'source', 'interpreter', 'isolation', 'version', 'created', 'partition'] as const;
+
 /** Whether what runs for one assignment can go on for another: only the epoch and the holders differ. */
 export function isSameWork(a: Assignment, b: Assignment): boolean {
-  const codes = [a, b].map(({ agentType, source, interpreter, container, isolation, version, created, partition }) =>
-    JSON.stringify([agentType, source, interpreter, container, isolation, version, created, partition]),
-  );
-  return codes[0] === codes[1] && a.branch === undefined && b.branch === undefined;
+  if (a.branch !== undefined || b.branch !== undefined) return false;
+  return whatRuns.every((key) => a[key] === b[key]) && JSON.stringify(a.container) === JSON.stringify(b.container);
 }
 
 /** The newest step of an instance, which it took in that epoch. */
