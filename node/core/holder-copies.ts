@@ -26,8 +26,8 @@ export class HolderCopies {
   readonly #context: Context;
   readonly #window: FetchWindow;
   readonly #incoming = new Map<string, Incoming>();
-  /** By agent: copies that are to begin in a turn of their own. */
-  readonly #later = new Map<string, () => void>();
+  /** What is to be done in a turn of its own, and since when. */
+  readonly #later = new Map<string, { run: () => void; sinceMs: number }>();
 
   /** Bytes of all states that are kept here. */
   readonly #heldBytes: () => number;
@@ -40,9 +40,9 @@ export class HolderCopies {
     this.#heldBytes = heldBytes;
   }
 
-  /** Begins a copy in a turn of its own: to list the parts of two large states is much beside other work. */
-  beginLater(agent: string, begin: () => void): void {
-    this.#later.set(agent, begin);
+  /** Does something in a turn of its own, once by its key: to go through all parts of a large state is much beside other work. */
+  later(key: string, run: () => void): void {
+    this.#later.set(key, { run, sinceMs: this.#context.nowMs });
   }
 
   /** Begins a copy, or goes on with it: with the parts that are here, whatever they came for. `local`: all is here, and not on the disk. */
@@ -163,9 +163,10 @@ export class HolderCopies {
 
   tick(): void {
     const { nowMs, settings } = this.#context;
-    for (const [agent, begin] of this.#later) {
-      this.#later.delete(agent);
-      begin();
+    for (const [key, { run, sinceMs }] of this.#later) {
+      if (sinceMs >= nowMs) continue;
+      this.#later.delete(key);
+      run();
       break;
     }
     for (const incoming of [...this.#incoming.values()]) {

@@ -182,7 +182,7 @@ export class Holder {
       this.#keep(held, writes, offer, () => answer(reply));
     };
     if (local === undefined) return this.#copies.begin(from, offer, held.stored, done);
-    this.#copies.beginLater(agent, () => {
+    this.later(agent, () => {
       if (!this.#isAnswered(offer, answer)) this.#copies.begin(from, offer, held.stored, done, local);
     });
   }
@@ -204,6 +204,11 @@ export class Holder {
     const kept = held.sequence;
     this.#context.out.persist([], () => answer({ ...reply, sequence: kept, accepted: true }));
     return true;
+  }
+
+  /** See `HolderCopies`. */
+  later(key: string, run: () => void): void {
+    this.#copies.later(key, run);
   }
 
   onPieces(from: NodeId, pieces: MessageOf<'statePieces'>): void {

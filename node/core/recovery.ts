@@ -168,7 +168,7 @@ export class Recovery {
 
   onPieces(from: NodeId, pieces: MessageOf<'statePieces'>): void {
     const { copy } = this.#fetching ?? {};
-    if (this.#isOver || copy === undefined || !isSameVersion(copy.version, pieces)) return;
+    if (this.#isOver || copy === undefined || copy.isComplete || !isSameVersion(copy.version, pieces)) return;
     if (!pieces.gone) {
       copy.kept(copy.take(pieces));
       this.#advance();
@@ -182,8 +182,14 @@ export class Recovery {
 
   #advance(): void {
     if (this.#fetching === undefined) return;
-    const { best, copy } = this.#fetching;
+    const { copy } = this.#fetching;
     if (!copy.isComplete) return copy.pump();
+    this.#init.holder.later(`recovery of ${this.#init.agent}`, () => this.#finish());
+  }
+
+  #finish(): void {
+    if (this.#isOver || this.#fetching === undefined) return;
+    const { best, copy } = this.#fetching;
     this.end();
     const { epoch, sequence, results } = best;
     this.#init.found({ epoch, sequence, state: copy.state(), results }, false);

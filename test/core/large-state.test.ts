@@ -64,15 +64,16 @@ function bytesOf({ type, body }: Extract<Event, { type: 'message' }>['message'])
 }
 
 /**
- * Whether a turn in which an agent starts, or is to be started, also begins its host's own copy of the state: to list all
- * parts of a large state is one turn's work, however few bytes of it are met.
+ * Whether a turn in which an agent starts, or is to be started, also fetches parts, or begins its host's own copy of the
+ * state: to go through all parts of a large state is one turn's work, however few bytes of it are met.
  */
 function listsTwice(events: readonly Event[], effects: readonly Effect[]): boolean {
   const starts =
     events.some(({ type }) => type === 'agentStarted') ||
     effects.some((effect) => effect.type === 'startAgent' && effect.state !== undefined);
   const isPart = ({ key }: { key: string }): boolean => key.startsWith('state-part/');
-  return starts && effects.some((effect) => effect.type === 'persist' && effect.writes.some(isPart));
+  const fetches = events.some((event) => event.type === 'message' && event.message.type === 'statePieces');
+  return starts && (fetches || effects.some((effect) => effect.type === 'persist' && effect.writes.some(isPart)));
 }
 
 /** Four nodes and one agent, and the most bytes of its state that any of them met in one turn. */
