@@ -216,13 +216,15 @@ describe('an agent whose holders change', () => {
   test('is heard no more by holders of the older epoch, nor hears them', () => {
     const stage = new Stage().begin();
     stage.submit('t1');
+    stage.submit('t2');
+    // Its own disk and the others answer to the first when the next epoch has begun, and the second is still to be sent.
     stage.run('t1');
-    // Its own disk and the others answer when the next epoch has begun.
+    stage.run('t2');
     stage.instance.changeHolders(next());
     stage.settle();
     stage.activate();
     expect(stage.instance.hasEnded).toBe(false);
-    expect(stage.answers).toEqual([{ task: 't1', value: '1', refusal: '' }]);
+    expect(stage.answers.map(({ task, value }) => `${task} ${value}`)).toEqual(['t1 1', 't2 2']);
   });
 
   test('that change again before that is over goes on from the newest', () => {
