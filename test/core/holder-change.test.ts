@@ -96,7 +96,8 @@ class Stage {
   }
 
   activate(): void {
-    expect(this.copied).toContain(this.instance.assignment.epoch);
+    const { epoch } = this.instance.assignment;
+    if (!this.copied.includes(epoch)) throw new Error(`epoch ${epoch} is not copied`);
     this.instance.onActive();
     this.settle();
   }
