@@ -56,8 +56,6 @@ export const catalog = {
   'went-on-in-the-middle-of-a-task': 'An agent got other holders, and its code went on with the task that it was at.',
   'started-anew-with-other-holders':
     'An agent got other holders, and its code had to be started anew on the same host.',
-  'went-back-to-what-holders-have':
-    'The holders of an agent had another state than its running code, which was started anew.',
   'host-died-while-its-holders-changed':
     'A host died when other holders were decided for its agent, and not active yet.',
   'placed-again-while-its-holders-changed': 'An agent whose holders were being changed was placed anew.',

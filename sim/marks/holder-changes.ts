@@ -37,8 +37,6 @@ export const holderChangeMarks = {
     };
   },
 
-  'went-back-to-what-holders-have': (_scene, hit) => ({ reported: { agentWentBack: () => hit() } }),
-
   'host-died-while-its-holders-changed': (scene, hit) => {
     const changes = new Map<string, NodeId>();
     return {
