@@ -91,6 +91,10 @@ class ModuleInstance implements Running {
     this.state = first;
   }
 
+  renew(epoch: number): void {
+    this.#lost ??= this.#realm.do(() => this.#code.renew(epoch));
+  }
+
   merge(payload: Uint8Array): Answer {
     return this.#do(() => this.#code.merge(payload));
   }

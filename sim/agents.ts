@@ -187,8 +187,9 @@ export class SimRunner {
     this.#endTask(instance);
     // Like all that a runner tells it comes as an event of its own, never in the middle of the node's effects.
     this.#process.later(0, () => {
-      if (this.#instances.get(keyOf(agent, epoch)) !== instance) return;
-      this.#process.feed({ type: 'taskRan', agent, epoch, task, ok: false, value: givenUp, state: undefined });
+      const { epoch: now } = instance;
+      if (this.#instances.get(keyOf(agent, now)) !== instance) return;
+      this.#process.feed({ type: 'taskRan', agent, epoch: now, task, ok: false, value: givenUp, state: undefined });
       this.#runNext(instance);
     });
   }
@@ -200,6 +201,21 @@ export class SimRunner {
 
   stop(agent: string, epoch: number): void {
     this.#instances.delete(keyOf(agent, epoch));
+  }
+
+  /** What runs under an epoch goes on under another one. As in production nothing is told where it is gone. */
+  renew(agent: string, from: number, epoch: number): void {
+    const instance = this.#instances.get(keyOf(agent, from));
+    if (instance === undefined) return;
+    this.#instances.delete(keyOf(agent, from));
+    instance.epoch = epoch;
+    this.#instances.set(keyOf(agent, epoch), instance);
+    instance.running?.renew?.(epoch);
+  }
+
+  /** What the code of an instance passes on as its fencing token; undefined where it has not started, or does not say. */
+  token(agent: string, epoch: number): number | undefined {
+    return this.#instances.get(keyOf(agent, epoch))?.running?.token;
   }
 
   /** The instance crashes. */

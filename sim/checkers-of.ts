@@ -3,6 +3,7 @@ import { defaultSettings } from '../node/core/settings.ts';
 import { AcknowledgedByMajority } from './checkers/anytime-acknowledged-by-majority.ts';
 import { Bounded } from './checkers/anytime-bounded.ts';
 import { DurableBeforeSaid } from './checkers/anytime-durable-before-said.ts';
+import { FencingToken } from './checkers/anytime-fencing-token.ts';
 import { MajorityOnly } from './checkers/anytime-majority-only.ts';
 import { OneCluster } from './checkers/anytime-one-cluster.ts';
 import { OneVersion } from './checkers/anytime-one-version.ts';
@@ -47,6 +48,7 @@ export function checkersOf({ world, ledger, operators, plan, leaders, linearizab
     }),
     new MajorityOnly(ledger, clockMs),
     new OneVersion(ledger),
+    new FencingToken((node, agent, epoch) => world.host(node).runner?.token(agent, epoch)),
     new TaskInTime(clockMs),
     new Bounded(world, { ...defaultSettings, ...plan.settings }),
     linearizable,

@@ -58,6 +58,7 @@ class CounterInstance implements Running {
   #total = 0;
   readonly #counts = new Map<string, number>();
   state: Uint8Array;
+  token: number;
 
   readonly #breaks: () => CounterCode['breaks'];
   readonly #context: ProgramContext;
@@ -71,6 +72,7 @@ class CounterInstance implements Running {
   ) {
     this.#breaks = breaks;
     this.#context = context;
+    this.token = context.epoch;
     const { version = 1 } = context;
     this.#form = code.migrates ? version : 1;
     if (breaks() === 'start' && state === undefined) throw new Error('init failed: it is broken');
@@ -81,6 +83,10 @@ class CounterInstance implements Running {
       for (const [serial, count] of Object.entries(counts)) this.#counts.set(serial, count);
     }
     this.state = this.#encode();
+  }
+
+  renew(epoch: number): void {
+    this.token = epoch;
   }
 
   handle(payload: Uint8Array): Answer {

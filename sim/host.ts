@@ -334,6 +334,7 @@ export class Host {
       hangUp: ({ node }) => network.hangUp(id, node),
       startAgent: (effect) => this.#runner?.start(effect),
       stopAgent: ({ agent, epoch }) => this.#runner?.stop(agent, epoch),
+      renewAgent: ({ agent, from, epoch }) => this.#runner?.renew(agent, from, epoch),
       prepareAgent: (effect) => this.#runner?.prepare(effect),
       releaseAgent: ({ agent, migration }) => this.#runner?.release(agent, migration),
       runTask: (effect) => this.#runner?.run(effect),

@@ -37,6 +37,10 @@ export interface Running {
    * only when the instance is lost: its state cannot be had any more.
    */
   handle(payload: Uint8Array, cancelled?: boolean, task?: string): Answer;
+  /** What it passes on to outside systems as its fencing token; not judged when omitted. */
+  readonly token?: number;
+  /** It goes on in another epoch. */
+  renew?(epoch: number): void;
   /** Takes in a branch, as `encodeMerge` gives it; refused when omitted. */
   merge?(payload: Uint8Array): Answer;
 }

@@ -128,6 +128,8 @@ export class Recorder implements Observer {
       const { agent, epoch } = effect;
       this.#agents.add(agent);
       this.#enter(node, `agent ${agent}`, { kind: 'agent', agent, text: String(epoch) });
+    } else if (effect.type === 'renewAgent') {
+      this.#enter(node, `agent ${effect.agent}`, { kind: 'agent', agent: effect.agent, text: String(effect.epoch) });
     } else if (effect.type === 'stopAgent') {
       const open = this.#open.get(`${node} agent ${effect.agent}`);
       if (open?.text === String(effect.epoch)) this.#enter(node, `agent ${effect.agent}`, undefined);

@@ -129,6 +129,7 @@ export class Trace {
     hangUp: ({ node }) => this.#mixWord(this.#wordOf(node)),
     startAgent: (effect) => this.#mixInstance(effect, effect.state),
     stopAgent: (effect) => this.#mixInstance(effect, undefined),
+    renewAgent: (effect) => this.#mixInstance(effect, undefined),
     prepareAgent: ({ agent, migration }) => this.#mixMove(agent, migration),
     releaseAgent: ({ agent, migration }) => this.#mixMove(agent, migration),
     runTask: (effect: EffectOf<'runTask'>) => {

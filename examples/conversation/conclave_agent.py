@@ -17,7 +17,7 @@ class Agent:
 
     def __init__(self):
         self.state = None
-        # "agent", "type" and "epoch": a fencing token that outside systems can compare.
+        # "agent", "type" and "epoch": a fencing token that outside systems can compare. It may grow from task to task.
         self.context = {}
         # Of the task that runs: the same at every try, so that an outside system knows what it was given before.
         self.task_id = None
@@ -111,7 +111,8 @@ def _read(agent, requests):
 
 def _answer(agent, method, params):
     if method == "describe":
-        return {"protocol": 1, "state": agent.state_form, "merge": type(agent).merge is not Agent.merge}
+        can = {"merge": type(agent).merge is not Agent.merge, "epochs": True}
+        return {"protocol": 1, "state": agent.state_form, **can}
     if method == "ping":
         return {}
     if method == "init":
@@ -122,6 +123,8 @@ def _answer(agent, method, params):
         agent.context = params["context"]
         agent.state = _restored(agent, params["state"])
         return {"state": params["state"]}
+    if "epoch" in params:
+        agent.context = {**agent.context, "epoch": params["epoch"]}
     if method == "merge":
         base, theirs = (_restored(agent, params[name]) for name in ("base", "theirs"))
         agent.merge(base, theirs, params["both"])

@@ -200,6 +200,11 @@ export class AgentCode {
     return this.#jsonOf(state, 'what rollback returned', 'Return what the older version keeps.');
   }
 
+  /** It goes on in another epoch, and is told from its next task on. */
+  renew(epoch: number): void {
+    this.#context = Object.freeze(Object.assign(this.#there.parse('{}') as object, this.#context, { epoch }));
+  }
+
   /** Takes one task, JSON. Ends in `ran`, or in `failed` when the state before a refused task cannot be had back. */
   run(payload: Uint8Array, taskId: string): void {
     const refused = (error: unknown): void => this.#refuse(this.#reasonOf(error));

@@ -8,6 +8,9 @@ import type { ResultTable } from './result-table.ts';
 import type { Settings } from './settings.ts';
 import { StateTrail } from './state-trail.ts';
 
+/** Of so many of the latest steps it is known what state they led to. */
+const sumsMax = 1_024;
+
 /** The results that are remembered beside the state, and from which step on. */
 export interface Remembered {
   readonly results: ResultTable;
@@ -20,6 +23,8 @@ export class AgentHistory implements Source {
   readonly #remembered: Remembered;
   /** Of an autonomous agent: where a branch of it could begin. */
   readonly #trail: StateTrail | undefined;
+  /** Checksums of the states after the latest steps. */
+  readonly #sums = new Map<number, number>();
   #sequence = 0;
   /** The step of an earlier epoch that this one went on from. */
   #from: StepName | undefined;
@@ -41,6 +46,8 @@ export class AgentHistory implements Source {
   /** Begins with the first state of a new agent. */
   begin(own: Uint8Array, version: number | undefined): void {
     this.state.begin(own, version);
+    this.#sums.clear();
+    this.#note();
     this.#trail?.begin({ sequence: 0, state: this.state.all });
   }
 
@@ -49,13 +56,32 @@ export class AgentHistory implements Source {
     this.#sequence = sequence;
     this.#from = { epoch, sequence };
     this.state.takeOver(state, sequence);
+    this.#sums.clear();
+    this.#note();
     this.#trail?.begin({ sequence, state: this.state.all });
+  }
+
+  /** Goes on in another epoch from its newest step, which was taken in that one. */
+  goOn(epoch: number): void {
+    this.#from = { epoch, sequence: this.#sequence };
+    this.#trail?.begin({ sequence: this.#sequence, state: this.state.all });
+  }
+
+  #note(): void {
+    this.#sums.set(this.#sequence, this.state.all.checksum);
+    this.#sums.delete(this.#sequence - sumsMax);
+  }
+
+  /** The checksum of the state that a step led to; undefined where it is not remembered. */
+  checksumAt(sequence: number): number | undefined {
+    return this.#sums.get(sequence);
   }
 
   /** The next step. */
   add(step: Step, changes: StepChanges, durableSequence: number): TaskResult {
     this.#sequence += 1;
     this.state.apply(this.#sequence, changes);
+    this.#note();
     const result = { ...step, sequence: this.#sequence, valueDropped: false };
     this.#remembered.results.add(result);
     this.#trail?.add({ sequence: this.#sequence, state: this.state.all }, durableSequence);

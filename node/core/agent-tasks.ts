@@ -75,6 +75,7 @@ export class AgentTasks {
   /** Goes on from what the holders kept. How the instance before ended nobody knows, unless it `rested`. */
   restore(results: readonly TaskResult[], rested: boolean): void {
     this.#results = new ResultTable(results);
+    this.#ages = new ResultAges(limits.resultsAgeMsMax);
     this.#careful = rested ? 0 : carefulTasks;
   }
 

@@ -63,6 +63,11 @@ export class BranchMerges {
     return state.turnedTo === undefined ? state.version : undefined;
   }
 
+  /** It is to take in no branch. */
+  get isIdle(): boolean {
+    return this.#merges.size === 0;
+  }
+
   has(task: string): boolean {
     return this.#merges.has(task);
   }

@@ -58,6 +58,8 @@ export type Effect =
       more?: readonly Uint8Array[];
     }
   | { type: 'stopAgent'; agent: string; epoch: number }
+  /** What runs the agent under an epoch goes on under a later one, which its code is told from its next task on. */
+  | { type: 'renewAgent'; agent: string; from: number; epoch: number }
   /** Makes ready what an agent will run in, its code loaded and nothing of it run, for when it moves here. */
   | {
       type: 'prepareAgent';
@@ -97,7 +99,7 @@ export type EffectType = Effect['type'];
 export type EffectOf<T extends EffectType> = Extract<Effect, { type: T }>;
 
 const promiseNothing: ReadonlySet<EffectType> = new Set([
-  ...(['prepareAgent', 'releaseAgent', 'startAgent', 'stopAgent'] as const),
+  ...(['prepareAgent', 'releaseAgent', 'startAgent', 'stopAgent', 'renewAgent'] as const),
   ...(['runTask', 'cancelTask', 'progress'] as const),
 ]);
 

@@ -3,7 +3,7 @@ import type { MessageOf, NodeId } from './message.ts';
 import { limits } from './settings.ts';
 import type { StateBytes, StatePart } from './state-bytes.ts';
 import { type FetchWindow, isSameVersion, StateCopy } from './state-copy.ts';
-import { decodeManifest, nameOf, nameOfPart } from './state-manifest.ts';
+import { decodeManifest } from './state-manifest.ts';
 import type { StoredState } from './stored-state.ts';
 
 type Offer = MessageOf<'stateOffer'>;
@@ -26,6 +26,8 @@ export class HolderCopies {
   readonly #context: Context;
   readonly #window: FetchWindow;
   readonly #incoming = new Map<string, Incoming>();
+  /** What is to be done in a turn of its own, and since when. */
+  readonly #later = new Map<string, { run: () => void; sinceMs: number }>();
 
   /** Bytes of all states that are kept here. */
   readonly #heldBytes: () => number;
@@ -36,6 +38,11 @@ export class HolderCopies {
     this.#context = context;
     this.#window = window;
     this.#heldBytes = heldBytes;
+  }
+
+  /** Does something in a turn of its own, once by its key: to go through all parts of a large state is much beside other work. */
+  later(key: string, run: () => void): void {
+    this.#later.set(key, { run, sinceMs: this.#context.nowMs });
   }
 
   /** Begins a copy, or goes on with it: with the parts that are here, whatever they came for. `local`: all is here, and not on the disk. */
@@ -54,13 +61,13 @@ export class HolderCopies {
     before?.copy.end();
     this.#incoming.delete(agent);
     // Of parts that are alike the one on the disk is taken.
-    const known = [...(local?.parts ?? []), ...stored.stagedParts(), ...stored.state.parts];
+    const known = [stored.state.parts, stored.stagedParts(), local?.parts ?? []];
     const init = { context: this.#context, window: this.#window, manifest, known, sources: [from] };
     const copy = new StateCopy({ ...init, version: offer });
     // Its host says it again when there may be room.
     if (this.#isTooMuch(agent, copy.bytes, stored.state.length)) return this.#drop(stored);
-    const names = new Set(manifest.map(nameOf));
-    const dropped = stored.unstage((part) => names.has(nameOfPart(part)));
+    const kept = new Set(stored.stagedParts().length === 0 ? [] : copy.here());
+    const dropped = stored.unstage((part) => kept.has(part));
     if (dropped.length > 0) this.#context.out.persist(dropped);
     const incoming = { offer, copy, stored, done, isWriting: false };
     this.#incoming.set(agent, incoming);
@@ -138,6 +145,7 @@ export class HolderCopies {
 
   /** Its host may not go on any more: nothing more is asked for. What is here is of use to the next one that comes soon. */
   stop(agent: string): void {
+    this.#later.delete(agent);
     this.#incoming.get(agent)?.copy.end();
   }
 
@@ -155,6 +163,12 @@ export class HolderCopies {
 
   tick(): void {
     const { nowMs, settings } = this.#context;
+    for (const [key, { run, sinceMs }] of this.#later) {
+      if (sinceMs >= nowMs) continue;
+      this.#later.delete(key);
+      run();
+      break;
+    }
     for (const incoming of [...this.#incoming.values()]) {
       if (nowMs - incoming.copy.heardMs >= settings.copyIdleMs) this.#give(incoming);
       else if (!incoming.copy.isComplete) incoming.copy.tick();

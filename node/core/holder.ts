@@ -181,7 +181,10 @@ export class Holder {
       const reply = { agent, epoch, sequence, accepted: true, needsFull: false, sealedEpoch: epoch };
       this.#keep(held, writes, offer, () => answer(reply));
     };
-    this.#copies.begin(from, offer, held.stored, done, local);
+    if (local === undefined) return this.#copies.begin(from, offer, held.stored, done);
+    this.later(agent, () => {
+      if (!this.#isAnswered(offer, answer)) this.#copies.begin(from, offer, held.stored, done, local);
+    });
   }
 
   /** Nothing is to be taken over: the epoch is refused here, or the step is kept already. */
@@ -201,6 +204,11 @@ export class Holder {
     const kept = held.sequence;
     this.#context.out.persist([], () => answer({ ...reply, sequence: kept, accepted: true }));
     return true;
+  }
+
+  /** See `HolderCopies`. */
+  later(key: string, run: () => void): void {
+    this.#copies.later(key, run);
   }
 
   onPieces(from: NodeId, pieces: MessageOf<'statePieces'>): void {

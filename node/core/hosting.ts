@@ -96,7 +96,6 @@ export class Hosting {
     if (placement === undefined || type === undefined || code === undefined) return;
     // What an earlier activation already settled is not sealed again: this start of the node knows nothing of it.
     if (active !== undefined && active.epoch >= placement.epoch) return;
-    const tasks = before === undefined ? [] : this.#stop(before);
     const assignment = {
       agent: agent.id,
       agentType: agent.type,
@@ -114,6 +113,10 @@ export class Hosting {
       isWatched: agent.upgrade?.settled === false,
       codeOf: (other: number) => codeIn(this.#state, agent.type, other),
     };
+    // What an operator accepted as lost is not brought back by what ran before.
+    const isLost = before !== undefined && (agent.loss?.index ?? 0) > before.assignment.epoch;
+    if (before !== undefined && !isLost && before.changeHolders(assignment)) return;
+    const tasks = before === undefined ? [] : this.#stop(before);
     const instance = new Instance(this.#context, this.#holder, assignment, this.#events);
     this.#instances.set(agent.id, instance);
     for (const task of tasks) instance.submit(task);
@@ -197,23 +200,23 @@ export class Hosting {
   }
 
   onStarted({ agent, epoch, state }: EventOf<'agentStarted'>): void {
-    this.#in(agent, epoch)?.onStarted(state);
+    this.#by(agent, epoch)?.onStarted(state);
   }
 
   onAhead({ agent, epoch, bytes }: EventOf<'stateAhead'>): void {
-    this.#in(agent, epoch)?.onAhead(bytes);
+    this.#by(agent, epoch)?.onAhead(bytes);
   }
 
   onRan({ agent, epoch, task, ok, value, state: update, outputs }: EventOf<'taskRan'>): void {
-    this.#in(agent, epoch)?.onRan({ task, ok, value, update, outputs });
+    this.#by(agent, epoch)?.onRan({ task, ok, value, update, outputs });
   }
 
   onProgress({ agent, epoch, task, value }: EventOf<'taskProgress'>): void {
-    this.#in(agent, epoch)?.onProgress(task, value);
+    this.#by(agent, epoch)?.onProgress(task, value);
   }
 
   onFailed({ agent, epoch, reason, innocent }: EventOf<'agentFailed'>): void {
-    this.#in(agent, epoch)?.onFailed(reason, innocent);
+    this.#by(agent, epoch)?.onFailed(reason, innocent);
   }
 
   /** Parts of a state, for a holder or for the next host: of a step that the agent's host here offers, or that this node keeps. */
@@ -226,6 +229,12 @@ export class Hosting {
   onPieces(from: NodeId, pieces: MessageOf<'statePieces'>): void {
     this.#holder.onPieces(from, pieces);
     this.#instances.get(pieces.agent)?.recovery?.onPieces(from, pieces);
+  }
+
+  /** Whose code tells something that it began in that epoch, or earlier. */
+  #by(agent: string, epoch: number): Instance | undefined {
+    const instance = this.#instances.get(agent);
+    return instance?.runner.isOf(epoch) ? instance : undefined;
   }
 
   #in(agent: string, epoch: number): Instance | undefined {

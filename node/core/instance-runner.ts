@@ -9,7 +9,8 @@ import type { VersionTurn } from './version-turn.ts';
 
 export interface InstanceRunnerInit {
   context: Context;
-  assignment: Assignment;
+  /** Of the epoch as it is now. */
+  assignment(): Assignment;
   turn: VersionTurn;
   state: AgentState;
   events: Pick<InstanceEvents, 'relinquish' | 'ailing'>;
@@ -18,25 +19,28 @@ export interface InstanceRunnerInit {
 /** What runs an instance's code, as its node knows it: whether it is there, and how often it failed. */
 export class InstanceRunner {
   readonly #context: Context;
-  readonly #assignment: Assignment;
+  readonly #assignment: () => Assignment;
   readonly #turn: VersionTurn;
   readonly #state: AgentState;
   readonly #restarts: Restarts;
   readonly #relinquish: (reason: string) => void;
   #isReady = false;
+  /** The epoch in which what runs now was started, and the one under which it is known. */
+  #since: number | undefined;
+  #known: number | undefined;
   /** A branch of the agent runs here: it has nothing to run meanwhile. */
   #isSuspended = false;
   /** Why this node cannot run the agent; said until another epoch begins. */
   #givenUp: string | undefined;
 
   constructor({ context, assignment, turn, state, events }: InstanceRunnerInit) {
-    const { agent, epoch, isWatched } = assignment;
+    const { agent, isWatched } = assignment();
     this.#context = context;
     this.#assignment = assignment;
     this.#turn = turn;
     this.#state = state;
-    this.#relinquish = (reason) => events.relinquish(agent, epoch, reason);
-    this.#restarts = new Restarts((said) => events.ailing({ agent, epoch, ...said }), isWatched);
+    this.#relinquish = (reason) => events.relinquish(agent, assignment().epoch, reason);
+    this.#restarts = new Restarts((said) => events.ailing({ agent, epoch: assignment().epoch, ...said }), isWatched);
   }
 
   get isReady(): boolean {
@@ -47,12 +51,19 @@ export class InstanceRunner {
     return this.#isSuspended;
   }
 
+  /** The epoch under which what runs is known. */
+  get epoch(): number {
+    return this.#known ?? this.#assignment().epoch;
+  }
+
   /** From a state, or from nothing. */
   start(from: (() => Uint8Array[]) | undefined): void {
     this.#isReady = false;
     this.#state.forgetAhead();
     if (this.#isSuspended) return;
-    const { agent, agentType, epoch, source, interpreter, container, isolation, version, branch } = this.#assignment;
+    const { agent, agentType, epoch, source, interpreter, container, isolation, version, branch } = this.#assignment();
+    this.#since = epoch;
+    this.#known = epoch;
     const told = branch && { told: { agent: branch.agent, epoch: branch.base.epoch } };
     const change = this.#turn.begin(from !== undefined);
     const runtime = { source, interpreter, container, isolation, version, change };
@@ -68,8 +79,21 @@ export class InstanceRunner {
 
   stop(): void {
     this.#isReady = false;
-    const { agent, epoch } = this.#assignment;
-    this.#context.out.push({ type: 'stopAgent', agent, epoch });
+    const { agent } = this.#assignment();
+    this.#context.out.push({ type: 'stopAgent', agent, epoch: this.epoch });
+  }
+
+  /** It goes on in the epoch that has come since it was started, and its code is told. */
+  renew(): void {
+    const { agent, epoch } = this.#assignment();
+    this.#context.out.push({ type: 'renewAgent', agent, from: this.epoch, epoch });
+    this.#known = epoch;
+  }
+
+  /** Whether what is told of an epoch is of what runs now: some of that may be on its way since before a change. */
+  isOf(epoch: number): boolean {
+    const now = this.#assignment().epoch;
+    return epoch <= now && epoch >= (this.#since ?? now);
   }
 
   suspend(): void {
@@ -86,7 +110,7 @@ export class InstanceRunner {
    * in the middle of one.
    */
   onFailed(reason: string, innocent: boolean, inTask: boolean): number | undefined {
-    const { agent, epoch } = this.#assignment;
+    const { agent, epoch } = this.#assignment();
     reportLocally(this.#context, 'agentFailed', `${agent} failed: ${reason}`, { agent, epoch, reason });
     this.#isReady = false;
     return innocent ? 0 : this.#restarts.failed(reason, inTask, this.#context.nowMs);

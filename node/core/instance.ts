@@ -6,50 +6,44 @@ import type { Assignment } from './assignment.ts';
 import { isMergeTask } from './branch.ts';
 import { BranchMerges } from './branch-merges.ts';
 import type { Context } from './context.ts';
-import { Handover } from './handover.ts';
+import type { Handover } from './handover.ts';
 import type { Holder } from './holder.ts';
+import { InstanceEpoch } from './instance-epoch.ts';
 import type { InstanceEvents } from './instance-events.ts';
 import { InstanceRunner } from './instance-runner.ts';
+import { InstanceStart } from './instance-start.ts';
 import { Mail } from './mail.ts';
 import { isEmpty } from './mailbox.ts';
 import type { MessageOf, NodeId, TaskResult } from './message.ts';
 import type { Migration } from './migration.ts';
 import type { AgentTasksView } from './operation.ts';
-import { type Found, Recovery } from './recovery.ts';
-import { all, majorityOf, Replication } from './replication.ts';
+import type { Found, Recovery } from './recovery.ts';
+import type { Replication } from './replication.ts';
 import { limits } from './settings.ts';
 import { mayBeLarge } from './start-state.ts';
-import { type StateRead, StateReads } from './state-reads.ts';
+import type { StateRead } from './state-reads.ts';
 import { changesBy, type Ran } from './step-changes.ts';
 import { whatIsTooLarge } from './step-size.ts';
 import { type QueuedTask, refusalOf } from './task-queue.ts';
 import { reasonBytes } from './text.ts';
 import { VersionTurn } from './version-turn.ts';
 
-type Phase = 'sealing' | 'starting' | 'copying' | 'active' | 'ended';
-
 const unacknowledgedMax = 256;
 const nothing = new Uint8Array(0);
 
 /**
- * One agent on its host in one epoch: seals the previous holders, starts from the best state that they kept, copies it
- * to its own holders, waits until the log calls the epoch active, and then runs tasks, each acknowledged when a
- * majority of the holders has what it led to.
+ * One agent on its host: seals the previous holders, starts from the best state that they kept, copies it to its own
+ * holders, waits until the log calls the epoch active, and then runs tasks, each acknowledged when a majority of the
+ * holders has what it led to. Where only the holders change it does the same again in the epoch of that, while its code
+ * goes on.
  */
 export class Instance {
-  readonly assignment: Assignment;
   readonly #context: Context;
   readonly #holder: Holder;
   readonly #events: InstanceEvents;
   readonly #tasks: AgentTasks;
   readonly #mail: Mail;
-  readonly replication: Replication;
-  readonly #reads: StateReads;
-  /** Of what earlier epochs led to; none for a new agent. */
-  recovery: Recovery | undefined;
-  /** The preparation of its move to another host, if there is one. */
-  readonly handover: Handover;
-  #phase: Phase = 'sealing';
+  readonly #at: InstanceStart;
   readonly #history: AgentHistory;
   /** How it goes on from what another version of its code wrote. */
   readonly turn: VersionTurn;
@@ -61,15 +55,12 @@ export class Instance {
   constructor(context: Context, holder: Holder, assignment: Assignment, events: InstanceEvents) {
     this.#context = context;
     this.#holder = holder;
-    this.assignment = assignment;
     this.#events = events;
-    const { agent, epoch, holders } = assignment;
-    const quorum = assignment.branch === undefined ? majorityOf : all;
-    this.#reads = new StateReads(context, holder, { agent, epoch, holders, quorum });
+    const { agent } = assignment;
     this.#tasks = new AgentTasks(context, agent, {
       isReady: () => this.#isReady(),
       run: ({ task, payload }) => this.#run(task, payload),
-      cancel: ({ task }) => context.out.push({ type: 'cancelTask', agent, epoch, task }),
+      cancel: ({ task }) => context.out.push({ type: 'cancelTask', agent, epoch: this.runner.epoch, task }),
       record: (step, changes) => this.#record(step, changes),
       durableSequence: () => this.replication.durableSequence(),
       confirm: (done) => void this.read(done),
@@ -78,13 +69,21 @@ export class Instance {
       progress: (task, number, value) => events.progress(task, { agent, task: task.task, number, value }),
     });
     this.#history = new AgentHistory(context.settings, this.#tasks, assignment.partition === 'autonomous');
+    this.#at = new InstanceStart({
+      ...{ context, assignment, epochOf: (assignment: Assignment) => this.#epochOf(assignment) },
+      parts: () => ({ history: this.#history, tasks: this.#tasks, mail: this.#mail, ...this.#code() }),
+      submit: (task) => this.submit(task),
+      onDurable: () => this.#onDurable(),
+    });
     this.turn = new VersionTurn({
       assignment,
       state: this.#history.state,
-      isActive: () => this.#phase === 'active',
+      isActive: () => this.#at.phase === 'active',
       record: (changes) => void this.#record({ task: '', ok: true, value: nothing }, changes),
     });
-    this.runner = new InstanceRunner({ context, assignment, turn: this.turn, state: this.#history.state, events });
+    const { turn } = this;
+    const { state } = this.#history;
+    this.runner = new InstanceRunner({ context, assignment: () => this.assignment, turn, state, events });
     this.#mail = new Mail(context, agent, `${agent.replace('~', ':')}:${assignment.created}`, {
       resolve: (to) => events.resolve(to),
       ask: (operation, done) => events.ask(operation, done),
@@ -92,31 +91,50 @@ export class Instance {
       mailbox: () => this.#history.state.mailbox,
       settle: () => void this.#record({ task: '', ok: true, value: nothing }),
     });
-    const [onProgress, onDeposed] = [() => this.#onDurable(), () => this.depose()];
-    const init = { context, holder, agent, epoch, holders, quorum };
-    const replication = new Replication({ ...init, source: this.#history, onProgress, onDeposed });
-    this.replication = replication;
-    this.handover = new Handover({
-      ...{ context, agent, replication },
-      newest: () => ({ sequence: this.#history.sequence, bytes: this.#history.state.all.length }),
-      isAtRest: () => this.#tasks.at === 'rest' && replication.durableSequence() >= this.#history.sequence,
-      goOn: () => this.#tasks.pump(),
-      prepared: (said) => events.prepared(said),
-    });
     this.merges = new BranchMerges({
       ...{ context, tasks: this.#tasks, history: this.#history },
       isFree: () => this.isActive && this.runner.isReady && this.#tasks.at === 'rest',
       mailbox: (over) => this.#mail.over(over),
       record: (step, changes) => this.#record(step, changes),
       submit: (task) => this.submit(task),
-      restart: () => this.#startWorker(),
+      restart: () => this.#at.restartCode(),
       acknowledge: () => this.acknowledge(),
     });
   }
 
+  #code() {
+    return { merges: this.merges, turn: this.turn, runner: this.runner };
+  }
+
+  #epochOf(assignment: Assignment): InstanceEpoch {
+    const [context, holder, history, tasks] = [this.#context, this.#holder, this.#history, this.#tasks];
+    return new InstanceEpoch({
+      ...{ context, holder, assignment, history, tasks },
+      prepared: (said) => this.#events.prepared(said),
+      onProgress: () => this.#onDurable(),
+      onDeposed: () => this.depose(),
+    });
+  }
+
+  get assignment(): Assignment {
+    return this.#at.now.assignment;
+  }
+
+  get replication(): Replication {
+    return this.#at.now.replication;
+  }
+
+  get recovery(): Recovery | undefined {
+    return this.#at.now.recovery;
+  }
+
+  get handover(): Handover {
+    return this.#at.now.handover;
+  }
+
   /** The log says that it is to move, or that it is not to any more. */
   onMigration(migration: Migration | undefined): void {
-    if (this.#phase === 'active') this.handover.follow(migration);
+    if (this.#at.phase === 'active') this.handover.follow(migration);
   }
 
   get queueDepth(): number {
@@ -125,39 +143,18 @@ export class Instance {
 
   begin(): void {
     this.#retryMs = this.#context.nowMs + this.#context.settings.holderRetryMs;
-    const { agent, epoch, previousHolders, branch } = this.assignment;
-    if (branch?.from !== undefined) return this.#goOnFrom(branch.from);
-    if (previousHolders === undefined) return this.#startWorker();
-    const init = { context: this.#context, holder: this.#holder, agent, epoch, previousHolders };
-    const [found, deposed] = [(best: Found | undefined) => this.#goOnFrom(best), () => this.depose()];
-    this.recovery = new Recovery({ ...init, quorum: branch === undefined ? majorityOf : all, found, deposed });
-    this.recovery.seal();
+    this.#at.begin();
   }
 
-  #goOnFrom(best: Found | undefined): void {
-    if (best === undefined) return this.runner.giveUp('no holder has a checkpoint');
-    try {
-      this.#history.goOnFrom(best);
-    } catch (error) {
-      return this.runner.giveUp(`what its holders kept cannot be read: ${String(error)}`);
-    }
-    // Other code is not trusted until it has started, nor with its first tasks.
-    const isReady = this.assignment.planned && !this.turn.isNeeded;
-    this.#tasks.restore(best.results, isReady);
-    this.#startWorker();
-    // Its keepers have no step of the branch before its first.
-    if (this.assignment.branch?.from === undefined) this.replication.beginFrom(best);
-    // What will run it is ready: that the epoch becomes active need not wait for it.
-    if (isReady) this.#phase = 'copying';
-    this.replication.pump();
-  }
-
-  #startWorker(): void {
-    const isNew = this.#phase === 'sealing' || this.#phase === 'starting';
-    const { previousHolders, branch } = this.assignment;
-    if (this.#phase === 'sealing') this.#phase = 'starting';
-    const hasState = !isNew || previousHolders !== undefined || branch !== undefined;
-    this.runner.start(hasState ? this.#history.state.own() : undefined);
+  /**
+   * Other holders, in an epoch of their own: what runs goes on, with the task that it is at. False: that cannot be, and
+   * another instance is to begin as on a new host.
+   */
+  changeHolders(next: Assignment): boolean {
+    if (!this.#at.mayGoOn(next)) return false;
+    this.#at.changeHolders(next);
+    this.begin();
+    return true;
   }
 
   /** Too much for one turn: bytes of the state that its runner is about to tell. */
@@ -170,14 +167,16 @@ export class Instance {
   onStarted(state: Uint8Array): void {
     this.runner.onStarted();
     const { previousHolders, branch, version } = this.assignment;
-    const isNew = this.#phase === 'starting' && previousHolders === undefined && branch === undefined;
+    const isNew = this.#at.phase === 'starting' && previousHolders === undefined && branch === undefined;
     const bytes = this.#history.state.aheadBytes + state.byteLength;
     const problem = whatIsTooLarge(nothing, bytes, mayBeLarge(this.assignment));
     if (problem !== undefined && (isNew || this.turn.isNeeded)) return this.runner.giveUp(problem);
-    if (isNew) this.#history.begin(state, version);
-    else this.turn.started(state);
-    if (this.#phase === 'starting') {
-      this.#phase = 'copying';
+    if (isNew) {
+      this.#history.begin(state, version);
+      this.#at.begun();
+    } else this.turn.started(state);
+    if (this.#at.phase === 'starting') {
+      this.#at.phase = 'copying';
       this.replication.pump();
       this.#onDurable();
     }
@@ -187,8 +186,8 @@ export class Instance {
 
   /** The log calls this epoch active: from here on it acknowledges. */
   onActive(): void {
-    if (this.#phase !== 'copying') return;
-    this.#phase = 'active';
+    if (this.#at.phase !== 'copying') return;
+    this.#at.phase = 'active';
     this.#tasks.pump();
     this.#onDurable();
   }
@@ -196,13 +195,13 @@ export class Instance {
   // ---- tasks ----
 
   submit(task: QueuedTask): void {
-    if (this.#phase === 'ended' || this.runner.isSuspended) return this.#refuse(task);
+    if (this.#at.phase === 'ended' || this.runner.isSuspended) return this.#refuse(task);
     this.#tasks.submit(task);
     this.acknowledge();
   }
 
   #isReady(): boolean {
-    if (this.#phase !== 'active' || !this.runner.isReady) return false;
+    if (this.#at.phase !== 'active' || !this.runner.isReady) return false;
     if (this.handover.holds && this.#tasks.at !== 'begin') return false;
     return this.#history.sequence - this.replication.durableSequence() <= unacknowledgedMax;
   }
@@ -220,7 +219,7 @@ export class Instance {
     else if (typeof changes === 'string') {
       // The instance went on from a state that cannot be kept: it starts again from the last one that can.
       this.#tasks.onRan(false, reasonBytes(changes));
-      this.#startWorker();
+      this.#at.restartCode();
     } else {
       if (ok) this.runner.onWell();
       if (mailbox !== undefined) this.merges.takeOver(task);
@@ -237,7 +236,7 @@ export class Instance {
     const mailbox = changes?.mailbox ?? this.#mail.over(step.tries === undefined ? step.task : '');
     const durable = this.replication.durableSequence();
     const result = this.#history.add(step, { ...changes, own: changes?.own, mailbox }, durable);
-    if (!this.merges.isTakingOver) this.replication.pump();
+    if (!this.merges.isTakingOver && this.#at.phase !== 'sealing') this.replication.pump();
     return result;
   }
 
@@ -256,13 +255,13 @@ export class Instance {
   #onDurable(): void {
     this.#tellCopied();
     this.acknowledge();
-    if (this.#phase === 'active') this.handover.look();
+    if (this.#at.phase === 'active') this.handover.look();
     this.#tasks.pump();
     this.#pumpMail();
   }
 
   #tellCopied(): void {
-    if (this.#phase !== 'copying' || this.replication.durableSequence() < this.#history.sequence) return;
+    if (this.#at.phase !== 'copying' || this.replication.durableSequence() < this.#history.sequence) return;
     this.#events.copied(this.assignment.agent, this.assignment.epoch, this.#history.from);
   }
 
@@ -270,27 +269,27 @@ export class Instance {
     // What a branch's tasks send waits for its reconciliation.
     if (this.assignment.branch !== undefined || this.runner.isSuspended) return;
     if (isEmpty(this.#history.state.mailbox)) this.#mail.clear();
-    else if (this.#phase === 'active') this.#mail.pump(this.replication.durableSequence());
+    else if (this.#at.phase === 'active') this.#mail.pump(this.replication.durableSequence());
   }
 
   /** Answers every task whose effect a majority of holders keeps, if acknowledging is allowed now. */
   acknowledge(): void {
-    if (this.#phase !== 'active' || !this.#events.mayAcknowledge()) return;
+    if (this.#at.phase !== 'active' || !this.#events.mayAcknowledge()) return;
     const durable = this.replication.durableSequence();
     this.#tasks.acknowledge(durable);
-    this.#reads.answer(durable);
+    this.#at.now.reads.answer(durable);
   }
 
   // ---- reads ----
 
   /** Reads the state as of now, once a majority of holders has confirmed that this epoch still stands. */
   read(done: (read: StateRead) => void): boolean {
-    if (this.#phase !== 'active') return false;
-    return this.#reads.begin(this.#history.sequence, this.#history.state, done, this.onConfirmed);
+    if (this.#at.phase !== 'active') return false;
+    return this.#at.now.reads.begin(this.#history.sequence, this.#history.state, done, this.onConfirmed);
   }
 
   readonly onConfirmed = (from: NodeId, confirmed: MessageOf<'confirmed'>): void => {
-    const standing = this.#reads.onConfirmed(from, confirmed);
+    const standing = this.#at.now.reads.onConfirmed(from, confirmed);
     if (standing === false) this.depose();
     if (standing === true) this.acknowledge();
   };
@@ -300,12 +299,12 @@ export class Instance {
   /** What a branch of the agent can begin from: the newest step that is surely part of its history. */
   base(): Found | undefined {
     const durable = this.replication.durableSequence();
-    return this.#phase === 'active' ? this.#history.base(this.assignment.epoch, durable) : undefined;
+    return this.#at.phase === 'active' ? this.#history.base(this.assignment.epoch, durable) : undefined;
   }
 
   /** A branch begins here: what runs the agent makes way, and its tasks are to go to the branch. */
   suspend(): void {
-    if (this.#phase === 'ended' || this.runner.isSuspended) return;
+    if (this.#at.phase === 'ended' || this.runner.isSuspended) return;
     this.runner.suspend();
     this.merges.clear();
     for (const task of this.#tasks.end()) this.#refuse(task);
@@ -315,20 +314,21 @@ export class Instance {
   resume(): void {
     if (!this.runner.isSuspended) return;
     this.runner.resume();
-    if (this.#phase !== 'ended' && this.#phase !== 'sealing') this.#startWorker();
+    if (this.#at.phase !== 'ended') this.#at.restartCode();
   }
 
   get hasEnded(): boolean {
-    return this.#phase === 'ended';
+    return this.#at.phase === 'ended';
   }
 
   /** It answers tasks. */
   get isActive(): boolean {
-    return this.#phase === 'active' && !this.runner.isSuspended;
+    return this.#at.phase === 'active' && !this.runner.isSuspended;
   }
 
   #run(task: string, payload: Uint8Array): void {
-    const { agent, epoch } = this.assignment;
+    const { agent } = this.assignment;
+    const { epoch } = this.runner;
     const given = this.merges.payload(task);
     const what = given === undefined ? { payload } : { payload: given, merges: true };
     this.#context.out.push({ type: 'runTask', agent, epoch, task, ...what });
@@ -346,11 +346,12 @@ export class Instance {
 
   /** The running instance is gone; the agent goes on from its last state, here, unless it keeps failing. */
   onFailed(reason: string, innocent = false): void {
-    if (this.#phase === 'ended') return;
-    const waitMs = this.runner.onFailed(reason, innocent, this.#tasks.at === 'task');
+    if (this.#at.phase === 'ended') return;
+    const isSealing = this.#at.phase === 'sealing';
+    const waitMs = this.runner.onFailed(reason, innocent || isSealing, this.#tasks.at === 'task');
     this.#tasks.onFailed(reason, innocent);
-    if (waitMs === undefined || (!innocent && this.#phase === 'starting')) this.runner.giveUp(reason);
-    else if (waitMs === 0) this.#startWorker();
+    if (waitMs === undefined || (!innocent && this.#at.phase === 'starting')) this.runner.giveUp(reason);
+    else if (waitMs === 0) this.#at.restartCode();
     if (!innocent) this.runner.tell();
   }
 
@@ -364,11 +365,11 @@ export class Instance {
    * is still on its way to it, a seal or an answer of its own disk among them, starts nothing any more.
    */
   end(): QueuedTask[] {
-    if (this.#phase === 'ended') return [];
-    this.#phase = 'ended';
+    if (this.#at.phase === 'ended') return [];
+    this.#at.phase = 'ended';
     this.recovery?.end();
     this.runner.stop();
-    this.#reads.clear();
+    this.#at.now.reads.clear();
     this.#mail.clear();
     this.merges.clear();
     return this.#tasks.end().filter(({ task }) => !isMergeTask(task));
@@ -377,23 +378,23 @@ export class Instance {
   tick(): void {
     const { nowMs, settings } = this.#context;
     this.#pumpMail();
-    if (this.#phase === 'ended') return;
-    if (this.runner.takeDue()) this.#startWorker();
+    if (this.#at.phase === 'ended') return;
+    if (this.runner.takeDue()) this.#at.restartCode();
     if (nowMs < this.#retryMs) return;
     this.#retryMs = nowMs + settings.holderRetryMs;
-    if (this.#phase === 'sealing') this.recovery?.tick();
-    if (this.#phase === 'copying' || this.#phase === 'active') this.replication.pump();
+    if (this.#at.phase === 'sealing') this.recovery?.tick();
+    if (this.#at.phase === 'copying' || this.#at.phase === 'active') this.replication.pump();
     this.#tellCopied();
     this.runner.sayAgain();
     this.runner.tell();
-    this.#reads.retry(this.onConfirmed);
+    this.#at.now.reads.retry(this.onConfirmed);
     this.#tasks.tick(this.#history.sequence);
-    if (this.#phase === 'active') this.handover.tick();
+    if (this.#at.phase === 'active') this.handover.tick();
     this.acknowledge();
   }
 
   onReplicated(from: NodeId, answer: MessageOf<'replicated'>): void {
-    if (this.#phase === 'ended') return;
+    if (this.#at.phase === 'ended') return;
     this.replication.onReplicated(from, answer);
   }
 }

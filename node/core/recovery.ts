@@ -8,6 +8,12 @@ import { decodeManifest } from './state-manifest.ts';
 /** A step of the state that an epoch can begin from. */
 export type Found = Checkpoint | Kept;
 
+/** The newest step of an instance that goes on, and what its earlier ones led to. */
+export interface Held extends Kept {
+  /** Undefined where it is not remembered. */
+  checksumAt(sequence: number): number | undefined;
+}
+
 export interface RecoveryInit {
   context: Context;
   holder: Holder;
@@ -17,8 +23,10 @@ export interface RecoveryInit {
   previousHolders: readonly NodeId[];
   /** How many of them must be sealed; a majority when omitted. */
   quorum?: Quorum;
-  /** A majority is sealed; the newest step that they or this node have, if any. Told once. */
-  found(best: Found | undefined): void;
+  /** What an instance here holds that ran in an earlier epoch and is to go on. */
+  held?: (() => Held) | undefined;
+  /** A majority is sealed; the newest step that they or this node have, if any; `isHeld`: it is that one. Told once. */
+  found(best: Found | undefined, isHeld: boolean): void;
   /** One is sealed at a higher epoch. */
   deposed(): void;
 }
@@ -32,7 +40,9 @@ export class Recovery {
   readonly #init: RecoveryInit;
   readonly #sealed = new Map<NodeId, Checkpoint | undefined>();
   /** What those keep that were sealed: nothing is epoch 0. */
-  readonly #kept = new Map<NodeId, { epoch: number; sequence: number; atMs: number }>();
+  readonly #kept = new Map<NodeId, { epoch: number; sequence: number; checksum?: number; atMs: number }>();
+  /** What the instance here holds is not what a holder was given by it. */
+  #isHeldWrong = false;
   readonly #known: Kept | undefined;
   /** The newest step, when it is one of which the parts are still to come. */
   #fetching: { best: Checkpoint; copy: StateCopy } | undefined;
@@ -70,8 +80,8 @@ export class Recovery {
   /** Asks those that have not answered. Holders need not hand over what this node has already. */
   seal(): void {
     const { context, holder, agent, epoch, previousHolders } = this.#init;
-    const { sequence = 0, state } = this.#known ?? {};
-    const known = this.#known && { epoch: this.#known.epoch, sequence, checksum: state?.checksum ?? 0 };
+    const here = this.#newestHere();
+    const known = here && { epoch: here.epoch, sequence: here.sequence, checksum: here.state.checksum };
     for (const node of previousHolders) {
       if (this.#sealed.has(node)) continue;
       if (node === context.self) holder.seal(agent, epoch, known, (sealed) => this.onSealed(node, sealed));
@@ -88,7 +98,7 @@ export class Recovery {
       return;
     }
     this.#sealed.set(from, checkpoint);
-    const step = { epoch: kept?.epoch ?? 0, sequence: kept?.sequence ?? 0 };
+    const step = { epoch: 0, sequence: 0, ...kept };
     this.#kept.set(from, { ...step, atMs: this.#init.context.nowMs });
     if (this.#fetching !== undefined) {
       const { best, copy } = this.#fetching;
@@ -96,10 +106,41 @@ export class Recovery {
       return;
     }
     if (this.#sealed.size < (this.#init.quorum ?? majorityOf)(previousHolders.length)) return;
-    const best = newestOf([this.#known, ...this.#sealed.values()]);
+    const held = this.#held();
+    if (held !== undefined && this.#isContradicted(held)) {
+      // They left out what it seemed to know.
+      this.#isHeldWrong = true;
+      this.#sealed.clear();
+      return this.seal();
+    }
+    const best = newestOf([this.#known, held, ...this.#sealed.values()]);
     if (best !== undefined && 'parts' in best && best.parts !== undefined) return this.#fetch(best);
     this.end();
-    found(best);
+    found(best, best !== undefined && best === held);
+  }
+
+  #held(): Held | undefined {
+    return this.#isHeldWrong ? undefined : this.#init.held?.();
+  }
+
+  #newestHere(): Kept | undefined {
+    return newestOf([this.#known, this.#held()]);
+  }
+
+  /** Whether a holder keeps a step of the same epoch that led to another state. */
+  #isContradicted({ epoch, sequence, checksumAt }: Held): boolean {
+    for (const kept of this.#kept.values()) {
+      if (kept.epoch !== epoch || kept.checksum === undefined) continue;
+      const checksum = checksumAt(kept.sequence);
+      if (kept.sequence > sequence || (checksum !== undefined && checksum !== kept.checksum)) return true;
+    }
+    return false;
+  }
+
+  /** The step of an epoch that a holder keeps; undefined when it keeps another, or did not say. */
+  keptOf(epoch: number, node: NodeId): { epoch: number; sequence: number } | undefined {
+    const kept = this.#kept.get(node);
+    return kept?.epoch === epoch ? kept : undefined;
   }
 
   /** A state that is too large for one message comes from whoever has it, but for the parts that are here. */
@@ -110,7 +151,7 @@ export class Recovery {
     if (manifest === undefined) {
       this.end();
       // It has no mailbox at its end: whoever reads it says so.
-      return found({ epoch, sequence, state: nothing, results: [] });
+      return found({ epoch, sequence, state: nothing, results: [] }, false);
     }
     const sources = [...this.#sealed].filter(([, step]) => step !== undefined && isSameStep(step, best));
     const copy = new StateCopy({
@@ -118,7 +159,7 @@ export class Recovery {
       window: holder.window,
       version: { agent, epoch, sequence, checksum },
       manifest,
-      known: this.#known?.state.parts ?? [],
+      known: [this.#newestHere()?.state.parts ?? []],
       sources: sources.map(([node]) => node),
     });
     this.#fetching = { best, copy };
@@ -127,7 +168,7 @@ export class Recovery {
 
   onPieces(from: NodeId, pieces: MessageOf<'statePieces'>): void {
     const { copy } = this.#fetching ?? {};
-    if (this.#isOver || copy === undefined || !isSameVersion(copy.version, pieces)) return;
+    if (this.#isOver || copy === undefined || copy.isComplete || !isSameVersion(copy.version, pieces)) return;
     if (!pieces.gone) {
       copy.kept(copy.take(pieces));
       this.#advance();
@@ -141,11 +182,17 @@ export class Recovery {
 
   #advance(): void {
     if (this.#fetching === undefined) return;
-    const { best, copy } = this.#fetching;
+    const { copy } = this.#fetching;
     if (!copy.isComplete) return copy.pump();
+    this.#init.holder.later(`recovery of ${this.#init.agent}`, () => this.#finish());
+  }
+
+  #finish(): void {
+    if (this.#isOver || this.#fetching === undefined) return;
+    const { best, copy } = this.#fetching;
     this.end();
     const { epoch, sequence, results } = best;
-    this.#init.found({ epoch, sequence, state: copy.state(), results });
+    this.#init.found({ epoch, sequence, state: copy.state(), results }, false);
   }
 
   /** What is still on its way to it starts nothing any more. */
@@ -162,7 +209,7 @@ const isSameStep = (a: Checkpoint, b: Checkpoint): boolean =>
   a.epoch === b.epoch && a.sequence === b.sequence && a.checksum === b.checksum;
 
 /** The newest step. Of two that are the same the last: a sealed holder's word counts more than what this node had. */
-function newestOf(steps: (Found | undefined)[]): Found | undefined {
+function newestOf<S extends Found>(steps: (S | undefined)[]): S | undefined {
   return steps.reduce((best, step) => {
     if (best === undefined || step === undefined) return step ?? best;
     if (step.epoch !== best.epoch) return step.epoch > best.epoch ? step : best;

@@ -102,9 +102,17 @@ export class Replication {
     for (const node of init.holders) this.#progress.set(node, newProgress(true));
   }
 
-  /** The epoch begins where that step of an earlier one led to: who has it needs no more than to be told so. */
-  beginFrom(base: Base): void {
-    for (const progress of this.#progress.values()) progress.base = base;
+  /**
+   * The epoch begins where that step of an earlier one led to: who has it needs no more than to be told so, and who has one
+   * on the way to it, the changes since.
+   */
+  beginFrom(base: Base, onTheWay?: (node: NodeId) => Base | undefined): void {
+    for (const [node, progress] of this.#progress) progress.base = onTheWay?.(node) ?? base;
+  }
+
+  /** Another epoch begins: what is still on its way to this one counts no more, and nothing is sent. */
+  end(): void {
+    this.#progress.clear();
   }
 
   /** Copies the state to one more node, which does not count; to none any more without a name. */

@@ -119,7 +119,10 @@ export class StateBytes {
     let at = 0;
     for (const { bytes } of this.parts) {
       const next = at + bytes.byteLength;
-      if (next > from && at < to) yield bytes.subarray(Math.max(0, from - at), Math.min(bytes.byteLength, to - at));
+      if (at >= from && next <= to) yield bytes;
+      else if (next > from && at < to) {
+        yield bytes.subarray(Math.max(0, from - at), Math.min(bytes.byteLength, to - at));
+      }
       if (next >= to) return;
       at = next;
     }

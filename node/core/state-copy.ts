@@ -1,7 +1,7 @@
 import type { Context } from './context.ts';
 import type { MessageOf, NodeId } from './message.ts';
 import { partOf, StateBytes, type StatePart } from './state-bytes.ts';
-import { nameOf, nameOfPart, type PartName } from './state-manifest.ts';
+import { isNamed, type PartName, partsHere } from './state-manifest.ts';
 
 /** The state that a step led to. */
 export interface StateVersion {
@@ -44,8 +44,8 @@ export interface StateCopyInit {
   window: FetchWindow;
   version: StateVersion;
   manifest: readonly PartName[];
-  /** Parts that are here already. */
-  known: Iterable<StatePart>;
+  /** Parts that are here already, in the order of their states: the lists to be taken from before the others first. */
+  known: readonly (readonly StatePart[])[];
   /** Nodes that have it, the best first. */
   sources: readonly NodeId[];
 }
@@ -81,9 +81,7 @@ export class StateCopy {
     this.#sources = [...sources];
     this.#heardMs = context.nowMs;
     this.bytes = manifest.reduce((sum, { length }) => sum + length, 0);
-    const here = new Map<string, StatePart>();
-    for (const part of known) here.set(nameOfPart(part), part);
-    this.#parts = manifest.map((name) => here.get(nameOf(name)));
+    this.#parts = partsHere(manifest, known);
     this.#wanted = [...manifest.keys()].filter((place) => this.#parts[place] === undefined);
     this.#missing = this.#wanted.length;
     this.#copied = this.bytes - this.#wanted.reduce((sum, place) => sum + this.#lengthOf(place), 0);
@@ -160,7 +158,7 @@ export class StateCopy {
       if (!this.#asked.has(place) || piece.byteLength !== name.length) continue;
       // Its own: what it is cut from is the whole frame.
       const part = partOf(piece.slice());
-      if (nameOfPart(part) !== nameOf(name)) continue;
+      if (!isNamed(name, part)) continue;
       this.#asked.delete(place);
       this.#parts[place] = part;
       this.#missing -= 1;

@@ -30,6 +30,9 @@ export function createAgentRunner({ workers, processes, containers, failed }: Ag
       for (const runner of all) runner.cancel(agent, epoch, task);
     },
     stop,
+    renew(agent, from, epoch) {
+      for (const runner of all) runner.renew(agent, from, epoch);
+    },
     prepare(what) {
       if (what.container !== undefined) containers?.prepare(what);
       else (what.interpreter === undefined ? workers : processes).prepare(what);

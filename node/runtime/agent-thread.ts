@@ -169,6 +169,11 @@ export class AgentThread {
     this.#say({ type: 'run', seat: seat.number, task, payload, merges });
   }
 
+  /** Its code is told another epoch with its next task. */
+  renew(seat: Seat, epoch: number): void {
+    if (!seat.isLeaving) this.#say({ type: 'renew', seat: seat.number, epoch });
+  }
+
   cancel(seat: Seat, task: string): void {
     if (seat.doing?.task === task) this.#say({ type: 'cancel', seat: seat.number, task });
   }

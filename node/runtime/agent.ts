@@ -1,6 +1,9 @@
 import type { Sending, TimerSetting } from '../core/agent-outputs.ts';
 
-/** What an agent is told about itself. `epoch` is its fencing token: pass it on to outside systems. */
+/**
+ * What an agent is told about itself. `epoch` is its fencing token: pass it on to outside systems. It may grow from task to
+ * task: read it from what each is given.
+ */
 export interface AgentContext {
   agent: string;
   type: string;

@@ -50,6 +50,8 @@ interface Instance<C extends LineChannel> extends LineInstance<C> {
   form: StateForm;
   /** It can take in branches. */
   merges: boolean;
+  /** It takes the epoch that comes with each task for its own. */
+  epochs: boolean;
   /** What its code is told of itself. */
   told: { agent: string; epoch: number };
   /** Of the state that it is started from, until it has started. */
@@ -85,6 +87,7 @@ export interface LineRunnerInit<C extends LineChannel> {
   close?(): Promise<void>;
 }
 
+const takesNoEpoch = 'its epoch has changed, which its program is told only when it starts';
 const lookIntervalMs = 250;
 /** What tasks tell is dropped in silence above the limit; who says more than this is ended. */
 const floodPerSMax = 5_000;
@@ -118,7 +121,7 @@ export class LineRunner<C extends LineChannel> implements Runner {
     const instance: Instance<C> = {
       ...newInstance(agent, epoch),
       ...{ agentType, told: told ?? { agent, epoch }, state, change, prefix: '', channel: undefined },
-      ...{ form: 'json' as const, merges: false, asked: 0, pending: undefined },
+      ...{ form: 'json' as const, merges: false, epochs: false, asked: 0, pending: undefined },
       ...{ order: undefined, refusal: '', restMs: 0, toCancel: new Set() },
       ...{ progressRate: new RateLimit(progressPerSMax), floodRate: new RateLimit(floodPerSMax) },
     };
@@ -160,7 +163,7 @@ export class LineRunner<C extends LineChannel> implements Runner {
   }
 
   cancel(agent: string, epoch: number, task: string): void {
-    const instance = this.#instances.all.find((one) => one.agent === agent && one.epoch === epoch);
+    const instance = this.#instances.get(agent, epoch);
     if (instance === undefined) return;
     if (instance.waiting.some((one) => one.task === task)) instance.toCancel.add(task);
     else if (instance.running === task && instance.pending === 'handle') instance.channel?.say(cancelLine(task));
@@ -180,6 +183,12 @@ export class LineRunner<C extends LineChannel> implements Runner {
 
   stop(agent: string, epoch: number): void {
     this.#instances.stop(agent, epoch);
+  }
+
+  renew(agent: string, from: number, epoch: number): void {
+    const instance = this.#instances.renew(agent, from, epoch);
+    if (instance !== undefined) instance.told = { ...instance.told, epoch };
+    if (instance?.epochs === false) this.#instances.failSoon(instance, takesNoEpoch, true);
   }
 
   async stopAll(): Promise<void> {
@@ -208,8 +217,9 @@ export class LineRunner<C extends LineChannel> implements Runner {
     }
     try {
       const { task, payload, merges } = next;
+      const { form, told } = instance;
       this.#ask(instance, 'handle', (id) =>
-        merges ? mergeLine(id, task, instance.form, payload) : handleLine(id, task, payload),
+        merges ? mergeLine(id, task, told.epoch, form, payload) : handleLine(id, task, told.epoch, payload),
       );
     } catch (error) {
       setImmediate(() =>
@@ -246,8 +256,7 @@ export class LineRunner<C extends LineChannel> implements Runner {
       return;
     }
     if (value === undefined || value.byteLength > progressBytesMax) return;
-    if (instance.running !== task || instance.pending !== 'handle') return;
-    if (!instance.progressRate.passes(nowMs)) return;
+    if (instance.running !== task || instance.pending !== 'handle' || !instance.progressRate.passes(nowMs)) return;
     this.#init.events.progress(instance.agent, instance.epoch, task, value);
   }
 
@@ -255,8 +264,7 @@ export class LineRunner<C extends LineChannel> implements Runner {
     describe: (instance, answer) => {
       const described = this.#described(instance, answer);
       if (described === undefined) return;
-      instance.form = described.form;
-      instance.merges = described.merge;
+      Object.assign(instance, { form: described.form, merges: described.merge, epochs: described.epochs });
       const { change } = instance;
       instance.change = described.migrate ? change : undefined;
       this.#restore(instance, 'start');

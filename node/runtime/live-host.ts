@@ -234,6 +234,8 @@ export class LiveHost {
         return this.#runner.start(effect);
       case 'stopAgent':
         return this.#runner.stop(effect.agent, effect.epoch);
+      case 'renewAgent':
+        return this.#runner.renew(effect.agent, effect.from, effect.epoch);
       case 'prepareAgent':
         return this.#runner.prepare(effect);
       case 'releaseAgent':

@@ -89,6 +89,11 @@ export interface Runner {
   cancel(agent: string, epoch: number, task: string): void;
   stop(agent: string, epoch: number): void;
   /**
+   * What runs an agent under the epoch `from` goes on under another one: what is told of it from here on is of that, and its
+   * code is told from its next task on. Nothing where nothing of that runs: its end was told.
+   */
+  renew(agent: string, from: number, epoch: number): void;
+  /**
    * Makes ready what an agent will run in, without its state: ends in `prepared`. The agent's next `start` with this source
    * takes it, unless it was released.
    */

@@ -47,14 +47,14 @@ export function changeLine(
 }
 
 /** Throws `SyntaxError` when the task is not JSON. */
-export const handleLine = (id: number, task: string, payload: Uint8Array): string =>
-  request(id, 'handle', `{"id":${JSON.stringify(task)},"task":${asLinePart(payload)}}`);
+export const handleLine = (id: number, task: string, epoch: number, payload: Uint8Array): string =>
+  request(id, 'handle', `{"id":${JSON.stringify(task)},"epoch":${epoch},"task":${asLinePart(payload)}}`);
 
 /** Takes in a branch. Throws `SyntaxError` when a state of it is not of that form. */
-export function mergeLine(id: number, task: string, form: StateForm, payload: Uint8Array): string {
+export function mergeLine(id: number, task: string, epoch: number, form: StateForm, payload: Uint8Array): string {
   const { branch, both, base, theirs } = decodeMerge(payload);
   const states = `"base":${stateIn(form, base)},"theirs":${stateIn(form, theirs)}`;
-  const named = `"id":${JSON.stringify(task)},"branch":${JSON.stringify(branch)},"both":${JSON.stringify(both)}`;
+  const named = `"id":${JSON.stringify(task)},"epoch":${epoch},"branch":${JSON.stringify(branch)},"both":${JSON.stringify(both)}`;
   return request(id, 'merge', `{${named},${states}}`);
 }
 
@@ -107,14 +107,17 @@ export interface Description {
   migrate: boolean;
   /** It gives an older version what that would have kept. */
   rollback: boolean;
+  /** It takes the epoch that comes with each task for its own. */
+  epochs: boolean;
 }
 
 /** What an answer to `describe` says; undefined when it is nothing that this node knows. */
 export function readDescription(result: unknown): Description | undefined {
   if (!isObject(result) || result['protocol'] !== protocolVersion) return undefined;
-  const { state, merge, migrate, rollback } = result;
+  const { state, merge, migrate, rollback, epochs } = result;
   if (state !== 'json' && state !== 'base64') return undefined;
-  return { form: state, merge: merge === true, migrate: migrate === true, rollback: rollback === true };
+  const takesOver = { migrate: migrate === true, rollback: rollback === true };
+  return { form: state, merge: merge === true, ...takesOver, epochs: epochs === true };
 }
 
 /** The state in an answer, as bytes to keep; undefined when there is none of that form. */

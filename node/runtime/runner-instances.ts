@@ -94,14 +94,24 @@ export class RunnerInstances<I extends RunnerInstance> {
   }
 
   /** Later, as all other answers: the caller is in the middle of its own work. */
-  failSoon(instance: I, reason: string): void {
-    setImmediate(() => this.fail(instance, reason));
+  failSoon(instance: I, reason: string, innocent = false): void {
+    setImmediate(() => this.fail(instance, reason, innocent));
   }
 
   fail(instance: I, reason: string, innocent = false): void {
     if (!this.has(instance)) return;
     this.#end(instance, 'failed');
     this.#init.failed(instance.agent, instance.epoch, reason.slice(0, reasonLengthMax), innocent);
+  }
+
+  /** What runs under an epoch is known under another one from here on; undefined where there is nothing. */
+  renew(agent: string, from: number, epoch: number): I | undefined {
+    const instance = this.#byKey.get(keyOf(agent, from));
+    if (instance === undefined) return undefined;
+    this.#byKey.delete(keyOf(agent, from));
+    instance.epoch = epoch;
+    this.#byKey.set(keyOf(agent, epoch), instance);
+    return instance;
   }
 
   stop(agent: string, epoch: number): void {

@@ -177,6 +177,11 @@ class WorkerRunner implements Runner {
     this.#instances.stop(agent, epoch);
   }
 
+  renew(agent: string, from: number, epoch: number): void {
+    const place = this.#instances.renew(agent, from, epoch)?.place;
+    place?.thread.renew(place.seat, epoch);
+  }
+
   async stopAll(): Promise<void> {
     this.#stopped = true;
     clearInterval(this.#measureTimer);
@@ -189,22 +194,22 @@ class WorkerRunner implements Runner {
   // ---- an instance ----
 
   #eventsOf(instance: Instance, shares: boolean): SeatEvents {
-    const { agent, epoch } = instance;
+    const { agent } = instance;
     const { events, log } = this.#init;
     return {
-      ahead: (bytes) => events.ahead(agent, epoch, bytes),
+      ahead: (bytes) => events.ahead(agent, instance.epoch, bytes),
       started: (state) => {
         instance.started = true;
-        events.started(agent, epoch, state);
+        events.started(agent, instance.epoch, state);
         this.#runNext(instance);
         if (!shares) this.#threads.keepSpares();
       },
       ran: (task, ok, value, change, outputs) => {
         instance.running = undefined;
-        events.ran(agent, epoch, task, ok, value, change, outputs);
+        events.ran(agent, instance.epoch, task, ok, value, change, outputs);
         this.#runNext(instance);
       },
-      progress: (task, value) => events.progress(agent, epoch, task, value),
+      progress: (task, value) => events.progress(agent, instance.epoch, task, value),
       printed: (line) => log?.(agent, line),
       broke: () => this.#keepApart(agent),
       failed: (reason, innocent) => this.#instances.fail(instance, reason, innocent),

@@ -13,7 +13,8 @@ import { ThreadBoard } from './thread-board.ts';
 
 /**
  * What the node says to the thread: perhaps `load`, `open` first; then, for each seat, `start` once, the beginning of a large
- * state in `state` before it, one `run` at a time, perhaps a `cancel` of it, `more` after each `ahead`, and `leave` at the end. `ping` is answered when the thread has gone round once: what was ready is done.
+ * state in `state` before it, one `run` at a time, perhaps a `cancel` of it, `renew` when there is another epoch, `more`
+ * after each `ahead`, and `leave` at the end. `ping` is answered when the thread has gone round once: what was ready is done.
  */
 export type ToWorker =
   | { type: 'load'; moduleUrl: string }
@@ -30,6 +31,7 @@ export type ToWorker =
   | { type: 'more'; seat: number }
   | { type: 'run'; seat: number; task: string; payload: Uint8Array; merges: boolean }
   | { type: 'cancel'; seat: number; task: string }
+  | { type: 'renew'; seat: number; epoch: number }
   | { type: 'leave'; seat: number }
   | { type: 'ping'; seat: number };
 
@@ -127,6 +129,10 @@ class Resident {
     this.#running = task;
     this.#isBusy = true;
     this.#enter(() => (merges ? this.#code.merge(payload, task) : this.#code.run(payload, task)));
+  }
+
+  renew(epoch: number): void {
+    this.#code.renew(epoch);
   }
 
   cancel(task: string): void {
@@ -254,6 +260,7 @@ function take(message: ToWorker): void {
   if (message.type === 'ping') soon(() => soon(() => say({ type: 'pong', seat })));
   else if (message.type === 'start') resident?.start(message);
   else if (message.type === 'more') resident?.more();
+  else if (message.type === 'renew') resident?.renew(message.epoch);
   else if (message.type === 'run') resident?.run(message);
   else if (message.type === 'cancel') resident?.cancel(message.task);
   else resident?.leave();

@@ -52,6 +52,13 @@ export const catalog = {
   'crash-loop-went-on-at-another-host': 'An agent failed again and again at one host, and then at the next.',
   'recovery-begun-anew-three-times': 'A recovery was itself recovered, three times in a row.',
   'moved-agent-lost-its-new-host': 'An agent that an operator moved was placed anew before it answered there.',
+  'went-on-with-other-holders': 'An agent got other holders, and its code went on in the new epoch.',
+  'went-on-in-the-middle-of-a-task': 'An agent got other holders, and its code went on with the task that it was at.',
+  'started-anew-with-other-holders':
+    'An agent got other holders, and its code had to be started anew on the same host.',
+  'host-died-while-its-holders-changed':
+    'A host died when other holders were decided for its agent, and not active yet.',
+  'placed-again-while-its-holders-changed': 'An agent whose holders were being changed was placed anew.',
   'checkpoint-of-an-older-epoch-passed-over': 'Holders of one recovery handed over checkpoints of different epochs.',
   'agent-of-a-lost-machine-recovered': 'An agent answered again whose last host was lost with its disk.',
   'holder-needed-the-whole-state': 'A holder lacked the base of a change and asked for the whole state.',

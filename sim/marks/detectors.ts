@@ -6,6 +6,7 @@ import type { Detector } from './detector.ts';
 import { drainMarks } from './drains.ts';
 import { electionMarks } from './elections.ts';
 import { fencingMarks } from './fencing.ts';
+import { holderChangeMarks } from './holder-changes.ts';
 import { leaderMarks } from './leaders.ts';
 import { logMarks } from './log.ts';
 import { machineMarks } from './machines.ts';
@@ -29,6 +30,7 @@ export const detectors: { readonly [K in MarkName]: Detector } = {
   ...voterMarks,
   ...membershipMarks,
   ...recoveryMarks,
+  ...holderChangeMarks,
   ...stateMarks,
   ...copyMarks,
   ...fencingMarks,

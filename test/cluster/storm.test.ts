@@ -12,20 +12,33 @@ import { Testbed } from './testbed.ts';
 const python = findPython();
 const [workers, processes, containers] = [30, 10, 10];
 
-/** The containers of agents that the cluster's nodes made, as `agent@epoch`. */
-async function boxesOf(docker: Engine, cluster: string): Promise<string[]> {
+interface Box {
+  agent: string;
+  node: string;
+  /** In which its code was started: it may have gone on into later ones. */
+  epoch: number;
+}
+
+/** The containers of agents that the cluster's nodes made. */
+async function boxesOf(docker: Engine, cluster: string): Promise<Box[]> {
   const found = await docker.listContainers({ all: true, filters: { label: [labels.owner] } });
   const own = found.filter(({ Labels: marks }) => marks[labels.owner]?.startsWith(`${cluster}/`));
-  return own.map(({ Labels: marks }) => `${marks['conclave.agent']}@${marks['conclave.epoch']}`).sort();
+  return own.map(({ Labels: marks }) => {
+    const [agent = '', node = ''] = [marks['conclave.agent'], marks['conclave.node']];
+    return { agent, node, epoch: Number(marks['conclave.epoch']) };
+  });
 }
 
 /** Nothing runs but what is to run: each container agent's container, and each process agent's process where its host is. */
 async function expectNoOrphans(testbed: Testbed, { agents }: StatusJson): Promise<void> {
   const { engine } = testbed.docker;
-  const boxed = agents.filter(({ type }) => type === 'desk-boxed').map(({ id, epoch }) => `${id}@${epoch}`);
+  const boxed = agents.filter(({ type }) => type === 'desk-boxed');
   await testbed.until('containers are those of agents', async () => {
     const boxes = await boxesOf(engine, testbed.fleet.name);
-    return JSON.stringify(boxes) === JSON.stringify(boxed.sort());
+    const isOf = ({ agent, node, epoch }: Box): boolean =>
+      boxed.some((one) => one.id === agent && one.host === node && epoch <= one.epoch);
+    const distinct = new Set(boxes.map(({ agent }) => agent));
+    return boxes.length === boxed.length && distinct.size === boxed.length && boxes.every(isOf);
   });
   for (const { name, handle } of await testbed.fleet.list()) {
     const here = agents.filter(({ type, host_name: host }) => type === 'desk-python' && host === name);

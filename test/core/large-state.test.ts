@@ -63,9 +63,22 @@ function bytesOf({ type, body }: Extract<Event, { type: 'message' }>['message'])
   return type === 'statePieces' ? sum(body.pieces) : 0;
 }
 
+/**
+ * Whether a turn in which an agent starts, or is to be started, also fetches parts, or begins its host's own copy of the
+ * state: to go through all parts of a large state is one turn's work, however few bytes of it are met.
+ */
+function listsTwice(events: readonly Event[], effects: readonly Effect[]): boolean {
+  const starts =
+    events.some(({ type }) => type === 'agentStarted') ||
+    effects.some((effect) => effect.type === 'startAgent' && effect.state !== undefined);
+  const isPart = ({ key }: { key: string }): boolean => key.startsWith('state-part/');
+  const fetches = events.some((event) => event.type === 'message' && event.message.type === 'statePieces');
+  return starts && (fetches || effects.some((effect) => effect.type === 'persist' && effect.writes.some(isPart)));
+}
+
 /** Four nodes and one agent, and the most bytes of its state that any of them met in one turn. */
 function begin() {
-  const most = { bytes: 0, what: '' };
+  const most = { bytes: 0, what: '', listedTwice: 0, starts: 0 };
   const world: World = new World({
     seed: 'large',
     nodes: 4,
@@ -76,6 +89,8 @@ function begin() {
       const handleAll: SimNode['handleAll'] = (events, at) => {
         const effects = node.handleAll(events, at);
         const bytes = bytesIn(events, effects);
+        if (listsTwice(events, effects)) most.listedTwice += 1;
+        if (effects.some(({ type }) => type === 'startAgent')) most.starts += 1;
         if (bytes > most.bytes) Object.assign(most, { bytes, what: events.map(({ type }) => type).join(' ') });
         return effects;
       };
@@ -137,5 +152,7 @@ describe('a large state', () => {
     met();
     world.runFor(15_000);
     met();
+    expect(most.starts).toBeGreaterThanOrEqual(3);
+    expect(most.listedTwice).toBe(0);
   });
 });

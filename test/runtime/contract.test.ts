@@ -37,7 +37,9 @@ interface Kit {
 const workerCounter = `
 export default {
   init: (context) => ({ count: 0, name: context.agent, type: context.type, epoch: context.epoch }),
-  async handle(state, task, { taskId }) {${deeds}    if (task.whichId) return { state, result: taskId };
+  async handle(state, task, { taskId, epoch }) {${deeds}    if (task.whichId) return { state, result: taskId };
+    if (task.whichEpoch) return { state, result: epoch };
+
     if (task.large) return { state, result: 'x'.repeat(task.large) };
     if (task.lead) return { state, result: 1, ...task.lead };
     return { state, result: state.count };
@@ -125,6 +127,37 @@ function contract({ create, code, counter, cents, broken, slow }: Kit): void {
     const second = await stage.run('a', 't2', { add: 3 }, 7);
     expect(second).toMatchObject({ ok: true, value: 5 });
     expect(JSON.parse(second.state)).toMatchObject({ count: 5 });
+  });
+
+  test('goes on in another epoch: what it is told comes of that, and the code knows from its next task on', async () => {
+    await start('a', 7);
+    expect(await stage.run('a', 't1', { add: 2 }, 7)).toMatchObject({ epoch: 7, value: 2 });
+    stage.runner.renew('a', 7, 9);
+    expect(await stage.run('a', 't2', { whichEpoch: true }, 9)).toMatchObject({ epoch: 9, value: 9 });
+    const next = await stage.run('a', 't3', { add: 3 }, 9);
+    expect(next).toMatchObject({ epoch: 9, value: 5 });
+    // It was started once.
+    expect(JSON.parse(next.state)).toMatchObject({ count: 5, epoch: 7 });
+    expect(stage.happened.filter(({ kind }) => kind === 'started')).toHaveLength(1);
+    stage.runner.stop('a', 7);
+    expect(await stage.run('a', 't4', { add: 1 }, 9)).toMatchObject({ epoch: 9, value: 6 });
+  });
+
+  test('goes on in another epoch in the middle of a task, and has the state before a refused one back', async () => {
+    await start('a', 7);
+    stage.runner.run('a', 7, 't1', bytes({ add: 2 }));
+    stage.runner.renew('a', 7, 9);
+    expect(await stage.first('ran', ({ task }) => task === 't1')).toMatchObject({ epoch: 9, value: 2 });
+    expect(await stage.run('a', 't2', { add: 5, throw: 'no' }, 9)).toMatchObject({ epoch: 9, ok: false });
+    expect(await stage.run('a', 't3', { add: 1 }, 9)).toMatchObject({ epoch: 9, value: 3 });
+  });
+
+  test('says nothing of another epoch where nothing runs', async () => {
+    stage.runner.renew('nobody', 1, 2);
+    expect(await start('a', 1)).toMatchObject({ epoch: 1 });
+    stage.runner.renew('a', 3, 4);
+    expect(await stage.run('a', 't1', { whichEpoch: true }, 1)).toMatchObject({ epoch: 1, value: 1 });
+    expect(stage.happened.filter(({ kind }) => kind === 'failed')).toEqual([]);
   });
 
   test('hands on what a task leads to beside the state, as the code gave it', async () => {

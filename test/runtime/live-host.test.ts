@@ -38,7 +38,7 @@ async function hosting(rows: Partial<Record<Event['type'], Effect[]>>) {
   const begun: string[] = [];
   const run: Runner['run'] = (_agent, _epoch, task) => void begun.push(task);
   const runner: Runner = {
-    ...{ start() {}, run, cancel() {}, stop() {}, prepare() {}, release() {} },
+    ...{ start() {}, run, cancel() {}, stop() {}, renew() {}, prepare() {}, release() {} },
     stopAll: async () => {},
   };
   let letWrite = (): void => {};

@@ -11,7 +11,7 @@ const serve = (form, methods) => createInterface({ input: process.stdin }).on('l
     else if (method === 'describe') {
       const { merge, migrate, rollback } = methods;
       const can = { merge: merge !== undefined, migrate: migrate !== undefined, rollback: rollback !== undefined };
-      say({ id, result: { protocol: 1, state: form, ...can } });
+      say({ id, result: { protocol: 1, state: form, ...can, epochs: methods.old === undefined } });
     }
     else if (method === 'ping') say({ id, result: {} });
     else say({ id, result: await methods[method](params) });
@@ -45,13 +45,14 @@ serve('json', {
     return { state };
   },
   cancel({ task }) { giveUp(task); },
-  async handle({ id, task }) {${deeds}    for (const value of task.tell ?? []) tell(task.tellOf ?? id, value);
+  async handle({ id, task, epoch }) {${deeds}    for (const value of task.tell ?? []) tell(task.tellOf ?? id, value);
     if (task.tellLarge) tell(id, 'x'.repeat(task.tellLarge));
     if (task.tellTimes) for (let at = 1; at <= task.tellTimes; at++) tell(id, at);
     if (task.untilCancelled) throw new Error('given up: ' + (await new Promise((resolve) => { giveUp = resolve; })));
     if (task.tellLate) setTimeout(() => tell(id, 'late'), 1);
     if (task.lead) return { state, result: 1, ...task.lead };
     if (task.whichId) return { state, result: id };
+    if (task.whichEpoch) return { state, result: epoch };
     if (task.raw) process.stdout.write(task.raw);
     if (task.large) return { state, result: 'x'.repeat(task.large) };
     if (task.run) return { state, result: await eval(task.run) };

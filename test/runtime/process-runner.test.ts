@@ -55,6 +55,17 @@ describe('an agent as a process', () => {
     expect(await start('b', processBytes, Buffer.from([10]))).toMatchObject({ state: '\n' });
   });
 
+  test('that knows its epoch from its start alone is to be started anew in another one, by no fault of its own', async () => {
+    const source = processCounter.replace("serve('json', {", "serve('json', { old: true,");
+    await start('a', source);
+    stage.runner.renew('a', 1, 4);
+    expect(await stage.failure('a')).toMatchObject({
+      epoch: 4,
+      innocent: true,
+      reason: expect.stringMatching(/its epoch has changed/),
+    });
+  });
+
   test('keeps numbers of its language to the last digit', async () => {
     const kept = '{"count":12345678901234567890,"share":0.12345678901234567890}';
     const source = `process.stdin.on('data', (data) => {

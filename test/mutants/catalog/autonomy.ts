@@ -8,11 +8,11 @@ export const autonomy: readonly Mutant[] = [
     name: 'branch-acknowledges-alone',
     room,
     what: 'A branch acknowledges when one of its keepers has a step: who goes on from another one loses it.',
-    file: 'node/core/instance.ts',
+    file: 'node/core/instance-epoch.ts',
     edits: [
       {
-        from: 'const quorum = assignment.branch === undefined ? majorityOf : all;',
-        to: 'const quorum = assignment.branch === undefined ? majorityOf : all === undefined ? all : () => 1;',
+        from: 'const quorum = branch === undefined ? majorityOf : all;\n    this.reads',
+        to: 'const quorum = branch === undefined ? majorityOf : all === undefined ? all : () => 1;\n    this.reads',
       },
     ],
   },

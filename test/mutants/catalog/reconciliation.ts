@@ -11,8 +11,8 @@ export const reconciliation: readonly Mutant[] = [
     file: 'node/core/instance.ts',
     edits: [
       {
-        from: 'this.runner.stop();\n    this.#reads.clear',
-        to: 'this.replication.durableSequence();\n    this.#reads.clear',
+        from: 'this.runner.stop();\n    this.#at.now.reads.clear',
+        to: 'this.replication.durableSequence();\n    this.#at.now.reads.clear',
       },
     ],
   },

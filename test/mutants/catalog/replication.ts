@@ -37,8 +37,8 @@ export const replication: readonly Mutant[] = [
     file: 'node/core/recovery.ts',
     edits: [
       {
-        from: 'const best = newestOf([this.#known, ...this.#sealed.values()]);',
-        to: 'const best = [this.#known, ...this.#sealed.values()].find((step) => step !== undefined);',
+        from: 'const best = newestOf([this.#known, held, ...this.#sealed.values()]);',
+        to: 'const best = [this.#known, held, ...this.#sealed.values()].find((step) => step !== undefined);',
       },
     ],
   },
@@ -69,6 +69,56 @@ export const replication: readonly Mutant[] = [
     edits: [{ from: 'held.sealedEpoch = epoch;\n      this.#context', to: 'this.#context' }],
   },
   {
+    name: 'goes-on-under-the-old-epoch',
+    room,
+    what: 'Code that goes on with other holders is not told its new epoch: it passes on a token that is over.',
+    file: 'node/core/instance-runner.ts',
+    edits: [
+      {
+        from: "this.#context.out.push({ type: 'renewAgent', agent, from: this.epoch, epoch });\n    this.#known = epoch;",
+        to: 'if (agent === String(epoch)) this.#known = epoch;',
+      },
+    ],
+  },
+  {
+    name: 'holders-taken-to-have-what-the-code-holds',
+    room,
+    what: 'In a new epoch all holders count as having what the code that goes on came to: acknowledged, and on one disk.',
+    file: 'node/core/replication.ts',
+    edits: [
+      {
+        from: 'progress.base = onTheWay?.(node) ?? base;',
+        to: '{\n      progress.base = onTheWay?.(node) ?? base;\n      if (onTheWay !== undefined) progress.acked = base.sequence;\n    }',
+      },
+    ],
+  },
+  {
+    name: 'older-epoch-is-still-heard',
+    room,
+    what: 'What holders answer to the older epoch ends the instance that goes on in the new one.',
+    file: 'node/core/replication.ts',
+    edits: [{ from: 'this.#progress.clear();', to: '' }],
+  },
+  {
+    name: 'acknowledges-while-its-holders-change',
+    room,
+    what: 'An instance whose holders change acknowledges, in the new epoch, before the log calls that active.',
+    file: 'node/core/instance-start.ts',
+    edits: [
+      {
+        from: "    this.phase = 'sealing';\n    this.now = this.#init.epochOf(next);",
+        to: '    this.now = this.#init.epochOf(next);',
+      },
+    ],
+  },
+  {
+    name: 'goes-on-whatever-the-holders-have',
+    room,
+    what: 'Code goes on with other holders although they have another state than it came to.',
+    file: 'node/core/recovery.ts',
+    edits: [{ from: 'found(best, best !== undefined && best === held);', to: 'found(best, held !== undefined);' }],
+  },
+  {
     name: 'new-holders-sealed',
     room,
     what: 'A recovery seals a majority of the new holders instead of those of the last active epoch: the two need not overlap.',
@@ -82,8 +132,8 @@ export const replication: readonly Mutant[] = [
     file: 'node/core/instance.ts',
     edits: [
       {
-        from: "if (this.#phase !== 'copying' || this.replication.durableSequence() < this.#history.sequence) return;",
-        to: "if (this.#phase !== 'copying') return;",
+        from: "if (this.#at.phase !== 'copying' || this.replication.durableSequence() < this.#history.sequence) return;",
+        to: "if (this.#at.phase !== 'copying') return;",
       },
     ],
   },
@@ -94,12 +144,12 @@ export const replication: readonly Mutant[] = [
     file: 'node/core/instance.ts',
     edits: [
       {
-        from: "if (this.#phase !== 'active' || !this.runner.isReady)",
-        to: "if ((this.#phase !== 'active' && this.#phase !== 'copying') || !this.runner.isReady)",
+        from: "if (this.#at.phase !== 'active' || !this.runner.isReady)",
+        to: "if ((this.#at.phase !== 'active' && this.#at.phase !== 'copying') || !this.runner.isReady)",
       },
       {
-        from: "if (this.#phase !== 'active' || !this.#events.mayAcknowledge()) return;",
-        to: "if ((this.#phase !== 'active' && this.#phase !== 'copying') || !this.#events.mayAcknowledge()) return;",
+        from: "if (this.#at.phase !== 'active' || !this.#events.mayAcknowledge()) return;",
+        to: "if ((this.#at.phase !== 'active' && this.#at.phase !== 'copying') || !this.#events.mayAcknowledge()) return;",
       },
     ],
   },
@@ -107,11 +157,11 @@ export const replication: readonly Mutant[] = [
     name: 'results-not-recovered',
     room,
     what: 'A new host does not take over the results: a task that is sent again takes effect twice.',
-    file: 'node/core/instance.ts',
+    file: 'node/core/instance-start.ts',
     edits: [
       {
-        from: 'this.#tasks.restore(best.results, isReady);',
-        to: 'this.#tasks.restore([], isReady);',
+        from: 'tasks.restore(best.results, isReady);',
+        to: 'tasks.restore([], isReady);',
       },
     ],
   },
@@ -138,8 +188,8 @@ export const replication: readonly Mutant[] = [
     name: 'crash-restarts-from-nothing',
     room,
     what: 'An instance that crashed is started anew without its state.',
-    file: 'node/core/instance.ts',
-    edits: [{ from: 'this.runner.start(hasState ?', to: 'this.runner.start(hasState && isNew ?' }],
+    file: 'node/core/instance-start.ts',
+    edits: [{ from: 'runner.start(hasState ?', to: 'runner.start(hasState && isNew ?' }],
   },
   {
     name: 'read-without-confirmation',
@@ -221,7 +271,7 @@ export const replication: readonly Mutant[] = [
         from: 'a.agent === b.agent && a.epoch === b.epoch && a.sequence === b.sequence && a.checksum === b.checksum;',
         to: 'a.agent === b.agent && a.epoch === b.epoch;',
       },
-      { from: 'if (nameOfPart(part) !== nameOf(name)) continue;', to: '' },
+      { from: 'if (!isNamed(name, part)) continue;', to: '' },
     ],
   },
   {
