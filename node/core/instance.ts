@@ -10,7 +10,7 @@ import { Handover } from './handover.ts';
 import type { Holder } from './holder.ts';
 import type { InstanceEvents } from './instance-events.ts';
 import { InstanceRunner } from './instance-runner.ts';
-import { Mail } from './mail.ts';
+import { Mail, senderOf } from './mail.ts';
 import { isEmpty } from './mailbox.ts';
 import type { MessageOf, NodeId, TaskResult } from './message.ts';
 import type { Migration } from './migration.ts';
@@ -85,7 +85,7 @@ export class Instance {
       record: (changes) => void this.#record({ task: '', ok: true, value: nothing }, changes),
     });
     this.runner = new InstanceRunner({ context, assignment, turn: this.turn, state: this.#history.state, events });
-    this.#mail = new Mail(context, agent, `${agent.replace('~', ':')}:${assignment.created}`, {
+    this.#mail = new Mail(context, agent, senderOf(assignment), {
       resolve: (to) => events.resolve(to),
       ask: (operation, done) => events.ask(operation, done),
       submit: (task) => this.submit(task),

@@ -38,6 +38,11 @@ export interface Settings {
   voterSwapPauseMs: number;
   /** A host that answers no heartbeat of the leader for this long loses its agents, even if others reach it. */
   hostSilentMs: number;
+  /**
+   * So long after an operator let an agent go on without most of its holders no earlier host of it acknowledges any more:
+   * `hostSilentMs` by clocks one of which goes a fifth too slow and the other a fifth too fast, and half a second.
+   */
+  fenceMs: number;
   /** Placements on their way at the same time. */
   placementsInFlightMax: number;
   /** A placement that is not active after this long is decided anew. */
@@ -109,6 +114,7 @@ export const defaultSettings: Settings = {
   voterSettleMs: 2_000,
   voterSwapPauseMs: 30_000,
   hostSilentMs: 5_000,
+  fenceMs: 8_000,
   placementsInFlightMax: 64,
   recoveryTimeoutMs: 15_000,
   holderRetryMs: 500,
