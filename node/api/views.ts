@@ -141,8 +141,8 @@ function stuckJson({ sinceMs, missing, survivors, last }: StuckView) {
 }
 
 /** What an operator's decision to go on without holders came to. */
-export function lossJson({ from, epoch, sequence, missing, lost }: Omit<AgentLoss, 'index'>) {
-  return { from, epoch, sequence, missing, lost: lost ?? null };
+export function lossJson({ from, epoch, sequence, missing, lost, atMs }: Omit<AgentLoss, 'index'>) {
+  return { from, epoch, sequence, missing, lost: lost ?? null, at_ms: atMs ?? null };
 }
 
 /** What an agent waits for that an operator let go on. */

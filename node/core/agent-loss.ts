@@ -12,6 +12,8 @@ export interface AgentLoss {
   readonly missing: readonly NodeId[];
   /** So many acknowledged steps are known to be lost; undefined where nobody knows. */
   readonly lost: number | undefined;
+  /** Wall clock of the leader that wrote it down, ms since 1970: for people only; older logs do not say. */
+  readonly atMs?: number | undefined;
   /** Nothing is decided about the agent until every host of an earlier epoch must have stopped; older logs do not wait. */
   readonly fenced?: boolean | undefined;
 }

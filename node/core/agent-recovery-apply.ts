@@ -4,9 +4,11 @@ import type { AgentRecord, ClusterState } from './cluster-state.ts';
 import { errors } from './errors.ts';
 import { nameOf } from './member-name.ts';
 
+type Decided = AgentRecoverCommand & { readonly atMs: number };
+
 /** Applies the decision; pure, as `apply` is. */
-export function applyRecover(state: ClusterState, command: AgentRecoverCommand, index: number): Applied {
-  const { agent: id, active: epochThen, from, epoch, sequence, missing, lost, fenced } = command;
+export function applyRecover(state: ClusterState, command: Decided, index: number): Applied {
+  const { agent: id, active: epochThen, from, epoch, sequence, missing, lost, fenced, atMs } = command;
   const agent = state.agents.get(id);
   if (agent === undefined) return { ok: false, error: errors.agentUnknown({ agent: id }) };
   const { active } = agent;
@@ -16,7 +18,7 @@ export function applyRecover(state: ClusterState, command: AgentRecoverCommand, 
       ok: false,
       error: errors.checkpointChanged({ agent: id, now: `none at ${nameOf(state, from)}, which is gone` }),
     };
-  const loss: AgentLoss = { index, from, epoch, sequence, missing, lost, ...(fenced && { fenced }) };
+  const loss: AgentLoss = { index, from, epoch, sequence, missing, lost, atMs, ...(fenced && { fenced }) };
   state.changeAgent(agent, { active: { ...active, holders: [from] }, loss });
   const names = missing.map((node) => nameOf(state, node)).join(', ');
   const text =

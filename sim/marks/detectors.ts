@@ -8,6 +8,7 @@ import { electionMarks } from './elections.ts';
 import { fencingMarks } from './fencing.ts';
 import { leaderMarks } from './leaders.ts';
 import { logMarks } from './log.ts';
+import { lossMarks } from './losses.ts';
 import { machineMarks } from './machines.ts';
 import { membershipMarks } from './membership.ts';
 import { migrationMarks } from './migrations.ts';
@@ -32,6 +33,7 @@ export const detectors: { readonly [K in MarkName]: Detector } = {
   ...stateMarks,
   ...copyMarks,
   ...fencingMarks,
+  ...lossMarks,
   ...taskMarks,
   ...deletionMarks,
   ...machineMarks,

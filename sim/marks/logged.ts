@@ -53,6 +53,7 @@ export interface Logged {
   agentHealed: { agent: string; epoch: number; failures: number };
   agentPending: { agent: string; reason: string };
   agentActive: { agent: string; epoch: number; host: NodeId };
+  agentRecovered: { agent: string; from: NodeId; epoch: number; sequence: number };
   agentDeleted: { agent: string };
   agentGone: { agent: string; index: number };
   /** Of consensus alone: a command that came again, or too late. */

@@ -39,6 +39,8 @@ const signs: { [K in FaultKind]: (stage: Stage) => boolean } = {
   upgrade: (stage) => stage.asked('upgrade'),
   evacuate: (stage) => stage.asked('drain') && stage.asked('undrain'),
   drain: (stage) => stage.exits(0, 'asked to'),
+  holdersLost: (stage) => stage.cuts().length > 0,
+  acceptLoss: (stage) => stage.asked('agent'),
   scale: ({ world }) => world.nodes.length === 6,
 };
 
