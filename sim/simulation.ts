@@ -300,10 +300,8 @@ export class Simulation {
     this.#undoDrains();
     const known = (): boolean => operators.unsettled.length === 0 && this.#isDeployed;
     world.runUntil(known, settleWithinMs, 'an outcome of every command', 'eventually-progress');
-    // Who cannot be recovered any more gets no other version: such a rollout waits for its operator.
-    const waits = (of: string): boolean =>
-      [...this.ledger.agents].some(([agent, { type }]) => type === of && !this.wanted().includes(agent));
-    const isRolledOut = (): boolean => [...this.ledger.rollouts].every(waits);
+    // Also where agents cannot be recovered any more: it ends without them.
+    const isRolledOut = (): boolean => this.ledger.rollouts.size === 0;
     world.runUntil(isRolledOut, rolledOutWithinMs, 'the end of every rollout', 'eventually-rolled-out');
     this.#settle({ wanted: () => this.wanted() });
   }

@@ -77,7 +77,10 @@ export class Manager {
     });
     this.drains = new Drains(context, decisions, loads);
     this.migrations = new Migrations(context, decisions, loads, (node) => this.#isSilent(node));
-    this.rollouts = new Rollouts(context, decisions, this.migrations, (agent) => this.#whyGivenUp(agent));
+    this.rollouts = new Rollouts(context, decisions, this.migrations, {
+      isStuck: (agent) => this.holders.stuck(agent) !== undefined,
+      whyGivenUp: (agent) => this.#whyGivenUp(agent),
+    });
     this.crashLoops = new CrashLoops(decisions, (agent) => this.#backoff.leftMs(agent, context.nowMs));
     this.voters = new VoterChanges(context, decisions, detector, (node) => this.#deadForMs(node));
   }

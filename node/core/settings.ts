@@ -43,6 +43,8 @@ export interface Settings {
    * `hostSilentMs` by clocks one of which goes a fifth too slow and the other a fifth too fast, and half a second.
    */
   fenceMs: number;
+  /** A rollout goes on, and ends, without an agent that has not answered for this long. */
+  rolloutPatienceMs: number;
   /** Placements on their way at the same time. */
   placementsInFlightMax: number;
   /** A placement that is not active after this long is decided anew. */
@@ -115,6 +117,7 @@ export const defaultSettings: Settings = {
   voterSwapPauseMs: 30_000,
   hostSilentMs: 5_000,
   fenceMs: 8_000,
+  rolloutPatienceMs: 30_000,
   placementsInFlightMax: 64,
   recoveryTimeoutMs: 15_000,
   holderRetryMs: 500,

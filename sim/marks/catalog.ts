@@ -170,6 +170,7 @@ export const catalog = {
   'rolled-back-because-of-tasks': 'A rollout went back because agents crashed over their tasks with the new version.',
   'rolled-back-by-an-operator': 'An operator took a rollout back.',
   'new-version-could-not-be-prepared': 'A rollout went back because what was to run an agent could not be made ready.',
+  'rollout-went-on-without-an-agent': 'A rollout went on without an agent that had not answered for long.',
   'agent-stayed-on-a-version': 'An agent that had worked with a new version had no way back, and stayed on it.',
   'state-brought-back': 'A state that a new version had written was brought back for an older one.',
   'leader-changed-during-a-rollout': 'A leader ended a rollout that an earlier leader had begun.',

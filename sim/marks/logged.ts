@@ -28,6 +28,7 @@ export interface Logged {
   rolloutBegun: { type: string; since?: number; from: number; to: number };
   rolloutTurned: { type: string; since: number; to: number; agent?: string; reason: string };
   rolloutSettled: { type: string; since: number; agent: string };
+  rolloutLeft: { type: string; since: number; agent: string; reason: string };
   rolloutEnded: {
     type: string;
     since: number;
