@@ -37,12 +37,13 @@ export class Following {
       return;
     }
     if (!this.#heardFrom(from, request)) return;
-    state.leaderHas(request.commitIndex, state.nowMs - request.ageMs);
+    const { sentMs } = state;
+    state.leaderHas(request.commitIndex, request.ageMs, request.answersMs);
     const body = acceptAppend(state, request);
     // Entries brought what the snapshot would have.
     if (this.#assembly !== undefined && this.#assembly.index <= state.commitIndex) this.#assembly = undefined;
     if (body === undefined) this.#events.rejected();
-    else if (request.round > 0) state.sendLate(from, { type: 'appendReply', body });
+    else if (request.round > 0) state.sendLate(from, { type: 'appendReply', body: { ...body, sentMs } });
   }
 
   /**

@@ -40,7 +40,7 @@ export class Leadership {
   /** `granters` voted, asked at `sinceMs`: the first answers that this leader has. */
   constructor(state: State, granters: ReadonlySet<string>, sinceMs: number) {
     this.#state = state;
-    this.replication = new Replication(state);
+    this.replication = new Replication(state, () => this.asOfMs());
     this.reads = new Reads(state, this.replication);
     this.relays = new Relays(state, this.replication);
     // The own vote is on disk, and everything that was in the log when it was cast went there before.
@@ -77,6 +77,11 @@ export class Leadership {
       voter === id ? nowMs : (this.replication.progress.get(voter)?.lastAckMs ?? Number.NEGATIVE_INFINITY),
     );
     return reachedByMajority(acks);
+  }
+
+  /** A moment before which no more was committed than this leader knows to be. */
+  asOfMs(nowMs = this.#state.nowMs): number {
+    return this.isReady ? this.quorumAckMs(nowMs) : this.#state.asOfMs;
   }
 
   /** No majority has answered for an election timeout: others may have elected another (thesis, 6.2). */

@@ -37,6 +37,11 @@ export interface AppendRequest {
   leader: string;
   /** How long ago the sender heard that leader, ms; 0 for the leader. */
   ageMs: number;
+  /**
+   * By the receiver's own clock, as its answers tell it: a moment before which nothing was committed that the sender does
+   * not tell of. 0: the sender knows of none; left out by those that know nothing of it.
+   */
+  answersMs?: number;
 }
 
 export interface AppendReply {
@@ -49,6 +54,8 @@ export interface AppendReply {
   conflictTerm: number;
   /** The request that this answers. */
   round: number;
+  /** By the answerer's own clock, ms since it started; left out by those that know nothing of it. */
+  sentMs?: number;
 }
 
 /** A part of a snapshot, for a follower whose next entries the leader no longer has. */
@@ -132,7 +139,9 @@ const checks: { [K in RaftMessageType]: (body: Bodies[K]) => string | undefined 
   voteReply: (body) => counts(body, ['term']) ?? flags(body, ['pre', 'granted']),
   appendRequest: checkAppend,
   appendReply: (body) =>
-    counts(body, ['term', 'matchIndex', 'conflictIndex', 'conflictTerm', 'round']) ?? flags(body, ['success']),
+    counts(body, ['term', 'matchIndex', 'conflictIndex', 'conflictTerm', 'round']) ??
+    (body.sentMs === undefined ? undefined : counts(body, ['sentMs'])) ??
+    flags(body, ['success']),
   snapshotChunk: checkChunk,
   snapshotReply: (body) => counts(body, ['term', 'index', 'offset', 'round']) ?? flags(body, ['installed']),
   relay: (body) => counts(body, ['term']) ?? checkIds(body.children),
@@ -185,6 +194,8 @@ export function entriesFault(
 function checkAppend(body: AppendRequest): string | undefined {
   const fault = counts(body, ['term', 'previousIndex', 'previousTerm', 'commitIndex', 'round', 'ageMs']);
   if (fault !== undefined) return fault;
+  const wrong = body.answersMs === undefined ? undefined : counts(body, ['answersMs']);
+  if (wrong !== undefined) return wrong;
   if (typeof body.leader !== 'string') return 'no leader';
   if ((body.previousIndex === 0) !== (body.previousTerm === 0)) return 'previous index and term do not fit';
   if (!Array.isArray(body.entries) || body.entries.length > requestEntriesMax) return 'too many entries';

@@ -41,6 +41,8 @@ export class Progress implements ProgressView {
   nextIndex: number;
   /** The newest request that was answered: what was asked before it, the follower has heeded. */
   ackedRound = 0;
+  /** By its own clock, when it sent the last answer; 0: it said nothing yet. */
+  saidMs = 0;
   /** When its connection was last seen to close. */
   lostMs = Number.NEGATIVE_INFINITY;
   /** Who brings it the log in the leader's place; nothing is sent to it meanwhile. */

@@ -260,9 +260,9 @@ export class Raft {
     return this.#state.snapshot?.index ?? 0;
   }
 
-  /** Since its leader told this node of no more than it has, as a leader since a majority followed, ms; else Infinite. */
+  /** Since no more was committed, surely, than this node has, ms; Infinite: that is not known of any moment. */
   ageMs(nowMs: number): number {
-    return Math.max(0, nowMs - (this.#leadership?.quorumAckMs(nowMs) ?? this.#state.asOfMs));
+    return Math.max(0, nowMs - (this.#leadership?.asOfMs(nowMs) ?? this.#state.asOfMs));
   }
 
   /** Messages dropped because they made no sense. */
@@ -333,7 +333,7 @@ export class Raft {
     const state = this.#state;
     if (this.#leadership) {
       state.heardLeaderMs = Math.max(state.heardLeaderMs, this.#leadership.quorumAckMs());
-      state.asOfMs = Math.max(state.asOfMs, state.heardLeaderMs);
+      state.asOfMs = Math.max(state.asOfMs, this.#leadership.asOfMs());
       const { reads } = this.#leadership;
       this.#readsReady.push(...reads.takeReady());
       this.#readsLost.push(...reads.ids);

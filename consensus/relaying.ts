@@ -22,7 +22,7 @@ export class Relaying {
     this.#term = state.term;
     this.#leader = state.leader;
     this.#namedMs = state.nowMs;
-    this.#replication = new Replication(state, state.leader);
+    this.#replication = new Replication(state, () => state.asOfMs, state.leader);
   }
 
   /** Whether it still serves under the leader that asked for it. */

@@ -12,13 +12,18 @@ export class Replication {
   readonly #state: State;
   readonly #progress = new Map<string, Progress>();
   readonly #leader: string;
+  readonly #asOfMs: () => number;
   #tellAtMs = Number.POSITIVE_INFINITY;
   /** Up to here followers are told as soon as they have it. */
   #tellThroughIndex = 0;
 
-  /** `leader`: another node leads, and only what is committed is sent, in its name. */
-  constructor(state: State, leader = '') {
+  /**
+   * `asOfMs`: a moment before which no more was committed than this node knows to be. `leader`: another node leads, and
+   * only what is committed is sent, in its name.
+   */
+  constructor(state: State, asOfMs: () => number, leader = '') {
     this.#state = state;
+    this.#asOfMs = asOfMs;
     this.#leader = leader;
   }
 
@@ -149,6 +154,7 @@ export class Replication {
     if (progress === undefined) return true;
     if (reply.matchIndex > this.#lastIndex) return false;
     const answer = progress.answered(reply.round);
+    progress.saidMs = reply.sentMs ?? 0;
     if (reply.success) {
       progress.matched(reply.matchIndex);
       if (progress.transfer !== undefined) {
@@ -191,6 +197,8 @@ export class Replication {
     const progress = this.#progress.get(peer);
     if (progress === undefined) return;
     progress.lostMs = this.#state.nowMs;
+    // By the clock of another start, perhaps, when it answers again.
+    progress.saidMs = 0;
     if (progress.transfer !== undefined) progress.transfer.rewind();
     else progress.probeFrom(progress.matchIndex + 1);
   }
@@ -265,7 +273,8 @@ export class Replication {
       progress.sent({ round, sentMs: nowMs, previousIndex, lastIndex, bytes, isVerified });
     }
     progress.toldCommitIndex = Math.max(progress.toldCommitIndex, Math.min(this.#state.commitIndex, lastIndex));
-    const body = { term, previousIndex, previousTerm, entries, round, ...this.#authority };
+    const answersMs = this.#answersMs(progress);
+    const body = { term, previousIndex, previousTerm, entries, round, ...this.#authority, answersMs };
     this.#state.sendEarly(to, { type: 'appendRequest', body });
   }
 
@@ -275,6 +284,12 @@ export class Replication {
     if (this.#leader === '') return { leader: '', ageMs: 0, commitIndex };
     const ageMs = Math.ceil(nowMs - heardLeaderMs);
     return { leader: this.#leader, ageMs, commitIndex: Math.max(commitIndex, leaderCommitIndex) };
+  }
+
+  /** By the clock of whom this is sent to: what it last said, earlier by as much as what is known here is old. */
+  #answersMs({ saidMs }: Progress): number {
+    const ageMs = Math.max(0, Math.ceil(this.#state.nowMs - this.#asOfMs()));
+    return saidMs > ageMs ? saidMs - ageMs : 0;
   }
 
   /** Skips all of the conflicting term that this log does not have (paper, 5.3), and always goes back at least by one. */

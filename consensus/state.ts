@@ -42,6 +42,7 @@ export class State {
   leader = '';
   commitIndex = 0;
   nowMs: number;
+  readonly #startedMs: number;
   /** When the leader was last heard; of a former leader, when a majority had last answered it. */
   heardLeaderMs = Number.NEGATIVE_INFINITY;
   /** The most that any leader said was committed. */
@@ -74,6 +75,7 @@ export class State {
     this.random = init.random;
     this.writes = new Writes(this.options.diskStallMsMax);
     this.nowMs = init.nowMs;
+    this.#startedMs = init.nowMs;
     this.#hardState = { term, vote };
     this.log = new Log(init.entries, term, init.base ?? noBase);
     this.snapshot = init.snapshot;
@@ -165,10 +167,21 @@ export class State {
     this.#reachGoal();
   }
 
-  /** At that moment the leader had committed up to there. One that lags reaches one such mark after the other. */
-  leaderHas(index: number, atMs: number): void {
+  /** What an answer says of when it left: whole ms, from 1, rounded down. */
+  get sentMs(): number {
+    return Math.floor(this.nowMs - this.#startedMs) + 1;
+  }
+
+  /**
+   * The leader had committed up to there, at some moment since this node sent what that answers. How long a message was on
+   * its way, in a socket of a process that stood still for one, nobody can tell but by what it answers.
+   */
+  leaderHas(index: number, ageMs: number, answersMs = this.sentMs - Math.ceil(ageMs)): void {
     this.leaderCommitIndex = Math.max(this.leaderCommitIndex, index);
-    this.#goal ??= { index, atMs };
+    // What lies ahead was said to another start of this node.
+    if (answersMs <= 0 || answersMs > this.sentMs) return;
+    // One that lags reaches one such mark after the other.
+    this.#goal ??= { index, atMs: this.#startedMs + answersMs - 1 };
     this.#reachGoal();
   }
 

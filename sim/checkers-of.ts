@@ -1,8 +1,10 @@
 import type { NodeId } from '../node/core/message.ts';
 import { defaultSettings } from '../node/core/settings.ts';
+import type { AcceptedLosses } from './accepted-losses.ts';
 import { AcknowledgedByMajority } from './checkers/anytime-acknowledged-by-majority.ts';
 import { Bounded } from './checkers/anytime-bounded.ts';
 import { DurableBeforeSaid } from './checkers/anytime-durable-before-said.ts';
+import { Fenced } from './checkers/anytime-fenced.ts';
 import { FencingToken } from './checkers/anytime-fencing-token.ts';
 import { MajorityOnly } from './checkers/anytime-majority-only.ts';
 import { OneCluster } from './checkers/anytime-one-cluster.ts';
@@ -23,6 +25,7 @@ interface Judged {
   world: World;
   ledger: Ledger;
   operators: Operators;
+  accepted: AcceptedLosses;
   plan: Plan;
   /** Those that others ask as well. */
   leaders: Checker;
@@ -30,7 +33,7 @@ interface Judged {
 }
 
 /** What judges every run, after every step. */
-export function checkersOf({ world, ledger, operators, plan, leaders, linearizable }: Judged): Checker[] {
+export function checkersOf({ world, ledger, operators, accepted, plan, leaders, linearizable }: Judged): Checker[] {
   const clockMs = (node: NodeId): number => world.clockMs(node);
   return [
     leaders,
@@ -38,6 +41,7 @@ export function checkersOf({ world, ledger, operators, plan, leaders, linearizab
     new SameLog(),
     new DurableBeforeSaid((node, key) => world.host(node).disk.read(key)),
     new SealedHolder(),
+    new Fenced(ledger, accepted),
     new SameState(),
     new WholeState(),
     new AcknowledgedByMajority(ledger),

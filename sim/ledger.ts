@@ -26,8 +26,10 @@ export interface LedgerAgent {
   placement: LedgerPlacement | undefined;
   /** Since that decision the log said that no node can take it: its host gave it up, or is gone. */
   waits?: boolean | undefined;
-  /** The last epoch that the log called active. */
+  /** The last epoch that the log called active; with the holders that an operator let it go on with. */
   active: LedgerPlacement | undefined;
+  /** Log index of an operator's last decision to let it go on without most of them. */
+  wentOnAt?: number;
 }
 
 export interface LedgerMember {
@@ -51,6 +53,8 @@ export class Ledger implements Observer {
   readonly #configurations = new Map<string, { index: number; voters: readonly NodeId[] }>();
   /** Of the last one that is committed. */
   #voters: { index: number; voters: readonly NodeId[] } = { index: 0, voters: [] };
+  /** By the last entry with which one began. */
+  leader: NodeId | undefined;
   #index = 0;
   #reporter: NodeId | undefined;
 
@@ -104,6 +108,9 @@ export class Ledger implements Observer {
   }
 
   readonly #enter: { [kind: string]: (details: Details) => void } = {
+    leaderElected: ({ leader }) => {
+      this.leader = leader;
+    },
     memberJoined: ({ node, boot, draining = false }) => this.#setMember(node, { boot, membership: 'alive', draining }),
     memberDead: ({ node, boot }) => this.#setMember(node, { boot, membership: 'dead' }),
     memberLeft: ({ node, boot }) => this.#setMember(node, { boot, membership: 'left' }),
@@ -135,6 +142,12 @@ export class Ledger implements Observer {
       const record = this.agents.get(agent);
       if (record !== undefined) record.active = this.placement(agent, epoch);
     },
+    agentRecovered: ({ agent, from }) => {
+      const record = this.agents.get(agent);
+      if (record === undefined) return;
+      record.wentOnAt = this.#index;
+      if (record.active !== undefined) record.active = { ...record.active, holders: [from] };
+    },
     rolloutBegun: ({ type, since }) => {
       if (since !== undefined) this.rollouts.add(type);
     },
@@ -159,4 +172,6 @@ interface Details {
   host: NodeId;
   epoch: number;
   holders: NodeId[];
+  from: NodeId;
+  leader: NodeId;
 }

@@ -22,6 +22,11 @@ export class Losses {
     this.#asked = asked;
   }
 
+  /** What the log decided. */
+  get ledger(): Ledger {
+    return this.#ledger;
+  }
+
   damage(node: NodeId): void {
     this.#damaged.add(node);
   }

@@ -145,7 +145,7 @@ function drawWorkload(random: Random): Partial<WorkloadSettings> {
   return {
     agents: random.pick([1, 2, 4, 8]),
     clients: random.pick([2, 4, 8]),
-    holders: random.pick([1, 2, 3, 3, 3, 5]),
+    holders: random.pick([1, 2, 2, 3, 3, 3, 5]),
     strategy: random.pick(['round_robin', 'least_loaded']),
     ttlMs: random.pick([500, 3_000, 10_000]),
     thinkMsMin: 50,

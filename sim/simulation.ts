@@ -1,6 +1,7 @@
 import type { NodeId } from '../node/core/message.ts';
 import { Node } from '../node/core/node.ts';
 import type { Operation } from '../node/core/operation.ts';
+import { AcceptedLosses } from './accepted-losses.ts';
 import { AcknowledgedTasks } from './checkers/anytime-acknowledged-task.ts';
 import { BranchAcknowledged } from './checkers/anytime-branch.ts';
 import { OneLeaderPerTerm } from './checkers/anytime-one-leader-per-term.ts';
@@ -44,6 +45,8 @@ export class Simulation {
   readonly leaders = new OneLeaderPerTerm();
   readonly oracle = new AcknowledgedTasks();
   readonly linearizable: Linearizable;
+  /** What operators gave up. */
+  readonly accepted: AcceptedLosses;
   readonly workload: Workload;
   /** Users' agents, when the plan has some. */
   readonly guests: Guests | undefined;
@@ -72,6 +75,14 @@ export class Simulation {
     const { world, ledger } = this;
     this.linearizable = new Linearizable(() => world.nowMs);
     this.losses = new Losses(world, ledger);
+    this.accepted = new AcceptedLosses(world, {
+      goBack: (agent, to) => {
+        this.oracle.goBack(agent, to?.state);
+        this.linearizable.goBack(agent, to);
+      },
+    });
+    this.oracle.losses = this.accepted;
+    this.linearizable.losses = this.accepted;
     this.workload = new Workload(world, this.oracle, plan.workload, this.linearizable.clients);
     this.operators = new Operators(world, this.linearizable.commands);
     this.director = new Director(world, this.losses, this.operators);
@@ -83,7 +94,7 @@ export class Simulation {
     this.notCompared = replayed?.notCompared ?? new Map();
     this.#checkers = [...checkersOf(this), branches, ...(replayed ? [replayed] : [])];
     const supervisor = { ended: (node: NodeId) => this.#keepUp(node) };
-    for (const observer of [ledger, ...this.#checkers, ...observers, supervisor]) world.watch(observer);
+    for (const observer of [ledger, this.accepted, ...this.#checkers, ...observers, supervisor]) world.watch(observer);
   }
 
   /** Throws a `WorldFailure` when a promise is broken, or when something throws that must not. */
@@ -289,10 +300,8 @@ export class Simulation {
     this.#undoDrains();
     const known = (): boolean => operators.unsettled.length === 0 && this.#isDeployed;
     world.runUntil(known, settleWithinMs, 'an outcome of every command', 'eventually-progress');
-    // Who cannot be recovered any more gets no other version: such a rollout waits for its operator.
-    const waits = (of: string): boolean =>
-      [...this.ledger.agents].some(([agent, { type }]) => type === of && !this.wanted().includes(agent));
-    const isRolledOut = (): boolean => [...this.ledger.rollouts].every(waits);
+    // Also where agents cannot be recovered any more: it ends without them.
+    const isRolledOut = (): boolean => this.ledger.rollouts.size === 0;
     world.runUntil(isRolledOut, rolledOutWithinMs, 'the end of every rollout', 'eventually-rolled-out');
     this.#settle({ wanted: () => this.wanted() });
   }

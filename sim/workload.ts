@@ -263,14 +263,14 @@ export class Workload {
   }
 
   /** What became of a task is what becomes of those that it leads to. */
-  #judgeDerived({ agent, derived: { send, timer } }: SentTask, isDone: boolean): void {
+  #judgeDerived({ agent, serial: by, derived: { send, timer } }: SentTask, isDone: boolean): void {
     const owned = [
       [agent, send?.reply] as const,
       [send?.to ?? '', send?.serial] as const,
       [agent, timer?.serial] as const,
     ];
     for (const [owner, serial] of owned) {
-      if (serial !== undefined && isDone) this.#oracle.promised(owner, serial);
+      if (serial !== undefined && isDone) this.#oracle.promised(owner, serial, { agent, serial: by });
       else if (serial !== undefined) this.#oracle.refused(owner, serial);
     }
   }
@@ -342,9 +342,9 @@ export class Workload {
     };
     const ended = (total: number | undefined): void => {
       over = true;
-      this.#judgeDerived(sent, total !== undefined);
       if (total === undefined) this.#oracle.refused(agent, serial);
       else this.#oracle.acknowledged(agent, serial, total);
+      this.#judgeDerived(sent, total !== undefined);
       done(total);
     };
     const node = (sent.tries === 0 ? sent.door : undefined) ?? this.#anyNode(client.random);

@@ -19,7 +19,7 @@ import {
 } from './schemas.ts';
 import type { TaskStreams } from './task-stream.ts';
 import { runtimeIn } from './type-code.ts';
-import { agentJson, lossJson, nodeDrainJson, nodeJson, reportJson, stateText, statusJson } from './views.ts';
+import { agentJson, lossJson, nodeDrainJson, nodeJson, reportJson, stateText, statusJson, waitsJson } from './views.ts';
 
 /** What the routes work with. */
 export interface Api {
@@ -299,8 +299,8 @@ export const routes: readonly Route[] = [
       const { from, epoch, sequence } = request.body as RecoverBody;
       const named = from === undefined ? {} : { from: findNode(await perform(api, { type: 'nodes' }), from).id };
       const operation = { type: 'recoverAgent' as const, agent: agentOf(request), ...named, epoch, sequence };
-      const { agent, text, ...loss } = await perform(api, operation);
-      return { agent, text, ...lossJson(loss) };
+      const { agent, text, waits, ...loss } = await perform(api, operation);
+      return { agent, text, ...lossJson(loss), waits: waitsJson(waits) };
     },
   },
   {

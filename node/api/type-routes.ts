@@ -39,8 +39,8 @@ export function typeJson({ type, runtime, version, previous, versions, rollout, 
   };
 }
 
-function endJson({ since, from, to, outcome, reason, failed, stays }: RolloutEnd) {
-  return { since, from, to, outcome, reason, failed_agent: failed ?? null, stays };
+function endJson({ since, from, to, outcome, reason, failed, stays, left = [] }: RolloutEnd) {
+  return { since, from, to, outcome, reason, failed_agent: failed ?? null, stays, left };
 }
 
 async function upgrade(api: Api, request: FastifyRequest) {

@@ -3,6 +3,7 @@ import type { BranchEntry } from '../core/branch.ts';
 import type { CrashLoop } from '../core/crash-loop.ts';
 import type { DrainView } from '../core/drain.ts';
 import type { Report } from '../core/effect.ts';
+import type { FenceView } from '../core/fences.ts';
 import type { FailuresView, StuckView } from '../core/holder-views.ts';
 import type { MigrationView } from '../core/migration.ts';
 import type { AgentView, AutonomyView, LeaderView, NodeView, Results, StatusView } from '../core/operation.ts';
@@ -140,8 +141,15 @@ function stuckJson({ sinceMs, missing, survivors, last }: StuckView) {
 }
 
 /** What an operator's decision to go on without holders came to. */
-export function lossJson({ from, epoch, sequence, missing, lost }: Omit<AgentLoss, 'index'>) {
-  return { from, epoch, sequence, missing, lost: lost ?? null };
+export function lossJson({ from, epoch, sequence, missing, lost, atMs }: Omit<AgentLoss, 'index'>) {
+  return { from, epoch, sequence, missing, lost: lost ?? null, at_ms: atMs ?? null };
+}
+
+/** What an agent waits for that an operator let go on. */
+export function waitsJson(waits: FenceView | undefined) {
+  if (waits === undefined) return null;
+  const { host, hostName, leftMs, text } = waits;
+  return { host, host_name: hostName, left_ms: leftMs, text };
 }
 
 function failuresJson({ holders, reachable, caughtUp, disks, unreachable, text, ageMs }: FailuresView) {
@@ -174,6 +182,7 @@ export function agentJson(agent: AgentView) {
     failures: agent.failures === undefined ? null : failuresJson(agent.failures),
     stuck: agent.stuck === undefined ? null : stuckJson(agent.stuck),
     loss: agent.loss === undefined ? null : lossJson(agent.loss),
+    waits: waitsJson(agent.waits),
   };
 }
 

@@ -102,6 +102,7 @@ export function agentText(agent: ReturnType<typeof agentJson>): string {
   if (agent.loss !== null) {
     const { epoch, sequence } = agent.loss;
     lines.push(`an operator let it go on without most of its holders, from step ${sequence} of epoch ${epoch}`);
+    if (agent.waits !== null) lines.push(agent.waits.text);
   }
   if (agent.capabilities.length > 0) lines.push(`needs ${agent.capabilities.join(', ')}`);
   for (const { name, score, why } of agent.decision?.ranked ?? []) {

@@ -151,6 +151,7 @@ function typeText(type: TypeJson): string {
     const how = end.outcome === 'complete' ? 'was rolled out' : `was rolled back${because}: ${end.reason}`;
     lines.push(`version ${end.to} ${how}`);
     for (const { agent, reason } of end.stays) lines.push(`  ${agent} stays on version ${end.to}: ${reason}`);
+    for (const { agent, reason } of end.left) lines.push(`  ${agent} keeps the version that it has: ${reason}`);
   }
   return lines.join('\n');
 }

@@ -12,6 +12,10 @@ export interface AgentLoss {
   readonly missing: readonly NodeId[];
   /** So many acknowledged steps are known to be lost; undefined where nobody knows. */
   readonly lost: number | undefined;
+  /** Wall clock of the leader that wrote it down, ms since 1970: for people only; older logs do not say. */
+  readonly atMs?: number | undefined;
+  /** Nothing is decided about the agent until every host of an earlier epoch must have stopped; older logs do not wait. */
+  readonly fenced?: boolean | undefined;
 }
 
 /** An operator accepts the loss of what only missing holders have. */
@@ -25,6 +29,7 @@ export interface AgentRecoverCommand {
   sequence: number;
   missing: NodeId[];
   lost: number | undefined;
+  fenced?: boolean | undefined;
 }
 
 /** What is known of what was lost, in words. */

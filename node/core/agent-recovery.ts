@@ -2,6 +2,7 @@ import type { Serial } from '../../consensus/sessions.ts';
 import { lostText } from './agent-loss.ts';
 import type { Decisions } from './decisions.ts';
 import { type ConclaveError, errors, toErrorBody } from './errors.ts';
+import type { Fences } from './fences.ts';
 import type { HolderBoard } from './holder-board.ts';
 import type { Operation, Outcome } from './operation.ts';
 
@@ -10,7 +11,7 @@ type RecoverOperation = Extract<Operation, { type: 'recoverAgent' }>;
 /** Does what an operator decided, if it is still as he saw it. Answers when the log holds it. */
 export function recoverAgent(
   { agent: id, from, epoch, sequence }: RecoverOperation,
-  { decisions, board, by }: { decisions: Decisions; board: HolderBoard; by: Serial },
+  { decisions, board, fences, by }: { decisions: Decisions; board: HolderBoard; fences: Fences; by: Serial },
   answer: (outcome: Outcome) => void,
 ): void {
   const agent = decisions.state.agents.get(id);
@@ -31,10 +32,20 @@ export function recoverAgent(
   const { missing, last } = stuck;
   const lost = last?.epoch === epoch ? Math.max(0, last.sequence - sequence) : undefined;
   const step = { agent: id, active: agent.active.epoch, from: chosen.node, epoch, sequence };
-  const draft = { kind: 'agentRecover' as const, ...step, missing: missing.map(({ node }) => node), lost, by };
+  const draft = {
+    kind: 'agentRecover' as const,
+    ...step,
+    missing: missing.map(({ node }) => node),
+    lost,
+    fenced: true,
+    by,
+  };
   decisions.propose(draft, (result) => {
     if (!result.ok) return answer(result);
-    const told = { agent: id, from: chosen.node, epoch, sequence, missing: draft.missing, lost, text: lostText(lost) };
+    const now = decisions.state.agents.get(id);
+    const waits = now && fences.of(now);
+    const text = waits === undefined ? lostText(lost) : `${lostText(lost)}; ${waits.text}`;
+    const told = { agent: id, from: chosen.node, epoch, sequence, missing: draft.missing, lost, waits, text };
     answer({ ok: true, result: told });
   });
 }

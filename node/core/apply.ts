@@ -1,4 +1,4 @@
-import { applyRecover } from './agent-recovery-apply.ts';
+import { applyRecover, whyOvertaken } from './agent-recovery-apply.ts';
 import { type Applied, done, refuse } from './applied.ts';
 import { lineageAfter } from './branch.ts';
 import { branchAppliers } from './branch-apply.ts';
@@ -129,6 +129,8 @@ const appliers: Appliers = {
     const agent = state.agents.get(command.agent);
     if (agent === undefined) return refuse(`there is no agent ${command.agent}`);
     if ((agent.placement?.epoch ?? 0) !== command.after) return refuse('another decision about the agent came first');
+    const overtaken = whyOvertaken(agent, command.loss);
+    if (overtaken !== undefined) return refuse(overtaken);
     const { host, boot, holders, migration, version, stays } = command;
     const upgrade = upgradeAfterPlacement(state, agent, version, stays);
     if (typeof upgrade === 'string') return refuse(upgrade);
@@ -162,6 +164,8 @@ const appliers: Appliers = {
     const agent = state.agents.get(id);
     if (agent?.placement?.epoch !== epoch) return refuse('the placement was decided anew meanwhile');
     if (agent.active?.epoch === epoch) return refuse('the epoch is active already');
+    const overtaken = whyOvertaken(agent);
+    if (overtaken !== undefined) return refuse(overtaken);
     const arrived = agent.migration?.epoch === epoch;
     const isAutonomous = agent.partition === 'autonomous';
     const lineage = isAutonomous ? lineageAfter(agent.lineage ?? [], { epoch, ...(from && { from }) }) : undefined;

@@ -15,6 +15,8 @@ export interface Assignment extends TypeRuntime {
   partition?: Partition | undefined;
   /** Log index of the agent's creation. */
   created: number;
+  /** Log index of an operator's last decision to let it go on without most of its holders. */
+  wentOnAt?: number | undefined;
   epoch: number;
   holders: NodeId[];
   /** Holders of the last active epoch, to be sealed; none for a new agent. */

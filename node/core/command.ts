@@ -65,6 +65,8 @@ export type Command = { atMs: number; by?: Serial } & (
       version?: number | undefined;
       /** Why the agent cannot go back to the version before. */
       stays?: string | undefined;
+      /** The operator's decision that this one follows: `AgentLoss`. */
+      loss?: number | undefined;
     }
   | { kind: 'agentPending'; agent: string; reason: string; decision: Decision }
   /** `from`: the step that the epoch went on from; older logs have none. */

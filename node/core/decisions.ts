@@ -13,6 +13,7 @@ import { type ConclaveError, errors, toErrorBody } from './errors.ts';
 import { LogRecords, type StoredLog } from './log-records.ts';
 import { nameOf } from './member-name.ts';
 import type { NodeId } from './message.ts';
+import { Recency } from './recency.ts';
 import { keys, writeEntry, writeJson } from './records.ts';
 import type { Restored } from './restored.ts';
 import { encodeState, loadState } from './state-snapshot.ts';
@@ -40,6 +41,7 @@ export class Decisions {
   /** The last log index that was applied and is not about keys and values: nothing that is decided depends on those. */
   decidedIndex = 0;
   raft: Raft;
+  readonly recency: Recency;
   readonly #context: Context;
   readonly #events: DecisionEvents;
   /** Proposals of this leadership that wait for their place in the log. Bounded by the log's backlog. */
@@ -56,6 +58,7 @@ export class Decisions {
   constructor(context: Context, restored: Restored, events: DecisionEvents) {
     this.#context = context;
     this.#events = events;
+    this.recency = new Recency(context);
     this.#records = new LogRecords(restored.log);
     if (restored.log.snapshot !== undefined) {
       loadState(this.state, restored.log.snapshot.data);
@@ -99,15 +102,6 @@ export class Decisions {
 
   hearsQuorum(): boolean {
     return this.raft.hearsQuorum(this.#context.nowMs);
-  }
-
-  /**
-   * Whether this node knows what was decided until lately. A host that comes back after longer than that has to hear first
-   * whether somebody decided to go on without it.
-   */
-  isRecent(): boolean {
-    const { nowMs, settings } = this.#context;
-    return this.raft.ageMs(nowMs) < settings.hostSilentMs;
   }
 
   /** Proposes a command; `done` is called once it is applied, refused, or can no longer be told. */
@@ -158,6 +152,7 @@ export class Decisions {
       for (const { to, message } of early) this.#context.out.sendUrgent(to, message);
       if (!more) this.#compactIfLong();
     }
+    if (this.state.index >= this.raft.commitIndex) this.recency.applied(this.raft.ageMs(this.#context.nowMs));
     this.#noticeLeadership();
   }
 

@@ -17,6 +17,8 @@ export class Endings {
   /** Whether a holder can back no host any more because it hears of no majority. */
   readonly #isOut: (node: NodeId) => boolean;
   readonly #sealed = new Map<string, Set<NodeId>>();
+  /** When this leader first saw each of them in the log. */
+  readonly #seenMs = new Map<string, { index: number; atMs: number }>();
   readonly #proposed = new Set<string>();
   #retryMs = 0;
 
@@ -29,6 +31,7 @@ export class Endings {
 
   reset(): void {
     this.#sealed.clear();
+    this.#seenMs.clear();
     this.#proposed.clear();
     this.#retryMs = 0;
   }
@@ -69,12 +72,22 @@ export class Endings {
 
   #endIfSealed(agent: string, { index, holders }: Ending): void {
     if (this.#proposed.has(agent) || !this.#decisions.isReady()) return;
-    const sealed = holders.filter((node) => this.#sealed.get(agent)?.has(node) || this.#isOut(node));
+    const isFenced = this.#isFenced(agent, index);
+    const sealed = holders.filter((node) => this.#sealed.get(agent)?.has(node) || (isFenced && this.#isOut(node)));
     if (holders.length > 0 && sealed.length < majorityOf(holders.length)) return;
     this.#proposed.add(agent);
     this.#decisions.propose({ kind: 'agentGone', agent, index }, () => {
       this.#proposed.delete(agent);
       this.#sealed.delete(agent);
+      this.#seenMs.delete(agent);
     });
+  }
+
+  /** Whether a host that cannot be sealed must have heard of the deletion, or must have stopped. */
+  #isFenced(agent: string, index: number): boolean {
+    const { nowMs, settings } = this.#context;
+    let seen = this.#seenMs.get(agent);
+    if (seen?.index !== index) this.#seenMs.set(agent, (seen = { index, atMs: nowMs }));
+    return nowMs - seen.atMs >= settings.fenceMs;
   }
 }

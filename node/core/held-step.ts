@@ -2,7 +2,16 @@ import type { AgentHistory } from './agent-history.ts';
 import type { Assignment } from './assignment.ts';
 import type { Held } from './recovery.ts';
 
-const whatRuns = ['agentType', 'source', 'interpreter', 'isolation', 'version', 'created', 'partition'] as const;
+const whatRuns = [
+  'agentType',
+  'source',
+  'interpreter',
+  'isolation',
+  'version',
+  'created',
+  'partition',
+  'wentOnAt',
+] as const;
 
 /** Whether what runs for one assignment can go on for another: only the epoch and the holders differ. */
 export function isSameWork(a: Assignment, b: Assignment): boolean {

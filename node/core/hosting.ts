@@ -1,3 +1,4 @@
+import { isOvertaken } from './agent-loss.ts';
 import { isBranchKey } from './branch.ts';
 import type { AgentRecord, ClusterState } from './cluster-state.ts';
 import type { Context } from './context.ts';
@@ -84,8 +85,15 @@ export class Hosting {
   /** The epoch in which this very start of this node is to run the agent. */
   #epochHere(agent: AgentRecord | undefined): number | undefined {
     const placement = agent?.placement;
+    if (agent === undefined || isOvertaken(agent)) return undefined;
     if (placement?.host !== this.#context.self || placement.boot !== this.#context.boot) return undefined;
     return placement.epoch;
+  }
+
+  /** Whether this node has read the decision at that index, and runs no epoch of the agent that is over by it. */
+  hasLeft({ agent, index }: MessageOf<'fenceAsk'>): boolean {
+    const { epoch = index } = this.#instances.get(agent)?.assignment ?? {};
+    return this.#state.index >= index && epoch >= index;
   }
 
   #begin(agent: AgentRecord, before: Instance | undefined): void {
@@ -105,6 +113,7 @@ export class Hosting {
       isolation: type.isolation,
       partition: agent.partition,
       created: agent.created,
+      wentOnAt: agent.loss?.index,
       epoch: placement.epoch,
       holders: placement.holders,
       previousHolders: active?.holders,

@@ -12,7 +12,7 @@ import { InstanceEpoch } from './instance-epoch.ts';
 import type { InstanceEvents } from './instance-events.ts';
 import { InstanceRunner } from './instance-runner.ts';
 import { InstanceStart } from './instance-start.ts';
-import { Mail } from './mail.ts';
+import { Mail, senderOf } from './mail.ts';
 import { isEmpty } from './mailbox.ts';
 import type { MessageOf, NodeId, TaskResult } from './message.ts';
 import type { Migration } from './migration.ts';
@@ -84,7 +84,7 @@ export class Instance {
     const { turn } = this;
     const { state } = this.#history;
     this.runner = new InstanceRunner({ context, assignment: () => this.assignment, turn, state, events });
-    this.#mail = new Mail(context, agent, `${agent.replace('~', ':')}:${assignment.created}`, {
+    this.#mail = new Mail(context, agent, senderOf(assignment), {
       resolve: (to) => events.resolve(to),
       ask: (operation, done) => events.ask(operation, done),
       submit: (task) => this.submit(task),

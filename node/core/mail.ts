@@ -1,4 +1,5 @@
 import { type AgentOutputs, noOutputs, readOutputs, type Sending, type TimerSetting } from './agent-outputs.ts';
+import type { Assignment } from './assignment.ts';
 import type { Context } from './context.ts';
 import type { ErrorBody, ErrorCode } from './errors.ts';
 import { emptyMailbox, encodeMailbox, isEmpty, type Letter, type Mailbox, type Timer, whyTooMuch } from './mailbox.ts';
@@ -30,6 +31,14 @@ const final: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'agentUnknown',
   'bodyMalformed',
 ]);
+/**
+ * Names an agent among all that there ever are, and apart from its branches. What it did before an operator let it go on
+ * from an earlier step may be known to others: the steps that it takes again have other letters.
+ */
+export function senderOf({ agent, created, wentOnAt }: Pick<Assignment, 'agent' | 'created' | 'wentOnAt'>): string {
+  return `${agent.replace('~', ':')}:${created}${wentOnAt === undefined ? '' : `.${wentOnAt}`}`;
+}
+
 const flyingMax = 16;
 const askTtlMs = 30_000;
 const none: ErrorBody = {

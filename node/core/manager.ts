@@ -12,6 +12,7 @@ import type { Detector } from './detector.ts';
 import { Drains } from './drains.ts';
 import { Endings } from './endings.ts';
 import { type ConclaveError, errors } from './errors.ts';
+import { Fences } from './fences.ts';
 import type { Holder } from './holder.ts';
 import { HolderBoard } from './holder-board.ts';
 import { HolderNeeds, type Need } from './holder-needs.ts';
@@ -41,6 +42,7 @@ export class Manager {
   readonly migrations: Migrations;
   readonly crashLoops: CrashLoops;
   readonly rollouts: Rollouts;
+  readonly fences: Fences;
   /** What the holders of agents have. */
   readonly holders: HolderBoard;
   /** Agents whose placement is proposed and not yet applied. */
@@ -68,6 +70,7 @@ export class Manager {
     });
     this.endings = new Endings(context, decisions, holder, (node) => this.#isOut(node));
     const { state } = decisions;
+    this.fences = new Fences(context, state);
     this.holders = new HolderBoard(context, state, {
       isReachable: (node) => state.isAlive(node) && !detector.isSuspect(node),
       // Whoever does not lead cannot tell.
@@ -75,7 +78,10 @@ export class Manager {
     });
     this.drains = new Drains(context, decisions, loads);
     this.migrations = new Migrations(context, decisions, loads, (node) => this.#isSilent(node));
-    this.rollouts = new Rollouts(context, decisions, this.migrations, (agent) => this.#whyGivenUp(agent));
+    this.rollouts = new Rollouts(context, decisions, this.migrations, {
+      isStuck: (agent) => this.holders.stuck(agent) !== undefined,
+      whyGivenUp: (agent) => this.#whyGivenUp(agent),
+    });
     this.crashLoops = new CrashLoops(decisions, (agent) => this.#backoff.leftMs(agent, context.nowMs));
     this.voters = new VoterChanges(context, decisions, detector, (node) => this.#deadForMs(node));
   }
@@ -89,6 +95,7 @@ export class Manager {
     this.#recoveries.reset();
     this.#deadSinceMs.clear();
     this.endings.reset();
+    this.fences.reset();
     this.holders.reset();
     this.voters.reset();
     this.drains.reset();
@@ -121,6 +128,7 @@ export class Manager {
     this.crashLoops.tick();
     this.rollouts.tick();
     this.holders.look();
+    this.fences.tick();
     this.#placeAgents();
     this.drains.tick();
     this.endings.tick();
@@ -288,7 +296,7 @@ export class Manager {
     const { placement } = agent;
     if (placement === undefined) return { reason: 'deployed', stay: false };
     const host = state.members.get(placement.host);
-    if (isOvertaken(agent)) return { reason: 'an operator let it go on without most of its holders', stay: false };
+    if (isOvertaken(agent)) return this.fences.isOver(agent) ? { reason: wentOn, stay: false } : undefined;
     if (!state.stands(placement)) return { reason: whyHostIsGone(host, placement.boot), stay: false };
     const turn = this.rollouts.turnOf(agent);
     if (turn !== undefined && !this.#isSilent(placement.host)) return { reason: turn.reason, stay: true };
@@ -337,14 +345,12 @@ export class Manager {
     const after = agent.placement?.epoch ?? 0;
     const { version, stays }: Partial<Turn> = this.rollouts.turnOf(agent) ?? {};
     const turn = { ...(version !== undefined && { version }), ...(stays !== undefined && { stays }) };
-    this.#decisions.propose(
-      { kind: 'agentPlace', agent: agent.id, after, host, boot, holders, reason, decision: brief(decision), ...turn },
-      (result) => {
-        this.#proposed.delete(agent.id);
-        if (result.ok) this.#relinquished.delete(agent.id);
-        this.touch();
-      },
-    );
+    const what = { after, host, boot, holders, reason, decision: brief(decision), loss: agent.loss?.index };
+    this.#decisions.propose({ kind: 'agentPlace', agent: agent.id, ...what, ...turn }, (result) => {
+      this.#proposed.delete(agent.id);
+      if (result.ok) this.#relinquished.delete(agent.id);
+      this.touch();
+    });
   }
 
   // ---- asked for by an operator ----
@@ -373,6 +379,8 @@ export class Manager {
     return undefined;
   }
 }
+
+const wentOn = 'an operator let it go on without most of its holders';
 
 const emptyDecision = (agent: AgentRecord): Decision => ({
   strategy: agent.strategy,

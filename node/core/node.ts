@@ -107,7 +107,7 @@ export class Node {
       ready: (host, body) => this.#tellHost(host, body),
       answer: ({ origin }, body) => this.#sayTo(origin, { type: 'taskAnswer', body }),
       progress: ({ origin }, body) => this.#sayTo(origin, { type: 'taskProgress', body }),
-      mayAcknowledge: () => this.#decisions.hearsQuorum() && this.#decisions.isRecent(),
+      mayAcknowledge: () => this.#decisions.hearsQuorum() && this.#decisions.recency.isRecent,
       resolve: (to) => this.#addressing.resolve(to),
       ask: (operation, done) => this.#requests.ask(operation, done as (outcome: Outcome) => void),
     };
@@ -157,8 +157,8 @@ export class Node {
 
   /** Takes events that came together, in their order. What follows from all of them, such as messages, follows once. */
   handleAll(events: readonly Event[], at: Instant): Effect[] {
-    this.#context.nowMs = at.nowMs;
-    this.#context.wallMs = at.wallMs;
+    Object.assign(this.#context, at);
+    this.#decisions.recency.observe();
     for (const event of events) (this.#onEvent[event.type] as (event: Event) => void)(event);
     if (this.#decisions.raft.deadlineMs() <= at.nowMs) this.#decisions.raft.tick(at.nowMs);
     if (at.nowMs >= this.#tickMs + this.#context.settings.tickMs) this.#tick();
@@ -207,9 +207,7 @@ export class Node {
   // ---- events ----
 
   readonly #onEvent: EventHandlers = {
-    wake: () => {
-      this.#wakeAtMs = Number.NEGATIVE_INFINITY;
-    },
+    wake: () => void (this.#wakeAtMs = Number.NEGATIVE_INFINITY),
     connected: ({ node }) => {
       this.#peers.onConnected(node);
       this.#detector.onHeard(node);
@@ -235,11 +233,10 @@ export class Node {
       } else {
         // A task's outcome is on a majority of disks, or promises nothing.
         const urgent = isKv(operation) || operation.type === 'task';
-        const { out } = this.#context;
         this.#requests.ask(
           operation,
-          (outcome) => out.reply(request, outcome, urgent),
-          (number, value) => out.push({ type: 'progress', request, number, value }),
+          (outcome) => this.#context.out.reply(request, outcome, urgent),
+          (number, value) => this.#context.out.push({ type: 'progress', request, number, value }),
         );
       }
     },
@@ -311,6 +308,8 @@ export class Node {
     },
     relinquish: (from, { agent, epoch, reason }) => this.#manager.onRelinquish(from, agent, epoch, reason),
     ailing: (from, body) => this.#manager.onAiling(from, body),
+    fenceAsk: (from, body) => this.#hosting.hasLeft(body) && this.#sayTo(from, { type: 'fenceOver', body }),
+    fenceOver: (from, body) => this.#manager.fences.onOver(from, body),
     taskAsk: (from, ask) => isTaskAsk(ask) && this.#submit(from, { ...ask, payload: ask.payload.slice() }),
     taskAnswer: (from, body) => this.#tasks.onAnswer(from, body),
     taskProgress: (from, body) => this.#tasks.onProgress(from, body),

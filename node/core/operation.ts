@@ -5,6 +5,7 @@ import type { ContainerSpec } from './container-spec.ts';
 import type { CrashLoop } from './crash-loop.ts';
 import type { DrainView } from './drain.ts';
 import type { ErrorBody } from './errors.ts';
+import type { FenceView } from './fences.ts';
 import type { FailuresView, StuckView } from './holder-views.ts';
 import type { Isolation } from './isolation.ts';
 import type { NodeId } from './message.ts';
@@ -195,6 +196,8 @@ export interface AgentView {
   stuck: StuckView | undefined;
   /** The last time that an operator let it go on all the same. */
   loss: AgentLoss | undefined;
+  /** What it waits for since, before it is placed; known to the leader. */
+  waits?: FenceView | undefined;
 }
 
 /** What a node without a majority knows of its side. */
@@ -259,7 +262,7 @@ export interface Results {
   delete: { agent: string };
   migrate: { agent: AgentView };
   cancelMigration: { agent: AgentView };
-  recoverAgent: Omit<AgentLoss, 'index'> & { agent: string; text: string };
+  recoverAgent: Omit<AgentLoss, 'index'> & { agent: string; waits?: FenceView | undefined; text: string };
   drain: { node: NodeView };
   undrain: { node: NodeView };
   /** `from`: who led; the same node when it led already. */

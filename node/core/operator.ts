@@ -74,7 +74,8 @@ export class Operator {
     else if (operation.type === 'forkDelete') this.#deleteFork(operation, by, done);
     else if (isRollout(operation)) changeRollout(this.#decisions, operation, by, done);
     else if (operation.type === 'recoverAgent') {
-      recoverAgent(operation, { decisions: this.#decisions, board: this.#manager.holders, by }, done);
+      const { holders: board, fences } = this.#manager;
+      recoverAgent(operation, { decisions: this.#decisions, board, fences, by }, done);
     } else if (isKvWrite(operation)) writeKv(this.#decisions, operation, by, done);
     else done(refuse(errors.internal({ reason: `${operation.type} is not for the leader` })));
   }

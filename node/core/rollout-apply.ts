@@ -49,6 +49,7 @@ export const rolloutAppliers: RolloutAppliers = {
       return since === undefined ? { ok: false, error: errors.rolloutUnknown({ type: name }) } : over();
     }
     state.types.set(name, { ...type, rollout: { ...rollout, phase: 'back', at: undefined, reason, failed: agent } });
+    for (const each of agentsOf(state, name)) forgetLeft(state, each, rollout);
     const text = `the rollout of version ${rollout.to} of ${name} goes back${agent ? ` because of ${agent}` : ''}: ${reason}`;
     return done('rolloutTurned', text, { type: name, since: rollout.since, to: rollout.to, agent, reason });
   },
@@ -66,6 +67,22 @@ export const rolloutAppliers: RolloutAppliers = {
     return done('rolloutSettled', `${id} holds on version ${rollout.to}`, { type: name, since, agent: id }, [id]);
   },
 
+  rolloutLeave(state, { type: name, since, agent: id, reason }) {
+    const type = state.types.get(name);
+    const agent = state.agents.get(id);
+    const rollout = type?.rollout;
+    if (type === undefined || rollout?.since !== since) return over();
+    if (agent?.type !== name) return refuse('there is no such agent');
+    if (isDone(agent, rollout)) return refuse('that agent is done');
+    if (!isAway(state, agent)) return refuse('that agent answers again');
+    const known = agent.upgrade?.rollout === since ? agent.upgrade : undefined;
+    const upgrade = { rollout: since, from: known?.from ?? versionOf(agent), stays: known?.stays, settled: true };
+    state.changeAgent(agent, { upgrade: { ...upgrade, left: reason } });
+    if (rollout.at?.agent === id) state.types.set(name, { ...type, rollout: { ...rollout, at: undefined } });
+    const text = `the rollout of version ${rollout.to} of ${name} goes on without ${id}: ${reason}`;
+    return done('rolloutLeft', text, { type: name, since, agent: id, reason }, [id]);
+  },
+
   rolloutEnd(state, { type: name, since }) {
     const type = state.types.get(name);
     const rollout = type?.rollout;
@@ -77,10 +94,30 @@ export const rolloutAppliers: RolloutAppliers = {
   },
 };
 
+const some = (agents: readonly AgentRecord[]): string =>
+  `${agents
+    .slice(0, 3)
+    .map(({ id }) => id)
+    .join(', ')}${agents.length > 3 ? ', …' : ''}`;
+
+/** It does not answer, and nothing can be done about its version meanwhile. */
+export function isAway(state: ClusterState, { placement, active }: AgentRecord): boolean {
+  return placement === undefined || active?.epoch !== placement.epoch || !state.stands(placement);
+}
+
+/** Once a rollout goes back, those that it went on without are waited for anew. */
+function forgetLeft(state: ClusterState, agent: AgentRecord, { since, to }: Rollout): void {
+  const { upgrade } = agent;
+  if (upgrade?.rollout !== since || upgrade.left === undefined) return;
+  const { left: _, ...rest } = upgrade;
+  state.changeAgent(agent, { upgrade: versionOf(agent) === to ? rest : undefined });
+}
+
 /** Whether a rollout has nothing more to do with an agent. */
 export function isDone(agent: AgentRecord, { since, to, phase }: Rollout): boolean {
   const { upgrade, placement, active } = agent;
   const isOf = upgrade?.rollout === since;
+  if (isOf && upgrade.left !== undefined && active?.epoch !== placement?.epoch) return true;
   if (phase === 'forward') return versionOf(agent) === to && (!isOf || upgrade.settled);
   if (!isOf) return agent.migration?.version === undefined;
   const answers =
@@ -96,16 +133,24 @@ function end(state: ClusterState, type: TypeRecord, rollout: Rollout, agents: re
     .slice(0, limits.staysListedMax)
     .map(({ id, upgrade }) => ({ agent: id, reason: upgrade?.stays ?? '' }));
   const outcome = isComplete ? 'complete' : 'rolledBack';
-  const rolloutEnd: RolloutEnd = { since, from, to, outcome, reason, ...(failed !== undefined && { failed }), stays };
+  const isLeft = ({ upgrade }: AgentRecord): boolean => upgrade?.rollout === since && upgrade.left !== undefined;
+  const away = agents.filter((agent) => isLeft(agent) && isAway(state, agent));
+  const left = away
+    .slice(0, limits.staysListedMax)
+    .map(({ id, upgrade }) => ({ agent: id, reason: upgrade?.left ?? '' }));
+  const named = { ...(failed !== undefined && { failed }), stays, ...(left.length > 0 && { left }) };
+  const rolloutEnd: RolloutEnd = { since, from, to, outcome, reason, ...named };
   for (const agent of agents) if (agent.upgrade !== undefined) state.changeAgent(agent, { upgrade: undefined });
   const { rollout: _, ...rest } = type;
   const ended: TypeRecord = { ...rest, rolloutEnd };
   state.types.set(type.type, isComplete && to !== from ? withPresent(state, ended, to, from) : pruned(state, ended));
   const kept = staying.length === 0 ? '' : `, but ${staying.length} agents could not go back`;
+  const without = away.length === 0 ? '' : `, but ${away.length} that did not answer: ${some(away)}`;
   const text = isComplete
-    ? `version ${to} of ${type.type} is rolled out to all its agents`
-    : `version ${to} of ${type.type} was rolled back${kept}: ${reason}`;
-  const details = { type: type.type, since, from, to, outcome, reason, failed, stays: staying.map(({ id }) => id) };
+    ? `version ${to} of ${type.type} is rolled out to all its agents${without}`
+    : `version ${to} of ${type.type} was rolled back${kept}${without}: ${reason}`;
+  const ids = { stays: staying.map(({ id }) => id), left: away.map(({ id }) => id) };
+  const details = { type: type.type, since, from, to, outcome, reason, failed, ...ids };
   return done(
     'rolloutEnded',
     text,

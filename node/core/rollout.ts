@@ -34,6 +34,8 @@ export interface RolloutEnd {
   readonly failed?: string | undefined;
   /** Agents that had worked under the new version and could not go back: the first of them, and why. */
   readonly stays: readonly { readonly agent: string; readonly reason: string }[];
+  /** Agents that did not answer for so long that it ended without them: the first of them, and why; older logs have none. */
+  readonly left?: readonly { readonly agent: string; readonly reason: string }[] | undefined;
 }
 
 /** What a rollout has done to an agent; on the agent's record until the rollout has ended. */
@@ -45,6 +47,8 @@ export interface Upgrade {
   readonly settled: boolean;
   /** Why it cannot go back. */
   readonly stays?: string | undefined;
+  /** Why the rollout goes on without it, for as long as it does not answer. */
+  readonly left?: string | undefined;
 }
 
 /** The decisions about rollouts. An upgrade itself is a migration of the agent to where it is, to another version. */
@@ -65,7 +69,17 @@ export type RolloutCommand =
   /** It goes back: by an operator without `since`, else because of an agent. */
   | { kind: 'rolloutTurn'; type: string; since?: number | undefined; agent?: string | undefined; reason: string }
   | { kind: 'rolloutSettled'; type: string; since: number; agent: string; epoch: number }
+  /** It does not answer, and the rollout waits for it no longer. */
+  | { kind: 'rolloutLeave'; type: string; since: number; agent: string; reason: string }
   | { kind: 'rolloutEnd'; type: string; since: number };
 
 /** How far an agent has come in a rollout. */
-export type AgentProgress = 'pending' | 'upgrading' | 'settling' | 'upgraded' | 'going_back' | 'back' | 'stays';
+export type AgentProgress =
+  | 'pending'
+  | 'upgrading'
+  | 'settling'
+  | 'upgraded'
+  | 'going_back'
+  | 'back'
+  | 'stays'
+  | 'left';

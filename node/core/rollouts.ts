@@ -4,6 +4,7 @@ import type { Decisions } from './decisions.ts';
 import type { MessageOf, NodeId } from './message.ts';
 import type { Migrations } from './migrations.ts';
 import type { Rollout } from './rollout.ts';
+import { type AwayReasons, RolloutAbsences } from './rollout-absences.ts';
 import { isBusy, isDone, whyNotVersion } from './rollout-apply.ts';
 import { limits } from './settings.ts';
 import { capabilitiesAt, versionOf } from './type-version.ts';
@@ -38,23 +39,21 @@ export class Rollouts {
   readonly #direct = new Map<string, string>();
   /** Types about whose rollout a decision is proposed and not yet applied. */
   readonly #proposed = new Set<string>();
+  readonly #absences: RolloutAbsences;
 
-  constructor(
-    context: Context,
-    decisions: Decisions,
-    migrations: Migrations,
-    whyGivenUp: (agent: AgentRecord) => string | undefined,
-  ) {
+  constructor(context: Context, decisions: Decisions, migrations: Migrations, reasons: AwayReasons) {
     this.#context = context;
     this.#decisions = decisions;
     this.#migrations = migrations;
-    this.#whyGivenUp = whyGivenUp;
+    this.#whyGivenUp = reasons.whyGivenUp;
+    this.#absences = new RolloutAbsences(context, decisions.state, reasons);
   }
 
   reset(): void {
     this.#direct.clear();
     this.#watched.clear();
     this.#proposed.clear();
+    this.#absences.reset();
   }
 
   /** An agent's host says that it failed: while it is watched it has to hold anew, and may not fail too often. */
@@ -108,15 +107,29 @@ export class Rollouts {
     }
     const byType = new Map<string, AgentRecord[]>(going.map(({ type }) => [type, []]));
     for (const agent of state.agents.values()) byType.get(agent.type)?.push(agent);
+    const waited = (type: TypeRecord): AgentRecord[] =>
+      (byType.get(type.type) ?? []).filter((agent) => !isDone(agent, type.rollout as Rollout));
+    this.#absences.look(new Set(going.flatMap(waited)));
     for (const type of going) {
       if (type.rollout === undefined || this.#proposed.has(type.type)) continue;
-      const agents = byType.get(type.type) ?? [];
-      const open = agents.filter((agent) => !isDone(agent, type.rollout as Rollout));
+      const open = waited(type);
+      if (this.#leave(type.type, type.rollout, open)) continue;
       if (open.length === 0)
         this.#propose(type.type, { kind: 'rolloutEnd', type: type.type, since: type.rollout.since });
       else if (type.rollout.phase === 'forward') this.#goOn(type, type.rollout, open);
       else this.#goBack(type, open);
     }
+  }
+
+  /** Goes on without an agent that has not answered for long, if there is one. */
+  #leave(type: string, { since }: Rollout, open: readonly AgentRecord[]): boolean {
+    for (const agent of open) {
+      const why = this.#absences.whyLeft(agent)?.slice(0, limits.reasonLengthMax);
+      if (why === undefined) continue;
+      this.#propose(type, { kind: 'rolloutLeave', type, since, agent: agent.id, reason: why });
+      return true;
+    }
+    return false;
   }
 
   /** Ends preparations of a version that is not wanted any more. */

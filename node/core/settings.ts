@@ -38,6 +38,13 @@ export interface Settings {
   voterSwapPauseMs: number;
   /** A host that answers no heartbeat of the leader for this long loses its agents, even if others reach it. */
   hostSilentMs: number;
+  /**
+   * So long after an operator let an agent go on without most of its holders no earlier host of it acknowledges any more:
+   * `hostSilentMs` by clocks one of which goes a fifth too slow and the other a fifth too fast, and half a second.
+   */
+  fenceMs: number;
+  /** A rollout goes on, and ends, without an agent that has not answered for this long. */
+  rolloutPatienceMs: number;
   /** Placements on their way at the same time. */
   placementsInFlightMax: number;
   /** A placement that is not active after this long is decided anew; each one that is late gives the next twice as long. */
@@ -109,6 +116,8 @@ export const defaultSettings: Settings = {
   voterSettleMs: 2_000,
   voterSwapPauseMs: 30_000,
   hostSilentMs: 5_000,
+  fenceMs: 8_000,
+  rolloutPatienceMs: 30_000,
   placementsInFlightMax: 64,
   recoveryTimeoutMs: 15_000,
   holderRetryMs: 500,

@@ -36,7 +36,7 @@ function rolloutView(rollout: Rollout, agents: readonly AgentRecord[]): RolloutV
     counts[progress] = (counts[progress] ?? 0) + 1;
     const isThere = progress === 'upgraded' || progress === 'back';
     if (isThere || told.length >= listedMax) continue;
-    const why = agent.upgrade?.stays ?? agent.crashLoop?.reason ?? agent.migrationEnd?.reason;
+    const why = agent.upgrade?.stays ?? agent.upgrade?.left ?? agent.crashLoop?.reason ?? agent.migrationEnd?.reason;
     told.push({ agent: agent.id, version: versionOf(agent), progress, reason: why });
   }
   return { since, sinceMs, from, to, phase, maxFailures, settleMs, reason, failed, counts, agents: told };
@@ -46,6 +46,7 @@ function progressOf(agent: AgentRecord, { since, to, phase }: Rollout): AgentPro
   const { upgrade, placement, active, migration } = agent;
   const isOf = upgrade?.rollout === since;
   const isThere = versionOf(agent) === to;
+  if (isOf && upgrade.left !== undefined && active?.epoch !== placement?.epoch) return 'left';
   if (phase === 'forward') {
     if (!isThere) return migration?.version === to ? 'upgrading' : 'pending';
     if (!isOf || upgrade.settled) return 'upgraded';

@@ -4,6 +4,7 @@ import type { Decisions } from './decisions.ts';
 import type { Detector } from './detector.ts';
 import type { DrainView } from './drain.ts';
 import type { Drains } from './drains.ts';
+import type { Fences } from './fences.ts';
 import type { HolderBoard } from './holder-board.ts';
 import type { Hosting } from './hosting.ts';
 import type { LoadBoard } from './load-board.ts';
@@ -18,6 +19,7 @@ interface Managed {
   voters: VoterChanges;
   drains: Drains;
   holders: HolderBoard;
+  fences: Fences;
 }
 
 /** How much of an agent's state the target of a move has, on its host. */
@@ -32,6 +34,7 @@ export class Views {
   readonly #voters: VoterChanges;
   readonly #drains: Drains;
   readonly #holders: HolderBoard;
+  readonly #fences: Fences;
   /** The agents that run here. */
   readonly #hosted: () => Hosting;
   /** What this node knows while it hears no majority. */
@@ -50,6 +53,7 @@ export class Views {
     this.#self = self;
     this.#hosted = hosted;
     this.#holders = manager.holders;
+    this.#fences = manager.fences;
     this.#decisions = decisions;
     this.#detector = detector;
     this.#loads = loads;
@@ -144,7 +148,8 @@ export class Views {
     const progress = agent.migration && this.#hosted().handedOver(agent.id);
     const own = this.#hosted().holdersOf(agent.id);
     const failures = this.#holders.failures(agent, own?.epoch === agent.placement?.epoch ? own : undefined);
-    return { ...agentView(this.#decisions.state, agent, progress), failures, stuck: this.#holders.stuck(agent) };
+    const waits = this.#decisions.isReady() ? this.#fences.of(agent) : undefined;
+    return { ...agentView(this.#decisions.state, agent, progress), failures, stuck: this.#holders.stuck(agent), waits };
   }
 }
 

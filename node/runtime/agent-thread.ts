@@ -10,6 +10,7 @@ import type { WaitingTask } from './runner-instances.ts';
 import { piecesOf } from './seat-output.ts';
 import { ThreadBoard } from './thread-board.ts';
 import { checkedMessage } from './thread-message.ts';
+import { ThreadPost } from './thread-post.ts';
 import { thrownText } from './thrown-text.ts';
 import type { ToWorker } from './worker.ts';
 
@@ -89,8 +90,7 @@ export class AgentThread {
   readonly #seats: (Seat | undefined)[] = [];
   /** Who had each seat last: what was printed may come after its writer has left. */
   readonly #lastSeats: Seat[] = [];
-  #said: ToWorker[] = [];
-  #transferred: ArrayBuffer[] = [];
+  readonly #post: ThreadPost;
   #heldMb = 0;
   #isMeasuring = false;
   #hasEnded = false;
@@ -99,8 +99,9 @@ export class AgentThread {
     this.#init = init;
     this.isShared = init.seatsMax > 1;
     this.#board = ThreadBoard.forSeats(init.seatsMax);
+    this.#post = new ThreadPost(init.worker);
     this.#listen(init.worker);
-    this.#say({ type: 'open', board: this.#board.memory, shared: this.isShared });
+    this.#post.say({ type: 'open', board: this.#board.memory, shared: this.isShared });
   }
 
   get hasEnded(): boolean {
@@ -158,24 +159,27 @@ export class AgentThread {
     // A copy: posting a view posts the whole buffer behind it, with what else is in there.
     const state = views && joined(views.slice(from, to));
     if (state === undefined || to === views?.length) {
-      return this.#say({ type: 'start', seat: seat.number, ...order, state }, state && [state.buffer as ArrayBuffer]);
+      return this.#post.say(
+        { type: 'start', seat: seat.number, ...order, state },
+        state && [state.buffer as ArrayBuffer],
+      );
     }
-    this.#say({ type: 'state', seat: seat.number, bytes: state }, [state.buffer as ArrayBuffer]);
+    this.#post.say({ type: 'state', seat: seat.number, bytes: state }, [state.buffer as ArrayBuffer]);
     setImmediate(() => this.#startFrom(seat, order, views, to));
   }
 
   run(seat: Seat, { task, payload, merges }: WaitingTask): void {
     this.#tell(seat, task, `it did not answer task ${task}`, this.#init.limits.taskTimeoutMs);
-    this.#say({ type: 'run', seat: seat.number, task, payload, merges });
+    this.#post.say({ type: 'run', seat: seat.number, task, payload, merges });
   }
 
   /** Its code is told another epoch with its next task. */
   renew(seat: Seat, epoch: number): void {
-    if (!seat.isLeaving) this.#say({ type: 'renew', seat: seat.number, epoch });
+    if (!seat.isLeaving) this.#post.say({ type: 'renew', seat: seat.number, epoch });
   }
 
   cancel(seat: Seat, task: string): void {
-    if (seat.doing?.task === task) this.#say({ type: 'cancel', seat: seat.number, task });
+    if (seat.doing?.task === task) this.#post.say({ type: 'cancel', seat: seat.number, task });
   }
 
   /** The agent is to be heard of no more. A task that it is at may take its time still, as long as others are here. */
@@ -184,13 +188,14 @@ export class AgentThread {
     seat.isLeaving = true;
     if (this.#residents().every(({ isLeaving }) => isLeaving)) return this.end();
     if (seat.doing === undefined) this.#tell(seat, undefined, 'it did not leave', this.#init.limits.taskTimeoutMs);
-    this.#say({ type: 'leave', seat: seat.number });
+    this.#post.say({ type: 'leave', seat: seat.number });
   }
 
   /** Ends the thread and all that is in it; nothing more is heard of it. */
   end(): void {
     if (this.#hasEnded) return;
     this.#hasEnded = true;
+    this.#post.close();
     for (const seat of this.#residents()) this.#finish(seat);
     this.#init.end(this.#init.worker);
   }
@@ -274,7 +279,7 @@ export class AgentThread {
     if (message.type === 'ahead') {
       events.ahead(message.bytes);
       // In a turn of its own: what the node does with a piece is done by then.
-      setImmediate(() => this.#seats[seat.number] === seat && this.#say({ type: 'more', seat: seat.number }));
+      setImmediate(() => this.#seats[seat.number] === seat && this.#post.say({ type: 'more', seat: seat.number }));
       return true;
     }
     if (message.type === 'ran' ? message.task !== doing.task : doing.task !== undefined) return false;
@@ -323,7 +328,7 @@ export class AgentThread {
     if (doing.pingedMs !== undefined) return this.#lookWhetherHeard(seat, doing, doing.pingedMs);
     // Its answer may be on its way, or another agent keeps it from answering.
     doing.pingedMs = this.#board.nowMs();
-    this.#say({ type: 'ping', seat: seat.number });
+    this.#post.say({ type: 'ping', seat: seat.number });
     this.#lookAfter(seat, doing, doing.withinMs);
   }
 
@@ -394,17 +399,5 @@ export class AgentThread {
       const isInnocent = culprit !== undefined && seat !== culprit;
       seat.events.failed(isInnocent ? others : reason, isInnocent);
     }
-  }
-
-  /** What is said within one turn of the node's goes as one message: to wake a thread is most of what a message costs. */
-  #say(message: ToWorker, transferred: readonly ArrayBuffer[] = []): void {
-    this.#transferred.push(...transferred);
-    if (this.#said.push(message) === 1) queueMicrotask(() => this.#post());
-  }
-
-  #post(): void {
-    const [said, transferred] = [this.#said, this.#transferred];
-    [this.#said, this.#transferred] = [[], []];
-    if (!this.#hasEnded) this.#init.worker.postMessage(said, transferred);
   }
 }

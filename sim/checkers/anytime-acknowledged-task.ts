@@ -1,10 +1,21 @@
+import type { AcceptedLosses } from '../accepted-losses.ts';
 import type { CounterState } from '../counter.ts';
 import { Violation } from './checker.ts';
 
 interface Asked {
   /** Highest total that was acknowledged before this task was first sent: its own must be higher. */
   above: number;
-  fate: 'unknown' | 'acknowledged' | 'promised' | 'refused';
+  /** `forfeited`: an operator gave up what it led to; if it is done once more, then once. */
+  fate: 'unknown' | 'acknowledged' | 'promised' | 'refused' | 'forfeited';
+  /** Of what another task led to: that one. */
+  by?: { agent: string; serial: number } | undefined;
+}
+
+interface Book {
+  asked: Map<number, Asked>;
+  totals: Map<number, number>;
+  highest: number;
+  acknowledged: number;
 }
 
 const name = 'anytime-acknowledged-task';
@@ -14,12 +25,14 @@ const name = 'anytime-acknowledged-task';
  * took effect exactly once and is in all later states; one whose answer is missing took effect once or not at all.
  */
 export class AcknowledgedTasks {
-  readonly #agents = new Map<string, { asked: Map<number, Asked>; totals: Map<number, number>; highest: number }>();
+  readonly #agents = new Map<string, Book>();
+  /** What operators gave up. */
+  losses: Pick<AcceptedLosses, 'isLost' | 'mayBeLost'> | undefined;
 
   /** How many tasks were acknowledged. */
   acknowledgedCount(agent?: string): number {
     const books = [...this.#agents].filter(([id]) => agent === undefined || id === agent);
-    return books.reduce((sum, [, { totals }]) => sum + totals.size, 0);
+    return books.reduce((sum, [, { acknowledged }]) => sum + acknowledged, 0);
   }
 
   asked(agent: string, serial: number): void {
@@ -32,6 +45,10 @@ export class AcknowledgedTasks {
     const book = this.#book(agent);
     const asked = book.asked.get(serial);
     if (asked === undefined) throw new Violation(name, `${agent} acknowledged serial ${serial}, which nobody sent`);
+    if (this.losses?.isLost(agent, `task-${serial}`, total)) {
+      asked.fate = 'forfeited';
+      return;
+    }
     if (!(total > asked.above)) {
       const what = `${agent} answered serial ${serial} with total ${total}`;
       throw new Violation(name, `${what}, but ${asked.above} was acknowledged before it was sent: effects were lost`);
@@ -41,14 +58,38 @@ export class AcknowledgedTasks {
       throw new Violation(name, `${agent} answered serials ${other} and ${serial} with the same total ${total}`);
     }
     asked.fate = 'acknowledged';
+    book.acknowledged += 1;
     book.totals.set(total, serial);
     book.highest = Math.max(book.highest, total);
   }
 
   /** What led to it was acknowledged: it takes effect once, sooner or later. */
-  promised(agent: string, serial: number): void {
+  promised(agent: string, serial: number, by?: { agent: string; serial: number }): void {
     const asked = this.#book(agent).asked.get(serial);
-    if (asked !== undefined) asked.fate = 'promised';
+    if (asked === undefined) return;
+    const isLost = by !== undefined && this.#book(by.agent).asked.get(by.serial)?.fate === 'forfeited';
+    asked.fate = isLost ? 'forfeited' : 'promised';
+    asked.by = by;
+  }
+
+  /**
+   * An operator let an agent go on from that state, or from one that nobody knows. What is in it stays; of the rest the
+   * promises are void, also of what it led to elsewhere.
+   */
+  goBack(agent: string, state: CounterState | undefined): void {
+    const book = this.#book(agent);
+    const isIn = (serial: number): boolean => state?.counts[serial] !== undefined;
+    book.highest = state?.total ?? 0;
+    for (const [total, serial] of book.totals) if (!isIn(serial)) book.totals.delete(total);
+    for (const [serial, asked] of book.asked) {
+      asked.above = Math.min(asked.above, book.highest);
+      if (asked.fate !== 'unknown' && !isIn(serial)) asked.fate = 'forfeited';
+    }
+    for (const { asked } of this.#agents.values()) {
+      for (const each of asked.values()) {
+        if (each.fate === 'promised' && each.by?.agent === agent && !isIn(each.by.serial)) each.fate = 'forfeited';
+      }
+    }
   }
 
   /** Whether something that was promised is not in a state yet. */
@@ -60,7 +101,7 @@ export class AcknowledgedTasks {
 
   refused(agent: string, serial: number): void {
     const asked = this.#book(agent).asked.get(serial);
-    if (asked !== undefined) asked.fate = 'refused';
+    if (asked !== undefined) asked.fate = this.losses?.mayBeLost(agent) ? 'forfeited' : 'refused';
   }
 
   /** Judges a state that was read after all answers so far. */
@@ -82,9 +123,12 @@ export class AcknowledgedTasks {
     }
   }
 
-  #book(agent: string) {
+  #book(agent: string): Book {
     let book = this.#agents.get(agent);
-    if (book === undefined) this.#agents.set(agent, (book = { asked: new Map(), totals: new Map(), highest: 0 }));
+    if (book === undefined) {
+      book = { asked: new Map(), totals: new Map(), highest: 0, acknowledged: 0 };
+      this.#agents.set(agent, book);
+    }
     return book;
   }
 }

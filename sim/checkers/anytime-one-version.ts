@@ -73,6 +73,7 @@ export class OneVersion implements Checker {
     else if (going === undefined) return;
     else if (kind === 'rolloutTurned') going.isForward = false;
     else if (kind === 'rolloutSettled') going.watched = undefined;
+    else if (kind === 'rolloutLeft' && going.watched === details['agent']) going.watched = undefined;
     else if (kind === 'rolloutEnded') this.#judge(type, going, details);
   }
 
@@ -89,12 +90,13 @@ export class OneVersion implements Checker {
     going.watched = agent;
   }
 
-  #judge(type: string, { placed }: Going, { to, outcome, reason, stays }: Details): void {
+  #judge(type: string, { placed }: Going, { to, outcome, reason, stays, left = [] }: Details): void {
     this.#going.delete(type);
     const staying = new Set(stays as string[]);
+    const leaving = new Set(left as string[]);
     if (outcome === 'rolledBack' && !reason) throw new Violation(this.name, `${type} was rolled back without a reason`);
     for (const [agent, record] of this.#ledger.agents) {
-      if (record.type !== type) continue;
+      if (record.type !== type || leaving.has(agent)) continue;
       const isThere = record.version === to;
       const isWrong = outcome === 'complete' ? !isThere : placed.has(agent) && isThere !== staying.has(agent);
       if (!isWrong) continue;

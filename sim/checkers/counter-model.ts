@@ -136,6 +136,11 @@ function count(state: CounterProgress, serial: number): CounterProgress {
   return { ...state, total, unanswered: new Map(state.unanswered).set(serial, total) };
 }
 
+/** A counter that has come so far, with the total after each serial. */
+export function progressOf(total: number, earlier: ReadonlyMap<number, number>): CounterProgress {
+  return { total, unanswered: new Map(), answers: answersOf([], earlier, total) };
+}
+
 function countedBy({ total, unanswered, answers }: CounterProgress): Map<number, number> {
   const owned = [...answers.totals].filter(([, after]) => after <= total);
   return new Map([...answers.earlier, ...unanswered, ...owned]);

@@ -1,7 +1,8 @@
+import type { AcceptedLosses, WentBack } from '../accepted-losses.ts';
 import type { Command, CommandLog, CommandResult } from '../operators.ts';
 import type { ClientInput, ClientLog, ClientOutput } from '../workload.ts';
 import { type Checker, Violation } from './checker.ts';
-import { counterModel } from './counter-model.ts';
+import { counterModel, progressOf } from './counter-model.ts';
 import { History, type HistoryLimits, type Judgement } from './history.ts';
 import { type NamesOutput, namesModel } from './names-model.ts';
 
@@ -23,9 +24,30 @@ export class Linearizable implements Checker {
     this.#nowMs = nowMs;
   }
 
+  /** What operators gave up: answers from that are none. */
+  losses: Pick<AcceptedLosses, 'isLost' | 'goesOnMs'> | undefined;
+
+  /** An operator let an agent go on from an earlier state. */
+  goBack(agent: string, to: WentBack | undefined): void {
+    const counted = to?.counted ?? new Map<number, number>();
+    const from = to && progressOf(to.state.total, counted);
+    this.#agents.goBack(agent, from, (input) => input.type === 'task' && counted.has(input.serial));
+  }
+
+  /** Whether an answer may be from what an operator gave up. */
+  #isVoid(id: number, output: ClientOutput): boolean {
+    const { key: agent = '', operation } = this.#agents.waiting(id) ?? {};
+    if (operation === undefined || this.losses === undefined) return false;
+    const { input, calledMs } = operation;
+    if (output.type === 'task')
+      return input.type === 'task' && this.losses.isLost(agent, `task-${input.serial}`, output.total);
+    return calledMs < this.losses.goesOnMs(agent);
+  }
+
   readonly clients: ClientLog = {
     called: (agent, client, input: ClientInput, atMs) => this.#agents.called(agent, client, input, atMs),
-    returned: (id, output: ClientOutput, atMs) => this.#agents.returned(id, output, atMs),
+    returned: (id, output: ClientOutput, atMs) =>
+      this.#isVoid(id, output) ? this.#agents.unknown(id) : this.#agents.returned(id, output, atMs),
     unknown: (id) => this.#agents.unknown(id),
   };
 

@@ -20,7 +20,7 @@ export interface Judgement<Input, Output> extends Verdict<Input, Output> {
   stopped?: string;
 }
 
-interface Recorded<Input, Output> {
+export interface Recorded<Input, Output> {
   key: string;
   operation: Operation<Input, Output>;
 }
@@ -103,6 +103,35 @@ export class History<State, Input, Output> {
     if (chapter.stopped !== undefined || !this.#model.changesNothing?.(recorded.operation.input, undefined)) return;
     chapter.operations.delete(id);
     chapter.open -= 1;
+  }
+
+  /** What waits for an answer under an id. */
+  waiting(id: number): Recorded<Input, Output> | undefined {
+    return this.#open.get(id);
+  }
+
+  /**
+   * An object went back to an earlier state, as everybody was told. What is not in that, `isIn`, may take effect once more, or
+   * never. Without a state nothing is judged any more.
+   */
+  goBack(key: string, from: State | undefined, isIn: (input: Input) => boolean): void {
+    const chapter = this.#chapter(key);
+    if (chapter.stopped !== undefined) return;
+    const verdict = this.#judge(chapter);
+    if (verdict.verdict === 'violation') chapter.violation ??= verdict;
+    for (const [id, operation] of chapter.operations) {
+      const isOpen = operation.output === undefined;
+      if (this.#model.changesNothing?.(operation.input, undefined) || (!isOpen && isIn(operation.input))) {
+        chapter.operations.delete(id);
+        this.#open.delete(id);
+        if (isOpen) chapter.open -= 1;
+      } else if (!isOpen) {
+        chapter.operations.set(id, { ...operation, output: undefined, returnedMs: Number.POSITIVE_INFINITY });
+        chapter.open += 1;
+      }
+    }
+    if (from === undefined) chapter.stopped = 'it went back to a state that nobody knows';
+    else chapter.from = [from];
   }
 
   /** What is kept of a key. */

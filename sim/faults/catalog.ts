@@ -2,6 +2,7 @@ import { agentFaults } from './agents.ts';
 import { clockFaults } from './clocks.ts';
 import { diskFaults } from './disks.ts';
 import type { Fault, FaultGroup } from './fault.ts';
+import { holderFaults } from './holders.ts';
 import { machineFaults } from './machines.ts';
 import { networkFaults } from './network.ts';
 import { operatorFaults } from './operators.ts';
@@ -10,6 +11,7 @@ const all = {
   ...networkFaults,
   ...machineFaults,
   ...diskFaults,
+  ...holderFaults,
   ...clockFaults,
   ...agentFaults,
   ...operatorFaults,

@@ -87,6 +87,20 @@ export const catalog = {
   'old-host-began-a-task-after-the-new-one': 'An old host began a task when a newer epoch had run one already.',
   'active-when-its-host-was-dead': 'An epoch became active when the machine of its host was off already.',
 
+  // accepted losses
+  'loss-accepted': 'An operator let an agent go on without most of its holders.',
+  'loss-accepted-while-the-old-host-ran': 'An operator let an agent go on while its old host still ran it somewhere.',
+  'old-host-answered-after-the-loss':
+    'The old host of an agent answered a task when an operator had let the agent go on.',
+  'loss-waited-out': 'An agent was not placed before every old host of it had to have stopped.',
+  'old-host-said-that-it-stopped': 'The old host of an agent told the leader that it runs it no more.',
+  'leader-changed-between-loss-and-placement':
+    'The leader changed when an operator had let an agent go on and it had no new place yet.',
+  'loss-refused-as-the-checkpoint-changed':
+    'An operator was refused to accept a loss: the checkpoint was not there any more.',
+  'loss-refused-as-enough-came-back': 'An operator was refused to accept a loss: the agent could be recovered without.',
+  'leftover-told': 'A node came back with steps of an agent that an operator had given up.',
+
   // tasks
   'acknowledged-long-after-it-ran': 'A host acknowledged a task more than three seconds after it had run it.',
   'answered-by-a-host-that-did-not-run-it': 'A host answered a task from the results that it took over with the state.',
@@ -163,6 +177,7 @@ export const catalog = {
   'rolled-back-because-of-tasks': 'A rollout went back because agents crashed over their tasks with the new version.',
   'rolled-back-by-an-operator': 'An operator took a rollout back.',
   'new-version-could-not-be-prepared': 'A rollout went back because what was to run an agent could not be made ready.',
+  'rollout-went-on-without-an-agent': 'A rollout went on without an agent that had not answered for long.',
   'agent-stayed-on-a-version': 'An agent that had worked with a new version had no way back, and stayed on it.',
   'state-brought-back': 'A state that a new version had written was brought back for an older one.',
   'leader-changed-during-a-rollout': 'A leader ended a rollout that an earlier leader had begun.',

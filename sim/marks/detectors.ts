@@ -9,6 +9,7 @@ import { fencingMarks } from './fencing.ts';
 import { holderChangeMarks } from './holder-changes.ts';
 import { leaderMarks } from './leaders.ts';
 import { logMarks } from './log.ts';
+import { lossMarks } from './losses.ts';
 import { machineMarks } from './machines.ts';
 import { membershipMarks } from './membership.ts';
 import { migrationMarks } from './migrations.ts';
@@ -34,6 +35,7 @@ export const detectors: { readonly [K in MarkName]: Detector } = {
   ...stateMarks,
   ...copyMarks,
   ...fencingMarks,
+  ...lossMarks,
   ...taskMarks,
   ...deletionMarks,
   ...machineMarks,

@@ -28,6 +28,7 @@ export interface Logged {
   rolloutBegun: { type: string; since?: number; from: number; to: number };
   rolloutTurned: { type: string; since: number; to: number; agent?: string; reason: string };
   rolloutSettled: { type: string; since: number; agent: string };
+  rolloutLeft: { type: string; since: number; agent: string; reason: string };
   rolloutEnded: {
     type: string;
     since: number;
@@ -53,6 +54,7 @@ export interface Logged {
   agentHealed: { agent: string; epoch: number; failures: number };
   agentPending: { agent: string; reason: string };
   agentActive: { agent: string; epoch: number; host: NodeId };
+  agentRecovered: { agent: string; from: NodeId; epoch: number; sequence: number };
   agentDeleted: { agent: string };
   agentGone: { agent: string; index: number };
   /** Of consensus alone: a command that came again, or too late. */

@@ -13,6 +13,8 @@ const turnedBecause =
 
 /** New versions of agents' code, and what strikes while they are rolled out. */
 export const rolloutMarks = {
+  'rollout-went-on-without-an-agent': (_scene, hit) => ({ logged: { rolloutLeft: () => hit() } }),
+
   'rollout-complete': (_scene, hit) => ({
     logged: {
       rolloutEnded({ outcome }) {

@@ -34,7 +34,7 @@ describe('types', () => {
         ...{ reason: null, failed_agent: null, counts: { settling: 1, pending: 1 } },
         agents: [{ agent: 'counter', version: 2, progress: 'settling', reason: null }],
       },
-      rollout_end: { ...end, failed_agent: 'a' },
+      rollout_end: { ...end, failed_agent: 'a', left: [] },
     });
   });
 });

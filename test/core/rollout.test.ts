@@ -125,6 +125,53 @@ describe('a rollout in the log', () => {
     });
   });
 
+  test('goes on and ends without an agent that does not answer, and names it; once that answers it is upgraded after all', () => {
+    const log = new Log();
+    log.begin('v2');
+    const leave = (agent: string, reason = 'most of its holders are missing') =>
+      log.apply({ kind: 'rolloutLeave', type: 't', since: log.since, agent, reason });
+    expect(codeIn(leave('a'))).toBe('commandInvalid');
+    // One while it is watched, and one before its turn.
+    log.upgrade('a', 2);
+    log.place('a', {}, false);
+    log.place('b', {}, false);
+    expect(codeIn(log.place('c', { version: 2 }))).toBe('commandInvalid');
+    expect([codeIn(leave('a')), codeIn(leave('b')), codeIn(leave('b'))]).toEqual([
+      'rolloutLeft',
+      'rolloutLeft',
+      'commandInvalid',
+    ]);
+    expect(typeView(log.state, log.type).rollout?.counts).toEqual({ left: 2, pending: 1 });
+    log.upgrade('c', 2);
+    log.settle('c');
+    log.apply({ kind: 'agentActive', agent: 'b', epoch: log.agent('b').placement?.epoch ?? 0 });
+    expect(codeIn(log.end())).toBe('commandInvalid');
+    log.place('b', {}, false);
+    expect(log.end()).toMatchObject({ ok: true, details: { outcome: 'complete', left: ['a', 'b'] } });
+    expect(log.type.rolloutEnd?.left?.map(({ agent }) => agent)).toEqual(['a', 'b']);
+    expect([log.versions(), log.type.version]).toEqual(['a2 b1 c2', 2]);
+    expect(log.agent('b').upgrade).toBeUndefined();
+  });
+
+  test('waits anew for those that it went on without when it goes back', () => {
+    const log = new Log();
+    log.begin('v2');
+    log.upgrade('a', 2);
+    log.place('a', {}, false);
+    log.place('b', {}, false);
+    for (const agent of ['a', 'b'])
+      log.apply({ kind: 'rolloutLeave', type: 't', since: log.since, agent, reason: 'it fails again and again' });
+    log.turn();
+    expect(typeView(log.state, log.type).rollout?.counts).toEqual({ going_back: 1, back: 2 });
+    expect(codeIn(log.end())).toBe('commandInvalid');
+    // Its older version crashes at each start.
+    log.place('a', { version: 1 }, false);
+    expect(codeIn(log.end())).toBe('commandInvalid');
+    log.apply({ kind: 'rolloutLeave', type: 't', since: log.since, agent: 'a', reason: 'it fails again and again' });
+    expect(log.end()).toMatchObject({ ok: true, details: { outcome: 'rolledBack', left: ['a'] } });
+    expect(log.versions()).toBe('a1 b1 c1');
+  });
+
   test('does not begin with a second agent before the first has held, however that is placed', () => {
     const log = new Log();
     log.begin('v2');

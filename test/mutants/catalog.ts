@@ -1,6 +1,7 @@
 import { autonomy } from './catalog/autonomy.ts';
 import { consensus } from './catalog/consensus.ts';
 import { harmless } from './catalog/harmless.ts';
+import { losses } from './catalog/losses.ts';
 import { membership } from './catalog/membership.ts';
 import { messaging } from './catalog/messaging.ts';
 import { placement } from './catalog/placement.ts';
@@ -60,6 +61,7 @@ const all: readonly Mutant[] = [
   ...reconciliation,
   ...autonomy,
   ...upgrades,
+  ...losses,
   ...harmless,
 ];
 

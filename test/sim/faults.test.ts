@@ -40,6 +40,8 @@ const signs: { [K in FaultKind]: (stage: Stage) => boolean } = {
   evacuate: (stage) => stage.asked('drain') && stage.asked('undrain'),
   lead: (stage) => stage.asked('lead'),
   drain: (stage) => stage.exits(0, 'asked to'),
+  holdersLost: (stage) => stage.cuts().length > 0,
+  acceptLoss: (stage) => stage.asked('agent'),
   scale: ({ world }) => world.nodes.length === 6,
 };
 

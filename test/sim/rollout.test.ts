@@ -42,7 +42,7 @@ function begin(seed: string) {
       const outcome = cluster.ask(asked, { type: 'agent', agent, consistency: 'leader' });
       return outcome.ok ? (outcome.result as AgentView).version : undefined;
     });
-  return { cluster, world, upgrade, view, over, versions };
+  return { cluster, world, asked, upgrade, view, over, versions };
 }
 
 /** Refusals that clients were given meanwhile, but for those that they try again. */
@@ -144,6 +144,30 @@ describe('a new version', () => {
     world.restart(leader);
     expect(over()).toMatchObject({ version: 2, rolloutEnd: { outcome: 'complete' } });
     expect(versions()).toEqual([2, 2, 2]);
+    cluster.finish();
+  });
+
+  test('does not stay open for an agent that nobody can recover, which keeps its version', () => {
+    const { cluster, world, asked, upgrade, view, over, versions } = begin('one is lost');
+    const seen = (agent: string): AgentView => {
+      const outcome = cluster.ask(asked, { type: 'agent', agent, consistency: 'leader' });
+      if (!outcome.ok) throw world.failure(outcome.error.message);
+      return outcome.result as AgentView;
+    };
+    const idle = (agent: string): string[] =>
+      seen(agent).holders.filter((holder) => holder !== cluster.leader && holder !== asked);
+    const lost = cluster.agents.find((agent) => idle(agent).length >= 2) ?? '';
+    const down = idle(lost).slice(0, 2);
+    for (const each of down) world.crash(each);
+    world.runFor(20_000);
+    const stuck = cluster.agents.filter((agent) => seen(agent).stuck !== undefined);
+    expect(stuck).toContain(lost);
+    expect(upgrade({})).toMatchObject({ ok: true });
+    expect(over(150_000).rolloutEnd).toMatchObject({ outcome: 'complete' });
+    expect(view().rolloutEnd?.left?.map(({ agent }) => agent)).toEqual(stuck);
+    expect(view().rolloutEnd?.left?.[0]?.reason).toBe('most of its holders are missing');
+    expect(versions()).toEqual(cluster.agents.map((agent) => (stuck.includes(agent) ? 1 : 2)));
+    for (const each of down) world.restart(each);
     cluster.finish();
   });
 

@@ -22,7 +22,7 @@ function nextRequest(state: State, replication: Replication): AppendRequest | un
 
 function leading(entries: Entry[], term: number): { state: State; replication: Replication } {
   const state = stateOf('leader', entries, term);
-  const replication = new Replication(state);
+  const replication = new Replication(state, () => state.nowMs);
   replication.matchMembers(() => 0);
   return { state, replication };
 }

@@ -71,7 +71,7 @@ export const reconciliation: readonly Mutant[] = [
     file: 'node/core/node.ts',
     edits: [
       {
-        from: 'mayAcknowledge: () => this.#decisions.hearsQuorum() && this.#decisions.isRecent(),',
+        from: 'mayAcknowledge: () => this.#decisions.hearsQuorum() && this.#decisions.recency.isRecent,',
         to: "mayAcknowledge: () => this.#cluster !== '',",
       },
     ],
