@@ -1,10 +1,11 @@
 import type { Worker } from 'node:worker_threads';
-import { AgentThread, type AgentThreadLimits, type Seat, type SeatEvents } from './agent-thread.ts';
+import { AgentThread, type AgentThreadLimits } from './agent-thread.ts';
 import { AgentThreads } from './agent-threads.ts';
 import { ModuleFiles } from './module-files.ts';
 import type { Runner, RunnerEvents } from './ports.ts';
 import { PreparedThreads } from './prepared-threads.ts';
 import { newInstance, type RunnerInstance, RunnerInstances } from './runner-instances.ts';
+import type { Seat, SeatEvents } from './seat.ts';
 import { thrownText } from './thrown-text.ts';
 
 export interface WorkerLimits extends AgentThreadLimits {
