@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { FastifyRequest } from 'fastify';
 import { errors } from '../core/errors.ts';
-import type { TaskOperation } from '../core/operation.ts';
+import type { AgentView, TaskOperation } from '../core/operation.ts';
 import { whatIsWrong } from '../core/operation-check.ts';
 import { limits } from '../core/settings.ts';
 import { problemOf } from './problem.ts';
@@ -33,6 +33,19 @@ async function answerOf(api: Api, operation: TaskOperation): Promise<string> {
     return `{"ok":true,${text.slice(1)}`;
   } catch (error) {
     return toSafeJson({ ok: false, agent: operation.agent, task: operation.task, ...problemOf(error).body });
+  }
+}
+
+/** What keeps the leader from telling of all agents. */
+const fromHere: ReadonlySet<string> = new Set(['leaderUnknown', 'answerTooLarge']);
+
+/** As the leader knows them: this node may not have heard yet of the newest. In a minority there are those that it knows. */
+async function everyAgent(api: Api): Promise<AgentView[]> {
+  try {
+    return await perform(api, { type: 'agents', consistency: 'leader' });
+  } catch (error) {
+    if (!fromHere.has(problemOf(error).body.error.code)) throw error;
+    return perform(api, { type: 'agents' });
   }
 }
 
@@ -84,7 +97,7 @@ export const taskRoutes: readonly Route[] = [
     async handle(api, request) {
       const { topic } = request.params as TopicParams;
       const operation = toTask(request, '');
-      const agents = (await perform(api, { type: 'agents' })).filter(({ topics }) => topics.includes(topic));
+      const agents = (await everyAgent(api)).filter(({ topics }) => topics.includes(topic));
       const told = await Promise.all(agents.map(({ id }) => answerOf(api, { ...operation, agent: id })));
       return `{"topic":${JSON.stringify(topic)},"task":${JSON.stringify(operation.task)},"agents":[${told.join(',')}]}`;
     },

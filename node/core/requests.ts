@@ -16,6 +16,7 @@ import type { Operator } from './operator.ts';
 import { decodeOutcome, encodeOutcome, tooLargeToTell } from './outcome-codec.ts';
 import type { Peers } from './peers.ts';
 import { consistencyOf, isQuery, Queries } from './queries.ts';
+import { RequestRoom } from './request-room.ts';
 import { limits } from './settings.ts';
 import { type StateRead, tellState } from './state-reads.ts';
 import type { Tasks } from './tasks.ts';
@@ -72,6 +73,7 @@ export class Requests {
   readonly #operator: Operator;
   readonly #autonomy: Autonomy;
   readonly #pending = new Map<string, Pending>();
+  readonly #room = new RequestRoom();
   /** Asked of this leader before it was ready; empty again when it is, or leads no longer. */
   #held: { operation: Operation; by: Serial | undefined; done: Done }[] = [];
   /** Commands that have a number and no answer, by that number. Bounded as all that is pending. */
@@ -103,11 +105,9 @@ export class Requests {
 
   /** `progress` hears what a task says before it is done, unless it had to be passed on. */
   ask(operation: Operation, done: Done, progress?: OnProgress): void {
-    if (this.#pending.size >= limits.forwardsPendingMax) {
-      const max = limits.forwardsPendingMax;
-      done({ ok: false, error: toErrorBody(errors.backlogFull({ what: 'requests at this node', max })) });
-      return;
-    }
+    const full = this.#room.whatIsFull(operation);
+    if (full !== undefined) return done(refusal(errors.backlogFull(full)));
+    this.#room.enter(operation);
     this.#count += 1;
     const id = `${this.#context.self.slice(-8)}-${this.#context.boot}-${this.#count}`;
     const ttlMs = 'ttlMs' in operation ? operation.ttlMs : this.#context.settings.operationTimeoutMs;
@@ -162,6 +162,7 @@ export class Requests {
 
   #end(pending: Pending, outcome: Outcome): void {
     this.#pending.delete(pending.id);
+    this.#room.leave(pending.operation);
     if (pending.by !== undefined) this.#numbered.delete(pending.by.serial);
     const key = keyOf(pending.operation);
     const next = key === undefined ? undefined : this.#keyed.leave(key, pending);

@@ -200,6 +200,8 @@ export const limits = {
   payloadBytesMax: 256 * 1024,
   agentQueueMax: 1_000,
   tasksPendingMax: 10_000,
+  /** Tasks of one agent that wait at the node that was asked: more than its host takes, which knows how long they will. */
+  agentEntryMax: 1_500,
   taskTtlMsMax: 600_000,
   /** A task whose runner ended so often at one host is set aside. */
   taskFailuresMax: 3,

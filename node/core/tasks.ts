@@ -97,8 +97,8 @@ export class Tasks {
   }
 
   #whatIsFull(agent: string): { what: string; max: number } | undefined {
-    if ((this.#ofAgent.get(agent) ?? 0) >= limits.agentQueueMax) {
-      return { what: `tasks of agent ${agent} at this node`, max: limits.agentQueueMax };
+    if ((this.#ofAgent.get(agent) ?? 0) >= limits.agentEntryMax) {
+      return { what: `tasks of agent ${agent} at this node`, max: limits.agentEntryMax };
     }
     if (this.#pending.size < limits.tasksPendingMax) return undefined;
     return { what: 'tasks at this node', max: limits.tasksPendingMax };

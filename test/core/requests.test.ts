@@ -4,7 +4,7 @@ import { errors, toErrorBody } from '../../node/core/errors.ts';
 import type { Operation, Outcome } from '../../node/core/operation.ts';
 import { encodeOperation } from '../../node/core/operation-codec.ts';
 import { Requests } from '../../node/core/requests.ts';
-import { defaultSettings } from '../../node/core/settings.ts';
+import { defaultSettings, limits } from '../../node/core/settings.ts';
 import type { Asker } from '../../node/core/tasks.ts';
 
 const remove: Operation = { type: 'delete', agent: 'x' };
@@ -48,6 +48,37 @@ test('one for which there was no room in a later try may have taken effect by an
   expect(door.codes).toEqual(['outcomeUnknown']);
   expect(door.serials.length).toBeGreaterThan(1);
   expect(new Set(door.serials)).toEqual(new Set([1]));
+});
+
+test('thousands of tasks with one key, of which the first takes long, keep nothing else from being asked', () => {
+  const parts = {
+    context: { self: 'n1', boot: 1, nowMs: 0, settings: defaultSettings, out: {} },
+    decisions: {
+      mayLead: () => true,
+      leader: 'n1',
+      state: { agents: new Map(['slow', 'idle'].map((id) => [id, {}])) },
+    },
+    autonomy: { hostOf: () => undefined },
+    peers: { isConnected: () => true },
+    tasks: {
+      ask: (_request: string, { agent, task }: { agent: string; task: string }, asker: Asker) => {
+        if (agent === 'idle') asker.done({ ok: true, result: { agent, task, value: new Uint8Array() } });
+      },
+    },
+  };
+  const requests = new Requests(parts as unknown as ConstructorParameters<typeof Requests>[0]);
+  const codes = new Map<string, number>();
+  const ask = (agent: string, task: string): void =>
+    requests.ask({ type: 'task', agent, task, payload: new Uint8Array(), ttlMs: 60_000, key: 'one' }, (outcome) => {
+      const code = outcome.ok ? 'ok' : outcome.error.code;
+      codes.set(`${agent} ${code}`, (codes.get(`${agent} ${code}`) ?? 0) + 1);
+    });
+  for (let i = 0; i < 5_000; i++) ask('slow', `t${i}`);
+  ask('idle', 't');
+  expect([...codes]).toEqual([
+    ['slow backlogFull', 5_000 - limits.agentEntryMax],
+    ['idle ok', 1],
+  ]);
 });
 
 test('the outcome of a task that another node passed on does not wait for this disk, that of a command does', () => {
