@@ -30,6 +30,8 @@ export interface AgentRecoverCommand {
   missing: NodeId[];
   lost: number | undefined;
   fenced?: boolean | undefined;
+  /** Log index of the decision before, if there was one: if another came meanwhile, this is void. */
+  after?: number | undefined;
 }
 
 /** What is known of what was lost, in words. */

@@ -13,6 +13,7 @@ export function applyRecover(state: ClusterState, command: Decided, index: numbe
   if (agent === undefined) return { ok: false, error: errors.agentUnknown({ agent: id }) };
   const { active } = agent;
   if (active?.epoch !== epochThen) return { ok: false, error: errors.agentNotStuck({ agent: id }) };
+  if (fenced && agent.loss?.index !== command.after) return { ok: false, error: errors.agentNotStuck({ agent: id }) };
   if (!state.isAlive(from))
     return {
       ok: false,

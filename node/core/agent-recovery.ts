@@ -38,6 +38,7 @@ export function recoverAgent(
     missing: missing.map(({ node }) => node),
     lost,
     fenced: true,
+    after: agent.loss?.index,
     by,
   };
   decisions.propose(draft, (result) => {

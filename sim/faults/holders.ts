@@ -102,24 +102,32 @@ interface Move {
 }
 
 function moveUnheard(scene: Scene, { agent, host, hidden, targets }: Move): void {
-  const { world, losses, random, lastsMs } = scene;
-  const epochThen = losses.ledger.agents.get(agent)?.placement?.epoch;
-  const placed = (): number | undefined => losses.ledger.agents.get(agent)?.placement?.epoch;
+  const { world, losses, random, lastsMs, mend } = scene;
+  const { ledger } = losses;
   const [door] = random.shuffle(world.running.filter((node) => targets.includes(node)));
   if (door === undefined) return;
   world.act('fault', 'world', `an operator moves ${agent} away from ${host}`);
   world.request(door, { type: 'migrate', agent, target: random.pick(targets) });
-  watch(
-    scene,
-    () => placed() !== epochThen,
-    () => {
-      if (random.chance(0.9)) deafen(scene, host, hidden, lastsMs);
-      const before = losses.ledger.agents.get(agent)?.wentOnAt;
-      const isAccepted = (): boolean => losses.ledger.agents.get(agent)?.wentOnAt !== before;
-      for (let atMs = 10; atMs < watchMs; atMs += 200) scene.mend(atMs, () => isAccepted() || acceptLoss(scene, agent));
-      if (random.chance(0.3)) watch(scene, isAccepted, () => killLeader(scene));
-    },
-  );
+  const wentOnAt = (): number | undefined => ledger.agents.get(agent)?.wentOnAt;
+  const before = wentOnAt();
+  const onPlaced = (placed: string): void => {
+    if (placed !== agent) return;
+    ledger.placed.delete(onPlaced);
+    // What the first who know of it have said is on its way yet.
+    if (random.chance(0.9)) deafen(scene, host, hidden, lastsMs);
+    for (let atMs = 10; atMs < watchMs; atMs += 100)
+      mend(atMs, () => {
+        if (wentOnAt() === before) acceptLoss(scene, agent);
+      });
+    if (random.chance(0.3))
+      watch(
+        scene,
+        () => wentOnAt() !== before,
+        () => killLeader(scene),
+      );
+  };
+  ledger.placed.add(onPlaced);
+  mend(watchMs, () => ledger.placed.delete(onPlaced));
 }
 
 function killLeader({ world, losses, lastsMs, mend }: Scene): void {
