@@ -19,6 +19,7 @@ function hosted({ world, losses, random }: Scene) {
 
 /** An operator looks at the counters, and accepts the loss of exactly what he is shown of one that is stuck. */
 function acceptLosses(scene: Scene): void {
+  scene.world.act('fault', 'world', 'an operator looks for agents that are stuck');
   for (const [agent, { type }] of scene.losses.ledger.agents) if (type === 'counter') acceptLoss(scene, agent);
 }
 
