@@ -56,3 +56,16 @@ test('a task that nobody asked of this node is a violation', () => {
   checker.happened('n1', received('n2', message('taskAsk', { agent: 'b' })));
   expect(() => run()).toThrow('n1 ran t of a, which nobody asked of it');
 });
+
+test('a letter that came late from elsewhere is no violation where its sender lives on the same node by then', () => {
+  const letter = '~m:b:10-3-0-0';
+  const { checker, later, run } = scene();
+  checker.happened('n1', received('n2', message('taskAsk', { task: letter, ttlMs: 1_000 })));
+  later(1_010);
+  expect(() => run(letter)).toThrow('n1 began ~m:b:10-3-0-0 of a 8 ms after its deadline');
+  const start = { type: 'startAgent', agent: 'b', agentType: 't', epoch: 1, source: '', state: undefined } as const;
+  checker.did('n1', start);
+  run(letter);
+  checker.started('n1');
+  expect(() => run(letter)).toThrow('after its deadline');
+});
