@@ -47,8 +47,6 @@ export class Ledger implements Observer {
   readonly agents = new Map<string, LedgerAgent>();
   /** Types whose code is being rolled out. */
   readonly rollouts = new Set<string>();
-  /** Told of each placement at the moment at which the first node knows of it. */
-  readonly placed = new Set<(agent: string) => void>();
   /** Every placement that was ever decided, by agent and epoch. */
   readonly placements = new Map<string, LedgerPlacement>();
   /** Voters of each configuration that is on any disk, by index and term: a leader may count by one that is not committed. */
@@ -135,7 +133,6 @@ export class Ledger implements Observer {
       record.before = record.placement;
       record.placement = placement;
       record.waits = undefined;
-      for (const told of this.placed) told(agent);
     },
     agentPending: ({ agent }) => {
       const record = this.agents.get(agent);

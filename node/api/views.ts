@@ -3,8 +3,7 @@ import type { BranchEntry } from '../core/branch.ts';
 import type { CrashLoop } from '../core/crash-loop.ts';
 import type { DrainView } from '../core/drain.ts';
 import type { Report } from '../core/effect.ts';
-import type { FenceView } from '../core/fences.ts';
-import type { FailuresView, StuckView } from '../core/holder-views.ts';
+import type { FailuresView, FenceView, StuckView } from '../core/holder-views.ts';
 import type { MigrationView } from '../core/migration.ts';
 import type { AgentView, AutonomyView, LeaderView, NodeView, Results, StatusView } from '../core/operation.ts';
 

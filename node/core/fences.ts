@@ -1,16 +1,9 @@
 import { type AgentLoss, isOvertaken } from './agent-loss.ts';
 import type { AgentRecord, ClusterState } from './cluster-state.ts';
 import { type Context, reportLocally } from './context.ts';
+import type { FenceView } from './holder-views.ts';
 import { nameOf } from './member-name.ts';
 import type { MessageOf, NodeId } from './message.ts';
-
-/** What an agent waits for that an operator let go on: the host of an earlier epoch may not know of it yet. */
-export interface FenceView {
-  host: NodeId;
-  hostName: string;
-  leftMs: number;
-  text: string;
-}
 
 interface Fence {
   /** Log index of the decision. */

@@ -26,3 +26,11 @@ export interface StuckView {
   /** The newest step that is known to have been acknowledged. */
   last: { epoch: number; sequence: number } | undefined;
 }
+
+/** What an agent waits for that an operator let go on: the host of an earlier epoch may not know of it yet. */
+export interface FenceView {
+  host: NodeId;
+  hostName: string;
+  leftMs: number;
+  text: string;
+}

@@ -14,11 +14,21 @@ export class TaskInTime implements Checker {
   readonly name = 'anytime-task-in-time';
   readonly #clockMs: (node: NodeId) => number;
   readonly #deadlineMs = new Map<string, number>();
-  /** Where an agent was begun: what it sends to its neighbours there, they are asked for by the node itself. */
-  readonly #senders = new Set<string>();
+  /** By node: agents that it has started since it started itself. What they give agents beside them no frame tells of. */
+  readonly #hosted = new Map<NodeId, Set<string>>();
 
   constructor(clockMs: (node: NodeId) => number) {
     this.#clockMs = clockMs;
+  }
+
+  started(node: NodeId): void {
+    this.#hosted.delete(node);
+  }
+
+  did(node: NodeId, effect: Effect): void {
+    if (effect.type !== 'startAgent') return;
+    const hosted = this.#hosted.get(node) ?? new Set();
+    this.#hosted.set(node, hosted.add(effect.agent.replace('~', ':')));
   }
 
   happened(node: NodeId, event: Event): void {
@@ -27,10 +37,6 @@ export class TaskInTime implements Checker {
     const { message } = event;
     if (message.type === 'taskAsk') this.#asked(node, { type: 'task', ...message.body });
     if (message.type === 'forward') this.#asked(node, decodeOperation(message.body.operation));
-  }
-
-  did(node: NodeId, effect: Effect): void {
-    if (effect.type === 'startAgent') this.#senders.add(`${node} ${effect.agent.replace('~', ':')}`);
   }
 
   #asked(node: NodeId, operation: Operation): void {
@@ -43,14 +49,14 @@ export class TaskInTime implements Checker {
   decided(node: NodeId, effect: EffectOf<'runTask'>): void {
     const deadlineMs = this.#deadlineMs.get(`${node} ${agentOfKey(effect.agent)} ${effect.task}`);
     const nowMs = this.#clockMs(node);
-    const [, sender] = /^~m:(.*):\d/.exec(effect.task) ?? [];
-    if (sender !== undefined && this.#senders.has(`${node} ${sender}`)) return;
     // What agents give each other, and themselves, nobody else asked for: it has no deadline but the node's own.
     if (deadlineMs === undefined && effect.task.startsWith('~')) return;
     if (deadlineMs === undefined) {
       throw new Violation(this.name, `${node} ran ${effect.task} of ${effect.agent}, which nobody asked of it`);
     }
     if (nowMs > deadlineMs) {
+      const [, sender = ''] = /^~[a-z]:(.+):[\d.]+-/.exec(effect.task) ?? [];
+      if (this.#hosted.get(node)?.has(sender)) return;
       const late = (nowMs - deadlineMs).toFixed(0);
       throw new Violation(this.name, `${node} began ${effect.task} of ${effect.agent} ${late} ms after its deadline`);
     }

@@ -42,6 +42,7 @@ export class Director {
       operators: this.#operators,
       random: world.random.fork(`strike ${draw}`),
       lastsMs,
+      isOver: () => this.#over,
       mend: (afterMs, mend) =>
         world.timeline.after(afterMs, () => {
           if (!this.#over) mend();

@@ -18,6 +18,8 @@ export interface Scene {
   lastsMs: number;
   /** Takes it back after a while, unless all faults are over before. */
   mend(afterMs: number, mend: () => void): void;
+  /** All faults are over: nothing more may be done. */
+  isOver(): boolean;
 }
 
 /** A way in which things go wrong. */

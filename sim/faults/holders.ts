@@ -19,13 +19,13 @@ function hosted({ world, losses, random }: Scene) {
 
 /** An operator looks at the counters, and accepts the loss of exactly what he is shown of one that is stuck. */
 function acceptLosses(scene: Scene): void {
+  scene.world.act('fault', 'world', 'an operator looks for agents that are stuck');
   for (const [agent, { type }] of scene.losses.ledger.agents) if (type === 'counter') acceptLoss(scene, agent);
 }
 
-function acceptLoss(scene: Scene, agent: string): void {
+function acceptLoss(scene: Scene, agent: string, door = anyRunning(scene)): void {
   const { world, random } = scene;
-  const door = anyRunning(scene);
-  if (door === undefined) return;
+  if (door === undefined || world.host(door).state === 'off') return;
   world.request(door, { type: 'agent', agent, consistency: 'leader' }, ({ outcome }) => {
     const { stuck } = outcome?.ok === true ? (outcome.result as AgentView) : {};
     const [best] = stuck?.survivors ?? [];
@@ -54,42 +54,35 @@ function watch(scene: Scene, isTime: () => boolean, then: () => void, forMs = wa
   else if (forMs > 0) scene.mend(lookMs, () => watch(scene, isTime, then, forMs - lookMs));
 }
 
-/** Cut off from all but their agent's host, until the leader has heard nothing of them for long. */
-function hide(scene: Scene, hidden: readonly NodeId[], host: NodeId, forMs: number): void {
+/** One way, or both. */
+function separate(scene: Scene, from: readonly NodeId[], to: readonly NodeId[], forMs: number): void {
   const { world } = scene;
-  const others = world.nodes.filter((node) => node !== host && !hidden.includes(node));
-  const cuts = hidden.flatMap((node) => others.flatMap((other) => [world.cut(node, other), world.cut(other, node)]));
-  scene.mend(forMs, () => cuts.forEach((cut) => world.mend(cut)));
-}
-
-/** Hears of what the others decide nothing any more, and tells them what it does. */
-function deafen(scene: Scene, node: NodeId, hidden: readonly NodeId[], forMs: number): void {
-  const { world } = scene;
-  const others = world.nodes.filter((other) => other !== node && !hidden.includes(other));
-  const cuts = others.map((other) => world.cut(other, node));
+  const cuts = from.flatMap((one) => to.map((other) => world.cut(one, other)));
   scene.mend(forMs, () => cuts.forEach((cut) => world.mend(cut)));
 }
 
 /**
- * Most holders of an agent are lost to all but its host; the agent is moved away, of which the host hears nothing; and an
- * operator accepts the loss. Now and then a disk is lost for good, and the leader dies in between.
+ * The leader, and nobody else, loses most holders of an agent; the agent is moved to it, of which the old host hears nothing;
+ * and an operator accepts the loss. Now and then a disk is lost for good, and the leader dies in between.
  */
 function loseHolders(scene: Scene): void {
   const { world, losses, random, lastsMs } = scene;
+  const { leader } = losses.ledger;
   for (const { agent, host, holders } of hosted(scene)) {
-    const others = random.shuffle(holders.filter((node) => node !== host));
+    const others = random.shuffle(holders.filter((node) => node !== host && node !== leader));
     // Just as many that the rest is no majority.
     const hidden = others.slice(0, Math.ceil(holders.length / 2));
     const left = world.nodes.filter((node) => node !== host && !hidden.includes(node));
-    if (hidden.length > others.length || left.length === 0 || !losses.isQuorum(new Set(left))) continue;
-    const afterMs = defaultSettings.hostSilentMs * random.between(1.1, 1.6);
-    world.act('fault', host, `${hidden.join(', ')}, which hold ${agent} of it, are lost to all others`);
-    hide(scene, hidden, host, afterMs + lastsMs);
+    if (leader === undefined || hidden.length * 2 < holders.length || !losses.isQuorum(new Set(left))) continue;
+    const afterMs = defaultSettings.hostSilentMs * random.between(1.05, 1.5);
+    world.act('fault', leader, `it loses ${hidden.join(', ')}, which hold ${agent} of ${host}`);
+    separate(scene, hidden, [leader], afterMs + lastsMs);
+    separate(scene, [leader], hidden, afterMs + lastsMs);
     // One may never be seen again.
     const [lost] = hidden;
     const isLost = random.chance(0.2);
     scene.mend(afterMs + lastsMs / 2, () => isLost && lost && losses.mayLose(lost) && world.replace(lost, lastsMs));
-    scene.mend(afterMs, () => moveUnheard(scene, { agent, host, hidden, targets: left }));
+    scene.mend(afterMs, () => moveUnheard(scene, { agent, host, leader }));
     return;
   }
 }
@@ -97,37 +90,36 @@ function loseHolders(scene: Scene): void {
 interface Move {
   agent: string;
   host: NodeId;
-  hidden: readonly NodeId[];
-  targets: readonly NodeId[];
+  leader: NodeId;
 }
 
-function moveUnheard(scene: Scene, { agent, host, hidden, targets }: Move): void {
+function moveUnheard(scene: Scene, { agent, host, leader }: Move): void {
   const { world, losses, random, lastsMs, mend } = scene;
-  const { ledger } = losses;
-  const [door] = random.shuffle(world.running.filter((node) => targets.includes(node)));
-  if (door === undefined) return;
+  if (world.host(leader).state !== 'running') return;
   world.act('fault', 'world', `an operator moves ${agent} away from ${host}`);
-  world.request(door, { type: 'migrate', agent, target: random.pick(targets) });
-  const wentOnAt = (): number | undefined => ledger.agents.get(agent)?.wentOnAt;
+  world.request(leader, { type: 'migrate', agent, target: leader });
+  const wentOnAt = (): number | undefined => losses.ledger.agents.get(agent)?.wentOnAt;
   const before = wentOnAt();
-  const onPlaced = (placed: string): void => {
-    if (placed !== agent) return;
-    ledger.placed.delete(onPlaced);
-    // What the first who know of it have said is on its way yet.
-    if (random.chance(0.9)) deafen(scene, host, hidden, lastsMs);
-    for (let atMs = 10; atMs < watchMs; atMs += 100)
-      mend(atMs, () => {
-        if (wentOnAt() === before) acceptLoss(scene, agent);
-      });
-    if (random.chance(0.3))
-      watch(
-        scene,
-        () => wentOnAt() !== before,
-        () => killLeader(scene),
-      );
-  };
-  ledger.placed.add(onPlaced);
-  mend(watchMs, () => ledger.placed.delete(onPlaced));
+  let isReady = scene.isOver();
+  world.watch({
+    sent(node, _cluster, message) {
+      if (isReady || scene.isOver() || node !== host || message.type !== 'prepared' || message.body.agent !== agent)
+        return;
+      isReady = true;
+      // That it may go on elsewhere is the last that the leader hears of it in time.
+      if (random.chance(0.9)) separate(scene, [leader], [host], lastsMs);
+      for (let atMs = 50; atMs < watchMs; atMs += 100)
+        mend(atMs, () => {
+          if (wentOnAt() === before) acceptLoss(scene, agent, leader);
+        });
+      if (random.chance(0.3))
+        watch(
+          scene,
+          () => wentOnAt() !== before,
+          () => killLeader(scene),
+        );
+    },
+  });
 }
 
 function killLeader({ world, losses, lastsMs, mend }: Scene): void {
@@ -143,7 +135,7 @@ function killLeader({ world, losses, lastsMs, mend }: Scene): void {
 export const holderFaults = {
   holdersLost: fault(
     'partition',
-    'most holders of an agent are lost to all but its host, which does not hear that the agent goes on elsewhere',
+    'the leader loses most holders of an agent, and its host does not hear that the agent goes on elsewhere',
     loseHolders,
     { everyMsMin: 6_000, everyMsMax: 20_000, lastsMsMin: 4_000, lastsMsMax: 12_000 },
   ),

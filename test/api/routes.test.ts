@@ -80,6 +80,7 @@ describe('the routes', () => {
       failures: null,
       stuck: null,
       loss: null,
+      waits: null,
     });
   });
 

@@ -1,4 +1,5 @@
 import { describe, expect, it, test } from 'vitest';
+import type { RaftMessage } from '../../consensus/raft.ts';
 import { Cluster } from './cluster.ts';
 import { append, elect, logOf, saidTo, settle, single, success } from './single.ts';
 
@@ -117,6 +118,53 @@ describe('the age of what a node has', () => {
     heard(raft, 4, 2, 400);
     // All that was committed at 200 is here; what was at 400 is not.
     expect([raft.commitIndex, raft.ageMs(450)]).toEqual([2, 250]);
+  });
+
+  it('counts from what the message answers, not from when it came: it may have been on its way for long', () => {
+    const raft = single('a', log);
+    const answered = (atMs: number, answersMs: number): number => {
+      const { type, body } = append(1, log[0], [], 1) as Extract<RaftMessage, { type: 'appendRequest' }>;
+      raft.receive('b', { type, body: { ...body, answersMs } }, atMs);
+      return saidTo(settle(raft), 'b', 'appendReply').at(-1)?.sentMs ?? 0;
+    };
+    expect(answered(100, 0)).toBe(101);
+    // It says that it heard this node, and not what of it.
+    expect(raft.ageMs(100)).toBe(Number.POSITIVE_INFINITY);
+    expect(answered(150, 101)).toBe(151);
+    expect(raft.ageMs(150)).toBe(50);
+    // Held back for nine seconds, by a socket or by a process that stood still.
+    answered(9_150, 151);
+    expect([raft.hearsQuorum(9_150), raft.ageMs(9_150)]).toEqual([true, 9_000]);
+    // Said to an earlier start of this node, which had run for longer.
+    answered(9_200, 20_000);
+    expect(raft.ageMs(9_200)).toBe(9_050);
+  });
+
+  it('is told by a leader as of its last answers from a majority, and only once it has committed something', () => {
+    const raft = single('a', log);
+    elect(raft, ['b']);
+    const told = (atMs: number): number | undefined => {
+      raft.tick(atMs);
+      return saidTo(settle(raft), 'b', 'appendRequest').at(-1)?.answersMs;
+    };
+    const atMs = raft.deadlineMs();
+    const { round = 0 } = saidTo(settle(raft), 'b', 'appendRequest').at(-1) ?? {};
+    const said = (sentMs: number, matchIndex: number, answers: number): RaftMessage => ({
+      type: 'appendReply',
+      body: { term: raft.term, success: true, matchIndex, conflictIndex: 0, conflictTerm: 0, round: answers, sentMs },
+    });
+    raft.receive('b', said(500, 4, round), atMs);
+    expect(told(atMs)).toBe(0);
+    raft.tick(atMs + 60);
+    const again = saidTo(settle(raft), 'b', 'appendRequest').at(-1)?.round ?? 0;
+    raft.receive('b', said(560, raft.lastIndex, again), atMs + 61);
+    expect(raft.readyToLead()).toBe(true);
+    // The request that was answered last was sent 61 + 50 ms before this one.
+    const next = told(raft.deadlineMs()) ?? 0;
+    expect(next).toBeGreaterThan(0);
+    expect(next).toBeLessThan(560);
+    raft.peerLost('b', raft.deadlineMs());
+    expect(told(raft.deadlineMs())).toBe(0);
   });
 
   it('grows for a leader that nobody answers, and stays with it when it leads no more', () => {

@@ -1,11 +1,13 @@
 import { describe, expect, test, vi } from 'vitest';
 import type { AgentView, Operation, Outcome } from '../../node/core/operation.ts';
+import { defaultSettings } from '../../node/core/settings.ts';
 import type { Asked } from '../../sim/world.ts';
 import { Cluster } from './cluster.ts';
 
 vi.setConfig({ testTimeout: 120_000 });
 
 const agent = 'counter';
+const { fenceMs } = defaultSettings;
 const bytes = (value: unknown): Uint8Array => new TextEncoder().encode(JSON.stringify(value));
 const valueOf = (outcome: Outcome | undefined): unknown =>
   outcome?.ok
@@ -114,9 +116,9 @@ describe('an agent most of whose holders are lost', () => {
     expect(scene.view().status).toBe('recovering');
     expect(scene.recover(epoch, sequence)).toMatchObject({
       ok: true,
-      result: { from: kept, epoch, sequence, lost: 0 },
+      result: { from: kept, epoch, sequence, lost: 0, waits: { host: scene.host } },
     });
-    expect(valueOf(scene.task())).toEqual({ total: 6 });
+    expect(valueOf(scene.task(20_000))).toEqual({ total: 6 });
     expect(scene.view()).toMatchObject({ status: 'active', loss: { from: kept, epoch, sequence, lost: 0 } });
     expect(scene.view().stuck).toBeUndefined();
     expect(scene.told('agentRecovered').length).toBeGreaterThan(0);
@@ -136,7 +138,7 @@ describe('an agent most of whose holders are lost', () => {
     const [{ epoch, sequence }] = scene.stuck().survivors as unknown as [{ epoch: number; sequence: number }];
     const outcome = scene.recover(epoch, sequence);
     expect(outcome).toMatchObject({ ok: true, result: { from: behind, lost: 4 } });
-    expect(valueOf(scene.task())).toEqual({ total: 6 });
+    expect(valueOf(scene.task(20_000))).toEqual({ total: 6 });
     for (const node of [scene.host, other]) world.restart(node);
     world.runFor(20_000);
     const leftovers = scene.told('agentLeftover');
@@ -159,13 +161,56 @@ describe('an agent most of whose holders are lost', () => {
     expect(survivor?.node).toBe(kept);
     expect(late.state).toBe('waiting');
     expect(scene.recover(survivor?.epoch ?? 0, survivor?.sequence ?? 0)).toMatchObject({ ok: true });
-    expect(valueOf(scene.task())).toEqual({ total: 6 });
+    expect(valueOf(scene.task(20_000))).toEqual({ total: 6 });
     world.mend(cut);
     world.runUntil(() => late.state !== 'waiting', 60_000, 'the answer to the late task');
     // Whoever answers it, it is part of what all see from now on.
     expect(valueOf(late.outcome)).toEqual({ total: 7 });
     expect(valueOf(scene.task())).toEqual({ total: 8 });
     scene.cluster.settle();
+  });
+
+  test('is not placed while its old host, which hears of nothing, may still answer: eight seconds, and anew with each leader', () => {
+    const scene = new Scene('cut off');
+    const { world } = scene.cluster;
+    const [kept = '', other = ''] = scene.others;
+    world.partition([[scene.host, other]]);
+    world.runFor(30_000);
+    const [{ epoch, sequence }] = scene.stuck().survivors as unknown as [{ epoch: number; sequence: number }];
+    const outcome = scene.recover(epoch, sequence);
+    expect(outcome).toMatchObject({ ok: true, result: { from: kept, waits: { host: scene.host, leftMs: fenceMs } } });
+    expect(scene.view().waits?.text).toMatch(/^it waits \d s until .*, where it ran, must have stopped/);
+    const placedMs = (): number | undefined => {
+      const sinceMs = world.nowMs;
+      world.runUntil(() => scene.view().waits === undefined, 60_000, 'the end of the wait');
+      return world.nowMs - sinceMs;
+    };
+    world.runFor(fenceMs - 3_000);
+    expect(scene.view().waits).toBeDefined();
+    const { leader } = scene.cluster;
+    world.crash(leader);
+    world.runFor(5_000);
+    world.restart(leader);
+    scene.cluster.world.runUntil(() => scene.view().waits !== undefined, 5_000, 'the next leader');
+    expect(placedMs()).toBeGreaterThan(1_000);
+    expect(valueOf(scene.task(20_000))).toEqual({ total: 6 });
+  });
+
+  test('goes on at once when its old host is there and says that it has read it', () => {
+    const scene = new Scene('old host is there');
+    const { world } = scene.cluster;
+    for (const node of scene.others) {
+      world.crash(node);
+      world.gone.add(node);
+    }
+    world.runFor(30_000);
+    const stuck = scene.stuck();
+    expect(stuck.survivors[0]?.node).toBe(scene.host);
+    const [{ epoch, sequence }] = stuck.survivors as unknown as [{ epoch: number; sequence: number }];
+    expect(scene.recover(epoch, sequence)).toMatchObject({ ok: true });
+    const sinceMs = world.nowMs;
+    expect(valueOf(scene.task(20_000))).toEqual({ total: 6 });
+    expect(world.nowMs - sinceMs).toBeLessThan(2_000);
   });
 
   test('is found stuck by the next leader, too, who does not know how much is lost', () => {

@@ -7,10 +7,19 @@ import { Director } from '../../sim/faults/director.ts';
 import { Losses } from '../../sim/losses.ts';
 import { Operators } from '../../sim/operators.ts';
 import type { World } from '../../sim/world.ts';
-import { bytes, ledgerOf, votersAre } from './checkers/planted.ts';
+import { activated, bytes, created, ledgerOf, placed, report, votersAre } from './checkers/planted.ts';
 import { type Seen, scriptedWorld, send } from './scripted-node.ts';
 
 const nodes = ['n1', 'n2', 'n3', 'n4', 'n5'];
+
+/** The log: three vote, n1 leads, and n2 hosts an agent that n3 and n4 hold with it. */
+const decided = [
+  votersAre(1, 'n1', 'n2', 'n5'),
+  report(2, 'leaderElected', { leader: 'n1', term: 1 }),
+  created(3, 'counter'),
+  placed(4, 'counter', 'n2', 4, ['n2', 'n3', 'n4']),
+  activated(5, 'counter', 4),
+];
 
 /** A node that is connected to all and does a bit of everything each second: writes, sends, and gives its agent a task. */
 function busy(event: Event, at: Instant, id: string, world: World): Effect[] {
@@ -61,7 +70,7 @@ export class Stage {
     this.world = world;
     this.#seen = seen;
     this.operators = new Operators(world);
-    this.director = new Director(world, new Losses(world, ledgerOf(votersAre(1, ...nodes))), this.operators);
+    this.director = new Director(world, new Losses(world, ledgerOf(...decided)), this.operators);
     world.run(1_500);
     // Something that an operator may delete.
     this.operators.deploy();

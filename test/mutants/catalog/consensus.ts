@@ -150,8 +150,8 @@ export const consensus: readonly Mutant[] = [
     file: 'consensus/following.ts',
     edits: [
       {
-        from: "else if (request.round > 0) state.sendLate(from, { type: 'appendReply', body });",
-        to: "else if (request.round > 0) state.sendEarly(from, { type: 'appendReply', body });",
+        from: "else if (request.round > 0) state.sendLate(from, { type: 'appendReply', body: { ...body, sentMs } });",
+        to: "else if (request.round > 0) state.sendEarly(from, { type: 'appendReply', body: { ...body, sentMs } });",
       },
     ],
   },

@@ -120,8 +120,13 @@ export const messaging: readonly Mutant[] = [
     name: 'senders-confused',
     room,
     what: 'Agents that were made by one command give what they send the same ids: one is taken for the other, and lost.',
-    file: 'node/core/instance.ts',
-    edits: [{ from: "`${agent.replace('~', ':')}:${assignment.created}`", to: '`${assignment.created}`' }],
+    file: 'node/core/mail.ts',
+    edits: [
+      {
+        from: "return `${agent.replace('~', ':')}:${created}",
+        to: 'return `${agent.length - agent.length}:${created}',
+      },
+    ],
   },
   {
     name: 'key-overtaken',

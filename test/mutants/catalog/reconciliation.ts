@@ -81,6 +81,6 @@ export const reconciliation: readonly Mutant[] = [
     room,
     what: 'The leader does not forget that a placement is on its way when it has arrived: the agent gets no other while it leads.',
     file: 'node/core/manager.ts',
-    edits: [{ from: 'this.#proposed.delete(agent.id);\n        if (result.ok)', to: 'if (result.ok)' }],
+    edits: [{ from: 'this.#proposed.delete(agent.id);\n      if (result.ok)', to: 'if (result.ok)' }],
   },
 ];
