@@ -32,6 +32,7 @@ export function candidatesFor(
     agents: (placedByHost.get(node) ?? 0) - (agent.placement?.host === node ? 1 : 0),
     agentsMax: profile.agentsMax,
     cpu: loads.of(node)?.cpu ?? 0,
+    measured: { agents: loads.of(node)?.agents ?? 0, ageMs: loads.ageMs(node) },
     holdsState: holders.includes(node),
   }));
 }
