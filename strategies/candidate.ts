@@ -38,8 +38,6 @@ export interface Candidate {
 export const byNode = (a: { node: string }, b: { node: string }): number =>
   a.node < b.node ? -1 : a.node > b.node ? 1 : 0;
 
-/** What an agent would find in use of a resource, as a share of all; 1 of what the node does not have. */
-export function shareAfter({ capacity, used }: Candidate, resource: string, amount: number): number {
-  const total = capacity?.[resource] ?? 0;
-  return total <= 0 ? 1 : ((used?.[resource] ?? 0) + amount) / total;
-}
+/** The share of a resource that is in use with an agent that takes so much of it; 1 of what the node does not have. */
+export const shareAfter = (capacity: number, used: number, amount: number): number =>
+  capacity > 0 ? (used + amount) / capacity : 1;

@@ -25,13 +25,11 @@ const isTolerated = (taint: string, tolerations: readonly string[] = []): boolea
 const intolerable = ({ taints = [] }: Candidate, { tolerations }: Need): string[] =>
   taints.filter((taint) => !isTolerated(taint, tolerations));
 
-const free = ({ capacity, used }: Candidate, resource: string): number =>
-  (capacity?.[resource] ?? 0) - (used?.[resource] ?? 0);
-
 /** The resource that it has too little of. */
-function scarce(candidate: Candidate, { resources }: Need): string | undefined {
+function scarce({ capacity, used }: Candidate, { resources }: Need): string | undefined {
   for (const resource in resources) {
-    if ((resources[resource] ?? 0) > free(candidate, resource)) return resource;
+    const free = (capacity?.[resource] ?? 0) - (used?.[resource] ?? 0);
+    if ((resources[resource] ?? 0) > free) return resource;
   }
   return undefined;
 }
@@ -109,7 +107,8 @@ export const filters: readonly Filter[] = [
     rejects: (candidate, need) => scarce(candidate, need) !== undefined,
     reason: (candidate, need) => {
       const resource = scarce(candidate, need) ?? '';
-      return { code: 'resource', resource, wanted: need.resources?.[resource] ?? 0, free: free(candidate, resource) };
+      const free = (candidate.capacity?.[resource] ?? 0) - (candidate.used?.[resource] ?? 0);
+      return { code: 'resource', resource, wanted: need.resources?.[resource] ?? 0, free };
     },
   },
   {

@@ -21,12 +21,12 @@ export function busyCores({ cpu, agents, measured }: Candidate): number {
 }
 
 /** How full the node would be with the agent, 0 to 1. */
-export function fullnessAfter(candidate: Candidate, { resources }: Need): number {
-  let fullest = (candidate.agents + 1) / Math.max(1, candidate.agentsMax);
+export function fullnessAfter({ agents, agentsMax, capacity, used }: Candidate, { resources }: Need): number {
+  let fullest = (agents + 1) / (agentsMax > 1 ? agentsMax : 1);
   let sum = fullest;
   let count = 1;
-  for (const resource in candidate.capacity) {
-    const share = shareAfter(candidate, resource, resources?.[resource] ?? 0);
+  for (const resource in capacity) {
+    const share = shareAfter(capacity[resource] ?? 0, used?.[resource] ?? 0, resources?.[resource] ?? 0);
     if (share > fullest) fullest = share;
     sum += share;
     count += 1;

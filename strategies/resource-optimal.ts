@@ -7,11 +7,14 @@ import type { Strategy } from './strategy.ts';
 const evenWeight = 0.25;
 
 /** How full the node would be on average, and how far apart its fullest and its emptiest resource; both 0 to 1. */
-function useAfter(candidate: Candidate, { resources }: Need): { full: number; apart: number } {
-  const first = (candidate.agents + 1) / Math.max(1, candidate.agentsMax);
+function useAfter(
+  { agents, agentsMax, capacity, used }: Candidate,
+  { resources }: Need,
+): { full: number; apart: number } {
+  const first = (agents + 1) / Math.max(1, agentsMax);
   let [least, most, sum, count] = [1, 0, 0, 0];
-  for (const resource in candidate.capacity) {
-    const share = shareAfter(candidate, resource, resources?.[resource] ?? 0);
+  for (const resource in capacity) {
+    const share = shareAfter(capacity[resource] ?? 0, used?.[resource] ?? 0, resources?.[resource] ?? 0);
     least = Math.min(least, share);
     most = Math.max(most, share);
     sum += share;

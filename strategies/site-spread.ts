@@ -3,22 +3,23 @@ import type { Need } from './need.ts';
 import type { Reason } from './reason.ts';
 import type { SiteStanding } from './strategy.ts';
 
-const none: SiteStanding = { count: 0, least: 0, most: 0 };
-
 /** How many agents of a type each site has, and which of the sites could take one more. */
 export class SiteSpread {
-  readonly #counts = new Map<string, number>();
-  readonly #eligible = new Set<string>();
-  #least = 0;
-  #most = 0;
+  readonly #counts: ReadonlyMap<string, number>;
+  readonly #least: number;
+  readonly #most: number;
 
   /** `eligible`: sites with a node that could take the agent if it had room. */
   constructor(counts: ReadonlyMap<string, number>, eligible: Iterable<string>) {
-    for (const [site, count] of counts) this.#counts.set(site, count);
-    for (const site of eligible) this.#eligible.add(site);
-    const there = [...this.#eligible].map((site) => this.#counts.get(site) ?? 0);
-    this.#least = there.length === 0 ? 0 : there.reduce((a, b) => Math.min(a, b));
-    this.#most = there.reduce((a, b) => Math.max(a, b), 0);
+    this.#counts = counts;
+    let [least, most] = [Number.POSITIVE_INFINITY, 0];
+    for (const site of eligible) {
+      const count = counts.get(site) ?? 0;
+      least = Math.min(least, count);
+      most = Math.max(most, count);
+    }
+    this.#least = Math.min(least, most);
+    this.#most = most;
   }
 
   static of(candidates: readonly Candidate[], eligible: readonly Candidate[], { agentType }: Need): SiteSpread {
@@ -29,7 +30,7 @@ export class SiteSpread {
   }
 
   standing(site: string): SiteStanding {
-    return { count: this.#counts.get(site) ?? none.count, least: this.#least, most: this.#most };
+    return { count: this.#counts.get(site) ?? 0, least: this.#least, most: this.#most };
   }
 
   /** Why no node of the site can take the agent; undefined where one could. */

@@ -96,8 +96,9 @@ export class NeedClass {
       overlay(slot, nodeTotal(this.#mix, slot, this.#need));
       slot.holdsState = false;
     }
-    const picks: Pick[] = [];
-    while (picks.length < count) {
+    const scans = sites !== undefined && hasTurns(this.#mix);
+    const picks = scans ? this.#bestOfAll(field, turn, count, sites) : [];
+    while (picks.length < count && !scans) {
       const pick = this.#first(field, turn, sites);
       if (pick === undefined) break;
       picks.push(pick);
@@ -181,10 +182,9 @@ export class NeedClass {
 
   #first(field: Field, turn: number, sites: SiteSpread | undefined): Pick | undefined {
     const total: Turns['total'] = (turnsUntil, feasible) => turnTotal(this.#mix, turnsUntil, feasible);
-    const inTurn = hasTurns(this.#mix);
-    if (sites !== undefined) return inTurn ? this.#firstOfAll(field, turn, sites) : this.#firstOfSites(field, sites);
+    if (sites !== undefined) return this.#firstOfSites(field, sites);
     const [group] = this.#groups;
-    const best = inTurn ? group?.tree.firstInTurn({ turn, total }) : group?.tree.first();
+    const best = hasTurns(this.#mix) ? group?.tree.firstInTurn({ turn, total }) : group?.tree.first();
     // One group has them all, so that a leaf is a rank.
     return best && { slot: field.slots[best.leaf] as Slot, total: best.total };
   }
@@ -205,21 +205,25 @@ export class NeedClass {
   }
 
   /** Turns go through all sites, and so does no tree: every node is looked at. */
-  #firstOfAll({ slots }: Field, turn: number, sites: SiteSpread): Pick | undefined {
-    const open = slots.filter(
-      ({ rank, site }) => this.#code[rank] === fits && sites.whyNot(site, this.#need) === undefined,
-    );
-    let found: Pick | undefined;
-    for (const [place, slot] of open.entries()) {
-      const group = this.#groups[this.#groupOf[slot.rank] as number] as Group;
-      const score = group.tree.scoreOf(this.#leafOf[slot.rank] as number);
-      if (score === infeasible) continue;
-      const turnsUntil = turnsUntilPlace(place, turn, open.length);
-      const shared = siteTotal(this.#mix, sites.standing(slot.site));
-      const total = score + shared + turnTotal(this.#mix, turnsUntil, open.length);
-      if (found === undefined || total > found.total) found = { slot, total };
+  #bestOfAll({ slots }: Field, turn: number, count: number, sites: SiteSpread): Pick[] {
+    const open = this.#groups.map(({ site }) => sites.whyNot(site, this.#need) === undefined);
+    const shared = this.#groups.map(({ site }) => siteTotal(this.#mix, sites.standing(site)));
+    const feasible = this.#groups.reduce((sum, { tree }, at) => sum + (open[at] === true ? tree.feasible : 0), 0);
+    const picks: Pick[] = [];
+    let place = 0;
+    for (const slot of slots) {
+      const at = this.#groupOf[slot.rank] as number;
+      if (this.#code[slot.rank] !== fits || open[at] !== true) continue;
+      const turnsUntil = turnsUntilPlace(place, turn, feasible);
+      place += 1;
+      const score = (this.#groups[at] as Group).tree.scoreOf(this.#leafOf[slot.rank] as number);
+      const total = score + (shared[at] as number) + turnTotal(this.#mix, turnsUntil, feasible);
+      const worse = picks.findIndex((pick) => pick.total < total);
+      if (worse === -1 && picks.length >= count) continue;
+      picks.splice(worse === -1 ? picks.length : worse, 0, { slot, total });
+      if (picks.length > count) picks.pop();
     }
-    return found;
+    return picks;
   }
 
   #spread(field: Field): SiteSpread {
