@@ -7,6 +7,7 @@ import { idleRss } from './figures/idle_rss_mb.ts';
 import { largeStateBlock } from './figures/large_state.ts';
 import { leaderFailover } from './figures/leader_failover_ms.ts';
 import { migrationPause } from './figures/migration_pause_ms.ts';
+import { placeGrowth, placeLatency, placeMillion, placePerSecond } from './figures/place.ts';
 import { raftCutoff, raftFailover } from './figures/raft_failover_vs_etcd.ts';
 import { raftRestart } from './figures/raft_restart_ms.ts';
 import { raftReads64, raftWriteLatency, raftWrites64, raftWrites256 } from './figures/raft_vs_etcd.ts';
@@ -34,6 +35,10 @@ export const figures: readonly Figure[] = [
   raftFailover,
   raftCutoff,
   raftRestart,
+  placeMillion,
+  placePerSecond,
+  placeLatency,
+  placeGrowth,
   simConsensus,
   simCluster,
   simCluster100,

@@ -175,7 +175,9 @@ export class NeedClass {
       (this.#counts[code] as number) += 1;
       this.#rejected = undefined;
     }
-    group.tree.set(this.#leafOf[rank] as number, code === fits ? nodeTotal(this.#mix, slot, this.#need) : infeasible);
+    const leaf = this.#leafOf[rank] as number;
+    if (code === fits) group.tree.set(leaf, nodeTotal(this.#mix, slot, this.#need));
+    else if (before === fits) group.tree.set(leaf, infeasible);
   }
 
   // ---- what is best ----
