@@ -11,6 +11,7 @@ import { placeGrowth, placeLatency, placeMillion, placePerSecond } from './figur
 import { raftCutoff, raftFailover } from './figures/raft_failover_vs_etcd.ts';
 import { raftRestart } from './figures/raft_restart_ms.ts';
 import { raftReads64, raftWriteLatency, raftWrites64, raftWrites256 } from './figures/raft_vs_etcd.ts';
+import { rebalance } from './figures/rebalance.ts';
 import { simCluster, simCluster100, simConsensus, simSeeds } from './figures/sim_speed.ts';
 import { up5 } from './figures/up5_ms.ts';
 
@@ -39,6 +40,7 @@ export const figures: readonly Figure[] = [
   placePerSecond,
   placeLatency,
   placeGrowth,
+  rebalance,
   simConsensus,
   simCluster,
   simCluster100,

@@ -20,19 +20,29 @@ export function busyCores({ cpu, agents, measured }: Candidate): number {
   return busy + (newer * busy) / Math.max(1, measured.agents);
 }
 
-/** How full the node would be with the agent, 0 to 1. */
-export function fullnessAfter({ agents, agentsMax, capacity, used }: Candidate, { resources }: Need): number {
-  let fullest = (agents + 1) / (agentsMax > 1 ? agentsMax : 1);
+/**
+ * How full the node would be, 0 to 1, with one more agent of the need, or one less: mostly what its fullest resource
+ * is, so that no need is left out, and a little what all of them are.
+ */
+export function fullnessWith(
+  { agents, agentsMax, capacity, used }: Candidate,
+  { resources }: Need,
+  more: number,
+): number {
+  let fullest = (agents + more) / (agentsMax > 1 ? agentsMax : 1);
   let sum = fullest;
   let count = 1;
   for (const resource in capacity) {
-    const share = shareAfter(capacity[resource] ?? 0, used?.[resource] ?? 0, resources?.[resource] ?? 0);
+    const amount = more * (resources?.[resource] ?? 0);
+    const share = shareAfter(capacity[resource] ?? 0, used?.[resource] ?? 0, amount);
     if (share > fullest) fullest = share;
     sum += share;
     count += 1;
   }
   return fullestWeight * fullest + (1 - fullestWeight) * (sum / count);
 }
+
+export const fullnessAfter = (candidate: Candidate, need: Need): number => fullnessWith(candidate, need, 1);
 
 /**
  * The node that is emptiest by what the log has reserved; among equals the one whose processor is least busy. The log

@@ -1,3 +1,4 @@
+import type { Candidate } from '../candidate.ts';
 import { choose } from '../choose.ts';
 import { type Mix, mixOf } from '../mix.ts';
 import type { Need } from '../need.ts';
@@ -89,6 +90,15 @@ export class Planner {
   /** The node that an agent has its reservation on. */
   nodeOf(agent: string): string | undefined {
     return this.#reserved.get(agent)?.slot.node;
+  }
+
+  needOf(agent: string): Need | undefined {
+    return this.#reserved.get(agent)?.need;
+  }
+
+  /** The nodes with what is reserved on them, in the order of their ids; they change with the planner. */
+  candidates(): readonly Candidate[] {
+    return this.#sorted().slots;
   }
 
   /** A node that is new, or is another than before; what is reserved on it stays. */
