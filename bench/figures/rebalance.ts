@@ -32,7 +32,7 @@ export const rebalance: Figure = {
       const planner = grownPlanner();
       const start = performance.now();
       const startCpu = process.threadCpuUsage();
-      const { moves, before, after, end } = planRebalance(planner, costs);
+      const { moves, before, after, end } = planRebalance(planner, (agent) => costs.get(agent) ?? { costS: 0 });
       const { user, system } = process.threadCpuUsage(startCpu);
       values.push((performance.now() - start) / 1_000);
       bench.say(`${i + 1} of ${repetitions}: ${(values.at(-1) as number).toFixed(2)} s, ${moves.length} moves`);

@@ -66,7 +66,7 @@ const strategy = 'least_loaded';
 
 class Rebalance {
   readonly #planner: Planner;
-  readonly #costs: ReadonlyMap<string, MoveCost>;
+  readonly #costOf: (agent: string) => MoveCost;
   readonly #rules: RebalanceRules;
   readonly #scales: Scales;
   readonly #moves: Move[] = [];
@@ -76,9 +76,9 @@ class Rebalance {
   /** The first wave with room. */
   #openWave = 0;
 
-  constructor(planner: Planner, costs: ReadonlyMap<string, MoveCost>, rules: RebalanceRules) {
+  constructor(planner: Planner, costOf: (agent: string) => MoveCost, rules: RebalanceRules) {
     this.#planner = planner;
-    this.#costs = costs;
+    this.#costOf = costOf;
     this.#rules = rules;
     this.#scales = new Scales(planner.candidates());
   }
@@ -116,12 +116,15 @@ class Rebalance {
     for (const agent of agentIds) {
       if (this.#moved.has(agent)) continue;
       const need = this.#planner.needOf(agent) as Need;
-      const { costS, movedAgoMs = Number.POSITIVE_INFINITY } = this.#costs.get(agent) ?? { costS: 0 };
+      const { costS, movedAgoMs = Number.POSITIVE_INFINITY } = this.#costOf(agent);
+      if (movedAgoMs < this.#rules.coolDownMs) {
+        this.#stays.set(agent, 'cooling');
+        continue;
+      }
       let target = targets.get(need);
       if (target === undefined) targets.set(need, (target = this.#target(agent, from, node, need)));
       const price = costS * this.#rules.gainPerCostS;
-      if (movedAgoMs < this.#rules.coolDownMs) this.#stays.set(agent, 'cooling');
-      else if (typeof target === 'string') this.#stays.set(agent, target);
+      if (typeof target === 'string') this.#stays.set(agent, target);
       else if (target.gain <= price) this.#stays.set(agent, 'too_dear');
       else {
         const isBetter = target.gain - price > worth || (target.gain - price === worth && agent < (best?.agent ?? ''));
@@ -192,8 +195,8 @@ class Rebalance {
  */
 export function planRebalance(
   planner: Planner,
-  costs: ReadonlyMap<string, MoveCost>,
+  costOf: (agent: string) => MoveCost,
   rules: RebalanceRules = rebalanceRules,
 ): RebalancePlan {
-  return new Rebalance(planner, costs, rules).plan();
+  return new Rebalance(planner, costOf, rules).plan();
 }

@@ -11,7 +11,7 @@ import {
 import type { NodeProfile } from '../../strategies/planner/slot.ts';
 
 const plain: Need = { agentType: 'a', capabilities: [] };
-const free: ReadonlyMap<string, MoveCost> = new Map();
+const free = (): MoveCost => ({ costS: 0 });
 
 const profile = (node: string, but: Partial<NodeProfile> = {}): NodeProfile => ({
   node,
@@ -138,7 +138,7 @@ describe('a rebalance', () => {
     for (let i = 0; i < 100; i++) costs.set(`n0/${i}`, { costS: i < 50 ? 1_000 : 0 });
     for (let i = 50; i < 90; i++) costs.set(`n0/${i}`, { costS: 0, movedAgoMs: rebalanceRules.coolDownMs - 1 });
     for (let i = 90; i < 95; i++) costs.set(`n0/${i}`, { costS: 0, movedAgoMs: rebalanceRules.coolDownMs });
-    const plan = planRebalance(plannerOf([100, 0]), costs);
+    const plan = planRebalance(plannerOf([100, 0]), (agent) => costs.get(agent) ?? free());
     expect(plan.moves.map(({ agent }) => Number(agent.slice(3))).every((i) => i >= 90)).toBe(true);
     expect(plan.moves.length).toBe(10);
     expect(plan.end).toBe('nothing_gains');
