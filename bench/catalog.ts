@@ -7,9 +7,11 @@ import { idleRss } from './figures/idle_rss_mb.ts';
 import { largeStateBlock } from './figures/large_state.ts';
 import { leaderFailover } from './figures/leader_failover_ms.ts';
 import { migrationPause } from './figures/migration_pause_ms.ts';
+import { placeGrowth, placeLatency, placeMillion, placePerSecond } from './figures/place.ts';
 import { raftCutoff, raftFailover } from './figures/raft_failover_vs_etcd.ts';
 import { raftRestart } from './figures/raft_restart_ms.ts';
 import { raftReads64, raftWriteLatency, raftWrites64, raftWrites256 } from './figures/raft_vs_etcd.ts';
+import { rebalance } from './figures/rebalance.ts';
 import { simCluster, simCluster100, simConsensus, simSeeds } from './figures/sim_speed.ts';
 import { up5 } from './figures/up5_ms.ts';
 
@@ -34,6 +36,11 @@ export const figures: readonly Figure[] = [
   raftFailover,
   raftCutoff,
   raftRestart,
+  placeMillion,
+  placePerSecond,
+  placeLatency,
+  placeGrowth,
+  rebalance,
   simConsensus,
   simCluster,
   simCluster100,

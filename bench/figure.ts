@@ -25,7 +25,7 @@ export interface Measured {
 /** One number that `npm run bench` prints. */
 export interface Figure {
   name: string;
-  unit: 'ms' | 'MB' | 'x' | '1/s' | '1/h' | '1/GB';
+  unit: 'ms' | 's' | 'MB' | 'x' | '1/s' | '1/h' | '1/GB';
   /** Of times and sizes less is better, and nothing is said. */
   better?: 'higher';
   measure(bench: Bench): Promise<Measured>;

@@ -1,31 +1,11 @@
-/** A node as a strategy sees it: a small, plain picture, no more than placement needs. */
-export interface Candidate {
-  node: string;
-  name: string;
-  site: string;
-  capabilities: readonly string[];
-  draining: boolean;
-  /** Agents placed on it by the log. */
-  agents: number;
-  agentsMax: number;
-  /** Gossiped share of one core in use; 0 when unknown. */
-  cpu: number;
-  /** It already keeps this agent's state: starting there copies nothing. */
-  holdsState: boolean;
-}
-
-export interface PlacementRequest {
-  agent: string;
-  agentType: string;
-  capabilities: readonly string[];
-  /** Count of placements so far in this cluster: the turn of `round_robin`. */
-  turn: number;
-}
+import type { Candidate } from './candidate.ts';
+import type { Need } from './need.ts';
+import type { ReasonCode } from './reason.ts';
 
 export interface Ranked {
   node: string;
   name: string;
-  /** Higher is better. */
+  /** 0 to 100; higher is better. */
   score: number;
   /** The score by part, for people. */
   why: string;
@@ -49,12 +29,37 @@ export interface Decision {
   omitted?: { ranked: number; rejected: number };
 }
 
-/** Scores one feasible node; `feasible` are all of them, in order of node id. Pure. */
+/** How many nodes were rejected for which reason first. */
+export type Rejections = Readonly<Partial<Record<ReasonCode, number>>>;
+
+/** Agents of the type on a candidate's site, and on the sites with the fewest and the most that could take it. */
+export interface SiteStanding {
+  readonly count: number;
+  readonly least: number;
+  readonly most: number;
+}
+
+/** The part of a feasible node's situation that the other nodes make. */
+export interface Standing {
+  /** How many feasible nodes have their turn before it. */
+  readonly turnsUntil: number;
+  readonly feasible: number;
+  readonly site: SiteStanding;
+}
+
+/**
+ * Scores a feasible node in up to three parts, of which each may look at no more than it is given. That is what an
+ * index needs that does not look at every node. Each part is a whole number, and together they are 0 to `scoreMax`.
+ * Pure.
+ */
 export interface Strategy {
-  name: string;
-  score(
-    candidate: Candidate,
-    request: PlacementRequest,
-    feasible: readonly Candidate[],
-  ): { score: number; why: string };
+  readonly name: string;
+  /** Of the node by itself. */
+  score?(candidate: Candidate, need: Need): number;
+  /** The same for all nodes of a site; asked only of needs with `spread`. */
+  siteScore?(site: SiteStanding): number;
+  /** Falls, or stays as it is, the more turns there are until its own. */
+  turnScore?(turnsUntil: number, feasible: number): number;
+  /** What it went by, for people. */
+  why(candidate: Candidate, need: Need, standing: Standing): string;
 }

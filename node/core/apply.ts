@@ -1,3 +1,4 @@
+import { offers } from '../../strategies/capability.ts';
 import { applyRecover, whyOvertaken } from './agent-recovery-apply.ts';
 import { type Applied, done, refuse } from './applied.ts';
 import { lineageAfter } from './branch.ts';
@@ -243,7 +244,7 @@ function whyNot(
   if (host?.membership !== 'alive' || host.boot !== command.boot) return 'the host is not alive';
   const isSameStart = present?.host === command.host && present.boot === command.boot;
   if (host.drain !== undefined && !isSameStart) return 'the host is draining';
-  const missing = capabilities.filter((capability) => !host.profile.capabilities.includes(capability));
+  const missing = capabilities.filter((capability) => !offers(host.profile.capabilities, capability));
   if (missing.length > 0) return `the host lacks ${missing.join(', ')}`;
   const stays = present?.host === command.host;
   if (!stays && (state.agentsByHost().get(command.host) ?? 0) >= host.profile.agentsMax) return 'the host is full';

@@ -104,7 +104,8 @@ const definitions = {
   ),
   strategyUnknown: define<{ strategy: string; known: readonly string[] }>(
     422,
-    (d) => `There is no strategy "${d.strategy}". Nothing was changed. Choose one of: ${d.known.join(', ')}.`,
+    (d) =>
+      `There is no strategy "${d.strategy}". Nothing was changed. Choose one of ${d.known.join(', ')}, or several with weights, as in least_loaded=0.7,affinity_based=0.3.`,
   ),
   agentUnplaceable: define<{ agent: string; refusals: readonly Refusal[] }>(
     422,

@@ -11,6 +11,7 @@ const lateMs = 50;
 export class LoadBoard {
   readonly #context: Context;
   readonly #loads = new Map<NodeId, Load>();
+  readonly #heardMs = new Map<NodeId, number>();
   #sequence = 0;
   #saidMs = Number.NEGATIVE_INFINITY;
   #tasks = 0;
@@ -23,6 +24,11 @@ export class LoadBoard {
 
   of(node: NodeId): Load | undefined {
     return this.#loads.get(node);
+  }
+
+  /** How long ago it said so, ms; of a node that said nothing, for ever. */
+  ageMs(node: NodeId): number {
+    return this.#context.nowMs - (this.#heardMs.get(node) ?? Number.NEGATIVE_INFINITY);
   }
 
   countTask(): void {
@@ -52,6 +58,7 @@ export class LoadBoard {
     this.#sequence += 1;
     this.#saidMs = nowMs;
     this.#loads.set(self, load);
+    this.#heardMs.set(self, nowMs);
     out.publish('load', { type: 'load', body: load });
   }
 
@@ -61,11 +68,14 @@ export class LoadBoard {
     const known = this.#loads.get(from);
     const newer =
       known === undefined || load.boot > known.boot || (load.boot === known.boot && load.sequence > known.sequence);
-    if (newer) this.#loads.set(from, load);
+    if (!newer) return;
+    this.#loads.set(from, load);
+    this.#heardMs.set(from, this.#context.nowMs);
   }
 
   forget(node: NodeId): void {
     this.#loads.delete(node);
+    this.#heardMs.delete(node);
   }
 }
 

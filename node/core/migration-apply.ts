@@ -1,3 +1,4 @@
+import { offers } from '../../strategies/capability.ts';
 import { type Applied, done, refuse } from './applied.ts';
 import type { AgentRecord, ClusterState } from './cluster-state.ts';
 import type { Command } from './command.ts';
@@ -135,7 +136,7 @@ function whyNotTarget(
   const member = state.members.get(target);
   if (member?.membership !== 'alive' || member.boot !== boot) return 'it is not alive';
   if (member.drain !== undefined) return 'it is draining';
-  const missing = capabilities.filter((capability) => !member.profile.capabilities.includes(capability));
+  const missing = capabilities.filter((capability) => !offers(member.profile.capabilities, capability));
   if (missing.length > 0) return `it lacks ${missing.join(', ')}`;
   const coming = [...state.agents.values()].filter(
     ({ migration, placement }) => migration?.target === target && placement?.host !== target,

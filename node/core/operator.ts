@@ -1,4 +1,5 @@
 import type { Serial } from '../../consensus/sessions.ts';
+import { mixOf } from '../../strategies/mix.ts';
 import { strategies } from '../../strategies/registry.ts';
 import { recoverAgent } from './agent-recovery.ts';
 import type { Result } from './applied.ts';
@@ -131,7 +132,8 @@ export class Operator {
     const { agentType, source, container, name, count, strategy, capabilities, holders, request } = operation;
     // Asked for again: the log knows what it made.
     if (request !== undefined && this.#state.requests.has(request)) return undefined;
-    if (!strategies.has(strategy)) return errors.strategyUnknown({ strategy, known: [...strategies.keys()] });
+    if (mixOf(strategy, strategies) === undefined)
+      return errors.strategyUnknown({ strategy, known: [...strategies.keys()] });
     const hasCode = source !== undefined || container !== undefined;
     if (!hasCode && !this.#state.types.has(agentType)) return errors.typeUnknown({ type: agentType });
     if (count === 1 && name !== undefined && this.#state.isNameTaken(name)) return errors.agentExists({ agent: name });

@@ -1,6 +1,8 @@
+import type { Candidate } from '../../strategies/candidate.ts';
 import { choose } from '../../strategies/choose.ts';
+import { mixOf } from '../../strategies/mix.ts';
 import { strategies } from '../../strategies/registry.ts';
-import type { Candidate, Decision } from '../../strategies/strategy.ts';
+import type { Decision } from '../../strategies/strategy.ts';
 import type { AgentRecord, ClusterState } from './cluster-state.ts';
 import type { LoadBoard } from './load-board.ts';
 import type { NodeId } from './message.ts';
@@ -30,16 +32,17 @@ export function candidatesFor(
     agents: (placedByHost.get(node) ?? 0) - (agent.placement?.host === node ? 1 : 0),
     agentsMax: profile.agentsMax,
     cpu: loads.of(node)?.cpu ?? 0,
+    measured: { agents: loads.of(node)?.agents ?? 0, ageMs: loads.ageMs(node) },
     holdsState: holders.includes(node),
   }));
 }
 
 /** Chooses a host. `turn` counts the placements that this leader has on its way too, so that turns do not repeat. */
 export function decide(agent: Wanted, candidates: Candidate[], turn: number): Decision {
-  const strategy = strategies.get(agent.strategy);
-  if (strategy === undefined) return { strategy: agent.strategy, node: undefined, ranked: [], rejected: [] };
+  const mix = mixOf(agent.strategy, strategies);
+  if (mix === undefined) return { strategy: agent.strategy, node: undefined, ranked: [], rejected: [] };
   const request = { agent: agent.id, agentType: agent.type, capabilities: agent.capabilities, turn };
-  return choose(strategy, request, candidates);
+  return choose(mix, request, candidates);
 }
 
 /** What is kept of a decision: the log holds one for each agent, however many nodes there are. */

@@ -1,3 +1,4 @@
+import { offers } from '../../strategies/capability.ts';
 import type { AgentRecord, TypeRecord } from './cluster-state.ts';
 import type { Context } from './context.ts';
 import type { Decisions } from './decisions.ts';
@@ -165,7 +166,7 @@ export class Rollouts {
   #whatHostLacks(type: TypeRecord, agent: AgentRecord, version: number): string | undefined {
     const host = this.#decisions.state.members.get(agent.placement?.host ?? '');
     const missing = capabilitiesAt(type, agent, version).filter(
-      (capability) => !host?.profile.capabilities.includes(capability),
+      (capability) => !offers(host?.profile.capabilities ?? [], capability),
     );
     return missing.length === 0 ? undefined : `its host ${host?.profile.name} lacks ${missing.join(', ')}`;
   }

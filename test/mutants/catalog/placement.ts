@@ -30,8 +30,8 @@ export const placement: readonly Mutant[] = [
     file: 'strategies/feasibility.ts',
     edits: [
       {
-        from: 'if (candidate.agents >= candidate.agentsMax) return',
-        to: 'if (candidate.agents > candidate.agentsMax) return',
+        from: 'rejects: (candidate) => candidate.agents >= candidate.agentsMax,',
+        to: 'rejects: (candidate) => candidate.agents > candidate.agentsMax,',
       },
     ],
   },
@@ -42,8 +42,8 @@ export const placement: readonly Mutant[] = [
     file: 'strategies/feasibility.ts',
     edits: [
       {
-        from: 'if (missing.length > 0) return `lacks',
-        to: 'if (missing.length > 1) return `lacks',
+        from: 'missingOf(candidate, need).length > 0,',
+        to: 'missingOf(candidate, need).length > 1,',
       },
     ],
   },
