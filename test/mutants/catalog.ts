@@ -48,6 +48,10 @@ const escaped: ReadonlySet<string> = new Set([
   'name-free-too-early',
   'acknowledges-without-a-majority',
   'decision-awaited-for-ever',
+  'loss-not-waited-out',
+  'loss-waits-since-the-command',
+  'loss-goes-on-from-another-step',
+  'decided-before-the-loss-comes-true-after-it',
 ]);
 
 const all: readonly Mutant[] = [
