@@ -50,6 +50,10 @@ const escaped: ReadonlySet<string> = new Set([
   'decision-awaited-for-ever',
   'older-epoch-is-still-heard',
   'goes-on-whatever-the-holders-have',
+  'loss-not-waited-out',
+  'loss-waits-since-the-command',
+  'loss-goes-on-from-another-step',
+  'decided-before-the-loss-comes-true-after-it',
 ]);
 
 const all: readonly Mutant[] = [
