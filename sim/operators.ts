@@ -2,9 +2,20 @@ import type { ErrorCode } from '../node/core/errors.ts';
 import type { NodeId } from '../node/core/message.ts';
 import type { Operation, Outcome } from '../node/core/operation.ts';
 import { anyCode, sourceOf } from './counter-code.ts';
+import { pickyNeed } from './picky.ts';
 import type { Random } from './random.ts';
 import { retried } from './retried.ts';
 import type { World } from './world.ts';
+
+/** One by one, and two together. */
+const deployStrategies = [
+  'round_robin',
+  'least_loaded',
+  'capability_match',
+  'resource_optimal',
+  'affinity_based',
+  'least_loaded=0.7,affinity_based=0.3',
+];
 
 /** What became of a command: done, or refused for a reason that is known. */
 export type CommandResult = 'ok' | ErrorCode;
@@ -55,7 +66,7 @@ export class Operators {
 
   /** Capabilities that an agent needs of its host: one of the names stands for a type that is picky. */
   needs(agent: string): string[] {
-    return agent === `extra-${namesMax}` ? ['gpu'] : [];
+    return agent === `extra-${namesMax}` ? [pickyNeed] : [];
   }
 
   deploy(): void {
@@ -73,7 +84,7 @@ export class Operators {
       ...(this.#versions === 0 && { source: 'simulated' }),
       name,
       count: 1,
-      strategy: this.#random.pick(['round_robin', 'least_loaded']),
+      strategy: this.#random.pick(deployStrategies),
       capabilities,
       holders,
     };

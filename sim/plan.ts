@@ -3,6 +3,7 @@ import type { DiskSettings } from './disk.ts';
 import { type AmbientKind, ambientKinds, type FaultKind, faultKinds, faults } from './faults/catalog.ts';
 import type { GuestSettings } from './guests.ts';
 import type { NetworkSettings } from './network.ts';
+import { offersOf } from './picky.ts';
 import { Random } from './random.ts';
 import type { TallySettings } from './tallies.ts';
 import type { WorkloadSettings } from './workload.ts';
@@ -218,10 +219,10 @@ export function worldOf(plan: Plan) {
     ...{ seed, nodes, startSpreadMs, clockOffsetMsMax, clockDriftMax, network, disk },
     ...(gatherMsMax !== undefined && { gatherMsMax }),
     ...(settings?.stateChunkBytes !== undefined && { runner: { aheadBytes: settings.stateChunkBytes } }),
-    // Every other machine has what the pickiest agents need, and two by two they stand on the same site.
+    // Two by two they stand on the same site.
     profile: (index: number) => ({
       agentsMax: plan.agentsMax,
-      capabilities: index % 2 === 0 ? ['gpu'] : [],
+      capabilities: offersOf(index),
       site: `site-${1 + (Math.floor(index / 2) % (plan.sites ?? 1))}`,
     }),
   };

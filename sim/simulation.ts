@@ -16,6 +16,7 @@ import { Guests } from './guests.ts';
 import { Ledger } from './ledger.ts';
 import { Losses } from './losses.ts';
 import { Operators } from './operators.ts';
+import { isMet } from './picky.ts';
 import { type Plan, worldOf } from './plan.ts';
 import type { Program } from './program.ts';
 import { Tallies } from './tallies.ts';
@@ -200,7 +201,7 @@ export class Simulation {
       const record = this.ledger.agents.get(agent);
       if (this.ledger.members.get(node)?.draining && (record?.placement?.host !== node || record.waits)) return false;
       const { capabilities, agentsMax } = this.world.host(node).profile;
-      return needs.every((need) => capabilities.includes(need)) && this.ledger.othersOn(node, agent) < agentsMax;
+      return needs.every((need) => isMet(need, capabilities)) && this.ledger.othersOn(node, agent) < agentsMax;
     });
   }
 

@@ -1,6 +1,7 @@
 import type { EffectOf } from '../../node/core/effect.ts';
 import type { NodeId } from '../../node/core/message.ts';
 import type { Ledger } from '../ledger.ts';
+import { isMet } from '../picky.ts';
 import { type Checker, Violation } from './checker.ts';
 
 /** What the world knows of nodes and agents that no report tells. */
@@ -47,7 +48,7 @@ export class SoundPlacement implements Checker {
     const taken = holders.find((holder) => isDraining(holder) && !there.includes(holder));
     if (taken !== undefined) return `its new holder ${taken} is draining`;
     const has = this.#capacities.capabilities(host);
-    const missing = this.#capacities.needs(agent).filter((need) => !has.includes(need));
+    const missing = this.#capacities.needs(agent).filter((need) => !isMet(need, has));
     if (missing.length > 0) return `the host lacks ${missing.join(', ')}`;
     const count = [...this.#ledger.agents.values()].filter(({ placement }) => placement?.host === host).length;
     const max = this.#capacities.agentsMax(host);

@@ -34,7 +34,7 @@ const told = (cluster: Cluster, kind: string): string[] => {
 
 const picky: Operation = {
   ...{ type: 'deploy', agentType: 'counter', name: 'picky', count: 1, strategy: 'least_loaded' },
-  ...{ capabilities: ['gpu'], holders: 3 },
+  ...{ capabilities: ['gpu>=2'], holders: 3 },
 };
 
 /** The agent that needs what every other node has, and the only node that may take it. */
@@ -125,7 +125,7 @@ describe('a node that an operator drains', () => {
     expect(drain).toMatchObject({ done: false, agents: 1 });
     const why = drain?.waitsFor.find((one) => one.startsWith('agent picky')) ?? '';
     expect(why).toMatch(/^agent picky: no other node can take it: /);
-    expect(why).toMatch(/n2 lacks capability gpu/);
+    expect(why).toMatch(/n2 lacks capability gpu>=2/);
     expect(why).toMatch(/n3 is draining/);
     expect(told(cluster, 'drainOverdue').join()).toMatch(/n1 was not drained in time: .*agent picky/);
     expect(cluster.hostOf('picky')).toBe(host);

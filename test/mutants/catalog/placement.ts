@@ -48,6 +48,18 @@ export const placement: readonly Mutant[] = [
     ],
   },
   {
+    name: 'version-overlooked',
+    room,
+    what: 'Any version of a capability will do, whatever range of them was asked for: for the strategies and for the log.',
+    file: 'strategies/capability.ts',
+    edits: [
+      {
+        from: 'return have.name === want.name && fits[want.relation]?.(compare(have.version, want.version)) === true;',
+        to: 'return have.name === want.name;',
+      },
+    ],
+  },
+  {
     name: 'last-active-epoch-forgotten',
     room,
     what: 'A new placement forgets which epoch was the last active one: the next host begins from nothing.',

@@ -6,13 +6,13 @@ import { created, joined, placed, report } from './planted.ts';
 
 type Report = EffectOf<'report'>['report'];
 
-/** n1 to n3 are members and agents a, b, and picky c exist; each node takes two agents, n3 alone has a gpu. */
+/** n1 to n3 are members and agents a, b, and picky c exist; each node takes two agents, n3 alone has a gpu that is new enough. */
 function watching() {
   const ledger = new Ledger();
   const checker = new SoundPlacement(ledger, {
     agentsMax: () => 2,
-    capabilities: (node) => (node === 'n3' ? ['gpu'] : []),
-    needs: (agent) => (agent === 'c' ? ['gpu'] : []),
+    capabilities: (node) => (node === 'n3' ? ['gpu=2'] : ['gpu=1']),
+    needs: (agent) => (agent === 'c' ? ['gpu>=2'] : []),
   });
   const tell = (...reports: Report[]): void => {
     for (const one of reports) {
@@ -43,7 +43,7 @@ test.each<[string, Report[]]>([
   ['the host is not among the holders', [placed(5, 'a', 'n1', 5, ['n2', 'n3'])]],
   ['the holders are not distinct: n1, n2, n2', [placed(5, 'a', 'n1', 5, ['n1', 'n2', 'n2'])]],
   ['its holder n2 is dead', [dead, placed(6, 'a', 'n1', 6, ['n1', 'n2'])]],
-  ['the host lacks gpu', [placed(5, 'c', 'n1', 5, ['n1'])]],
+  ['the host lacks gpu>=2', [placed(5, 'c', 'n1', 5, ['n1'])]],
   ['the host has 3 agents, at most 2 are allowed', [...full, placed(7, 'c', 'n3', 7, ['n3'])]],
 ])('a violation: %s', (wrong, reports) => {
   const { tell } = watching();
