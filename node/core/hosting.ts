@@ -79,7 +79,9 @@ export class Hosting {
     if (agent.active?.epoch !== epoch) return;
     this.#activate(this.#instances.get(id));
     this.#instances.get(id)?.onMigration(agent.migration);
-    if (agent.upgrade?.settled !== false) this.#instances.get(id)?.turn.settled();
+    if (agent.upgrade?.settled === false) return;
+    this.#instances.get(id)?.turn.settled();
+    this.#instances.get(id)?.runner.refusals.end();
   }
 
   /** The epoch in which this very start of this node is to run the agent. */

@@ -61,7 +61,7 @@ export class Instance {
       isReady: () => this.#isReady(),
       run: ({ task, payload }) => this.#run(task, payload),
       cancel: ({ task }) => context.out.push({ type: 'cancelTask', agent, epoch: this.runner.epoch, task }),
-      record: (step, changes) => this.#record(step, changes),
+      record: (step, changes) => this.#record(this.runner.refusals.noted(step), changes),
       durableSequence: () => this.replication.durableSequence(),
       confirm: (done) => void this.read(done),
       isWanted: (task) => this.#mail.isWanted(task),

@@ -175,6 +175,8 @@ export const catalog = {
   'rolled-back-at-the-start': 'A rollout went back because the new version could not start.',
   'rolled-back-at-migrate': 'A rollout went back because the new version could not take the state over.',
   'rolled-back-because-of-tasks': 'A rollout went back because agents crashed over their tasks with the new version.',
+  'rolled-back-as-it-refused-its-tasks':
+    'A rollout went back because the new version refused all tasks that it was given.',
   'rolled-back-by-an-operator': 'An operator took a rollout back.',
   'new-version-could-not-be-prepared': 'A rollout went back because what was to run an agent could not be made ready.',
   'rollout-went-on-without-an-agent': 'A rollout went on without an agent that had not answered for long.',
