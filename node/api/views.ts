@@ -136,13 +136,16 @@ function stuckJson({ sinceMs, missing, survivors, last }: StuckView) {
     survivors: survivors.map(({ node, name, epoch, sequence, ageMs }) => ({
       ...{ node, name, epoch, sequence, age_ms: ageMs },
     })),
-    last: last === undefined ? null : { epoch: last.epoch, sequence: last.sequence },
+    last:
+      last === undefined
+        ? null
+        : { epoch: last.epoch, sequence: last.sequence, age_ms: last.ageMs, idle_ms: last.idleMs },
   };
 }
 
 /** What an operator's decision to go on without holders came to. */
-export function lossJson({ from, epoch, sequence, missing, lost, atMs }: Omit<AgentLoss, 'index'>) {
-  return { from, epoch, sequence, missing, lost: lost ?? null, at_ms: atMs ?? null };
+export function lossJson({ from, epoch, sequence, missing, lost, knownAgeMs, atMs }: Omit<AgentLoss, 'index'>) {
+  return { from, epoch, sequence, missing, lost: lost ?? null, known_age_ms: knownAgeMs ?? null, at_ms: atMs ?? null };
 }
 
 /** What an agent waits for that an operator let go on. */
