@@ -67,6 +67,8 @@ export const catalog = {
     'A holder that had a state was sent all of it, as not all changes were kept.',
   'changes-taken-in-by-the-parts': 'A holder had so many changes on its disk that it wrote the parts anew.',
   'started-from-parts-and-changes': 'A node started from the parts of a state and the changes since.',
+  'former-holder-let-go-of-a-state': 'A node that was no holder of an agent any more let its state go.',
+  'former-holder-keeps-a-state-again': 'A node that had let the state of an agent go became a holder of it again.',
   'holders-moved-further-apart': 'An agent got other holders so that its state is on more sites.',
   'state-copied-in-parts': 'A holder fetched a large state part by part and kept it.',
   'parts-asked-for-again': 'Parts of a state that did not come were asked for again.',
