@@ -36,6 +36,22 @@ export const toTakeOver = (copy: BranchCopy, ours: ResultTable): TaskResult[] =>
 /** The agent's own part of a whole state. */
 export const ownPart = (state: Uint8Array): Uint8Array => state.subarray(0, decodeMailbox(state).length);
 
+/** What a branch's tasks wanted to send, the timers that they set, and the names of those that they took back. */
+export function wantedBy(baseState: Uint8Array, state: Uint8Array): Wanted {
+  const [{ mailbox: base }, { mailbox: theirs }] = [decodeMailbox(baseState), decodeMailbox(state)];
+  const before = new Set([...base.letters, ...base.timers].map(({ id }) => id));
+  const names = new Set(theirs.timers.map(({ name }) => name));
+  return {
+    letters: theirs.letters.filter(({ id }) => !before.has(id)),
+    timers: theirs.timers.filter(({ id }) => !before.has(id)),
+    takenBack: base.timers.flatMap(({ name }) => (names.has(name) ? [] : [name])),
+  };
+}
+
+export interface Wanted extends Mailbox {
+  takenBack: string[];
+}
+
 /**
  * Our mailbox with what the branch's tasks sent, and the timers that they set and took back. Letters leave with the step
  * `sequence`. A text says why there cannot be that much under way.

@@ -84,7 +84,7 @@ export class Instance {
     const { turn } = this;
     const { state } = this.#history;
     this.runner = new InstanceRunner({ context, assignment: () => this.assignment, turn, state, events });
-    this.#mail = new Mail(context, agent, senderOf(assignment), {
+    this.#mail = new Mail(context, assignment.branch?.agent ?? agent, senderOf(assignment), {
       resolve: (to) => events.resolve(to),
       ask: (operation, done) => events.ask(operation, done),
       submit: (task) => this.submit(task),
