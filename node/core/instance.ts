@@ -380,6 +380,7 @@ export class Instance {
     this.#pumpMail();
     if (this.#at.phase === 'ended') return;
     if (this.runner.takeDue()) this.#at.restartCode();
+    if (this.#at.phase === 'active') this.handover.tick();
     if (nowMs < this.#retryMs) return;
     this.#retryMs = nowMs + settings.holderRetryMs;
     if (this.#at.phase === 'sealing') this.recovery?.tick();
@@ -389,7 +390,6 @@ export class Instance {
     this.runner.tell();
     this.#at.now.reads.retry(this.onConfirmed);
     this.#tasks.tick(this.#history.sequence);
-    if (this.#at.phase === 'active') this.handover.tick();
     this.acknowledge();
   }
 

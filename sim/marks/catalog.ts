@@ -149,6 +149,8 @@ export const catalog = {
   'migration-prepared-and-switched': 'An agent answered at the target of a planned move that was prepared before.',
   'migration-cancelled': 'An operator cancelled a move before the agent was switched over.',
   'migration-cancelled-too-late': 'An operator was refused to cancel a move after the switch.',
+  'agent-went-on-as-its-target-was-behind':
+    'An agent that rested to be switched over went on, as its target did not get its last steps.',
   'target-died-while-preparing': 'The target of a planned move was lost before the switch, and the agent stayed.',
   'host-died-while-preparing': 'The host of an agent was lost while its move was being prepared.',
   'target-could-not-be-prepared': 'What was to run an agent at its target could not be made ready.',
