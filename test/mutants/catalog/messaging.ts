@@ -120,8 +120,28 @@ export const messaging: readonly Mutant[] = [
     name: 'senders-confused',
     room,
     what: 'Agents that were made by one command give what they send the same ids: one is taken for the other, and lost.',
-    file: 'node/core/instance.ts',
-    edits: [{ from: "`${agent.replace('~', ':')}:${assignment.created}`", to: '`${assignment.created}`' }],
+    file: 'node/core/mail.ts',
+    edits: [{ from: "return `${agent.replace('~', ':')}:${created}", to: 'return `${created}' }],
+  },
+  {
+    name: 'parts-of-a-branch-confused',
+    room,
+    what: 'Parts of a branch give what they send the same ids, step by step: merged, one is taken for the other, and lost.',
+    file: 'node/core/mail.ts',
+    edits: [{ from: 'branch === undefined ? wentOnAt : epoch', to: 'wentOnAt' }],
+    seedsMax: 1_000,
+  },
+  {
+    name: 'letters-of-a-branch-dropped',
+    room,
+    what: 'What the tasks of a branch sent is left out when the branch becomes part of the history.',
+    file: 'node/core/branch-copy.ts',
+    edits: [
+      {
+        from: 'const letters = theirs.letters.filter(isNew)',
+        to: 'const letters = theirs.letters.filter((letter) => here.has(letter.id))',
+      },
+    ],
   },
   {
     name: 'key-overtaken',
