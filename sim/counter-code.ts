@@ -10,7 +10,7 @@ export interface CounterCode {
   /** It can give its state back in the form of another version. */
   reverses: boolean;
   /** Where it is broken. */
-  breaks: 'start' | 'migrate' | 'tasks' | 'later' | undefined;
+  breaks: 'start' | 'migrate' | 'tasks' | 'later' | 'refuses' | undefined;
 }
 
 const first: CounterCode = { serial: 0, migrates: false, reverses: false, breaks: undefined };
@@ -23,10 +23,12 @@ export function codeOf(source: string): CounterCode {
   return source.startsWith(prefix) ? (JSON.parse(source.slice(prefix.length)) as CounterCode) : first;
 }
 
+const breakings = ['start', 'migrate', 'tasks', 'later', 'later', 'refuses'] as const;
+
 /** A good part of them is broken, most often so that it shows late. */
 export function anyCode(random: Random, serial: number): CounterCode {
   const migrates = random.chance(0.7);
-  const breaks = random.chance(0.6) ? random.pick(['start', 'migrate', 'tasks', 'later', 'later'] as const) : undefined;
+  const breaks = random.chance(0.6) ? random.pick(breakings) : undefined;
   return { serial, migrates: migrates || breaks === 'migrate', reverses: migrates && random.chance(0.7), breaks };
 }
 

@@ -93,12 +93,15 @@ class CounterInstance implements Running {
     const task = JSON.parse(decoder.decode(payload)) as CounterTask;
     const { poison, send, timer } = task;
     // Clients try again what was set aside; nobody does so for what agents give each other and themselves.
-    if (task.isMail !== true && task.reply === undefined) this.#break();
+    if (task.isMail !== true && task.reply === undefined) {
+      if (this.#breaks() === 'refuses') return { ok: false, value: refusal('it takes no task'), state: this.state };
+      this.#break();
+    }
     // The answer to what it sent to another one says what is to be counted here.
     const serial = task.reply?.serial ?? task.serial;
     if (poison !== undefined && this.#context.random() < poison) throw new Error('it cannot take this');
     if (typeof serial !== 'number' || task.ok === false) {
-      return { ok: false, value: encoder.encode('{"reason":"serial must be a number"}'), state: this.state };
+      return { ok: false, value: refusal('serial must be a number'), state: this.state };
     }
     this.#total += 1;
     this.#counts.set(String(serial), (this.#counts.get(String(serial)) ?? 0) + 1);
@@ -120,6 +123,8 @@ class CounterInstance implements Running {
     return encoder.encode(JSON.stringify({ ...form, counts, total: this.#total }));
   }
 }
+
+const refusal = (reason: string): Uint8Array => encoder.encode(JSON.stringify({ reason }));
 
 function outputsOf(serial: number, { send, timer }: CounterTask): Uint8Array {
   const outputs: AgentOutputs = { send: [], timers: [] };

@@ -167,6 +167,7 @@ function drawTallies(random: Random): TallySettings {
     clients: random.pick([1, 2, 4]),
     holders: random.pick([1, 2, 3, 3, 3, 5]),
     thinkMsMax: random.pick([200, 1_000, 4_000]),
+    sendChance: random.pick([0, 0.2, 0.5]),
   };
 }
 

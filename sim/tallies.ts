@@ -6,6 +6,7 @@ import { Violation } from './checkers/checker.ts';
 import type { Random } from './random.ts';
 import { retried } from './retried.ts';
 import { readTally } from './tally.ts';
+import { TallyLetters } from './tally-letters.ts';
 import type { World } from './world.ts';
 
 /** The autonomous agents of a run. */
@@ -17,6 +18,8 @@ export interface TallySettings {
   holders: number;
   /** Longest between the answer of one task and the next, ms. */
   thinkMsMax: number;
+  /** How often a task has its agent give another one a task; never when omitted. */
+  sendChance?: number;
 }
 
 interface Task {
@@ -34,13 +37,15 @@ const encoder = new TextEncoder();
 
 /**
  * Agents of the autonomous policy and their clients, each of whom keeps on until its task is acknowledged, provisionally
- * or not. In the end every one of them is in the agent's state, once; or, if a branch had done it, in one of the forks.
+ * or not. In the end every one of them is in the agent's state, once; or, if a branch had done it, in one of the forks. What
+ * they had the agents give each other has arrived where they are part of the history, and nowhere else.
  */
 export class Tallies {
   readonly #world: World;
   readonly #settings: TallySettings;
   readonly #random: Random;
   readonly #tasks = new Map<string, Task>();
+  readonly #letters: TallyLetters;
   /** Whether a branch may be lost because the disk of somebody who kept it is. */
   readonly #branches: Pick<BranchAcknowledged, 'mayBeLost'>;
   doors: readonly NodeId[] | undefined;
@@ -54,6 +59,7 @@ export class Tallies {
     this.#settings = settings;
     this.#random = world.random.fork('tallies');
     this.#branches = branches;
+    this.#letters = new TallyLetters(world);
   }
 
   get agents(): string[] {
@@ -105,7 +111,10 @@ export class Tallies {
       const task: Task = { agent, answered: undefined };
       this.#tasks.set(id, task);
       this.#outstanding += 1;
-      const payload = encoder.encode(JSON.stringify({ id }));
+      const { sendChance = 0 } = this.#settings;
+      const isSent = sendChance > 0 && random.chance(sendChance);
+      const send = isSent ? this.#letters.add(id, agent, random.pick(this.agents)) : undefined;
+      const payload = encoder.encode(JSON.stringify({ id, send }));
       this.#ask({ type: 'task', agent, task: id, payload, ttlMs }, (outcome) => {
         if (!outcome.ok) throw new Violation('tallies', `${id} of ${agent} was refused: ${outcome.error.message}`);
         this.#outstanding -= 1;
@@ -145,6 +154,7 @@ export class Tallies {
     for (const agent of this.agents) this.#awaitReconciled(agent, () => (judged += 1));
     const all = this.agents.length;
     this.#world.runUntil(() => judged === all, withinMs, 'the end of every branch', name);
+    this.#judgeLetters(withinMs);
   }
 
   #awaitReconciled(agent: string, done: () => void): void {
@@ -162,10 +172,29 @@ export class Tallies {
         const { state } = read.result as Results['state'];
         this.#readForks(agent, forks, [], (states) => {
           this.#compare(agent, readTally(state).counts, states);
+          this.#letters.learn(agent, readTally(state).counts, branches.length);
           done();
         });
       });
     });
+  }
+
+  /** Reads the states until everything has arrived that is to. */
+  #judgeLetters(withinMs: number): void {
+    const endMs = this.#world.nowMs + withinMs;
+    const isOver = (): boolean => this.#letters.missing() === undefined || this.#world.nowMs >= endMs;
+    const read = (agent: string): void => {
+      if (isOver()) return;
+      this.#ask({ type: 'state', agent, ttlMs }, (outcome) => {
+        if (outcome.ok) this.#letters.learn(agent, readTally((outcome.result as Results['state']).state).counts);
+        this.#world.timeline.after(300, () => read(agent));
+      });
+    };
+    for (const agent of this.agents) read(agent);
+    this.#world.runUntil(isOver, withinMs + 1_000, 'the arrival of what agents sent', name);
+    const missing = this.#letters.missing();
+    if (missing !== undefined) throw this.#world.failure(missing, new Violation(name, missing));
+    this.#letters.check();
   }
 
   /** A node still keeps a branch that is no fork by the log. */
@@ -194,6 +223,7 @@ export class Tallies {
 
   #compare(agent: string, counts: Record<string, number>, forks: Record<string, number>[]): void {
     for (const [id, count] of Object.entries(counts)) {
+      if (this.#letters.has(id)) continue;
       if (count !== 1) throw new Violation(name, `${agent} counted ${id} ${count} times`);
       if (this.#tasks.get(id)?.agent !== agent) throw new Violation(name, `${agent} counted ${id}, which is not its`);
     }

@@ -1,9 +1,18 @@
+import type { AgentOutputs } from '../node/core/agent-outputs.ts';
 import { decodeMerge } from '../node/core/merge-payload.ts';
 import type { Answer, Program, ProgramContext, Running } from './program.ts';
 
 /** State of the tally agent: how often each task took effect. */
 export interface TallyState {
   counts: Record<string, number>;
+}
+
+export interface TallyTask {
+  id: string;
+  /** A task that it gives to another tally. */
+  send?: { to: string; id: string } | undefined;
+  /** One that it gives itself later. */
+  timer?: { afterMs: number; id: string } | undefined;
 }
 
 const encoder = new TextEncoder();
@@ -21,6 +30,14 @@ export const plainTally: Program = {
 
 export const readTally = (state: Uint8Array): TallyState => JSON.parse(decoder.decode(state)) as TallyState;
 
+function outputsOf({ send, timer }: TallyTask): Uint8Array | undefined {
+  if (send === undefined && timer === undefined) return undefined;
+  const outputs: AgentOutputs = { send: [], timers: [] };
+  if (send !== undefined) outputs.send.push({ to: send.to, task: { id: send.id } });
+  if (timer !== undefined) outputs.timers.push({ name: timer.id, afterMs: timer.afterMs, task: { id: timer.id } });
+  return encoder.encode(JSON.stringify(outputs));
+}
+
 class TallyInstance implements Running {
   #counts: Record<string, number>;
   state: Uint8Array;
@@ -33,11 +50,16 @@ class TallyInstance implements Running {
   }
 
   handle(payload: Uint8Array): Answer {
-    const { id } = JSON.parse(decoder.decode(payload)) as { id: string };
+    const { id, send, timer } = JSON.parse(decoder.decode(payload)) as TallyTask;
     const count = (this.#counts[id] ?? 0) + 1;
     this.#counts[id] = count;
     this.state = this.#encode();
-    return { ok: true, value: encoder.encode(JSON.stringify({ count })), state: this.state };
+    return {
+      ok: true,
+      value: encoder.encode(JSON.stringify({ count })),
+      state: this.state,
+      outputs: outputsOf({ id, send, timer }),
+    };
   }
 
   /** What they counted since the base, but for what both did. */

@@ -1,5 +1,6 @@
 import type { AgentLoss } from '../core/agent-loss.ts';
 import type { BranchEntry } from '../core/branch.ts';
+import type { Wanted } from '../core/branch-copy.ts';
 import type { CrashLoop } from '../core/crash-loop.ts';
 import type { DrainView } from '../core/drain.ts';
 import type { Report } from '../core/effect.ts';
@@ -135,13 +136,16 @@ function stuckJson({ sinceMs, missing, survivors, last }: StuckView) {
     survivors: survivors.map(({ node, name, epoch, sequence, ageMs }) => ({
       ...{ node, name, epoch, sequence, age_ms: ageMs },
     })),
-    last: last === undefined ? null : { epoch: last.epoch, sequence: last.sequence },
+    last:
+      last === undefined
+        ? null
+        : { epoch: last.epoch, sequence: last.sequence, age_ms: last.ageMs, idle_ms: last.idleMs },
   };
 }
 
 /** What an operator's decision to go on without holders came to. */
-export function lossJson({ from, epoch, sequence, missing, lost, atMs }: Omit<AgentLoss, 'index'>) {
-  return { from, epoch, sequence, missing, lost: lost ?? null, at_ms: atMs ?? null };
+export function lossJson({ from, epoch, sequence, missing, lost, knownAgeMs, atMs }: Omit<AgentLoss, 'index'>) {
+  return { from, epoch, sequence, missing, lost: lost ?? null, known_age_ms: knownAgeMs ?? null, at_ms: atMs ?? null };
 }
 
 /** What an agent waits for that an operator let go on. */
@@ -235,10 +239,23 @@ export function stateText({ agent, epoch, sequence, state, provisional, branch }
 }
 
 /** A fork as JSON text: what the branch was, and the states where it parted and where it came to. */
-export function forkText({ agent, branch, base, state }: Results['fork']): string {
+export function forkText({ agent, branch, base, state, ...wanted }: Results['fork']): string {
   const [from, to] = [jsonOrBase64(base), jsonOrBase64(state)];
-  const head = withRaw({ agent, ...branchJson(branch), encoding: to.encoding }, 'base_state', from.text);
+  const told = { agent, ...branchJson(branch), ...wantedJson(wanted), encoding: to.encoding };
+  const head = withRaw(told, 'base_state', from.text);
   return `${head.slice(0, -1)},"state":${to.text}}`;
+}
+
+/** What a fork's tasks wanted to send and to be woken for; without the ids, under which nothing is to be sent. */
+export function wantedJson({ letters = [], timers = [], takenBack = [] }: Partial<Wanted>) {
+  return {
+    letters: letters.map(({ to, key, priority, task, reply }) => ({
+      ...{ to, key, priority, task },
+      ...(reply !== undefined && { reply }),
+    })),
+    timers: timers.map(({ name, atMs, everyMs, task }) => ({ name, at_ms: atMs, every_ms: everyMs ?? null, task })),
+    timers_taken_back: takenBack,
+  };
 }
 
 function withRaw(head: Record<string, unknown>, key: string, raw: string): string {

@@ -14,8 +14,10 @@ export function stuckText(agent: string, stuck: ReturnType<typeof agentJson>['st
   const [best] = stuck.survivors;
   if (best === undefined) lines.push('  nothing, as far as is known');
   if (stuck.last !== null) {
+    const { epoch, sequence, age_ms: ageMs } = stuck.last;
+    const seconds = (ageMs / 1_000).toFixed(1);
     lines.push(
-      `The last step that is known to have been acknowledged is ${stuck.last.sequence} of epoch ${stuck.last.epoch}.`,
+      `The last step that is known to have been acknowledged is ${sequence} of epoch ${epoch}, as known ${seconds} s before its host was missed.`,
     );
   }
   if (best !== undefined) {

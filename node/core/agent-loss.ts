@@ -10,8 +10,10 @@ export interface AgentLoss {
   readonly sequence: number;
   /** The holders that were not there. */
   readonly missing: readonly NodeId[];
-  /** So many acknowledged steps are known to be lost; undefined where nobody knows. */
+  /** At least so many acknowledged steps are lost; undefined where nobody knows. */
   readonly lost: number | undefined;
+  /** How old that knowledge was when the agent's host was missed, ms; older logs do not say. */
+  readonly knownAgeMs?: number | undefined;
   /** Wall clock of the leader that wrote it down, ms since 1970: for people only; older logs do not say. */
   readonly atMs?: number | undefined;
   /** Nothing is decided about the agent until every host of an earlier epoch must have stopped; older logs do not wait. */
@@ -29,17 +31,34 @@ export interface AgentRecoverCommand {
   sequence: number;
   missing: NodeId[];
   lost: number | undefined;
+  knownAgeMs?: number | undefined;
+  /** So long no later step had been acknowledged then, ms. */
+  idleMs?: number | undefined;
   fenced?: boolean | undefined;
   /** Log index of the decision before, if there was one: if another came meanwhile, this is void. */
   after?: number | undefined;
 }
 
-/** What is known of what was lost, in words. */
-export function lostText(lost: number | undefined): string {
+/** What is known of what was lost, in words. What nobody heard of in time may be lost as well. */
+export function lostText({
+  lost,
+  knownAgeMs,
+  idleMs,
+}: Pick<AgentRecoverCommand, 'lost' | 'knownAgeMs' | 'idleMs'>): string {
   if (lost === undefined) return 'what was acknowledged after that step is lost, and nobody knows how much that is';
-  if (lost === 0) return 'it is the last step that is known to have been acknowledged';
-  return `${lost} acknowledged ${lost === 1 ? 'step is' : 'steps are'} known to be lost`;
+  const known =
+    knownAgeMs === undefined ? 'and more where that was not heard of in time' : `as known ${agoText(knownAgeMs)}`;
+  if (lost > 0) return `at least ${lost} acknowledged ${lost === 1 ? 'step is' : 'steps are'} lost, ${known}`;
+  const idle =
+    idleMs === undefined || idleMs < idleMsMin ? '' : `; the agent had been idle for ${secondsOf(idleMs)} s then`;
+  return `no acknowledged step is known to be lost, ${known}${idle}`;
 }
+
+const idleMsMin = 1_000;
+const secondsOf = (ms: number): string => (ms / 1_000).toFixed(1);
+
+/** How old knowledge of an agent was when its host was missed, in words. */
+export const agoText = (ms: number): string => `${secondsOf(ms)} s before its host was missed`;
 
 /** Whether an operator decided about the agent since it was placed: then it is placed anew. */
 export const isOvertaken = ({

@@ -8,7 +8,7 @@ type Decided = AgentRecoverCommand & { readonly atMs: number };
 
 /** Applies the decision; pure, as `apply` is. */
 export function applyRecover(state: ClusterState, command: Decided, index: number): Applied {
-  const { agent: id, active: epochThen, from, epoch, sequence, missing, lost, fenced, atMs } = command;
+  const { agent: id, active: epochThen, from, epoch, sequence, missing, lost, knownAgeMs, fenced, atMs } = command;
   const agent = state.agents.get(id);
   if (agent === undefined) return { ok: false, error: errors.agentUnknown({ agent: id }) };
   const { active } = agent;
@@ -19,13 +19,14 @@ export function applyRecover(state: ClusterState, command: Decided, index: numbe
       ok: false,
       error: errors.checkpointChanged({ agent: id, now: `none at ${nameOf(state, from)}, which is gone` }),
     };
-  const loss: AgentLoss = { index, from, epoch, sequence, missing, lost, atMs, ...(fenced && { fenced }) };
+  const known = knownAgeMs !== undefined && { knownAgeMs };
+  const loss: AgentLoss = { index, from, epoch, sequence, missing, lost, atMs, ...known, ...(fenced && { fenced }) };
   state.changeAgent(agent, { active: { ...active, holders: [from] }, loss });
   const names = missing.map((node) => nameOf(state, node)).join(', ');
   const text =
     `an operator let ${id} go on without ${names}, from step ${sequence} of epoch ${epoch} at ${nameOf(state, from)}; ` +
-    lostText(lost);
-  return done('agentRecovered', text, { agent: id, from, epoch, sequence, missing, lost }, [id]);
+    lostText(command);
+  return done('agentRecovered', text, { agent: id, from, epoch, sequence, missing, lost, ...known }, [id]);
 }
 
 /** Why nothing that was decided before an operator let the agent go on may come true after it; undefined when it may. */

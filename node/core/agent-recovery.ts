@@ -31,12 +31,14 @@ export function recoverAgent(
   }
   const { missing, last } = stuck;
   const lost = last?.epoch === epoch ? Math.max(0, last.sequence - sequence) : undefined;
+  const known = last?.epoch === epoch ? { knownAgeMs: last.ageMs, idleMs: last.idleMs } : {};
   const step = { agent: id, active: agent.active.epoch, from: chosen.node, epoch, sequence };
   const draft = {
     kind: 'agentRecover' as const,
     ...step,
     missing: missing.map(({ node }) => node),
     lost,
+    ...known,
     fenced: true,
     after: agent.loss?.index,
     by,
@@ -45,8 +47,8 @@ export function recoverAgent(
     if (!result.ok) return answer(result);
     const now = decisions.state.agents.get(id);
     const waits = now && fences.of(now);
-    const text = waits === undefined ? lostText(lost) : `${lostText(lost)}; ${waits.text}`;
-    const told = { agent: id, from: chosen.node, epoch, sequence, missing: draft.missing, lost, waits, text };
+    const text = waits === undefined ? lostText(draft) : `${lostText(draft)}; ${waits.text}`;
+    const told = { agent: id, from: chosen.node, epoch, sequence, missing: draft.missing, lost, ...known, waits, text };
     answer({ ok: true, result: told });
   });
 }

@@ -36,17 +36,45 @@ export const toTakeOver = (copy: BranchCopy, ours: ResultTable): TaskResult[] =>
 /** The agent's own part of a whole state. */
 export const ownPart = (state: Uint8Array): Uint8Array => state.subarray(0, decodeMailbox(state).length);
 
+/** What a branch's tasks wanted to send, the timers that they set, and the names of those that they took back. */
+export function wantedBy(baseState: Uint8Array, state: Uint8Array): Wanted {
+  const [{ mailbox: base }, { mailbox: theirs }] = [decodeMailbox(baseState), decodeMailbox(state)];
+  const before = new Set([...base.letters, ...base.timers].map(({ id }) => id));
+  const names = new Set(theirs.timers.map(({ name }) => name));
+  return {
+    letters: theirs.letters.filter(({ id }) => !before.has(id)),
+    timers: theirs.timers.filter(({ id }) => !before.has(id)),
+    takenBack: base.timers.flatMap(({ name }) => (names.has(name) ? [] : [name])),
+  };
+}
+
+export interface Wanted extends Mailbox {
+  takenBack: string[];
+}
+
 /**
  * Our mailbox with what the branch's tasks sent, and the timers that they set and took back. Letters leave with the step
- * `sequence`. A text says why there cannot be that much under way.
+ * `sequence`. What came with another part of the branch is not taken in twice. A text says why there cannot be that much
+ * under way.
  */
-export function joinMailboxes(copy: BranchCopy, ours: Mailbox, sequence: number): Mailbox | string {
+export function joinMailboxes(
+  copy: BranchCopy,
+  ours: Mailbox,
+  sequence: number,
+  results: Pick<ResultTable, 'get'>,
+): Mailbox | string {
   const { mailbox: base } = decodeMailbox(copy.baseState);
   const { mailbox: theirs } = decodeMailbox(copy.state);
   const before = new Set([...base.letters, ...base.timers].map(({ id }) => id));
   const kept = new Set(theirs.timers.map(({ id }) => id));
-  const letters = theirs.letters.filter(({ id }) => !before.has(id)).map((letter) => ({ ...letter, sequence }));
-  const set = theirs.timers.filter(({ id }) => !before.has(id));
+  const here = new Set(ours.letters.map(({ id }) => id));
+  const isNew = ({ id }: { id: string }): boolean => !before.has(id) && !here.has(id);
+  const letters = theirs.letters.filter(isNew).map((letter) => ({ ...letter, sequence }));
+  const hasFired = (id: string): boolean => {
+    const result = results.get(id);
+    return result !== undefined && isOver(result);
+  };
+  const set = theirs.timers.filter(({ id }) => !before.has(id) && !hasFired(id));
   const names = new Set(set.map(({ name }) => name));
   const isGone = ({ id, name }: { id: string; name: string }): boolean =>
     names.has(name) || (before.has(id) && !kept.has(id));

@@ -101,7 +101,7 @@ export class BranchMerges {
 
   /** The branch becomes the history. `done` is called once a majority has it; a text says why it cannot be. */
   fastForward(copy: BranchCopy, value: Uint8Array, done: () => void): string | undefined {
-    const mailbox = joinMailboxes(copy, this.#init.mailbox(''), this.#stepAfter(copy));
+    const mailbox = this.#join(copy, '');
     if (typeof mailbox === 'string') return mailbox;
     this.#takeOver(copy);
     const own = changeBetween(joined(this.#init.history.state.own()()), ownPart(copy.state));
@@ -132,7 +132,7 @@ export class BranchMerges {
   /** What is under way once its code has taken the branch in; undefined of any other task. A text: it cannot be that much. */
   mailboxAfter(task: string): Mailbox | string | undefined {
     const copy = this.#merges.get(task)?.copy;
-    return copy && joinMailboxes(copy, this.#init.mailbox(task), this.#stepAfter(copy));
+    return copy && this.#join(copy, task);
   }
 
   /** Right before the step of that task. */
@@ -155,6 +155,11 @@ export class BranchMerges {
 
   #stepAfter(copy: BranchCopy): number {
     return this.sequence + toTakeOver(copy, this.#init.tasks.results).length + 1;
+  }
+
+  #join(copy: BranchCopy, over: string): Mailbox | string {
+    const { results } = this.#init.tasks;
+    return joinMailboxes(copy, this.#init.mailbox(over), this.#stepAfter(copy), results);
   }
 
   #takeOver(copy: BranchCopy): void {

@@ -1,11 +1,14 @@
 import { findBranch } from './branch-apply.ts';
-import { ownPart } from './branch-copy.ts';
+import { ownPart, wantedBy } from './branch-copy.ts';
 import type { BranchStore } from './branch-store.ts';
 import type { ClusterState } from './cluster-state.ts';
 import { errors, toErrorBody } from './errors.ts';
 import type { Operation, Outcome } from './operation.ts';
 
-/** What this node keeps of a fork: the agent's own state where it parted, and where it came to. */
+/**
+ * What this node keeps of a fork: the agent's own state where it parted, and where it came to; and what its tasks wanted to
+ * send and when they wanted to be woken, which never left.
+ */
 export function readFork(
   state: ClusterState,
   store: BranchStore,
@@ -20,6 +23,10 @@ export function readFork(
   if (kept === undefined || copy === undefined) {
     return { ok: false, error: toErrorBody(errors.forkOutOfReach({ agent, fork, keepers: branch.keepers })) };
   }
-  const base = ownPart(kept.record.baseState).slice();
-  return { ok: true, result: { agent, fork, number, base, state: ownPart(copy.state.bytes()).slice(), branch } };
+  const { baseState } = kept.record;
+  const whole = copy.state.bytes();
+  // A mailbox has its limits, and so have these.
+  const wanted = wantedBy(baseState, whole);
+  const [base, own] = [ownPart(baseState).slice(), ownPart(whole).slice()];
+  return { ok: true, result: { agent, fork, number, base, state: own, ...wanted, branch } };
 }

@@ -10,7 +10,7 @@ export type EventHandlers = { [K in EventType]: (event: EventOf<K>) => void };
 export type Said = Exclude<MessageType, 'hello' | RaftMessageType | AutonomyMessageType>;
 
 /** Of these what a host tells the leader. */
-export type ForLeader = 'activate' | 'relinquish' | 'prepared' | 'ailing' | 'holdersReport';
+export type ForLeader = 'activate' | 'relinquish' | 'prepared' | 'ailing' | 'refusing' | 'holdersReport';
 
 /** What is done about each of them. */
 export type MessageHandlers = { [K in Said]: (from: NodeId, body: MessageOf<K>) => void };

@@ -1,4 +1,4 @@
-import type { Context } from './context.ts';
+import { type Context, reportLocally } from './context.ts';
 import type { MessageOf, NodeId } from './message.ts';
 import type { Migration } from './migration.ts';
 import type { Replication } from './replication.ts';
@@ -9,8 +9,10 @@ export interface HandoverInit {
   replication: Replication;
   /** The newest step of the agent here. */
   newest(): { sequence: number; bytes: number };
-  /** It runs no task, and all that it ran is durable. */
-  isAtRest(): boolean;
+  /** It runs no task. */
+  isIdle(): boolean;
+  /** All that it ran is durable. */
+  isDurable(): boolean;
   /** It may take tasks again. */
   goOn(): void;
   /** For the leader: the target is prepared; or with a reason that it cannot be. */
@@ -23,8 +25,9 @@ const behindMax = 64;
 /**
  * The preparation of a move, on the agent's host: the target gets the state as one more receiver, which does not count,
  * while the agent goes on. Once it has that, and what will run the agent is there, the agent takes no new task, and when
- * the last one is durable the leader is told that it can be switched over. The rest lasts for `handoverHoldMs` at most:
- * with a leader that says nothing it goes on, and it is tried again later.
+ * the last one is durable the leader is told that it can be switched over. From when it is at no task the rest lasts for
+ * `handoverHoldMs` at most: with a leader that says nothing, or a target that does not get the last steps, it goes on, and
+ * it is tried again later.
  */
 export class Handover {
   readonly #init: HandoverInit;
@@ -33,6 +36,8 @@ export class Handover {
   #holds = false;
   #restsSinceMs: number | undefined;
   #notBeforeMs = 0;
+  /** The target has to have this step first. */
+  #notBefore = 0;
   #saidMs = Number.NEGATIVE_INFINITY;
 
   constructor(init: HandoverInit) {
@@ -50,6 +55,7 @@ export class Handover {
     this.#migration = migration;
     this.#isThere = false;
     this.#notBeforeMs = 0;
+    this.#notBefore = 0;
     const { replication } = this.#init;
     replication.prepare(migration?.target);
     replication.pump();
@@ -85,11 +91,12 @@ export class Handover {
     const acked = replication.ackedBy(target);
     if (acked < 0) return;
     if (!this.#holds) {
-      if (nowMs < this.#notBeforeMs || sequence - acked > behindMax) return;
+      if (nowMs < this.#notBeforeMs || acked < this.#notBefore || sequence - acked > behindMax) return;
       this.#holds = true;
     }
-    if (acked < sequence || !this.#init.isAtRest()) return;
+    if (!this.#init.isIdle()) return;
     this.#restsSinceMs ??= nowMs;
+    if (acked < sequence || !this.#init.isDurable()) return;
     if (nowMs - this.#saidMs >= context.settings.retryIntervalMs) this.#say(since, bytes, '');
   }
 
@@ -101,11 +108,22 @@ export class Handover {
 
   tick(): void {
     const { nowMs, settings } = this.#init.context;
-    if (this.#restsSinceMs !== undefined && nowMs - this.#restsSinceMs >= settings.handoverHoldMs) {
-      this.#notBeforeMs = nowMs + settings.handoverHoldMs;
-      this.#goOn();
-    }
+    if (this.#restsSinceMs !== undefined && nowMs - this.#restsSinceMs >= settings.handoverHoldMs) this.#putOff();
     this.look();
+  }
+
+  /** It has rested long enough. */
+  #putOff(): void {
+    const { context, agent, replication } = this.#init;
+    const { target = '' } = this.#migration ?? {};
+    const { sequence } = this.#init.newest();
+    const lacks = Math.max(0, sequence - replication.ackedBy(target));
+    const why = lacks > 0 ? 'its target did not get its last steps' : 'nobody said that it is to be switched over';
+    const text = `${agent} goes on where it is, as ${why}; it is tried again`;
+    reportLocally(context, 'handoverPutOff', text, { agent, target, lacks });
+    this.#notBeforeMs = context.nowMs + context.settings.handoverHoldMs;
+    this.#notBefore = sequence;
+    this.#goOn();
   }
 
   #goOn(): void {

@@ -1,6 +1,7 @@
 import type { AgentRecord, ClusterState } from './cluster-state.ts';
 import { type Context, reportLocally } from './context.ts';
 import type { FailuresView, StuckView } from './holder-views.ts';
+import { KnownSteps } from './known-steps.ts';
 import { nameOf } from './member-name.ts';
 import type { HoldersOfAgent, MessageOf, NodeId } from './message.ts';
 import { majorityOf } from './replication.ts';
@@ -19,8 +20,7 @@ export class HolderBoard {
   readonly #state: ClusterState;
   readonly #nodes: NodesSeen;
   readonly #told = new Map<string, { holders: HoldersOfAgent; atMs: number }>();
-  /** The newest step of an epoch that its host called acknowledged. */
-  readonly #last = new Map<string, { epoch: number; sequence: number }>();
+  readonly #known: KnownSteps;
   /** Agents that are stuck, since when by the wall clock. */
   readonly #stuck = new Map<string, number>();
 
@@ -28,25 +28,25 @@ export class HolderBoard {
     this.#context = context;
     this.#state = state;
     this.#nodes = nodes;
+    this.#known = new KnownSteps(context, state);
   }
 
   reset(): void {
     this.#told.clear();
-    this.#last.clear();
+    this.#known.reset();
     this.#stuck.clear();
   }
 
-  onReport(from: NodeId, { agents }: MessageOf<'holdersReport'>): void {
-    for (const holders of agents) {
-      const placement = this.#state.agents.get(holders.agent)?.placement;
-      if (placement?.host !== from || placement.epoch !== holders.epoch) continue;
-      this.#told.set(holders.agent, { holders, atMs: this.#context.nowMs });
-      if (!holders.sealing) this.#last.set(holders.agent, { epoch: holders.epoch, sequence: holders.sequence });
-    }
-    for (const known of [this.#told, this.#last]) {
-      if (known.size <= this.#state.agents.size) continue;
-      for (const agent of known.keys()) if (!this.#state.agents.has(agent)) known.delete(agent);
-    }
+  onReport(from: NodeId, report: MessageOf<'holdersReport'>): void {
+    const { agents } = this.#state;
+    const current = report.agents.filter(({ agent, epoch }) => {
+      const placement = agents.get(agent)?.placement;
+      return placement?.host === from && placement.epoch === epoch;
+    });
+    for (const holders of current) this.#told.set(holders.agent, { holders, atMs: this.#context.nowMs });
+    this.#known.onReport(from, report, current);
+    if (this.#told.size <= agents.size) return;
+    for (const agent of this.#told.keys()) if (!agents.has(agent)) this.#told.delete(agent);
   }
 
   /** What its host said of an agent's present epoch, and how long ago. */
@@ -88,9 +88,8 @@ export class HolderBoard {
       .sort((a, b) => b.epoch - a.epoch || b.sequence - a.sequence || (a.node < b.node ? -1 : 1))
       .map(({ node, epoch, sequence, ageMs }) => ({ ...this.#named(node), epoch, sequence, ageMs: ageMs + toldMs }));
     const sinceMs = this.#stuck.get(id) ?? this.#context.wallMs;
-    const last = this.#last.get(id);
     const named = missing.map((node) => this.#named(node));
-    return { sinceMs, missing: named, survivors, last: last?.epoch === active.epoch ? last : undefined };
+    return { sinceMs, missing: named, survivors, last: this.#known.of(id, active.epoch) };
   }
 
   #named(node: NodeId): { node: NodeId; name: string } {
@@ -99,6 +98,7 @@ export class HolderBoard {
 
   /** Says of which agents that is so now, or no longer. */
   look(): void {
+    this.#known.look((node) => this.#nodes.isReachable(node));
     for (const agent of this.#state.agents.values()) {
       const { id, placement, active } = agent;
       if (active === undefined || (active.epoch === placement?.epoch && !this.#stuck.has(id))) continue;

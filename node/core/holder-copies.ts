@@ -149,6 +149,10 @@ export class HolderCopies {
     this.#incoming.get(agent)?.copy.end();
   }
 
+  isUnderWay(agent: string): boolean {
+    return this.#incoming.has(agent) || this.#later.has(agent);
+  }
+
   /** The agent is gone, and the caller takes everything of it off the disk. */
   forget(agent: string): void {
     this.stop(agent);

@@ -15,13 +15,17 @@ export function holdersOf({ assignment, recovery, replication }: Instance): Hold
   return { agent, epoch, sequence, sealing: false, holders: replication.seen() };
 }
 
-/** Tells the leader what the holders of the agents here have: when that changes, and now and then. */
+/**
+ * Tells the leader what the holders of the agents here have: once a second while that changes, and now and then. Reports have
+ * numbers, so that it knows whether one was lost.
+ */
 export class HolderReports {
   readonly #context: Context;
   readonly #instances: () => Iterable<Instance>;
   readonly #tell: (report: MessageOf<'holdersReport'>) => void;
   readonly #said = new Map<string, { what: string; atMs: number }>();
   #nextMs = 0;
+  #number = 0;
 
   constructor(
     context: Context,
@@ -37,11 +41,17 @@ export class HolderReports {
   onLeadershipChanged(): void {
     this.#said.clear();
     this.#nextMs = 0;
+    this.#number = 0;
   }
 
   /** An epoch has become active: whoever deployed an agent looks at it at once. */
   hurry(): void {
     this.#nextMs = 0;
+  }
+
+  #say(agents: HoldersOfAgent[]): void {
+    this.#number += 1;
+    this.#tell({ agents, number: this.#number });
   }
 
   tick(): void {
@@ -59,19 +69,20 @@ export class HolderReports {
       this.#said.set(holders.agent, { what, atMs: nowMs });
       agents.push(holders);
       if (agents.length < agentsPerReportMax) continue;
-      this.#tell({ agents });
+      this.#say(agents);
       agents = [];
     }
-    if (agents.length > 0) this.#tell({ agents });
+    // With nothing new in it: what was said stands.
+    if (there.size > 0) this.#say(agents);
     for (const agent of this.#said.keys()) if (!there.has(agent)) this.#said.delete(agent);
   }
 }
 
-/** What is worth saying at once: not every step, but who has what was acknowledged. */
+/** What is worth saying: what was acknowledged, and who has it. */
 function essenceOf({ epoch, sequence, sealing, holders }: HoldersOfAgent): string {
   const each = holders.map(({ node, known, keepsPace, ...step }) => {
     const has = sealing ? `${step.epoch} ${step.sequence}` : step.sequence >= sequence;
     return `${node} ${known} ${keepsPace} ${has}`;
   });
-  return [epoch, sealing, ...each].join();
+  return [epoch, sequence, sealing, ...each].join();
 }

@@ -23,8 +23,17 @@ export interface StuckView {
   missing: { node: NodeId; name: string }[];
   /** What those keep that answered, the best first. */
   survivors: { node: NodeId; name: string; epoch: number; sequence: number; ageMs: number }[];
-  /** The newest step that is known to have been acknowledged. */
-  last: { epoch: number; sequence: number } | undefined;
+  last: KnownStep | undefined;
+}
+
+/** The newest step of an epoch that is known to have been acknowledged. Later ones may have been since. */
+export interface KnownStep {
+  epoch: number;
+  sequence: number;
+  /** How old that knowledge was when the agent's host was missed. */
+  ageMs: number;
+  /** So long no later step had been acknowledged then. */
+  idleMs: number;
 }
 
 /** What an agent waits for that an operator let go on: the host of an earlier epoch may not know of it yet. */

@@ -206,6 +206,18 @@ export class Holder {
     return true;
   }
 
+  /** Keeps nothing of an agent any more but that every epoch below is refused; not yet, where something of it is on its way here. */
+  letGo(agent: string, below: number): void {
+    const held = this.#held.get(agent);
+    if (held === undefined || held.epoch === 0 || this.#copies.isUnderWay(agent)) return;
+    held.sealedEpoch = Math.max(held.sealedEpoch, below);
+    held.epoch = 0;
+    held.sequence = 0;
+    const writes = this.#replace(agent, held, []);
+    writes.push(...held.stored.replace(StateBytes.of(nothing, this.#context.settings.statePartBytes)));
+    this.#context.out.persist([...writes, this.#write(agent, held)]);
+  }
+
   /** See `HolderCopies`. */
   later(key: string, run: () => void): void {
     this.#copies.later(key, run);

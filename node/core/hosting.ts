@@ -3,6 +3,7 @@ import { isBranchKey } from './branch.ts';
 import type { AgentRecord, ClusterState } from './cluster-state.ts';
 import type { Context } from './context.ts';
 import type { EventOf } from './event.ts';
+import { FormerHoldings } from './former-holdings.ts';
 import type { Holder } from './holder.ts';
 import { HolderReports, holdersOf } from './holder-reports.ts';
 import { Instance } from './instance.ts';
@@ -30,6 +31,7 @@ export class Hosting {
   readonly #events: HostingEvents;
   readonly #preparations: Preparations;
   readonly #leftovers: Leftovers;
+  readonly #former: FormerHoldings;
   readonly reports: HolderReports;
   readonly #instances = new Map<string, Instance>();
   /** Tasks that came before the decision which brings their agent here. Bounded, and not for long. */
@@ -42,6 +44,7 @@ export class Hosting {
     this.#events = events;
     this.reports = new HolderReports(context, () => this.own(), events.report);
     this.#leftovers = new Leftovers(context, holder);
+    this.#former = new FormerHoldings(context, state, holder);
     this.#preparations = new Preparations(context, state, (host, said) => events.ready(host, said));
   }
 
@@ -79,7 +82,9 @@ export class Hosting {
     if (agent.active?.epoch !== epoch) return;
     this.#activate(this.#instances.get(id));
     this.#instances.get(id)?.onMigration(agent.migration);
-    if (agent.upgrade?.settled !== false) this.#instances.get(id)?.turn.settled();
+    if (agent.upgrade?.settled === false) return;
+    this.#instances.get(id)?.turn.settled();
+    this.#instances.get(id)?.runner.refusals.end();
   }
 
   /** The epoch in which this very start of this node is to run the agent. */
@@ -266,6 +271,7 @@ export class Hosting {
     }
     for (const instance of this.#instances.values()) instance.tick();
     this.#holder.tick();
+    this.#former.tick();
     this.reports.tick();
     this.#preparations.tick();
   }

@@ -46,7 +46,8 @@ export class InstanceEpoch {
     this.handover = new Handover({
       ...{ context, agent, replication, prepared: init.prepared },
       newest: () => ({ sequence: history.sequence, bytes: history.state.all.length }),
-      isAtRest: () => tasks.at === 'rest' && replication.durableSequence() >= history.sequence,
+      isIdle: () => tasks.at === 'rest',
+      isDurable: () => replication.durableSequence() >= history.sequence,
       goOn: () => tasks.pump(),
     });
   }

@@ -1,6 +1,6 @@
 import type { Address } from './agent-outputs.ts';
 import type { StepName } from './branch.ts';
-import type { MessageOf } from './message.ts';
+import type { Message, MessageOf } from './message.ts';
 import type { Outcome, TaskOperation } from './operation.ts';
 import type { QueuedTask } from './task-queue.ts';
 
@@ -12,8 +12,8 @@ export interface InstanceEvents {
   relinquish(agent: string, epoch: number, reason: string): void;
   /** The target of the agent's migration is prepared, or cannot be: the leader should go on, or end it. */
   prepared(said: MessageOf<'prepared'>): void;
-  /** It failed, or holds again. */
-  ailing(said: MessageOf<'ailing'>): void;
+  /** It failed, or holds again; or its new version refuses tasks. For the leader. */
+  fares(said: Extract<Message, { type: 'ailing' | 'refusing' }>): void;
   answer(task: QueuedTask, answer: MessageOf<'taskAnswer'>): void;
   progress(task: QueuedTask, progress: MessageOf<'taskProgress'>): void;
   /** The agents that an address means now. */

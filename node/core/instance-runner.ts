@@ -2,7 +2,8 @@ import type { AgentState } from './agent-state.ts';
 import type { Assignment } from './assignment.ts';
 import { type Context, reportLocally } from './context.ts';
 import type { InstanceEvents } from './instance-events.ts';
-import { Restarts } from './restarts.ts';
+import { Refusals } from './refusals.ts';
+import { type Failures, Restarts } from './restarts.ts';
 import { limits } from './settings.ts';
 import { isThread, startedFrom } from './start-state.ts';
 import type { VersionTurn } from './version-turn.ts';
@@ -13,7 +14,7 @@ export interface InstanceRunnerInit {
   assignment(): Assignment;
   turn: VersionTurn;
   state: AgentState;
-  events: Pick<InstanceEvents, 'relinquish' | 'ailing'>;
+  events: Pick<InstanceEvents, 'relinquish' | 'fares'>;
 }
 
 /** What runs an instance's code, as its node knows it: whether it is there, and how often it failed. */
@@ -23,6 +24,8 @@ export class InstanceRunner {
   readonly #turn: VersionTurn;
   readonly #state: AgentState;
   readonly #restarts: Restarts;
+  /** How tasks fare with it, while it is watched. */
+  readonly refusals: Refusals;
   readonly #relinquish: (reason: string) => void;
   #isReady = false;
   /** The epoch in which what runs now was started, and the one under which it is known. */
@@ -40,7 +43,10 @@ export class InstanceRunner {
     this.#turn = turn;
     this.#state = state;
     this.#relinquish = (reason) => events.relinquish(agent, assignment().epoch, reason);
-    this.#restarts = new Restarts((said) => events.ailing({ agent, epoch: assignment().epoch, ...said }), isWatched);
+    const now = () => ({ agent, epoch: assignment().epoch });
+    const failed = (said: Failures): void => events.fares({ type: 'ailing', body: { ...now(), ...said } });
+    this.#restarts = new Restarts(failed, isWatched);
+    this.refusals = new Refusals((said) => events.fares({ type: 'refusing', body: { ...now(), ...said } }), isWatched);
   }
 
   get isReady(): boolean {
@@ -131,8 +137,9 @@ export class InstanceRunner {
     if (this.#givenUp !== undefined) this.#relinquish(this.#givenUp);
   }
 
-  /** Says how often it fails, if it does, or that it holds again. */
+  /** Says how often it fails, if it does, or that it holds again; and whether it refuses its tasks. */
   tell(): void {
+    this.refusals.tell();
     this.#restarts.tell(this.#context.nowMs);
   }
 

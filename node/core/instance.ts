@@ -61,7 +61,7 @@ export class Instance {
       isReady: () => this.#isReady(),
       run: ({ task, payload }) => this.#run(task, payload),
       cancel: ({ task }) => context.out.push({ type: 'cancelTask', agent, epoch: this.runner.epoch, task }),
-      record: (step, changes) => this.#record(step, changes),
+      record: (step, changes) => this.#record(this.runner.refusals.noted(step), changes),
       durableSequence: () => this.replication.durableSequence(),
       confirm: (done) => void this.read(done),
       isWanted: (task) => this.#mail.isWanted(task),
@@ -84,7 +84,7 @@ export class Instance {
     const { turn } = this;
     const { state } = this.#history;
     this.runner = new InstanceRunner({ context, assignment: () => this.assignment, turn, state, events });
-    this.#mail = new Mail(context, agent, senderOf(assignment), {
+    this.#mail = new Mail(context, assignment.branch?.agent ?? agent, senderOf(assignment), {
       resolve: (to) => events.resolve(to),
       ask: (operation, done) => events.ask(operation, done),
       submit: (task) => this.submit(task),
@@ -380,6 +380,7 @@ export class Instance {
     this.#pumpMail();
     if (this.#at.phase === 'ended') return;
     if (this.runner.takeDue()) this.#at.restartCode();
+    if (this.#at.phase === 'active') this.handover.tick();
     if (nowMs < this.#retryMs) return;
     this.#retryMs = nowMs + settings.holderRetryMs;
     if (this.#at.phase === 'sealing') this.recovery?.tick();
@@ -389,7 +390,6 @@ export class Instance {
     this.runner.tell();
     this.#at.now.reads.retry(this.onConfirmed);
     this.#tasks.tick(this.#history.sequence);
-    if (this.#at.phase === 'active') this.handover.tick();
     this.acknowledge();
   }
 

@@ -1,6 +1,14 @@
+import type { AgentLoss } from './agent-loss.ts';
 import type { AgentRecord } from './cluster-state.ts';
 import { type Context, reportLocally } from './context.ts';
 import type { Holder } from './holder.ts';
+
+/** Whether a step is what an operator gave up. */
+export function isLeftover(loss: AgentLoss | undefined, kept: { epoch: number; sequence: number }): boolean {
+  // What is of a later epoch goes on from what was decided.
+  if (loss === undefined || kept.epoch > loss.index) return false;
+  return kept.epoch > loss.epoch || (kept.epoch === loss.epoch && kept.sequence > loss.sequence);
+}
 
 /**
  * Notices what this node kept of an agent, and what an operator let go when the node was missing. Its record stands until
@@ -26,9 +34,7 @@ export class Leftovers {
     if (this.#said.get(id) === index) return;
     this.#said.set(id, index);
     const kept = this.#holder.kept(id);
-    // What is of a later epoch goes on from what was decided.
-    if (kept === undefined || kept.epoch > index) return;
-    if (kept.epoch < epoch || (kept.epoch === epoch && kept.sequence <= sequence)) return;
+    if (kept === undefined || !isLeftover(agent.loss, kept)) return;
     const text =
       `this node keeps step ${kept.sequence} of epoch ${kept.epoch} of ${id}, which an operator let go on from step ` +
       `${sequence} of epoch ${epoch}; nothing of it is taken over`;

@@ -31,12 +31,16 @@ const final: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'agentUnknown',
   'bodyMalformed',
 ]);
+type Sender = Pick<Assignment, 'agent' | 'created' | 'wentOnAt' | 'branch' | 'epoch'>;
+
 /**
  * Names an agent among all that there ever are, and apart from its branches. What it did before an operator let it go on
- * from an earlier step may be known to others: the steps that it takes again have other letters.
+ * from an earlier step may be known to others: the steps that it takes again have other letters. So have those that the
+ * parts of a branch take, each under its number, when the side splits once more.
  */
-export function senderOf({ agent, created, wentOnAt }: Pick<Assignment, 'agent' | 'created' | 'wentOnAt'>): string {
-  return `${agent.replace('~', ':')}:${created}${wentOnAt === undefined ? '' : `.${wentOnAt}`}`;
+export function senderOf({ agent, created, wentOnAt, branch, epoch }: Sender): string {
+  const part = branch === undefined ? wentOnAt : epoch;
+  return `${agent.replace('~', ':')}:${created}${part === undefined ? '' : `.${part}`}`;
 }
 
 const flyingMax = 16;

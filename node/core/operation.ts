@@ -1,6 +1,7 @@
 import type { Decision } from '../../strategies/strategy.ts';
 import type { AgentLoss } from './agent-loss.ts';
 import type { BranchEntry } from './branch.ts';
+import type { Wanted } from './branch-copy.ts';
 import type { ContainerSpec } from './container-spec.ts';
 import type { CrashLoop } from './crash-loop.ts';
 import type { DrainView } from './drain.ts';
@@ -274,7 +275,15 @@ export interface Results {
   taskCancel: { agent: string; task: string; was: 'waiting' | 'running' | 'setAside' | 'cancelled' };
   /** `state`: the agent's checkpoint, JSON bytes for agents without their own `checkpoint`. */
   state: { agent: string; epoch: number; sequence: number; state: Uint8Array; provisional?: true; branch?: string };
-  fork: { agent: string; fork: string; number: number; base: Uint8Array; state: Uint8Array; branch: BranchEntry };
+  fork: {
+    agent: string;
+    fork: string;
+    number: number;
+    base: Uint8Array;
+    state: Uint8Array;
+    branch: BranchEntry;
+    /** From nodes of versions before this one they are missing. */
+  } & Partial<Wanted>;
   forkDelete: { agent: string; fork: string };
   /** `index`: log index of the change. */
   kvPut: { key: string; index: number };

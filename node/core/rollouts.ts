@@ -24,6 +24,8 @@ interface Watch {
 }
 
 const preparationsMax = 3;
+/** A version that refused so many tasks and did none is no good, or those that there were while it was watched. */
+const refusalsMax = 3;
 
 /**
  * What the leader does about rollouts: upgrades one agent of a type after the other, watches each until it has held, and
@@ -36,6 +38,8 @@ export class Rollouts {
   /** Why the host of an agent gave up its placement, if it did. */
   readonly #whyGivenUp: (agent: AgentRecord) => string | undefined;
   readonly #watched = new Map<string, Watch>();
+  /** What hosts said of tasks that agents refuse which are watched. */
+  readonly #refusing = new Map<string, MessageOf<'refusing'>>();
   /** By type: an agent that is upgraded without a preparation, as it does not answer. */
   readonly #direct = new Map<string, string>();
   /** Types about whose rollout a decision is proposed and not yet applied. */
@@ -53,6 +57,7 @@ export class Rollouts {
   reset(): void {
     this.#direct.clear();
     this.#watched.clear();
+    this.#refusing.clear();
     this.#proposed.clear();
     this.#absences.reset();
   }
@@ -66,6 +71,25 @@ export class Rollouts {
     const watch = this.#watched.get(id);
     if (watch?.epoch === epoch) watch.sinceMs = this.#context.nowMs;
     if (total > rollout.maxFailures) this.#turn(agent.type, rollout, id, `it failed ${total} times: ${reason}`);
+  }
+
+  /** An agent's host says that its new version refuses tasks: it has to do one as well. */
+  onRefusing(from: NodeId, said: MessageOf<'refusing'>): void {
+    const agent = this.#decisions.state.agents.get(said.agent);
+    const rollout = agent && this.#decisions.state.types.get(agent.type)?.rollout;
+    if (rollout?.phase !== 'forward' || agent?.placement?.host !== from || !isWatched(agent, rollout)) return;
+    if (agent.placement.epoch !== said.epoch) return;
+    this.#refusing.set(agent.id, said);
+    const why = said.refused < refusalsMax ? undefined : this.#whyRefused(agent.id, said.epoch);
+    if (why !== undefined) this.#turn(agent.type, rollout, agent.id, why);
+  }
+
+  /** Why a version is no good that has refused whatever it was given in an epoch. */
+  #whyRefused(id: string, epoch: number): string | undefined {
+    const said = this.#refusing.get(id);
+    if (said?.epoch !== epoch || said.done || said.refused === 0) return undefined;
+    const tasks = said.refused === 1 ? 'the one task that it was given' : `all ${said.refused} tasks that it was given`;
+    return `it refused ${tasks}: ${said.reason}`;
   }
 
   /** A host gives up an agent that runs the new version. */
@@ -103,6 +127,7 @@ export class Rollouts {
     this.#abandonStray();
     if (going.length === 0) {
       this.#watched.clear();
+      this.#refusing.clear();
       this.#direct.clear();
       return;
     }
@@ -201,7 +226,10 @@ export class Rollouts {
     if (nowMs - watch.sinceMs < rollout.settleMs || !this.#decisions.state.stands(placement)) {
       return;
     }
+    const why = this.#whyRefused(id, epoch);
+    if (why !== undefined) return this.#turn(type, rollout, id, why);
     this.#watched.delete(id);
+    this.#refusing.delete(id);
     this.#propose(type, { kind: 'rolloutSettled', type, since: rollout.since, agent: id, epoch });
   }
 

@@ -5,7 +5,7 @@ import type { MessageOf, NodeId } from './message.ts';
 import type { Outcome, TaskOperation } from './operation.ts';
 import type { Peers } from './peers.ts';
 import { limits } from './settings.ts';
-import { fromBytes } from './text.ts';
+import { whyIn } from './text.ts';
 
 export interface TaskEvents {
   /** Gives the task to this node's own instance of the agent. */
@@ -255,14 +255,5 @@ function outcomeOf({
       return refusal(errors.taskSetAside({ agent, task, ...whyIn(value) }));
     default:
       return undefined;
-  }
-}
-
-function whyIn(value: Uint8Array): { reason: string; tries: number } {
-  try {
-    const { reason, tries } = JSON.parse(fromBytes(value)) as { reason?: unknown; tries?: unknown };
-    return { reason: String(reason), tries: Number(tries ?? 0) };
-  } catch {
-    return { reason: 'no reason given', tries: 0 };
   }
 }

@@ -9,6 +9,16 @@ export const fromBytes = (bytes: Uint8Array): string => decoder.decode(bytes);
 export const reasonBytes = (reason: string, more: object = {}): Uint8Array =>
   toBytes(JSON.stringify({ reason, ...more }));
 
+/** The reverse of `reasonBytes`, of whatever came from an agent or another node. */
+export function whyIn(value: Uint8Array): { reason: string; tries: number } {
+  try {
+    const { reason, tries } = JSON.parse(fromBytes(value)) as { reason?: unknown; tries?: unknown };
+    return { reason: String(reason), tries: Number(tries ?? 0) };
+  } catch {
+    return { reason: 'no reason given', tries: 0 };
+  }
+}
+
 function toBase64(bytes: Uint8Array): string {
   let binary = '';
   for (let at = 0; at < bytes.byteLength; at += chunkBytes) {

@@ -60,7 +60,10 @@ export class DurableBeforeSaid implements Checker {
       if (value === undefined) continue;
       if (key.startsWith(holderPrefix)) {
         const { sealedEpoch, epoch, sequence } = holderOf(value);
-        this.#held.set(`${node} ${key.slice(holderPrefix.length)}`, { sealedEpoch, epoch, sequence });
+        const place = `${node} ${key.slice(holderPrefix.length)}`;
+        // What it let go of was there all the same.
+        const step = epoch > 0 ? { epoch, sequence } : (this.#held.get(place) ?? { epoch, sequence });
+        this.#held.set(place, { ...step, sealedEpoch });
       } else if (key.startsWith(entryPrefix)) {
         const { index, term } = entryOf(value);
         const before = this.#entryTerms.get(`${node} ${index}`) ?? term;

@@ -1,8 +1,10 @@
 import type { NodeId } from '../../node/core/message.ts';
 import type { AgentView, StatusView } from '../../node/core/operation.ts';
+import { keys } from '../../node/core/records.ts';
 import { guarded } from '../guard.ts';
 import type { Asked, World } from '../world.ts';
 import { Violation } from './checker.ts';
+import { holderOf } from './written.ts';
 
 const name = 'eventually-settled';
 const pollMs = 200;
@@ -56,6 +58,13 @@ function areTooClose({ nodes }: StatusView, { holders }: AgentView): boolean {
   const held = new Set(active.filter(({ id }) => holders.includes(id)).map(({ site }) => site));
   return held.size < Math.min(sites.size, holders.length);
 }
+
+interface Step {
+  epoch: number;
+  sequence: number;
+}
+
+const isLater = (a: Step, b: Step): boolean => a.epoch > b.epoch || (a.epoch === b.epoch && a.sequence > b.sequence);
 
 /** What the world should look like, at one moment. */
 class Picture {
@@ -127,6 +136,21 @@ class Picture {
     return others.length > 0 ? `agents that nobody wants: ${others.map(({ id }) => id).join(', ')}` : undefined;
   }
 
+  /** A node keeps states of those agents alone of which it is a holder, or is about to be. */
+  #strayState({ agents }: StatusView): string | undefined {
+    for (const node of this.nodes) {
+      const { disk } = this.#world.host(node);
+      for (const { id, holders, migration, loss, status, epoch: now } of agents) {
+        if (status !== 'active' || holders.includes(node) || migration?.target === node) continue;
+        const record = disk.read(keys.holder(id));
+        const { epoch, sequence } = record === undefined ? { epoch: 0, sequence: 0 } : holderOf(record);
+        const isGivenUp = loss !== undefined && epoch < now && isLater({ epoch, sequence }, loss);
+        if (epoch > 0 && !isGivenUp) return `${node} keeps a state of ${id}, of which it is no holder`;
+      }
+    }
+    return undefined;
+  }
+
   #whatIsWrongWithInstances(view: StatusView): string | undefined {
     const instances = this.#world.instances().filter(({ node }) => this.nodes.includes(node));
     for (const id of this.#wanted) {
@@ -141,6 +165,8 @@ class Picture {
       const [kept] = this.#world.host(node).runner?.prepared() ?? [];
       if (kept !== undefined) return `${node} keeps what it made ready for ${kept}, which does not come`;
     }
+    const stray = this.#strayState(view);
+    if (stray !== undefined) return stray;
     return orphan && `an instance of ${orphan.agent} runs on ${orphan.node}, nobody wants it`;
   }
 }

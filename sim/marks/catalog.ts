@@ -67,6 +67,8 @@ export const catalog = {
     'A holder that had a state was sent all of it, as not all changes were kept.',
   'changes-taken-in-by-the-parts': 'A holder had so many changes on its disk that it wrote the parts anew.',
   'started-from-parts-and-changes': 'A node started from the parts of a state and the changes since.',
+  'former-holder-let-go-of-a-state': 'A node that was no holder of an agent any more let its state go.',
+  'former-holder-keeps-a-state-again': 'A node that had let the state of an agent go became a holder of it again.',
   'holders-moved-further-apart': 'An agent got other holders so that its state is on more sites.',
   'state-copied-in-parts': 'A holder fetched a large state part by part and kept it.',
   'parts-asked-for-again': 'Parts of a state that did not come were asked for again.',
@@ -147,6 +149,8 @@ export const catalog = {
   'migration-prepared-and-switched': 'An agent answered at the target of a planned move that was prepared before.',
   'migration-cancelled': 'An operator cancelled a move before the agent was switched over.',
   'migration-cancelled-too-late': 'An operator was refused to cancel a move after the switch.',
+  'agent-went-on-as-its-target-was-behind':
+    'An agent that rested to be switched over went on, as its target did not get its last steps.',
   'target-died-while-preparing': 'The target of a planned move was lost before the switch, and the agent stayed.',
   'host-died-while-preparing': 'The host of an agent was lost while its move was being prepared.',
   'target-could-not-be-prepared': 'What was to run an agent at its target could not be made ready.',
@@ -175,6 +179,8 @@ export const catalog = {
   'rolled-back-at-the-start': 'A rollout went back because the new version could not start.',
   'rolled-back-at-migrate': 'A rollout went back because the new version could not take the state over.',
   'rolled-back-because-of-tasks': 'A rollout went back because agents crashed over their tasks with the new version.',
+  'rolled-back-as-it-refused-its-tasks':
+    'A rollout went back because the new version refused all tasks that it was given.',
   'rolled-back-by-an-operator': 'An operator took a rollout back.',
   'new-version-could-not-be-prepared': 'A rollout went back because what was to run an agent could not be made ready.',
   'rollout-went-on-without-an-agent': 'A rollout went on without an agent that had not answered for long.',

@@ -38,6 +38,14 @@ export const migrationMarks = {
     },
   }),
 
+  'agent-went-on-as-its-target-was-behind': (_scene, hit) => ({
+    reported: {
+      handoverPutOff(_node, { details }) {
+        if (Number(details['lacks']) > 0) hit();
+      },
+    },
+  }),
+
   'target-died-while-preparing': failedBecause((reason) => / (died|started again|does not answer)$/.test(reason)),
   'host-died-while-preparing': failedBecause(isHostGone),
   'target-could-not-be-prepared': failedBecause((reason) => reason.startsWith('no thread')),

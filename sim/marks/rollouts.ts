@@ -34,6 +34,7 @@ export const rolloutMarks = {
   'rolled-back-at-the-start': turnedBecause((reason) => reason.startsWith('its module cannot be used')),
   'rolled-back-at-migrate': turnedBecause((reason) => /cannot be migrated/.test(reason)),
   'rolled-back-because-of-tasks': turnedBecause((reason) => /^it failed \d+ times: it is broken/.test(reason)),
+  'rolled-back-as-it-refused-its-tasks': turnedBecause((reason) => /^it refused (all|the one)/.test(reason)),
   'rolled-back-by-an-operator': turnedBecause((reason) => reason === 'an operator cancelled it'),
   'new-version-could-not-be-prepared': turnedBecause((reason) => reason.startsWith('no thread')),
 

@@ -1,7 +1,9 @@
 import type { NodeId } from '../../node/core/message.ts';
 import { keys } from '../../node/core/records.ts';
+import { holderOf } from '../checkers/written.ts';
 import type { Detector } from './detector.ts';
 
+const holderPrefix = keys.holder('');
 const stepPrefix = keys.stateStep('', 0).slice(0, 'state-step/'.length);
 const placeOf = (node: NodeId, key: string): string => `${node} ${key.slice(stepPrefix.length, key.lastIndexOf('/'))}`;
 
@@ -51,6 +53,39 @@ export const stateMarks = {
       },
       started(node) {
         if ([...steps].some(([place, count]) => count > 0 && place.startsWith(`${node} `))) hit();
+      },
+    };
+  },
+
+  'former-holder-let-go-of-a-state': (_scene, hit) => {
+    const having = new Set<string>();
+    return {
+      durable(node, writes) {
+        for (const { key, value } of writes) {
+          if (!key.startsWith(holderPrefix)) continue;
+          const place = `${node} ${key}`;
+          const isKept = value !== undefined && holderOf(value).epoch > 0;
+          if (!isKept && value !== undefined && having.has(place)) hit();
+          if (isKept) having.add(place);
+          else having.delete(place);
+        }
+      },
+    };
+  },
+
+  'former-holder-keeps-a-state-again': (_scene, hit) => {
+    const former = new Set<string>();
+    const having = new Set<string>();
+    return {
+      durable(node, writes) {
+        for (const { key, value } of writes) {
+          if (!key.startsWith(holderPrefix)) continue;
+          const place = `${node} ${key}`;
+          const isKept = value !== undefined && holderOf(value).epoch > 0;
+          if (isKept && former.delete(place)) hit();
+          if (!isKept && value !== undefined && having.has(place)) former.add(place);
+          if (isKept) having.add(place);
+        }
       },
     };
   },

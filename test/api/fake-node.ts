@@ -177,7 +177,10 @@ const defaults: Required<Answers> = {
   state: ({ agent }) => ({ agent, epoch: 12, sequence: 5, state: new TextEncoder().encode('{"totalCount":3}') }),
   fork: ({ agent, fork, number }) => {
     const bytes = new TextEncoder().encode('{"totalCount":3}');
-    return { agent, fork, number, base: bytes, state: bytes, branch: branchEntry(fork, number) };
+    const letter = { id: '~m:c:7~b1.7-4-0-0', sequence: 4, to: 'ledger', task: { credit: 5 }, priority: 5, key: agent };
+    const timer = { name: 'close', id: '~t:c:7~b1.7-4-0', atMs: 60_000, task: { close: true } };
+    const wanted = { letters: [letter, { ...letter, reply: { order: 1 } }], timers: [timer], takenBack: ['open'] };
+    return { agent, fork, number, base: bytes, state: bytes, ...wanted, branch: branchEntry(fork, number) };
   },
   forkDelete: ({ agent, fork }) => ({ agent, fork }),
   kvPut: ({ key }) => ({ key, index: 43 }),

@@ -79,6 +79,7 @@ describe('the routes', () => {
       version: 1,
       failures: null,
       stuck: null,
+      waits: null,
       loss: null,
       waits: null,
     });

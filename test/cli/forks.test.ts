@@ -31,10 +31,21 @@ describe('forks', () => {
     expect((await conclave('forks', 'counter', '--get', 'b1.7')).out).toMatch(/"totalCount": 3/);
     const got = (await conclave('forks', 'counter', '--get', 'b1.7', '--json')).json();
     expect(got).toMatchObject({ fork: 'b1.7', state: { totalCount: 3 }, base_state: { totalCount: 3 } });
+    expect(got).toMatchObject({
+      letters: [
+        { to: 'ledger', key: 'counter', priority: 5, task: { credit: 5 } },
+        { to: 'ledger', key: 'counter', priority: 5, task: { credit: 5 }, reply: { order: 1 } },
+      ],
+      timers: [{ name: 'close', at_ms: 60_000, every_ms: null, task: { close: true } }],
+      timers_taken_back: ['open'],
+    });
+    const { out } = await conclave('forks', 'counter', '--mail', 'b1.7');
+    expect(out).toMatch(/ledger .*counter .*5 .*\{"credit":5\}/);
+    expect(out).toMatch(/close .*1970-01-01T00:01:00.000Z .*- .*\{"close":true\}[^]*It took timers back: open/);
     expect((await conclave('forks', 'counter', '--delete', 'b1.7')).out).toMatch(/fork b1\.7 is deleted/);
     const asked = served.node.asked.filter(({ type }) => type === 'fork' || type === 'forkDelete');
     for (const operation of asked) expect(operation).toMatchObject({ agent: 'counter', fork: 'b1', number: 7 });
-    expect(asked).toHaveLength(3);
+    expect(asked).toHaveLength(4);
   });
 
   it('says what is wrong: a name that is none, a fork that nobody has, and two wishes at once', async () => {

@@ -15,6 +15,7 @@ const result = (task: string, sequence: number, more: Partial<TaskResult> = {}):
 });
 const letter = (id: string) => ({ id, sequence: 4, to: 'x', task: 1, priority: 5, key: 'a' });
 const timer = (id: string, name: string) => ({ id, name, atMs: 5, task: 1 });
+const none = new ResultTable([]);
 const stateOf = (own: string, mailbox: Mailbox): Uint8Array => joined([toBytes(own), encodeMailbox(mailbox)]);
 
 function copyOf(results: TaskResult[], theirs: Mailbox = emptyMailbox, base: Mailbox = emptyMailbox): BranchCopy {
@@ -50,7 +51,7 @@ describe('mailboxes that come together', () => {
     const base = { letters: [letter('m1')], timers: [] };
     const copy = copyOf([], { letters: [letter('m1'), letter('m2')], timers: [] }, base);
     const ours = { letters: [letter('m3')], timers: [] };
-    expect(joinMailboxes(copy, ours, 30)).toEqual({
+    expect(joinMailboxes(copy, ours, 30, none)).toEqual({
       letters: [letter('m3'), { ...letter('m2'), sequence: 30 }],
       timers: [],
     });
@@ -59,15 +60,26 @@ describe('mailboxes that come together', () => {
   test('have the timers that the branch set, and not those that it took back or set anew', () => {
     const base = { letters: [], timers: [timer('t1', 'kept'), timer('t2', 'back'), timer('t3', 'anew')] };
     const theirs = { letters: [], timers: [timer('t1', 'kept'), timer('u3', 'anew'), timer('u4', 'new')] };
-    const after = joinMailboxes(copyOf([], theirs, base), base, 30);
+    const after = joinMailboxes(copyOf([], theirs, base), base, 30, none);
     expect(after).toMatchObject({ timers: [{ id: 't1' }, { id: 'u3' }, { id: 'u4' }] });
   });
 
   test('are ours where the branch sent and set nothing, and are refused where they would be too much', () => {
     const ours = { letters: [letter('m3')], timers: [] };
-    expect(joinMailboxes(copyOf([]), ours, 30)).toBe(ours);
+    expect(joinMailboxes(copyOf([]), ours, 30, none)).toBe(ours);
     const many = { letters: Array.from({ length: limits.lettersMax }, (_, i) => letter(`n${i}`)), timers: [] };
-    expect(joinMailboxes(copyOf([], many), ours, 30)).toMatch(/tasks for others under way/);
+    expect(joinMailboxes(copyOf([], many), ours, 30, none)).toMatch(/tasks for others under way/);
+  });
+
+  test('have what two parts of a branch sent and set before they parted once, whether it has left and fired or not', () => {
+    const one = { letters: [letter('m1'), letter('m2')], timers: [timer('t1', 'one'), timer('t2', 'two')] };
+    const other = { letters: [letter('m1'), letter('m3')], timers: [timer('t1', 'one'), timer('t2', 'two')] };
+    const first = joinMailboxes(copyOf([], one), emptyMailbox, 30, none) as Mailbox;
+    const fired = { letters: first.letters, timers: [timer('t2', 'two')] };
+    const results = new ResultTable([result('t1', 31)]);
+    const after = joinMailboxes(copyOf([], other), fired, 40, results) as Mailbox;
+    expect(after.letters.map(({ id }) => id)).toEqual(['m1', 'm2', 'm3']);
+    expect(after.timers.map(({ id }) => id)).toEqual(['t2']);
   });
 
   test('are no part of the states that a merge is given', () => {

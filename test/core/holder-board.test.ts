@@ -13,7 +13,7 @@ function failures(holders: Partial<HolderStep>[], away: string[] = [], from = 'n
   const placement = { epoch, host: 'n1', boot: 1, holders: nodes };
   const agent = { id: 'a', placement, active: placement } as unknown as AgentRecord;
   const context = { nowMs: 1_000 } as Context;
-  const state = { agents: new Map([['a', agent]]) } as unknown as ClusterState;
+  const state = { agents: new Map([['a', agent]]), members: new Map() } as unknown as ClusterState;
   const board = new HolderBoard(context, state, {
     isReachable: (node) => !away.includes(node),
     isOut: (node) => away.includes(node),

@@ -34,7 +34,7 @@ class Stage {
       copied: (_agent, epoch) => void this.copied.push(epoch),
       relinquish: (_agent, _epoch, reason) => void this.given.push(reason),
       prepared: () => {},
-      ailing: () => {},
+      fares: () => {},
       answer: ({ task }, { value, refusal }) =>
         void this.answers.push({ task, value: fromBytes(value), refusal: refusal ?? '' }),
       progress: () => {},

@@ -133,6 +133,24 @@ describe('a holder', () => {
     expect(text(onDisk(disk).seal(2)?.state ?? bytes(''))).toBe(after);
   });
 
+  test('that lets go of a state keeps one small record, refuses older epochs as before, and takes later ones', () => {
+    const { holder, disk, replicate, settle, seal } = onDisk();
+    replicate(whole(0, history[0] as string, 3));
+    for (let i = 1; i < 8; i++) replicate(step(i, history[i - 1] as string, history[i] as string, 3));
+    expect(disk.size).toBeGreaterThan(3);
+    settle(() => holder.letGo('a', 5));
+    expect([...disk.keys()]).toEqual([keys.holder('a')]);
+    for (const { holder: now } of [{ holder }, onDisk(disk)]) {
+      expect(now.kept('a')).toBeUndefined();
+      expect(now.stepOf('a')).toMatchObject({ sealedEpoch: 5, epoch: 0, sequence: 0 });
+    }
+    expect(replicate(whole(9, 'late', 4))).toMatchObject({ accepted: false, sealedEpoch: 5 });
+    expect(replicate(step(8, history[7] as string, history[8] as string, 3))).toMatchObject({ accepted: false });
+    expect(replicate({ ...step(1, 'one', 'one two', 6), previousEpoch: 3 })).toMatchObject({ needsFull: true });
+    expect(replicate(whole(1, 'one two', 6))).toMatchObject({ accepted: true });
+    expect(text(seal(7)?.state ?? bytes('?'))).toBe('one two');
+  });
+
   test('starts from a record as it was before there were parts, and keeps it when it is sealed', () => {
     const state = bytes('a state that is larger than what one record should have');
     const record = { sealedEpoch: 1, epoch: 1, sequence: 4, state, checksum: 0 };

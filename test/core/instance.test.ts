@@ -45,7 +45,7 @@ function recovering() {
     copied: () => {},
     relinquish: () => {},
     prepared: () => {},
-    ailing: () => {},
+    fares: () => {},
     answer: () => {},
     progress: () => {},
     resolve: () => [],

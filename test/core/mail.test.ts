@@ -4,7 +4,7 @@ import { AgentState } from '../../node/core/agent-state.ts';
 import { joined } from '../../node/core/bytes.ts';
 import type { Context } from '../../node/core/context.ts';
 import { errors, toErrorBody } from '../../node/core/errors.ts';
-import { Mail } from '../../node/core/mail.ts';
+import { Mail, senderOf } from '../../node/core/mail.ts';
 import { decodeMailbox, emptyMailbox, encodeMailbox, type Mailbox } from '../../node/core/mailbox.ts';
 import type { Outcome, TaskOperation } from '../../node/core/operation.ts';
 import { defaultSettings, limits } from '../../node/core/settings.ts';
@@ -57,6 +57,20 @@ const done = (value: unknown): Outcome<'task'> => ({
   result: { agent: 'b', task: 't', value: toBytes(JSON.stringify(value)) },
 });
 const failed = (error: Error): Outcome<'task'> => ({ ok: false, error: toErrorBody(error) });
+
+describe('the name of a sender', () => {
+  test('is another one for each part of a branch, and for an agent that an operator let go on', () => {
+    const branch = { agent: 'a', id: 'b1', base: { epoch: 3, sequence: 4 }, from: undefined };
+    const names = [
+      senderOf({ agent: 'a', created: 7, epoch: 9 }),
+      senderOf({ agent: 'a', created: 7, epoch: 12 }),
+      senderOf({ agent: 'a', created: 7, epoch: 15, wentOnAt: 14 }),
+      senderOf({ agent: 'a~b1', created: 7, epoch: 4_096, branch }),
+      senderOf({ agent: 'a~b1', created: 7, epoch: 8_200, branch }),
+    ];
+    expect(names).toEqual(['a:7', 'a:7', 'a:7.14', 'a:b1:7.4096', 'a:b1:7.8200']);
+  });
+});
 
 describe('a task for another agent', () => {
   test('leaves when the step that it was sent with is durable, once, and is forgotten when it is done', () => {

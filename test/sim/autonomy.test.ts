@@ -1,13 +1,13 @@
 import { describe, expect, test, vi } from 'vitest';
 import type { AgentView, Operation, Results, StatusView } from '../../node/core/operation.ts';
-import { readTally } from '../../sim/tally.ts';
+import { readTally, type TallyTask } from '../../sim/tally.ts';
 import { Cluster } from './cluster.ts';
 
 vi.setConfig({ testTimeout: 120_000 });
 
 const bytes = (value: unknown): Uint8Array => new TextEncoder().encode(JSON.stringify(value));
-const task = (agent: string, id: string): Operation => ({
-  ...{ type: 'task', agent, task: id, payload: bytes({ id }), ttlMs: 10_000 },
+const task = (agent: string, id: string, more: object = {}): Operation => ({
+  ...{ type: 'task', agent, task: id, payload: bytes({ id, ...more }), ttlMs: 10_000 },
 });
 
 /** Five nodes and an autonomous agent with three holders; a test cuts off the side that has its host. */
@@ -33,8 +33,8 @@ class Stage {
     return outcome.result as AgentView;
   }
 
-  do(node: string, id: string): Results['task'] {
-    const outcome = this.cluster.ask(node, task(this.agent, id));
+  do(node: string, id: string, more: Omit<TallyTask, 'id'> = {}): Results['task'] {
+    const outcome = this.cluster.ask(node, task(this.agent, id, more));
     if (!outcome.ok) throw this.world.failure(outcome.error.message);
     return outcome.result as Results['task'];
   }
@@ -155,6 +155,32 @@ describe('an autonomous agent', () => {
         .filter((key) => key.includes(`${stage.agent}~`));
       expect(kept).toEqual([]);
     }
+  });
+
+  test('whose branch is kept as a fork sends nothing of it, and tells an operator what that was', () => {
+    const stage = new Stage('letters of a fork', 'plain-tally');
+    stage.do(stage.world.nodes[0] ?? '', 'before', { timer: { afterMs: 60_000, id: 'both-sides' } });
+    stage.cut(false);
+    stage.do(stage.minority[0] ?? '', 'theirs', {
+      send: { to: 'tally', id: 'letter' },
+      timer: { afterMs: 1_000, id: 'woken' },
+    });
+    stage.do(stage.majority[0] ?? '', 'ours');
+    stage.heal();
+    stage.world.runFor(5_000);
+    const [first = ''] = stage.majority;
+    const [branch] = stage.view(first).branches ?? [];
+    const wanted = { agent: stage.agent, fork: branch?.id ?? '', number: branch?.number ?? 0 };
+    const fork = stage.cluster.ask(first, { type: 'fork', ...wanted });
+    if (!fork.ok) throw stage.world.failure(fork.error.message);
+    const { letters, timers, takenBack } = fork.result as Results['fork'];
+    expect(letters).toMatchObject([{ to: 'tally', key: stage.agent, task: { id: 'letter' } }]);
+    expect(timers).toMatchObject([{ name: 'woken', task: { id: 'woken' } }]);
+    expect(takenBack).toEqual([]);
+    expect(stage.counts()).toEqual({ before: 1, ours: 1 });
+    const read = stage.cluster.ask(first, { type: 'state', agent: 'tally', ttlMs: 10_000 });
+    if (!read.ok) throw stage.world.failure(read.error.message);
+    expect(readTally((read.result as Results['state']).state).counts).toEqual({});
   });
 
   test('goes on at the other node of its side when the host of the branch dies', () => {

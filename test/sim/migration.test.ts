@@ -156,4 +156,26 @@ describe('a planned move', () => {
     cluster.progress(20, 20_000);
     cluster.finish();
   });
+
+  test('does not keep tasks waiting when the path to its target is lost at the moment of the switch', () => {
+    let putOff = 0;
+    for (const seed of ['path lost 1', 'path lost 2', 'path lost 3', 'path lost 4']) {
+      const scene = stage(seed, { workload: { clients: 12, agents: 1 } });
+      const { cluster, host, target, asked } = scene;
+      const { world } = cluster;
+      let isCut = false;
+      world.watch({
+        happened(node, event) {
+          if (isCut || node !== host || event.type !== 'message' || event.message.type !== 'prepared') return;
+          isCut = true;
+          for (const [from, to] of [[host, target] as const, [target, host] as const]) world.cut(from, to);
+        },
+      });
+      cluster.ask(asked, migrate(target));
+      world.runUntil(() => isCut || viewOf(scene).migration === undefined, 20_000, 'the switch, or the cut');
+      for (let i = 0; i < 8; i++) expect(cluster.progress(1, 10_000)).toBeLessThan(2_500);
+      putOff += told(scene, 'handoverPutOff').length;
+    }
+    expect(putOff).toBeGreaterThan(0);
+  });
 });

@@ -114,11 +114,20 @@ describe('an agent most of whose holders are lost', () => {
       error: { code: 'checkpointChanged' },
     });
     expect(scene.view().status).toBe('recovering');
+    expect(stuck.last).toMatchObject({ epoch, sequence });
+    // Its host said something every second, though the agent was idle.
+    expect(stuck.last?.ageMs).toBeLessThan(3_000);
+    expect(stuck.last?.idleMs).toBeGreaterThan(1_000);
     expect(scene.recover(epoch, sequence)).toMatchObject({
       ok: true,
-      result: { from: kept, epoch, sequence, lost: 0, waits: { host: scene.host } },
+      result: {
+        ...{ from: kept, epoch, sequence, lost: 0, waits: { host: scene.host }, knownAgeMs: stuck.last?.ageMs },
+        text: expect.stringMatching(
+          /^no acknowledged step is known to be lost, as known \d\.\d s before its host was missed; the agent had been idle for \d+\.\d s then/,
+        ),
+      },
     });
-    expect(valueOf(scene.task(20_000))).toEqual({ total: 6 });
+    expect(valueOf(scene.task(30_000))).toEqual({ total: 6 });
     expect(scene.view()).toMatchObject({ status: 'active', loss: { from: kept, epoch, sequence, lost: 0 } });
     expect(scene.view().stuck).toBeUndefined();
     expect(scene.told('agentRecovered').length).toBeGreaterThan(0);
@@ -147,6 +156,36 @@ describe('an agent most of whose holders are lost', () => {
     );
     expect(valueOf(scene.task())).toEqual({ total: 7 });
     scene.cluster.settle();
+  });
+
+  test('is told how much is lost of what was done in the last seconds, and how old that knowledge was', () => {
+    const scene = new Scene('busy');
+    const { world } = scene.cluster;
+    const [behind = '', other = ''] = scene.others;
+    const cut = [world.cut(scene.host, behind), world.cut(behind, scene.host)];
+    const steps: number[] = [];
+    for (let i = 0; i < 40; i++) {
+      expect(scene.task()).toMatchObject({ ok: true });
+      steps.push(world.nowMs);
+      world.runFor(100);
+    }
+    const diedMs = world.nowMs;
+    for (const node of [scene.host, other]) world.crash(node);
+    for (const each of cut) world.mend(each);
+    world.runFor(30_000);
+    const stuck = scene.stuck();
+    const [{ epoch, sequence }] = stuck.survivors as unknown as [{ epoch: number; sequence: number }];
+    const outcome = scene.recover(epoch, sequence);
+    const { lost = 0, text } = (outcome as { result: { lost?: number; text: string } }).result;
+    // A report a second, and some ms until it is there.
+    expect(lost).toBeGreaterThanOrEqual(steps.filter((atMs) => atMs < diedMs - 1_300).length);
+    expect(lost).toBeLessThanOrEqual(steps.length);
+    expect(text).toMatch(
+      new RegExp(`^at least ${lost} acknowledged steps are lost, as known \\d\\.\\d s before its host was missed`),
+    );
+    const told = { lost, knownAgeMs: stuck.last?.ageMs };
+    expect(scene.view().loss).toMatchObject(told);
+    expect(scene.told('agentRecovered')[0]?.details).toMatchObject(told);
   });
 
   test('is never answered by the host that was only cut off with a holder, whatever it did meanwhile', () => {

@@ -106,6 +106,42 @@ describe('a new version', () => {
     cluster.finish();
   });
 
+  test('that refuses every task goes back after three of them, and says why', () => {
+    const { cluster, upgrade, over, versions } = begin('refuses');
+    upgrade({ breaks: 'refuses' }, { settleMs: 20_000 } as Partial<Operation>);
+    expect(over()).toMatchObject({
+      version: 1,
+      rolloutEnd: {
+        outcome: 'rolledBack',
+        reason: 'it refused all 3 tasks that it was given: it takes no task',
+        stays: [],
+      },
+    });
+    expect(versions()).toEqual([1, 1, 1]);
+    cluster.progress(20, 20_000);
+    cluster.finish();
+  });
+
+  test('that refuses every task goes back when it was given fewer, and holds where there was none', () => {
+    const { cluster, world, upgrade, over, view, versions } = begin('refuses few');
+    cluster.workload.stop();
+    world.runUntil(() => cluster.workload.drained, 20_000, 'an answer to every task');
+    upgrade({ breaks: 'refuses' }, { settleMs: 2_000 } as Partial<Operation>);
+    world.runUntil(() => view().rollout?.counts.upgraded === 2, 60_000, 'two that hold');
+    const last = cluster.agents[versions().indexOf(1)] ?? '';
+    world.runUntil(() => versions().every((version) => version === 2), 20_000, 'the last one');
+    const payload = new TextEncoder().encode('{"serial":9000001}');
+    const asked = { type: 'task', agent: last, task: 'late', payload, ttlMs: 2_000 } as const;
+    expect(cluster.ask(cluster.leader, asked)).toMatchObject({ ok: false, error: { code: 'taskFailed' } });
+    expect(over().rolloutEnd).toMatchObject({
+      outcome: 'rolledBack',
+      failed: last,
+      reason: 'it refused the one task that it was given: it takes no task',
+    });
+    expect(versions()).toEqual([1, 1, 1]);
+    cluster.finish();
+  });
+
   test('that has no way back stays where it has worked, and says so', () => {
     const { cluster, upgrade, over, versions } = begin('no way back');
     upgrade({ breaks: 'later', reverses: false }, { settleMs: 20_000, maxFailures: 0 } as Partial<Operation>);

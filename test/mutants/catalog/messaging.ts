@@ -129,6 +129,26 @@ export const messaging: readonly Mutant[] = [
     ],
   },
   {
+    name: 'parts-of-a-branch-confused',
+    room,
+    what: 'Parts of a branch give what they send the same ids, step by step: merged, one is taken for the other, and lost.',
+    file: 'node/core/mail.ts',
+    edits: [{ from: 'branch === undefined ? wentOnAt : epoch', to: 'wentOnAt' }],
+    seedsMax: 1_000,
+  },
+  {
+    name: 'letters-of-a-branch-dropped',
+    room,
+    what: 'What the tasks of a branch sent is left out when the branch becomes part of the history.',
+    file: 'node/core/branch-copy.ts',
+    edits: [
+      {
+        from: 'const letters = theirs.letters.filter(isNew)',
+        to: 'const letters = theirs.letters.filter((letter) => here.has(letter.id))',
+      },
+    ],
+  },
+  {
     name: 'key-overtaken',
     room,
     what: 'A task is sent before the earlier ones of its key are answered: one that finds the host overtakes one that does not.',

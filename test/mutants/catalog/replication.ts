@@ -281,4 +281,25 @@ export const replication: readonly Mutant[] = [
     file: 'node/core/stored-state.ts',
     edits: [{ from: 'StateParts.encode({ parts: list })', to: 'StateParts.encode({ parts: [...numbers.values()] })' }],
   },
+  {
+    name: 'former-holder-forgets-its-seal',
+    room,
+    what: 'A node that lets the state of an agent go takes any older epoch again.',
+    file: 'node/core/holder.ts',
+    edits: [{ from: 'held.sealedEpoch = Math.max(held.sealedEpoch, below);', to: 'held.sealedEpoch = 0;' }],
+  },
+  {
+    name: 'holder-lets-go',
+    room,
+    what: 'A node that is no host lets the state of an agent go, whether it is a holder or not.',
+    file: 'node/core/former-holdings.ts',
+    edits: [{ from: 'active.holders.includes(node) || placement.host', to: 'placement.host' }],
+  },
+  {
+    name: 'former-holders-keep-all',
+    room,
+    what: 'A node looks once, when it starts, whether it is still a holder of what it keeps.',
+    file: 'node/core/former-holdings.ts',
+    edits: [{ from: 'this.#nextMs = nowMs + lookEveryMs;', to: 'this.#nextMs = Number.POSITIVE_INFINITY;' }],
+  },
 ];

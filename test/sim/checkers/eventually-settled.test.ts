@@ -4,6 +4,7 @@ import type { AgentView, NodeView, StatusView } from '../../../node/core/operati
 import { awaitSettled, type Settled } from '../../../sim/checkers/eventually-settled.ts';
 import { counter } from '../../../sim/counter.ts';
 import { scriptedWorld } from '../scripted-node.ts';
+import { putHolder } from './planted.ts';
 
 const nodes = ['n1', 'n2', 'n3'];
 
@@ -67,15 +68,18 @@ interface Flaw {
   /** Instances: agents by node. */
   runs?: Record<string, string[]>;
   mute?: string;
+  /** Has step 7 of epoch 3 of agent a on its disk. */
+  keeps?: string;
 }
 
 /** Three nodes of which n1 leads and n2 runs agent a, but for a flaw. */
-function settle({ view, runs = { n2: ['a'] }, mute }: Flaw, settled: Settled | string[] = ['a']): number {
+function settle({ view, runs = { n2: ['a'] }, mute, keeps }: Flaw, settled: Settled | string[] = ['a']): number {
   const { world } = scriptedWorld(
     (event, _at, { id }): Effect[] => {
       if (event.type === 'wake') {
         const start = { type: 'startAgent', agentType: 'counter', epoch: 4, source: '', state: undefined } as const;
-        return (runs[id] ?? []).map((agent) => ({ ...start, agent }));
+        const kept: Effect = { type: 'persist', id: 1, writes: [putHolder('a', 3, 3, 7)] };
+        return [...(id === keeps ? [kept] : []), ...(runs[id] ?? []).map((agent) => ({ ...start, agent }))];
       }
       if (event.type !== 'request' || id === mute) return [];
       const result = { ...rightView(id), ...view?.(id, world.nowMs / 1_000) };
@@ -131,10 +135,25 @@ test.each<[string, string, Flaw]>([
   ['an agent without an instance', 'instances of a: none', { runs: {} }],
   ['an agent with two', 'instances of a: n2 in 4, n3 in 4', { runs: { n2: ['a'], n3: ['a'] } }],
   ['one elsewhere than it is said to be', 'instances of a: n3 in 4', { runs: { n3: ['a'] } }],
+  [
+    'a state that a former holder keeps',
+    'n3 keeps a state of a, of which it is no holder',
+    { keeps: 'n3', view: () => ({ agents: [agentView('a', { holders: ['n1', 'n2'] })] }) },
+  ],
   ['an instance that nobody wants', 'an instance of b runs on n3, nobody wants it', { runs: { n2: ['a'], n3: ['b'] } }],
 ])('a violation: %s', (_what, reason, flaw) => {
   expect(() => settle(flaw)).toThrow('not settled within 5000 ms');
   expect(() => settle(flaw)).toThrow(reason);
+});
+
+test('a former holder may keep what an operator gave up, or what it is to have after a move', () => {
+  const agent = (parts: Partial<AgentView>): Flaw => ({
+    keeps: 'n3',
+    view: () => ({ agents: [agentView('a', { holders: ['n1', 'n2'], ...parts })] }),
+  });
+  const loss = { index: 4, from: 'n1', epoch: 3, sequence: 6, missing: ['n3'], lost: 1 };
+  expect(settle(agent({ loss }))).toBeLessThan(1_000);
+  expect(() => settle(agent({ loss: { ...loss, sequence: 7 } }))).toThrow('n3 keeps a state of a');
 });
 
 describe('of a part of the nodes', () => {

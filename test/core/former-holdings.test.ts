@@ -1,0 +1,32 @@
+import { describe, expect, test } from 'vitest';
+import type { AgentRecord } from '../../node/core/cluster-state.ts';
+import { mayLetGo } from '../../node/core/former-holdings.ts';
+
+const placed = (epoch: number, holders: string[], host = 'n1') => ({ epoch, host, boot: 1, holders });
+const record = (parts: object): AgentRecord =>
+  ({
+    id: 'a',
+    placement: placed(9, ['n1', 'n2']),
+    active: placed(9, ['n1', 'n2']),
+    ...parts,
+  }) as unknown as AgentRecord;
+const loss = { index: 6, from: 'n1', epoch: 4, sequence: 20, missing: ['n3'], lost: 1 };
+const kept = { epoch: 4, sequence: 20 };
+
+describe('a node lets go of a state', () => {
+  test.each<[string, boolean, object, { epoch: number; sequence: number }]>([
+    ['when a later epoch answers of which it is no holder', true, {}, kept],
+    ['when it was prepared for a move that did not come about', true, {}, { epoch: 9, sequence: 3 }],
+    ['and not while it is a holder', false, { active: placed(9, ['n1', 'n3']) }, kept],
+    ['and not while another epoch is under way', false, { placement: placed(12, ['n1', 'n2']) }, kept],
+    ['and not before it is placed again', false, { placement: undefined }, kept],
+    ['and not while it is prepared for a move', false, { migration: { target: 'n3' } }, kept],
+    ['and not what is of a later epoch than it knows of', false, {}, { epoch: 11, sequence: 1 }],
+    ['and not before an agent that an operator let go on answers again', false, { loss: { ...loss, index: 10 } }, kept],
+    ['when it was no more than what an operator went on from', true, { loss }, kept],
+    ['and not what an operator gave up', false, { loss }, { epoch: 4, sequence: 21 }],
+    ['when it came to it after an operator went on', true, { loss }, { epoch: 7, sequence: 21 }],
+  ])('%s', (_what, expected, parts, step) => {
+    expect(mayLetGo(record(parts), step, 'n3')).toBe(expected);
+  });
+});
