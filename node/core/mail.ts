@@ -43,7 +43,9 @@ export function senderOf({ agent, created, wentOnAt, branch, epoch }: Sender): s
   return `${agent.replace('~', ':')}:${created}${part === undefined ? '' : `.${part}`}`;
 }
 
-const flyingMax = 16;
+/** So many are on their way at once, to one agent and in all: one that does not answer holds up none for others. */
+const flyingMax = 256;
+const flyingToMax = 16;
 const askTtlMs = 30_000;
 const none: ErrorBody = {
   code: 'agentUnknown',
@@ -63,6 +65,8 @@ export class Mail {
   readonly #sender: string;
   readonly #events: MailEvents;
   readonly #flying = new Set<string>();
+  /** How many of them, by the agent that gets them. */
+  readonly #flyingTo = new Map<string, number>();
   /** When each letter was first seen here, and when it may be tried again, ms. */
   readonly #tries = new Map<string, { sinceMs: number; notBeforeMs: number }>();
   /** When each timer is due, by this host's own clock. */
@@ -184,14 +188,26 @@ export class Mail {
     let tries = this.#tries.get(id);
     if (tries === undefined) this.#tries.set(id, (tries = { sinceMs: nowMs, notBeforeMs: nowMs }));
     if (to === '') this.#answers.set(id, { ok: false, error: none });
-    else if (nowMs >= tries.notBeforeMs && this.#flying.size < flyingMax) this.#ask(letter, tries);
+    else if (nowMs >= tries.notBeforeMs && this.#mayFly(to)) this.#ask(letter, tries);
+  }
+
+  #mayFly(to: string): boolean {
+    return this.#flying.size < flyingMax && (this.#flyingTo.get(to) ?? 0) < flyingToMax;
+  }
+
+  #count(to: string, change: number): void {
+    const count = (this.#flyingTo.get(to) ?? 0) + change;
+    if (count > 0) this.#flyingTo.set(to, count);
+    else this.#flyingTo.delete(to);
   }
 
   #ask({ id, to: agent, task, priority, key }: Letter, tries: { sinceMs: number; notBeforeMs: number }): void {
     this.#flying.add(id);
+    this.#count(agent, 1);
     const payload = toBytes(JSON.stringify(task));
     this.#events.ask({ type: 'task', agent, task: id, payload, ttlMs: askTtlMs, priority, key }, (outcome) => {
       if (!this.#flying.delete(id)) return;
+      this.#count(agent, -1);
       const { nowMs, settings } = this.#context;
       const isLate = nowMs - tries.sinceMs >= limits.taskTtlMsMax;
       if (outcome.ok || final.has(outcome.error.code) || isLate) this.#answers.set(id, outcome);
@@ -234,7 +250,8 @@ export class Mail {
 
   /** Nothing is under way any more, or for this host not any more: no answer is waited for. */
   clear(): void {
-    for (const kept of [this.#flying, this.#tries, this.#dueMs, this.#answers]) if (kept.size > 0) kept.clear();
+    for (const kept of [this.#flying, this.#flyingTo, this.#tries, this.#dueMs, this.#answers])
+      if (kept.size > 0) kept.clear();
   }
 }
 

@@ -123,6 +123,21 @@ describe('a task for another agent', () => {
     expect(host.mailbox).toBe(emptyMailbox);
   });
 
+  test('does not wait for those to an agent that does not answer, of which only some are on their way', () => {
+    const host = new Host();
+    const send = Array.from({ length: 40 }, (_, i) => ({ to: 'deaf', task: i, key: `k${i}` }));
+    host.step('t1', { send });
+    host.step('t2', { send: [{ to: 'b', task: 1 }] });
+    host.mail.pump(2);
+    const to = (agent: string) => host.asked.filter(({ operation }) => operation.agent === agent).length;
+    expect([to('deaf'), to('b')]).toEqual([16, 1]);
+    host.answer(0, done(1));
+    expect(to('deaf')).toBe(17);
+    host.mail.clear();
+    host.mail.pump(2);
+    expect(to('deaf')).toBe(17 + 16);
+  });
+
   test('to nobody is answered, if an answer is wanted', () => {
     const host = new Host();
     host.step('t1', {
