@@ -12,6 +12,7 @@ import { imageCapability, interpreterCapability } from './core/type-capability.t
 import { claimDataDirectory, DataDirectoryDamaged, DataDirectoryError } from './data-directory.ts';
 import { type Environment, EnvironmentError, readEnvironment } from './environment.ts';
 import { createAgentRunner } from './runtime/agent-runner.ts';
+import { type AgentsUse, createAgentsRunner } from './runtime/agents-runner.ts';
 import { createContainerRunner } from './runtime/container-runner.ts';
 import { IdentityDamaged } from './runtime/identity.ts';
 import { LiveHost } from './runtime/live-host.ts';
@@ -22,7 +23,6 @@ import { createProcessRunner } from './runtime/process-runner.ts';
 import { openDisk } from './runtime/quarantine.ts';
 import { storeExitCode } from './runtime/store-errors.ts';
 import { createTransport, ListenFailed } from './runtime/transport.ts';
-import { createWorkerRunner } from './runtime/worker-runner.ts';
 
 const loadSampleMs = 1_000;
 const rejoinPollMs = 200;
@@ -41,6 +41,8 @@ let lastMoment: NodeJS.Timeout | undefined;
 /** When it was asked to stop, by a clock that does not jump. */
 let askedAtMs: number | undefined;
 let runner: Runner | undefined;
+/** What the process of its `worker` agents used, when last heard. */
+let agentsUse: AgentsUse | undefined;
 
 type Exit = (code: number, reason: string) => void;
 
@@ -126,9 +128,15 @@ function createRunner(environment: Environment, node: string, events: RunnerEven
   const told = { events, log: printed };
   const trouble = (reason: string): void =>
     logger.warn({ reason }, 'containers of agents that are not needed may be left, and new ones cannot be started');
-  const workerUrl = new URL('./worker.mjs', import.meta.url);
+  const [program, workerUrl] = [new URL('./agents.mjs', import.meta.url), new URL('./worker.mjs', import.meta.url)];
   return createAgentRunner({
-    workers: createWorkerRunner({ workerUrl, directory: join(dataDirectory, 'types'), ...told }),
+    workers: createAgentsRunner({
+      ...{ program, workerUrl, directory: join(dataDirectory, 'types'), ...told },
+      trouble: (reason, lines) => logger.warn({ lines }, reason),
+      used: (use) => {
+        agentsUse = use;
+      },
+    }),
     processes: createProcessRunner({ directory: join(dataDirectory, 'processes'), interpreters, ...told }),
     containers:
       containers &&
@@ -238,7 +246,7 @@ async function run(environment: Environment, log: Logger): Promise<void> {
   await host.start();
   log.info({ id: transport.self, name: environment.name, addresses: transport.addresses() }, 'started');
   const probe = new LoadProbe();
-  setInterval(() => host.dispatch({ type: 'load', sample: probe.sample() }), loadSampleMs);
+  setInterval(() => host.dispatch({ type: 'load', sample: probe.sample(agentsUse) }), loadSampleMs);
   if (rejoin === undefined) return;
   const waiting = setInterval(() => {
     if (host.node?.readiness().ready !== true) return;

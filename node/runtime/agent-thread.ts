@@ -33,7 +33,8 @@ type StartOrder = Omit<Extract<ToWorker, { type: 'start' }>, 'type' | 'seat'>;
 
 /** What becomes of an agent in a thread. */
 export interface SeatEvents {
-  ahead(bytes: Uint8Array): void;
+  /** `more`: to be called when that was taken in. */
+  ahead(bytes: Uint8Array, more: () => void): void;
   started(state: Uint8Array): void;
   ran(task: string, ok: boolean, value: Uint8Array, change: StateChange | undefined, outputs?: Uint8Array): void;
   progress(task: string, value: Uint8Array): void;
@@ -104,8 +105,9 @@ export class AgentThread {
     this.#post.say({ type: 'open', board: this.#board.memory, shared: this.isShared });
   }
 
-  get hasEnded(): boolean {
-    return this.#hasEnded;
+  /** As the process knows it. */
+  get id(): number {
+    return this.#init.worker.threadId;
   }
 
   /** Whether the thread is at something of an agent. */
@@ -277,9 +279,9 @@ export class AgentThread {
     }
     if (doing === undefined || isLeaving) return isLeaving;
     if (message.type === 'ahead') {
-      events.ahead(message.bytes);
-      // In a turn of its own: what the node does with a piece is done by then.
-      setImmediate(() => this.#seats[seat.number] === seat && this.#post.say({ type: 'more', seat: seat.number }));
+      events.ahead(message.bytes, () => {
+        if (this.#seats[seat.number] === seat) this.#post.say({ type: 'more', seat: seat.number });
+      });
       return true;
     }
     if (message.type === 'ran' ? message.task !== doing.task : doing.task !== undefined) return false;

@@ -45,6 +45,10 @@ export interface WorkerRunnerInit {
   limits?: Partial<WorkerLimits>;
   /** What agents print, a line at a time. */
   log?: (agent: string, line: string) => void;
+  /** The thread that an agent got. */
+  seated?: (agent: string, epoch: number, thread: number) => void;
+  /** Right after an `ahead`: calls back when it was taken in. By itself that is in the next turn. */
+  afterAhead?: (more: () => void) => void;
 }
 
 type StartOrder = Parameters<Runner['start']>[0];
@@ -138,6 +142,7 @@ class WorkerRunner implements Runner {
     const { agent, agentType: type, epoch, state, more, told, change } = order;
     const seat = thread.take(agent, this.#eventsOf(instance, thread.isShared));
     instance.place = { thread, seat };
+    this.#init.seated?.(agent, epoch, thread.id);
     const newerUrl = change?.newer && this.#modules.urlOf(change.newer.source);
     const versions = change && { from: change.from, to: change.to, newerUrl };
     const context = { agent: told?.agent ?? agent, type, epoch: told?.epoch ?? epoch };
@@ -195,9 +200,12 @@ class WorkerRunner implements Runner {
 
   #eventsOf(instance: Instance, shares: boolean): SeatEvents {
     const { agent } = instance;
-    const { events, log } = this.#init;
+    const { events, log, afterAhead = setImmediate } = this.#init;
     return {
-      ahead: (bytes) => events.ahead(agent, instance.epoch, bytes),
+      ahead: (bytes, more) => {
+        events.ahead(agent, instance.epoch, bytes);
+        afterAhead(more);
+      },
       started: (state) => {
         instance.started = true;
         events.started(agent, instance.epoch, state);

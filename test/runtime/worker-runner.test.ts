@@ -2,10 +2,9 @@ import { mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { createWorkerRunner, type WorkerLimits } from '../../node/runtime/worker-runner.ts';
+import type { WorkerLimits } from '../../node/runtime/worker-runner.ts';
+import { createAgents } from './agents-kit.ts';
 import { bytes, RunnerStage } from './runner-stage.ts';
-
-const workerUrl = new URL('../../node/runtime/worker.ts', import.meta.url);
 
 /** A counter that does what its task says, the bad things too. */
 const counter = `
@@ -40,8 +39,7 @@ let stage: RunnerStage;
 
 function create(limits: Partial<WorkerLimits> = {}): void {
   stage = new RunnerStage((events, log) =>
-    createWorkerRunner({
-      workerUrl,
+    createAgents({
       directory: join(directory, 'types'),
       limits: { sparesMax: 0, ...limits },
       log,
