@@ -1,6 +1,6 @@
 import type { VersionChange } from '../core/version-change.ts';
-import { aheadBytes } from './ahead-bytes.ts';
 import type { Said } from './agents-channel.ts';
+import { aheadBytes } from './ahead-bytes.ts';
 import type { Runner } from './ports.ts';
 import type { WorkerLimits } from './worker-runner.ts';
 

@@ -36,6 +36,8 @@ const shell = '/bin/sh';
 /** Part of util-linux; where it is missing, the end of the stream ends the process. */
 const setpriv = '/usr/bin/setpriv';
 const mb = 1024 * 1024;
+/** From its beginning to its first answer. */
+const bootMsMax = 15_000;
 /** What it says last may come after its end. */
 const lastWordsMs = 500;
 const wordsLengthMax = 64 * 1024;
@@ -148,7 +150,9 @@ export class AgentsProcess {
   /** Counted, not timed: after a pause of the whole machine its answers come first. */
   #ping(): void {
     const { pingsMax, pingIntervalMs } = this.#init;
-    if (this.#unanswered >= pingsMax) return this.end(`it answered nothing for ${pingsMax * pingIntervalMs} ms`);
+    const unansweredMax = this.#hasAnswered ? pingsMax : Math.max(pingsMax, Math.ceil(bootMsMax / pingIntervalMs));
+    if (this.#unanswered >= unansweredMax)
+      return this.end(`it answered nothing for ${unansweredMax * pingIntervalMs} ms`);
     this.#unanswered += 1;
     this.say({ type: 'ping' });
   }

@@ -54,7 +54,8 @@ class AgentsProgram {
     const [first] = bytes;
     switch (message.type) {
       case 'open':
-        return this.#open(message);
+        this.#open(message);
+        return this.#sayUse();
       case 'state':
         this.#beginnings.set(message.id, [...(this.#beginnings.get(message.id) ?? []), ...bytes]);
         return;
@@ -69,11 +70,8 @@ class AgentsProgram {
         return this.#runner?.prepare(message.what);
       case 'release':
         return this.#runner?.release(message.agent, message.migration);
-      case 'ping': {
-        const { user, system } = process.cpuUsage();
-        const cpuMs = (user + system) / 1_000;
-        return this.#say({ type: 'pong', cpuMs, residentBytes: process.memoryUsage.rss() });
-      }
+      case 'ping':
+        return this.#sayUse();
       default:
         return this.#tell(message, first ?? nothing);
     }
@@ -163,7 +161,11 @@ class AgentsProgram {
   ): void {
     // A thread tells changes only.
     const change = update instanceof Uint8Array ? undefined : update;
-    const bytes = [value, ...(change === undefined ? [] : [change.inserted]), ...(outputs === undefined ? [] : [outputs])];
+    const bytes = [
+      value,
+      ...(change === undefined ? [] : [change.inserted]),
+      ...(outputs === undefined ? [] : [outputs]),
+    ];
     const size = bytes.reduce((sum, { byteLength }) => sum + byteLength, 0);
     if (size > answerMbMax * mb) {
       const reason = `it answered task ${task} with more than ${answerMbMax} MB`;
@@ -173,6 +175,11 @@ class AgentsProgram {
     const { inserted: _, ...where } = change ?? {};
     const told = change === undefined ? undefined : (where as Omit<typeof change, 'inserted'>);
     this.#say({ type: 'ran', id, task, ok, change: told, leads: outputs !== undefined }, ...bytes);
+  }
+
+  #sayUse(): void {
+    const { user, system } = process.cpuUsage();
+    this.#say({ type: 'pong', cpuMs: (user + system) / 1_000, residentBytes: process.memoryUsage.rss() });
   }
 
   #sayForWatching(message: FromAgents, ...bytes: Uint8Array[]): void {

@@ -1,5 +1,5 @@
-import type { Runner } from '../../node/runtime/ports.ts';
 import { type AgentsRunnerInit, createAgentsRunner } from '../../node/runtime/agents-runner.ts';
+import type { Runner } from '../../node/runtime/ports.ts';
 
 const program = new URL('../../node/runtime/agents-program.ts', import.meta.url);
 const workerUrl = new URL('../../node/runtime/worker.ts', import.meta.url);

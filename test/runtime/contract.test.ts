@@ -5,8 +5,8 @@ import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest
 import { createContainerRunner } from '../../node/runtime/container-runner.ts';
 import type { StartOrder } from '../../node/runtime/line-runner.ts';
 import { createProcessRunner } from '../../node/runtime/process-runner.ts';
-import { createAgents } from './agents-kit.ts';
 import { describeWithDocker } from '../docker-engine.ts';
+import { createAgents } from './agents-kit.ts';
 import { containerOf, engineSocket, nodeImage } from './container-image.ts';
 import { deeds, processCents, processCounter, versions } from './process-agents.ts';
 import { bytes, RunnerStage } from './runner-stage.ts';
