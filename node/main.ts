@@ -128,7 +128,8 @@ function createRunner(environment: Environment, node: string, events: RunnerEven
   const told = { events, log: printed };
   const trouble = (reason: string): void =>
     logger.warn({ reason }, 'containers of agents that are not needed may be left, and new ones cannot be started');
-  const [program, workerUrl] = [new URL('./agents.mjs', import.meta.url), new URL('./worker.mjs', import.meta.url)];
+  const program = new URL('./agents-program.mjs', import.meta.url);
+  const workerUrl = new URL('./worker.mjs', import.meta.url);
   return createAgentRunner({
     workers: createAgentsRunner({
       ...{ program, workerUrl, directory: join(dataDirectory, 'types'), ...told },

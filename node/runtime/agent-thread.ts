@@ -110,6 +110,16 @@ export class AgentThread {
     return this.#init.worker.threadId;
   }
 
+  /** What it may hold. */
+  get mbMax(): number {
+    return this.#init.limits.heapMbMax + this.#init.limits.externalMbMax;
+  }
+
+  /** What it held when it was measured last. */
+  get heldMb(): number {
+    return this.#heldMb;
+  }
+
   /** Whether the thread is at something of an agent. */
   get isBusy(): boolean {
     return this.#seats.some((seat) => seat?.doing !== undefined);
@@ -200,6 +210,11 @@ export class AgentThread {
     this.#post.close();
     for (const seat of this.#residents()) this.#finish(seat);
     this.#init.end(this.#init.worker);
+  }
+
+  /** Ends it: its process cannot go on with it. */
+  breakFor(reason: string): void {
+    this.#break(this.#growing(), reason);
   }
 
   /** What a limit that the thread does not keep by itself forbids. */

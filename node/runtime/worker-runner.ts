@@ -12,6 +12,8 @@ export interface WorkerLimits extends AgentThreadLimits {
   seatsMax: number;
   /** Heap, and buffers, of a thread that agents share. */
   sharedMbMax: number;
+  /** Resident memory of the process, beyond what all of its threads together may have. */
+  residentMarginMb: number;
   /** Threads that have booted and wait for an agent that wants one of its own. */
   sparesMax: number;
   /** Tasks that wait at one instance. */
@@ -26,6 +28,7 @@ export const defaultWorkerLimits: WorkerLimits = {
   externalMbMax: 384,
   seatsMax: 384,
   sharedMbMax: 512,
+  residentMarginMb: 384,
   startTimeoutMs: 15_000,
   taskTimeoutMs: 30_000,
   taskCpuMsMax: 20_000,
@@ -58,6 +61,7 @@ interface Instance extends RunnerInstance {
   place: { thread: AgentThread; seat: Seat } | undefined;
 }
 
+const mb = 1024 * 1024;
 const measureIntervalMs = 250;
 /** A thread at rest is measured only every so many times. */
 const measureRestTurns = 8;
@@ -272,11 +276,21 @@ class WorkerRunner implements Runner {
     return thread;
   }
 
+  /** What no thread accounts for is known of the process alone, and laid to whoever is at work and holds most. */
+  #measureAll(): void {
+    const threads = [...this.#running];
+    const mayHaveMb = threads.reduce((sum, { mbMax }) => sum + mbMax, this.#limits.residentMarginMb);
+    if (process.memoryUsage.rss() <= mayHaveMb * mb) return;
+    const [largest] = threads.sort((a, b) => Number(b.isBusy) - Number(a.isBusy) || b.heldMb - a.heldMb);
+    largest?.breakFor(`its process needs more than the ${mayHaveMb} MB of memory that all agents in it have together`);
+  }
+
   #measureNowAndThen(): void {
     if (this.#measureTimer !== undefined) return;
     this.#measureTimer = setInterval(() => {
       this.#measureTurn = (this.#measureTurn + 1) % measureRestTurns;
       for (const thread of this.#running) if (thread.isBusy || this.#measureTurn === 0) void thread.measure();
+      this.#measureAll();
     }, measureIntervalMs);
     this.#measureTimer.unref();
   }

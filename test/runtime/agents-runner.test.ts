@@ -107,6 +107,45 @@ describe('memory that an agent fills', () => {
   );
 });
 
+describe('memory that no thread accounts for', () => {
+  test.each([
+    ['a buffer that threads share', 'return new SharedArrayBuffer(8)', /SharedArrayBuffer is not defined/],
+    ['a shared memory', 'return new WebAssembly.Memory({ initial: 1, maximum: 2, shared: true })', /no shared memory/],
+    [
+      'one by way of another',
+      'return new (new WebAssembly.Memory({ initial: 1 }).constructor)({ initial: 1, maximum: 2, shared: true })',
+      /no shared memory/,
+    ],
+  ])('%s is not to be had', async (_, script, why) => {
+    await begin('a');
+    expect(await stage.run('a', 't', script)).toMatchObject({
+      ok: false,
+      value: { reason: expect.stringMatching(why) },
+    });
+    const own = 'return new WebAssembly.Memory({ initial: 1 }) instanceof WebAssembly.Memory';
+    expect(await stage.run('a', 't2', own)).toMatchObject({ ok: true, value: true });
+  });
+
+  test('of the whole process has a limit, and whoever is at work is ended', async () => {
+    create({ externalMbMax: 48, residentMarginMb: 256 });
+    await Promise.all([begin('good'), begin('bad')]);
+    tell(
+      'bad',
+      `const { runInNewContext } = await import('node:vm');
+      const all = [];
+      for (; all.length < 12; await new Promise((go) => setTimeout(go, 20)))
+        all.push(runInNewContext('new Uint8Array(new SharedArrayBuffer(1e8)).fill(1)'));
+      await new Promise(() => {})`,
+    );
+    const { reason, innocent } = await stage.failure('bad');
+    expect([reason, innocent]).toEqual([
+      expect.stringMatching(/process needs more than the \d+ MB of memory that all agents in it have together/),
+      false,
+    ]);
+    expect(await stage.run('good', 't', '')).toMatchObject({ ok: true, value: 1 });
+  });
+});
+
 describe('the end of the process that agents share', () => {
   test('whose heap it was is known, though others were at work', async () => {
     await Promise.all([begin('idle'), begin('busy'), begin('bad')]);
