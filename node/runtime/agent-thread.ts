@@ -1,12 +1,12 @@
 import type { Worker } from 'node:worker_threads';
 import { progressBytesMax, progressPerSMax } from '../core/agent-code.ts';
 import { joined } from '../core/bytes.ts';
-import type { StateChange } from '../core/state-change.ts';
 import { aheadBytes } from './ahead-bytes.ts';
 import { PrintedLines } from './printed-lines.ts';
 import { processorTimeMs } from './processor-time.ts';
 import { RateLimit } from './rate-limit.ts';
 import type { WaitingTask } from './runner-instances.ts';
+import type { Doing, Seat, SeatEvents } from './seat.ts';
 import { piecesOf } from './seat-output.ts';
 import { ThreadBoard } from './thread-board.ts';
 import { checkedMessage } from './thread-message.ts';
@@ -30,46 +30,6 @@ export interface AgentThreadLimits {
 }
 
 type StartOrder = Omit<Extract<ToWorker, { type: 'start' }>, 'type' | 'seat'>;
-
-/** What becomes of an agent in a thread. */
-export interface SeatEvents {
-  /** `more`: to be called when that was taken in. */
-  ahead(bytes: Uint8Array, more: () => void): void;
-  started(state: Uint8Array): void;
-  ran(task: string, ok: boolean, value: Uint8Array, change: StateChange | undefined, outputs?: Uint8Array): void;
-  progress(task: string, value: Uint8Array): void;
-  printed(line: string): void;
-  /** It is to blame for the end of a thread that it shared. */
-  broke(): void;
-  /** Nothing follows. `innocent`: another agent of the thread was to blame, and the reason says which. */
-  failed(reason: string, innocent: boolean): void;
-}
-
-/** What an agent was told to do, and by when it has to have done it. */
-interface Doing {
-  /** None while it starts or leaves. */
-  task: string | undefined;
-  otherwise: string;
-  withinMs: number;
-  toldMs: number;
-  pingedMs: number | undefined;
-  /** Processor time of the thread when this was first looked at; 0 until then. */
-  usedBeforeMs: number;
-  timer: NodeJS.Timeout | undefined;
-}
-
-/** The place of one agent in a thread. */
-export interface Seat {
-  readonly number: number;
-  readonly agent: string;
-  readonly events: SeatEvents;
-  readonly progressRate: RateLimit;
-  readonly printed: readonly PrintedLines[];
-  doing: Doing | undefined;
-  isLeaving: boolean;
-  /** The state that it is being started from. */
-  from: Uint8Array | undefined;
-}
 
 export interface AgentThreadInit {
   worker: Worker;

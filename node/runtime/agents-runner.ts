@@ -63,16 +63,17 @@ const nothing = new Uint8Array(0);
 const apartMax = 1_000;
 
 /** Makes a runner of `worker` agents. Throws what the file system throws when the directory cannot be made. */
-export function createAgentsRunner(init: AgentsRunnerInit): Runner {
+export function createAgentsRunner(init: AgentsRunnerInit): AgentsRunner {
   mkdirSync(init.directory, { recursive: true, mode: 0o700 });
   return new AgentsRunner(init);
 }
 
 /**
  * Runs the threads of agents in a process apart from the node's: there are ways to fill a thread's memory that end the
- * process, whatever limit the thread has. The process is there from the first agent on, and another takes its place when it ends.
+ * process, whatever limit the thread has. It is there from the first agent on, or before where it is to be kept; when it
+ * ends, another takes its place.
  */
-class AgentsRunner implements Runner {
+export class AgentsRunner implements Runner {
   readonly #init: AgentsRunnerInit;
   readonly #limits: typeof defaults & Partial<AgentsLimits>;
   readonly #residents = new Map<number, Resident>();
@@ -84,11 +85,19 @@ class AgentsRunner implements Runner {
   #isUploading = false;
   #process: AgentsProcess | undefined;
   #ids = 0;
+  #isKept = false;
   #isStopped = false;
 
   constructor(init: AgentsRunnerInit) {
     this.#init = init;
     this.#limits = { ...defaults, ...init.limits };
+  }
+
+  /** From here on the process is there before an agent comes. */
+  keep(): void {
+    if (this.#isStopped || this.#isKept) return;
+    this.#isKept = true;
+    this.#beginAnew();
   }
 
   start({ state, more = [], ...order }: StartOrder): void {
@@ -289,7 +298,8 @@ class AgentsRunner implements Runner {
     for (const { agent, order, thread: of } of guilty) {
       if (order.isolation === 'type' && (of === thread || thread === undefined)) this.#keepApart(agent);
     }
-    this.#beginAnew(ended, residents.length);
+    // At once, so that it is there when they start; not where one ended before it had begun.
+    if (ended.hasAnswered && (this.#isKept || residents.length > 0)) this.#beginAnew();
     for (const resident of residents) {
       const isInnocent = guilty.size > 0 && !guilty.has(resident);
       this.#fail(resident, reasonFor(resident, guilty, reason), isInnocent);
@@ -298,9 +308,8 @@ class AgentsRunner implements Runner {
       this.#onPrepared(agent, migration, `the process that it was made ready in has ended: ${reason}`);
   }
 
-  /** At once, so that it is there when they start; not where one ended before it had begun. */
-  #beginAnew(ended: AgentsProcess, residents: number): void {
-    if (this.#isStopped || residents === 0 || !ended.hasAnswered) return;
+  #beginAnew(): void {
+    if (this.#isStopped) return;
     try {
       this.#ready();
     } catch {

@@ -1,10 +1,11 @@
 import type { Worker } from 'node:worker_threads';
-import { AgentThread, type AgentThreadLimits, type Seat, type SeatEvents } from './agent-thread.ts';
+import { AgentThread, type AgentThreadLimits } from './agent-thread.ts';
 import { AgentThreads } from './agent-threads.ts';
 import { ModuleFiles } from './module-files.ts';
 import type { Runner, RunnerEvents } from './ports.ts';
 import { PreparedThreads } from './prepared-threads.ts';
 import { newInstance, type RunnerInstance, RunnerInstances } from './runner-instances.ts';
+import type { Seat, SeatEvents } from './seat.ts';
 import { thrownText } from './thrown-text.ts';
 
 export interface WorkerLimits extends AgentThreadLimits {
@@ -75,8 +76,8 @@ export function createWorkerRunner(init: WorkerRunnerInit): Runner {
 
 /**
  * Runs each agent in a thread of its own, or those of one type together in few: a crash, a hang or a memory blow-up ends
- * that thread and nothing else. A thread keeps agents apart by accident, not by force: their code runs with the rights of
- * the node's process.
+ * that thread and nothing else, or in a few ways the process that all are in. A thread keeps agents apart by
+ * accident, not by force: their code runs with the rights of the node's user.
  */
 class WorkerRunner implements Runner {
   readonly #init: WorkerRunnerInit;
