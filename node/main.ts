@@ -8,10 +8,12 @@ import { ReportLog } from './api/report-log.ts';
 import { createServer } from './api/server.ts';
 import { kvChanged } from './core/kv-apply.ts';
 import { Node } from './core/node.ts';
-import { imageCapability, interpreterCapability } from './core/type-capability.ts';
+import type { TypeView } from './core/rollout-view.ts';
+import { imageCapability, interpreterCapability, runtimeName } from './core/type-capability.ts';
 import { claimDataDirectory, DataDirectoryDamaged, DataDirectoryError } from './data-directory.ts';
 import { type Environment, EnvironmentError, readEnvironment } from './environment.ts';
 import { createAgentRunner } from './runtime/agent-runner.ts';
+import { type AgentsRunner, type AgentsUse, createAgentsRunner } from './runtime/agents-runner.ts';
 import { createContainerRunner } from './runtime/container-runner.ts';
 import { IdentityDamaged } from './runtime/identity.ts';
 import { LiveHost } from './runtime/live-host.ts';
@@ -22,7 +24,6 @@ import { createProcessRunner } from './runtime/process-runner.ts';
 import { openDisk } from './runtime/quarantine.ts';
 import { storeExitCode } from './runtime/store-errors.ts';
 import { createTransport, ListenFailed } from './runtime/transport.ts';
-import { createWorkerRunner } from './runtime/worker-runner.ts';
 
 const loadSampleMs = 1_000;
 const rejoinPollMs = 200;
@@ -41,6 +42,9 @@ let lastMoment: NodeJS.Timeout | undefined;
 /** When it was asked to stop, by a clock that does not jump. */
 let askedAtMs: number | undefined;
 let runner: Runner | undefined;
+let workers: AgentsRunner | undefined;
+/** What the process of its `worker` agents used, when last heard. */
+let agentsUse: AgentsUse | undefined;
 
 type Exit = (code: number, reason: string) => void;
 
@@ -126,9 +130,17 @@ function createRunner(environment: Environment, node: string, events: RunnerEven
   const told = { events, log: printed };
   const trouble = (reason: string): void =>
     logger.warn({ reason }, 'containers of agents that are not needed may be left, and new ones cannot be started');
+  const program = new URL('./agents-program.mjs', import.meta.url);
   const workerUrl = new URL('./worker.mjs', import.meta.url);
+  workers = createAgentsRunner({
+    ...{ program, workerUrl, directory: join(dataDirectory, 'types'), ...told },
+    trouble: (reason, lines) => logger.warn({ lines }, reason),
+    used: (use) => {
+      agentsUse = use;
+    },
+  });
   return createAgentRunner({
-    workers: createWorkerRunner({ workerUrl, directory: join(dataDirectory, 'types'), ...told }),
+    workers,
     processes: createProcessRunner({ directory: join(dataDirectory, 'processes'), interpreters, ...told }),
     containers:
       containers &&
@@ -180,6 +192,17 @@ function createHost(environment: Environment, parts: Parts, reports: ReportLog, 
     onStoreFailure: (error) => fail(error, log),
     log: (level, text, details) => log[level](details ?? {}, text),
   });
+}
+
+/** Where there is a type of `worker` agents, one may have to be recovered: what it will run in has booted by then. */
+function keepWorkers(host: LiveHost): void {
+  const waiting = setInterval(async () => {
+    const outcome = await host.ask({ type: 'agentTypes', consistency: 'stale' });
+    const types = outcome.ok ? (outcome.result as TypeView[]) : [];
+    if (!types.some(({ runtime }) => runtime === runtimeName({}))) return;
+    clearInterval(waiting);
+    workers?.keep();
+  }, loadSampleMs).unref();
 }
 
 async function run(environment: Environment, log: Logger): Promise<void> {
@@ -238,7 +261,8 @@ async function run(environment: Environment, log: Logger): Promise<void> {
   await host.start();
   log.info({ id: transport.self, name: environment.name, addresses: transport.addresses() }, 'started');
   const probe = new LoadProbe();
-  setInterval(() => host.dispatch({ type: 'load', sample: probe.sample() }), loadSampleMs);
+  setInterval(() => host.dispatch({ type: 'load', sample: probe.sample(agentsUse) }), loadSampleMs);
+  keepWorkers(host);
   if (rejoin === undefined) return;
   const waiting = setInterval(() => {
     if (host.node?.readiness().ready !== true) return;

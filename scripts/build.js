@@ -81,6 +81,7 @@ function bundles() {
       plugins: [noNativeSsh],
     },
     { ...shared, entryPoints: ['node/runtime/worker.ts'], outfile: 'dist/worker.mjs' },
+    { ...shared, entryPoints: ['node/runtime/agents-program.ts'], outfile: 'dist/agents-program.mjs' },
     { ...shared, entryPoints: ['node/runtime/tested-agent.ts'], outfile: 'dist/testing.mjs' },
     { ...program, entryPoints: ['sim/main.ts'], outfile: 'dist/sim.mjs' },
     { ...program, entryPoints: ['node/recover/main.ts'], outfile: 'dist/recover.mjs', plugins: [nativeLevel] },

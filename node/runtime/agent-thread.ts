@@ -65,8 +65,19 @@ export class AgentThread {
     this.#post.say({ type: 'open', board: this.#board.memory, shared: this.isShared });
   }
 
-  get hasEnded(): boolean {
-    return this.#hasEnded;
+  /** As the process knows it. */
+  get id(): number {
+    return this.#init.worker.threadId;
+  }
+
+  /** What it may hold. */
+  get mbMax(): number {
+    return this.#init.limits.heapMbMax + this.#init.limits.externalMbMax;
+  }
+
+  /** What it held when it was measured last. */
+  get heldMb(): number {
+    return this.#heldMb;
   }
 
   /** Whether the thread is at something of an agent. */
@@ -161,6 +172,11 @@ export class AgentThread {
     this.#init.end(this.#init.worker);
   }
 
+  /** Ends it: its process cannot go on with it. */
+  breakFor(reason: string): void {
+    this.#break(this.#growing(), reason);
+  }
+
   /** What a limit that the thread does not keep by itself forbids. */
   async measure(): Promise<void> {
     if (this.#isMeasuring || this.#hasEnded) return;
@@ -238,9 +254,9 @@ export class AgentThread {
     }
     if (doing === undefined || isLeaving) return isLeaving;
     if (message.type === 'ahead') {
-      events.ahead(message.bytes);
-      // In a turn of its own: what the node does with a piece is done by then.
-      setImmediate(() => this.#seats[seat.number] === seat && this.#post.say({ type: 'more', seat: seat.number }));
+      events.ahead(message.bytes, () => {
+        if (this.#seats[seat.number] === seat) this.#post.say({ type: 'more', seat: seat.number });
+      });
       return true;
     }
     if (message.type === 'ran' ? message.task !== doing.task : doing.task !== undefined) return false;

@@ -4,7 +4,8 @@ import type { RateLimit } from './rate-limit.ts';
 
 /** What becomes of an agent in a thread. */
 export interface SeatEvents {
-  ahead(bytes: Uint8Array): void;
+  /** `more`: to be called when that was taken in. */
+  ahead(bytes: Uint8Array, more: () => void): void;
   started(state: Uint8Array): void;
   ran(task: string, ok: boolean, value: Uint8Array, change: StateChange | undefined, outputs?: Uint8Array): void;
   progress(task: string, value: Uint8Array): void;

@@ -13,6 +13,8 @@ export interface WorkerLimits extends AgentThreadLimits {
   seatsMax: number;
   /** Heap, and buffers, of a thread that agents share. */
   sharedMbMax: number;
+  /** Resident memory of the process, beyond what all of its threads together may have. */
+  residentMarginMb: number;
   /** Threads that have booted and wait for an agent that wants one of its own. */
   sparesMax: number;
   /** Tasks that wait at one instance. */
@@ -27,6 +29,7 @@ export const defaultWorkerLimits: WorkerLimits = {
   externalMbMax: 384,
   seatsMax: 384,
   sharedMbMax: 512,
+  residentMarginMb: 384,
   startTimeoutMs: 15_000,
   taskTimeoutMs: 30_000,
   taskCpuMsMax: 20_000,
@@ -46,6 +49,10 @@ export interface WorkerRunnerInit {
   limits?: Partial<WorkerLimits>;
   /** What agents print, a line at a time. */
   log?: (agent: string, line: string) => void;
+  /** The thread that an agent got. */
+  seated?: (agent: string, epoch: number, thread: number) => void;
+  /** Right after an `ahead`: calls back when it was taken in. By itself that is in the next turn. */
+  afterAhead?: (more: () => void) => void;
 }
 
 type StartOrder = Parameters<Runner['start']>[0];
@@ -55,6 +62,7 @@ interface Instance extends RunnerInstance {
   place: { thread: AgentThread; seat: Seat } | undefined;
 }
 
+const mb = 1024 * 1024;
 const measureIntervalMs = 250;
 /** A thread at rest is measured only every so many times. */
 const measureRestTurns = 8;
@@ -68,8 +76,8 @@ export function createWorkerRunner(init: WorkerRunnerInit): Runner {
 
 /**
  * Runs each agent in a thread of its own, or those of one type together in few: a crash, a hang or a memory blow-up ends
- * that thread and nothing else. A thread keeps agents apart by accident, not by force: their code runs with the rights of
- * the node's process.
+ * that thread and nothing else, or in a few ways the process that all are in. A thread keeps agents apart by
+ * accident, not by force: their code runs with the rights of the node's user.
  */
 class WorkerRunner implements Runner {
   readonly #init: WorkerRunnerInit;
@@ -139,6 +147,7 @@ class WorkerRunner implements Runner {
     const { agent, agentType: type, epoch, state, more, told, change } = order;
     const seat = thread.take(agent, this.#eventsOf(instance, thread.isShared));
     instance.place = { thread, seat };
+    this.#init.seated?.(agent, epoch, thread.id);
     const newerUrl = change?.newer && this.#modules.urlOf(change.newer.source);
     const versions = change && { from: change.from, to: change.to, newerUrl };
     const context = { agent: told?.agent ?? agent, type, epoch: told?.epoch ?? epoch };
@@ -196,9 +205,12 @@ class WorkerRunner implements Runner {
 
   #eventsOf(instance: Instance, shares: boolean): SeatEvents {
     const { agent } = instance;
-    const { events, log } = this.#init;
+    const { events, log, afterAhead = setImmediate } = this.#init;
     return {
-      ahead: (bytes) => events.ahead(agent, instance.epoch, bytes),
+      ahead: (bytes, more) => {
+        events.ahead(agent, instance.epoch, bytes);
+        afterAhead(more);
+      },
       started: (state) => {
         instance.started = true;
         events.started(agent, instance.epoch, state);
@@ -265,11 +277,21 @@ class WorkerRunner implements Runner {
     return thread;
   }
 
+  /** What no thread accounts for is known of the process alone, and laid to whoever is at work and holds most. */
+  #measureAll(): void {
+    const threads = [...this.#running];
+    const mayHaveMb = threads.reduce((sum, { mbMax }) => sum + mbMax, this.#limits.residentMarginMb);
+    if (process.memoryUsage.rss() <= mayHaveMb * mb) return;
+    const [largest] = threads.sort((a, b) => Number(b.isBusy) - Number(a.isBusy) || b.heldMb - a.heldMb);
+    largest?.breakFor(`its process needs more than the ${mayHaveMb} MB of memory that all agents in it have together`);
+  }
+
   #measureNowAndThen(): void {
     if (this.#measureTimer !== undefined) return;
     this.#measureTimer = setInterval(() => {
       this.#measureTurn = (this.#measureTurn + 1) % measureRestTurns;
       for (const thread of this.#running) if (thread.isBusy || this.#measureTurn === 0) void thread.measure();
+      this.#measureAll();
     }, measureIntervalMs);
     this.#measureTimer.unref();
   }

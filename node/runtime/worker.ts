@@ -7,6 +7,7 @@ import type { Versions } from '../core/version-change.ts';
 import type { AgentContext } from './agent.ts';
 import { agentSurroundings } from './agent-surroundings.ts';
 import { aheadBytes } from './ahead-bytes.ts';
+import { refuseSharedMemory } from './no-shared-memory.ts';
 import { RateLimit } from './rate-limit.ts';
 import { markOutput } from './seat-output.ts';
 import { ThreadBoard } from './thread-board.ts';
@@ -60,6 +61,8 @@ export type FromWorker =
   | { type: 'failed'; seat: number; reason: string }
   | { type: 'left'; seat: number }
   | { type: 'pong'; seat: number };
+
+refuseSharedMemory();
 
 const nothing = new Uint8Array(0);
 const say = (message: FromWorker): void => parentPort?.postMessage(message);

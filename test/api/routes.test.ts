@@ -81,7 +81,6 @@ describe('the routes', () => {
       stuck: null,
       waits: null,
       loss: null,
-      waits: null,
     });
   });
 

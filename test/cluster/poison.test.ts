@@ -8,7 +8,7 @@ import { limits } from '../../node/core/settings.ts';
 import { Testbed } from './testbed.ts';
 
 /**
- * Counts what it is given. One task ends the whole process that it runs in, as a fault in native code would, and first
+ * Counts what it is given. One task ends the whole node, as a fault in native code would, and first
  * writes a line to a file: how often it was begun is known to the letter.
  */
 const sourceFor = (begunFile: string): string => `
@@ -18,7 +18,7 @@ export default {
   handle(state, task, { epoch }) {
     if (task.kill) {
       appendFileSync(${JSON.stringify(begunFile)}, epoch + '\\n');
-      process.kill(process.pid, 'SIGKILL');
+      process.kill(process.ppid, 'SIGKILL');
     }
     state.total += task.add;
     return { state, result: state.total };

@@ -5,8 +5,8 @@ import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest
 import { createContainerRunner } from '../../node/runtime/container-runner.ts';
 import type { StartOrder } from '../../node/runtime/line-runner.ts';
 import { createProcessRunner } from '../../node/runtime/process-runner.ts';
-import { createWorkerRunner } from '../../node/runtime/worker-runner.ts';
 import { describeWithDocker } from '../docker-engine.ts';
+import { createAgents } from './agents-kit.ts';
 import { containerOf, engineSocket, nodeImage } from './container-image.ts';
 import { deeds, processCents, processCounter, versions } from './process-agents.ts';
 import { bytes, RunnerStage } from './runner-stage.ts';
@@ -73,8 +73,8 @@ const kits: Record<string, Kit> = {
     slow: 'for (;;) {}',
     create: (directory, { memoryMb, ...limits }) =>
       new RunnerStage((events, log) =>
-        createWorkerRunner({
-          ...{ workerUrl: new URL('../../node/runtime/worker.ts', import.meta.url), directory, events, log },
+        createAgents({
+          ...{ directory, events, log },
           limits: { sparesMax: 0, ...limits, ...(memoryMb !== undefined && { externalMbMax: memoryMb }) },
         }),
       ),

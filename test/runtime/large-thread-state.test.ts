@@ -8,7 +8,7 @@ import { StateBytes } from '../../node/core/state-bytes.ts';
 import type { StateChange } from '../../node/core/state-change.ts';
 import { aheadBytes } from '../../node/runtime/ahead-bytes.ts';
 import type { Runner } from '../../node/runtime/ports.ts';
-import { createWorkerRunner } from '../../node/runtime/worker-runner.ts';
+import { createAgents } from './agents-kit.ts';
 
 const stateBytes = 5 * aheadBytes + 1_000;
 const source = `
@@ -42,8 +42,7 @@ beforeEach(async () => {
     ahead = [];
     return all;
   };
-  runner = createWorkerRunner({
-    workerUrl: new URL('../../node/runtime/worker.ts', import.meta.url),
+  runner = createAgents({
     directory: join(directory, 'types'),
     limits: { sparesMax: 0 },
     events: {

@@ -27,7 +27,7 @@ export const deeds = `
   if (task.exit !== undefined) process.exit(task.exit);
   if (task.spin) for (;;) {}
   if (task.wait) await new Promise(() => {});
-  if (task.memory) for (const all = []; ; ) all.push(Buffer.alloc(1e6, 1)), Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
+  if (task.memory) for (const all = []; ; ) { all.push(Buffer.alloc(1e6, 1)); for (const end = performance.now() + 5; performance.now() < end; ); }
   if (task.print) process.stderr.write(task.print);
 `;
 

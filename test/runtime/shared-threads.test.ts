@@ -2,10 +2,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { createWorkerRunner, type WorkerLimits } from '../../node/runtime/worker-runner.ts';
+import type { WorkerLimits } from '../../node/runtime/worker-runner.ts';
+import { createAgents } from './agents-kit.ts';
 import { bytes, type Happened, RunnerStage } from './runner-stage.ts';
-
-const workerUrl = new URL('../../node/runtime/worker.ts', import.meta.url);
 
 /** Its state counts its tasks; a task is JavaScript. */
 const scripted = `
@@ -28,7 +27,7 @@ let stage: RunnerStage;
 
 function create(limits: Partial<WorkerLimits> = {}): void {
   stage = new RunnerStage((events, log) =>
-    createWorkerRunner({ workerUrl, directory, limits: { sparesMax: 0, ...limits }, log, events }),
+    createAgents({ directory, limits: { sparesMax: 0, ...limits }, log, events }),
   );
 }
 

@@ -2,10 +2,9 @@ import { mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { createWorkerRunner, type WorkerLimits } from '../../node/runtime/worker-runner.ts';
+import type { WorkerLimits } from '../../node/runtime/worker-runner.ts';
+import { createAgents } from './agents-kit.ts';
 import { bytes, RunnerStage } from './runner-stage.ts';
-
-const workerUrl = new URL('../../node/runtime/worker.ts', import.meta.url);
 
 /** A counter that does what its task says, the bad things too. */
 const counter = `
@@ -20,7 +19,7 @@ export default {
     if (task.spin) for (;;) {}
     if (task.wait) await new Promise(() => {});
     if (task.heap) for (const all = []; ; ) all.push(new Array(1e5).fill({}).map(() => ({ x: Math.random() })));
-    if (task.buffers) for (const all = []; ; ) all.push(Buffer.alloc(1e6, 1)), Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
+    if (task.buffers) for (const all = []; ; ) { all.push(Buffer.alloc(1e6, 1)); for (const end = performance.now() + 5; performance.now() < end; ); }
     if (task.tell) for (const told of task.tell) context.progress(told);
     if (task.tellMany) for (let at = 0; at < task.tellMany; at++) context.progress(at);
     if (task.untilCancelled) {
@@ -40,8 +39,7 @@ let stage: RunnerStage;
 
 function create(limits: Partial<WorkerLimits> = {}): void {
   stage = new RunnerStage((events, log) =>
-    createWorkerRunner({
-      workerUrl,
+    createAgents({
       directory: join(directory, 'types'),
       limits: { sparesMax: 0, ...limits },
       log,
