@@ -136,7 +136,7 @@ function registerDeploy(program: Command, session: Session): void {
 /** With how many failures each can take, which is known a moment after they began. */
 async function withFailures(client: Client, deployed: FullAgent[]): Promise<FullAgent[]> {
   const known = new Map<string, FullAgent>();
-  for (let i = 0; i < failuresTries && deployed.some(({ id }) => known.get(id)?.failures == null); i++) {
+  for (let i = 0; i < failuresTries && deployed.some(({ id }) => (known.get(id)?.failures ?? null) === null); i++) {
     await delay(failuresPauseMs);
     const { agents } = await client.getFromLeader<{ agents: FullAgent[] }>('/agents');
     for (const agent of agents) known.set(agent.id, agent);
