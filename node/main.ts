@@ -133,7 +133,7 @@ function createRunner(environment: Environment, node: string, events: RunnerEven
   const program = new URL('./agents-program.mjs', import.meta.url);
   const workerUrl = new URL('./worker.mjs', import.meta.url);
   workers = createAgentsRunner({
-    ...{ program, workerUrl, directory: join(dataDirectory, 'types'), ...told },
+    ...{ program, workerUrl, directory: join(dataDirectory, 'types'), environment: process.env, ...told },
     trouble: (reason, lines) => logger.warn({ lines }, reason),
     used: (use) => {
       agentsUse = use;

@@ -6,7 +6,7 @@ import { defaultWorkerLimits } from '../../node/runtime/worker-runner.ts';
 import { Cluster } from '../cluster.ts';
 import type { Bench, Figure } from '../figure.ts';
 import { measureParts, partsLine } from '../floor.ts';
-import { residentMb } from '../resident.ts';
+import { familyMb, residentMb } from '../resident.ts';
 import { rounded } from '../sample.ts';
 
 const repetitions = 2;
@@ -63,11 +63,11 @@ async function repeat(
   const cluster = await Cluster.open(bench, 1);
   const { leader } = await cluster.settled();
   await delay(idleMs, undefined, { signal: bench.signal });
-  const nodeMb = await residentMb(Number(leader.handle));
+  const nodeMb = await familyMb(Number(leader.handle));
   await cluster.deploy(agents, 'bench', { isolation });
   await cluster.settled();
   await delay(idleMs, undefined, { signal: bench.signal });
-  const fullMb = await residentMb(Number(leader.handle));
+  const fullMb = await familyMb(Number(leader.handle));
   await cluster.close();
   return { nodeMb, agentMb: (fullMb - nodeMb) / agents };
 }

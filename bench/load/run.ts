@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { Bench } from '../figure.ts';
+import { familyOf } from '../resident.ts';
 import { cpuSeconds } from './cpu-time.ts';
 import type { LoadOrder, LoadResult } from './order.ts';
 
@@ -22,7 +23,7 @@ export async function load(bench: Bench, order: LoadOrder, pids: readonly number
   const child = spawn(process.execPath, [program, JSON.stringify(order)], { stdio: ['ignore', 'pipe', 'inherit'] });
   const stop = (): boolean => child.kill('SIGKILL');
   bench.signal.addEventListener('abort', stop);
-  const usedOf = (): number => pids.reduce((sum, pid) => sum + cpuSeconds(pid), 0);
+  const usedOf = (): number => pids.flatMap(familyOf).reduce((sum, pid) => sum + cpuSeconds(pid), 0);
   let before = 0;
   let used = 0;
   let result: LoadResult | undefined;

@@ -1,3 +1,4 @@
+import { writeSync } from 'node:fs';
 import type { Duplex } from 'node:stream';
 import { FrameReader } from './frame.ts';
 
@@ -9,6 +10,8 @@ export interface Said {
 
 export interface AgentsChannelInit {
   stream: Duplex;
+  /** Of the stream, where it is known: what the system takes at once need not go through the stream. */
+  fd?: number;
   /** Has what was said until then written, at the end of the turn: one write costs more than all that is in it. */
   later(write: () => void): void;
   onSaid(said: Said): void;
@@ -28,23 +31,26 @@ export class AgentsChannel {
   #said: Said[] = [];
   #saidBytes = 0;
   #isBroken = false;
+  readonly #reader: FrameReader;
 
   constructor(init: AgentsChannelInit) {
     this.#init = init;
-    const reader = new FrameReader(frameBytesMax, (frame) => {
+    this.#reader = new FrameReader(frameBytesMax, (frame) => {
       for (const said of decodeFrame(frame)) if (!this.#isBroken) init.onSaid(said);
-    });
-    init.stream.on('data', (chunk: Buffer) => {
-      if (this.#isBroken) return;
-      try {
-        reader.push(chunk);
-      } catch (error) {
-        this.#isBroken = true;
-        init.onBroken(error as Error);
-      }
     });
     // The other side may have ended, which is told elsewhere.
     init.stream.on('error', () => {});
+  }
+
+  /** Takes the next piece of what the other side says, and keeps nothing of it. */
+  take(chunk: Uint8Array): void {
+    if (this.#isBroken) return;
+    try {
+      this.#reader.push(chunk);
+    } catch (error) {
+      this.#isBroken = true;
+      this.#init.onBroken(error as Error);
+    }
   }
 
   /** What the other side has not taken yet. */
@@ -68,8 +74,24 @@ export class AgentsChannel {
     this.#said = [];
     this.#saidBytes = 0;
     if (!stream.writable) taken?.();
-    else if (said.length > 0) stream.write(encodeFrames(said), taken);
+    else if (said.length > 0) this.#send(encodeFrames(said), taken);
     else if (taken !== undefined) setImmediate(taken);
+  }
+
+  #send(bytes: Buffer, taken: (() => void) | undefined): void {
+    const { stream, fd } = this.#init;
+    const sent = fd === undefined || stream.writableLength > 0 ? 0 : writtenAtOnce(fd, bytes);
+    if (sent < bytes.byteLength) stream.write(bytes.subarray(sent), taken);
+    else if (taken !== undefined) setImmediate(taken);
+  }
+}
+
+function writtenAtOnce(fd: number, bytes: Buffer): number {
+  try {
+    return writeSync(fd, bytes);
+  } catch {
+    // Full, or gone: the stream finds out which.
+    return 0;
   }
 }
 

@@ -18,6 +18,8 @@ export interface AgentsProcessInit {
   /** The program: `agents-program.ts`, or what was built from it. */
   program: URL;
   directory: string;
+  /** Of the node: how text, time and certificates are to be read is passed on, and nothing else. */
+  environment: Readonly<Record<string, string | undefined>>;
   pingIntervalMs: number;
   /** Pings in a row that it may leave without an answer. */
   pingsMax: number;
@@ -28,7 +30,7 @@ export interface AgentsProcessInit {
   onEnd(end: AgentsEnd): void;
 }
 
-/** Of the node's environment: how text, time and certificates are to be read. No secret is among it. */
+/** No secret is among it. */
 const passedOn = ['LANG', 'LC_ALL', 'TZ', 'NODE_EXTRA_CA_CERTS', 'SSL_CERT_FILE', 'SSL_CERT_DIR'];
 /** A heap that is full has the process say of which thread it was, and end. */
 const options = ['--report-on-fatalerror', '--report-filename=stderr', '--report-compact', '--report-exclude-network'];
@@ -82,12 +84,14 @@ export class AgentsProcess {
       stream?.on('data', (text: string) => this.#hear(text));
       stream?.on('error', () => {});
     }
+    const stream = child.stdio[3] as Duplex;
     this.#channel = new AgentsChannel({
-      stream: child.stdio[3] as Duplex,
+      stream,
       later: queueMicrotask,
       onSaid: (said) => this.#onSaid(said),
       onBroken: (error) => this.end(`it said what cannot be read (${error.message})`),
     });
+    stream.on('data', (chunk: Buffer) => this.#channel.take(chunk));
     this.#pings = setInterval(() => this.#ping(), init.pingIntervalMs);
     this.#pings.unref();
   }
@@ -126,8 +130,8 @@ export class AgentsProcess {
   }
 
   #spawn(): ChildProcess {
-    const { program, directory } = this.#init;
-    const env = Object.fromEntries(passedOn.flatMap((name) => (process.env[name] ? [[name, process.env[name]]] : [])));
+    const { program, directory, environment } = this.#init;
+    const env = Object.fromEntries(passedOn.map((name) => [name, environment[name]]));
     const withNode = existsSync(setpriv) ? [setpriv, '--pdeathsig', 'KILL', '--'] : [];
     const line = [...withNode, process.execPath, ...options, fileURLToPath(program)];
     // A full heap would leave a core of its size behind, each time.

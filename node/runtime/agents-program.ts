@@ -14,6 +14,7 @@ const unreadBytesMax = 256 * mb;
 /** A larger answer is none: it is beyond what any node takes. */
 const answerMbMax = 8;
 
+const heardBytes = 64 * 1024;
 const nothing = new Uint8Array(0);
 
 /** The threads of a node's agents, in a process that may end without the node; it is told what to do over one stream. */
@@ -29,9 +30,9 @@ class AgentsProgram {
   readonly #waiting = new Map<number, () => void>();
   #ahead = 0;
 
-  constructor(stream: Socket) {
+  constructor(stream: Socket, fd: number) {
     this.#channel = new AgentsChannel({
-      stream,
+      ...{ stream, fd },
       // What many threads answer in one turn wakes the node once.
       later: setImmediate,
       onSaid: (said) => this.#onSaid(said),
@@ -39,6 +40,10 @@ class AgentsProgram {
         throw error;
       },
     });
+  }
+
+  hear(chunk: Uint8Array): void {
+    this.#channel.take(chunk);
   }
 
   #say(message: FromAgents, ...bytes: Uint8Array[]): void {
@@ -210,6 +215,20 @@ try {
 } catch {
   // Not on this system.
 }
-const stream = new Socket({ fd: 3, readable: true, writable: true });
+const fd = 3;
+const heard = Buffer.alloc(heardBytes);
+const stream = new Socket({
+  ...{ fd, readable: true, writable: true },
+  // One buffer for all that is read: most of it is small, and often.
+  onread: {
+    buffer: heard,
+    callback(length) {
+      program.hear(heard.subarray(0, length));
+      return true;
+    },
+  },
+});
 stream.on('close', end);
-new AgentsProgram(stream);
+stream.on('error', () => {});
+const program = new AgentsProgram(stream, fd);
+stream.resume();

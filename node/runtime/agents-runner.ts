@@ -29,6 +29,8 @@ export interface AgentsRunnerInit {
   workerUrl: URL;
   /** Where modules are kept as files. */
   directory: string;
+  /** Of the node: how text, time and certificates are to be read is passed on to the process, and nothing else. */
+  environment: Readonly<Record<string, string | undefined>>;
   events: RunnerEvents;
   limits?: Partial<AgentsLimits>;
   /** What agents print, a line at a time. */
@@ -182,10 +184,10 @@ export class AgentsRunner implements Runner {
   /** The process, begun if there is none. Throws what the system throws when it has no more processes. */
   #ready(): AgentsProcess {
     if (this.#process !== undefined) return this.#process;
-    const { program, workerUrl, directory } = this.#init;
+    const { program, workerUrl, directory, environment } = this.#init;
     const { pingIntervalMs, pingsMax, unreadBytesMax, ...limits } = this.#limits;
     const begun: AgentsProcess = new AgentsProcess({
-      ...{ program, directory, pingIntervalMs, pingsMax, unreadBytesMax },
+      ...{ program, directory, environment, pingIntervalMs, pingsMax, unreadBytesMax },
       onSaid: (message, bytes) => this.#onSaid(message, bytes),
       onEnd: (end) => this.#onEnd(begun, end),
     });

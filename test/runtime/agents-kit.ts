@@ -5,5 +5,5 @@ const program = new URL('../../node/runtime/agents-program.ts', import.meta.url)
 const workerUrl = new URL('../../node/runtime/worker.ts', import.meta.url);
 
 /** A runner of `worker` agents as a node has it: its threads in a process of their own. */
-export const createAgents = (init: Omit<AgentsRunnerInit, 'program' | 'workerUrl'>): Runner =>
-  createAgentsRunner({ program, workerUrl, ...init });
+export const createAgents = (init: Omit<AgentsRunnerInit, 'program' | 'workerUrl' | 'environment'>): Runner =>
+  createAgentsRunner({ program, workerUrl, environment: process.env, ...init });
