@@ -48,6 +48,8 @@ const escaped: ReadonlySet<string> = new Set([
   'name-free-too-early',
   'acknowledges-without-a-majority',
   'decision-awaited-for-ever',
+  // Found by `test/sim/branch-parts.test.ts`.
+  'parts-of-a-branch-confused',
   'older-epoch-is-still-heard',
   'goes-on-whatever-the-holders-have',
   'loss-not-waited-out',
