@@ -14,6 +14,8 @@ const unreadBytesMax = 256 * mb;
 /** A larger answer is none: it is beyond what any node takes. */
 const answerMbMax = 8;
 
+/** Of what a module threw, which may be anything. */
+const reasonLengthMax = 2_000;
 const heardBytes = 64 * 1024;
 const nothing = new Uint8Array(0);
 
@@ -150,9 +152,10 @@ class AgentsProgram {
       failed: (agent, epoch, reason, innocent) =>
         this.#sayOf(agent, epoch, (id) => {
           this.#forget(id);
-          this.#say({ type: 'failed', id, reason, innocent });
+          this.#say({ type: 'failed', id, reason: reason.slice(0, reasonLengthMax), innocent });
         }),
-      prepared: (agent, migration, reason) => this.#say({ type: 'prepared', agent, migration, reason }),
+      prepared: (agent, migration, reason) =>
+        this.#say({ type: 'prepared', agent, migration, reason: reason.slice(0, reasonLengthMax) }),
     };
   }
 

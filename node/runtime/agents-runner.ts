@@ -186,10 +186,12 @@ export class AgentsRunner implements Runner {
     if (this.#process !== undefined) return this.#process;
     const { program, workerUrl, directory, environment } = this.#init;
     const { pingIntervalMs, pingsMax, unreadBytesMax, ...limits } = this.#limits;
-    const begun: AgentsProcess = new AgentsProcess({
+    let begun: AgentsProcess | undefined;
+    begun = new AgentsProcess({
       ...{ program, directory, environment, pingIntervalMs, pingsMax, unreadBytesMax },
       onSaid: (message, bytes) => this.#onSaid(message, bytes),
-      onEnd: (end) => this.#onEnd(begun, end),
+      // None: it was not even made, which was thrown.
+      onEnd: (end) => begun && this.#onEnd(begun, end),
     });
     this.#process = begun;
     begun.say({ type: 'open', workerUrl: workerUrl.href, directory, limits });
