@@ -25,8 +25,8 @@ export type ToAgents =
   | { type: 'cancel'; id: number; task: string }
   | { type: 'stop'; id: number }
   | { type: 'renew'; id: number; epoch: number }
-  /** What came ahead by that number has been taken in. */
-  | { type: 'more'; number: number }
+  /** A piece that came ahead has been taken in. */
+  | { type: 'more' }
   | { type: 'prepare'; what: Parameters<Runner['prepare']>[0] }
   | { type: 'release'; agent: string; migration: number }
   | { type: 'ping' };
@@ -36,7 +36,7 @@ export type FromAgents =
   /** It has a place in the thread of that number. */
   | { type: 'seated'; id: number; thread: number }
   /** Its bytes: what stands before those of what follows. */
-  | { type: 'ahead'; id: number; number: number }
+  | { type: 'ahead'; id: number }
   /** Its bytes: the state; none: it is the one that it was started from. */
   | { type: 'started'; id: number }
   /** Its bytes: the value, then what a change inserts, then what it sends and sets, where there are such. */
@@ -65,7 +65,7 @@ const isText = (value: unknown): value is string => typeof value === 'string' &&
 export function checkedFromAgents({ head, bytes }: Said): FromAgents | undefined {
   if (typeof head !== 'object' || head === null) return undefined;
   const said = head as Record<string, unknown>;
-  const { type, id, task, ok, change, leads, agent, migration, reason, line, number, thread, innocent } = said;
+  const { type, id, task, ok, change, leads, agent, migration, reason, line, thread, innocent } = said;
   if (type === 'pong') {
     const { cpuMs, residentBytes } = said;
     return isNumber(cpuMs) && isNumber(residentBytes) ? { type, cpuMs, residentBytes } : undefined;
@@ -82,8 +82,7 @@ export function checkedFromAgents({ head, bytes }: Said): FromAgents | undefined
   }
   if (type === 'ahead') {
     const [piece] = bytes;
-    const fits = isNumber(number) && piece !== undefined && piece.byteLength <= aheadBytes;
-    return fits ? { type, id, number } : undefined;
+    return piece !== undefined && piece.byteLength <= aheadBytes ? { type, id } : undefined;
   }
   if (!isText(task) || bytes.length === 0) return undefined;
   if (type === 'progress') return { type, id, task };

@@ -14,7 +14,11 @@ const unreadBytesMax = 256 * mb;
 /** A larger answer is none: it is beyond what any node takes. */
 const answerMbMax = 8;
 
+/** Of what a module threw, which may be anything. */
+const reasonLengthMax = 2_000;
 const heardBytes = 64 * 1024;
+/** Pieces of large states on their way to the node, of all agents: what it may meet in one turn. */
+const aheadMax = 4;
 const nothing = new Uint8Array(0);
 
 /** The threads of a node's agents, in a process that may end without the node; it is told what to do over one stream. */
@@ -26,9 +30,9 @@ class AgentsProgram {
   /** What runs, by id and by the names that the runner knows. */
   readonly #byId = new Map<number, { agent: string; epoch: number; from: Uint8Array | undefined }>();
   readonly #idOf = new Map<string, number>();
-  /** Who waits until the node has taken in what came ahead. */
-  readonly #waiting = new Map<number, () => void>();
+  /** Pieces that went ahead and that the node has not taken in, and who waits to send the next. */
   #ahead = 0;
+  readonly #waiting: (() => void)[] = [];
 
   constructor(stream: Socket, fd: number) {
     this.#channel = new AgentsChannel({
@@ -66,11 +70,9 @@ class AgentsProgram {
         return;
       case 'start':
         return this.#start(message, bytes);
-      case 'more': {
-        const more = this.#waiting.get(message.number);
-        this.#waiting.delete(message.number);
-        return more?.();
-      }
+      case 'more':
+        this.#ahead -= 1;
+        return this.#waiting.shift()?.();
       case 'prepare':
         return this.#runner?.prepare(message.what);
       case 'release':
@@ -126,7 +128,10 @@ class AgentsProgram {
       events: this.#events(),
       log: (agent, line) => this.#sayForWatching({ type: 'printed', agent, line }),
       seated: (agent, epoch, thread) => this.#sayOf(agent, epoch, (id) => this.#say({ type: 'seated', id, thread })),
-      afterAhead: (more) => void this.#waiting.set(this.#ahead, more),
+      afterAhead: (more) => {
+        if (this.#ahead < aheadMax) setImmediate(more);
+        else this.#waiting.push(more);
+      },
     });
   }
 
@@ -135,7 +140,7 @@ class AgentsProgram {
       ahead: (agent, epoch, bytes) =>
         this.#sayOf(agent, epoch, (id) => {
           this.#ahead += 1;
-          this.#say({ type: 'ahead', id, number: this.#ahead }, bytes);
+          this.#say({ type: 'ahead', id }, bytes);
         }),
       started: (agent, epoch, state) =>
         this.#sayOf(agent, epoch, (id, known) => {
@@ -150,9 +155,10 @@ class AgentsProgram {
       failed: (agent, epoch, reason, innocent) =>
         this.#sayOf(agent, epoch, (id) => {
           this.#forget(id);
-          this.#say({ type: 'failed', id, reason, innocent });
+          this.#say({ type: 'failed', id, reason: reason.slice(0, reasonLengthMax), innocent });
         }),
-      prepared: (agent, migration, reason) => this.#say({ type: 'prepared', agent, migration, reason }),
+      prepared: (agent, migration, reason) =>
+        this.#say({ type: 'prepared', agent, migration, reason: reason.slice(0, reasonLengthMax) }),
     };
   }
 

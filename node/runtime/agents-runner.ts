@@ -186,10 +186,12 @@ export class AgentsRunner implements Runner {
     if (this.#process !== undefined) return this.#process;
     const { program, workerUrl, directory, environment } = this.#init;
     const { pingIntervalMs, pingsMax, unreadBytesMax, ...limits } = this.#limits;
-    const begun: AgentsProcess = new AgentsProcess({
+    let begun: AgentsProcess | undefined;
+    begun = new AgentsProcess({
       ...{ program, directory, environment, pingIntervalMs, pingsMax, unreadBytesMax },
       onSaid: (message, bytes) => this.#onSaid(message, bytes),
-      onEnd: (end) => this.#onEnd(begun, end),
+      // None: it was not even made, which was thrown.
+      onEnd: (end) => begun && this.#onEnd(begun, end),
     });
     this.#process = begun;
     begun.say({ type: 'open', workerUrl: workerUrl.href, directory, limits });
@@ -240,7 +242,7 @@ export class AgentsRunner implements Runner {
     if (message.type === 'pong') return this.#init.used?.(message);
     if (message.type === 'printed') return this.#init.log?.(message.agent, message.line);
     if (message.type === 'prepared') return this.#onPrepared(message.agent, message.migration, message.reason);
-    if (message.type === 'ahead') this.#askForMore(message.number);
+    if (message.type === 'ahead') this.#askForMore();
     const resident = this.#residents.get(message.id);
     // It was stopped meanwhile.
     if (resident === undefined) return;
@@ -265,9 +267,9 @@ export class AgentsRunner implements Runner {
   }
 
   /** In a turn of its own: what the node does with a piece is done by then. */
-  #askForMore(number: number): void {
+  #askForMore(): void {
     const process = this.#process;
-    setImmediate(() => process?.say({ type: 'more', number }));
+    setImmediate(() => process?.say({ type: 'more' }));
   }
 
   #onPrepared(agent: string, migration: number, reason: string): void {

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { AgentsLimits } from '../../node/runtime/agents-runner.ts';
 import { createAgents } from './agents-kit.ts';
@@ -252,6 +253,27 @@ describe('the process that agents share', () => {
     process.kill(await pidOf('a'), 'SIGSTOP');
     for (let at = 0; at < 20; at++) stage.runner.run('a', 1, `t${at}`, bytes('x'.repeat(250_000)));
     expect((await stage.failure('a')).reason).toMatch(/left more than 2 MB unread/);
+  });
+
+  test('takes long words, and large answers, for failures of those who said them', async () => {
+    await Promise.all([begin('good'), begin('bad')]);
+    const source = 'throw new Error("x".repeat(100_000))';
+    stage.runner.prepare({ agent: 'long', agentType: 'long', source, migration: 7 });
+    expect((await stage.first('prepared')).reason).toMatch(/cannot be loaded: Error: xxx/);
+    tell('bad', 'return "x".repeat(9e6)');
+    const { reason, innocent } = await stage.failure('bad');
+    expect([reason, innocent]).toEqual(['it answered task told with more than 8 MB', false]);
+    await begin('bad', 2);
+    expect(await stage.run('good', 't', '')).toMatchObject({ ok: true, value: 1 });
+    expect(told).toEqual([]);
+  });
+
+  test('ends when its stream does, whatever its agents are at', async () => {
+    const program = fileURLToPath(new URL('../../node/runtime/agents-program.ts', import.meta.url));
+    const child = spawn(process.execPath, [program], { stdio: ['ignore', 'inherit', 'inherit', 'pipe'] });
+    const exited = once(child, 'exit');
+    child.stdio[3]?.destroy();
+    expect(await exited).toEqual([null, 'SIGKILL']);
   });
 
   test('has nothing of the environment, and goes with the runner', async () => {
