@@ -186,13 +186,14 @@ export class AgentsRunner implements Runner {
     if (this.#process !== undefined) return this.#process;
     const { program, workerUrl, directory, environment } = this.#init;
     const { pingIntervalMs, pingsMax, unreadBytesMax, ...limits } = this.#limits;
-    let begun: AgentsProcess | undefined;
-    begun = new AgentsProcess({
+    // Of one that was not even made, which is thrown, no end is told.
+    const made: { process?: AgentsProcess } = {};
+    const begun = new AgentsProcess({
       ...{ program, directory, environment, pingIntervalMs, pingsMax, unreadBytesMax },
       onSaid: (message, bytes) => this.#onSaid(message, bytes),
-      // None: it was not even made, which was thrown.
-      onEnd: (end) => begun && this.#onEnd(begun, end),
+      onEnd: (end) => made.process && this.#onEnd(made.process, end),
     });
+    made.process = begun;
     this.#process = begun;
     begun.say({ type: 'open', workerUrl: workerUrl.href, directory, limits });
     return begun;

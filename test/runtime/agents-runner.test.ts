@@ -22,6 +22,8 @@ export default {
   },
 };`;
 const forever = 'context.progress(1); await new Promise(() => {})';
+/** More than a heap in one piece: that no thread can be ended for, only its process. */
+const fillAtOnce = 'return new Array(1e8).fill(1).length';
 const fillMap = 'const all = new Map(); for (let at = 0; ; at++) all.set(at, { at })';
 
 let directory: string;
@@ -152,7 +154,7 @@ describe('the end of the process that agents share', () => {
     await Promise.all([begin('idle'), begin('busy'), begin('bad')]);
     tell('busy', forever);
     await begun('busy');
-    tell('bad', fillMap);
+    tell('bad', fillAtOnce);
     await stage.failure('bad');
     expect(failures()).toMatchObject({ idle: { innocent: true }, busy: { innocent: true }, bad: { innocent: false } });
     expect(failures().bad?.reason).toMatch(/because of it: it was ended by SIGABRT: FATAL ERROR: .*out of memory/);
@@ -193,7 +195,7 @@ describe('the end of the process that agents share', () => {
 
   test('in a start is a failure of that start', async () => {
     await begin('good');
-    const source = `export default { init() { ${fillMap} }, handle() {} };`;
+    const source = `export default { init() { ${fillAtOnce} }, handle() {} };`;
     stage.runner.start({ agent: 'bad', agentType: 'bad', epoch: 1, source, state: undefined });
     await stage.failure('bad');
     expect(failures()).toMatchObject({ good: { innocent: true }, bad: { innocent: false } });
@@ -202,7 +204,7 @@ describe('the end of the process that agents share', () => {
   test('puts who ended it out of the thread that it shared', async () => {
     create({ sharedMbMax: 48 });
     await Promise.all([begin('a', 1, 'type'), begin('bad', 1, 'type')]);
-    tell('bad', fillMap);
+    tell('bad', fillAtOnce);
     await stage.failure('bad');
     expect(failures()).toMatchObject({ a: { innocent: true }, bad: { innocent: false } });
     await Promise.all([begin('a', 2, 'type'), begin('b', 2, 'type'), begin('bad', 2, 'type')]);
