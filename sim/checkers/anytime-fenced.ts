@@ -41,12 +41,13 @@ export class Fenced implements Checker {
   }
 
   did(node: NodeId, effect: Effect): void {
-    if (effect.type !== 'startAgent' && effect.type !== 'stopAgent') return;
+    if (effect.type !== 'startAgent' && effect.type !== 'stopAgent' && effect.type !== 'renewAgent') return;
     const key = `${node} ${effect.agent}`;
     const epochs = this.#hosted.get(key) ?? new Set();
     this.#hosted.set(key, epochs);
-    if (effect.type === 'startAgent') epochs.add(effect.epoch);
-    else epochs.delete(effect.epoch);
+    if (effect.type === 'renewAgent') epochs.delete(effect.from);
+    if (effect.type === 'stopAgent') epochs.delete(effect.epoch);
+    else epochs.add(effect.epoch);
   }
 
   /** To be told after the ledger. */
