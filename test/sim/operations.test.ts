@@ -5,8 +5,10 @@ import { Cluster } from './cluster.ts';
 const others = (cluster: Cluster, node: string): string[] => cluster.world.nodes.filter((other) => other !== node);
 
 /** But for how old what is known of their holders is. */
-const agentsIn = (outcome: Outcome | undefined): unknown[] =>
-  ((outcome?.ok && outcome.result) as AgentView[]).map((view) => ({ ...view, failures: undefined }));
+function agentsIn(outcome: Outcome | undefined): unknown[] {
+  const agents = outcome?.ok ? (outcome.result as AgentView[]) : [];
+  return agents.map((view) => ({ ...view, failures: undefined }));
+}
 
 describe('what operators ask, while tasks flow', () => {
   test('an agent is moved to and fro, and no task is lost, doubled or refused', () => {
@@ -99,6 +101,7 @@ describe('what operators ask, while tasks flow', () => {
     expect(type).toMatchObject({ ok: false, error: { code: 'typeUnknown' } });
     // Refusals have their place in the log, so that a copy of what was refused cannot do it later.
     const after = cluster.ask(node, { type: 'agents' });
+    expect(agentsIn(before)).not.toEqual([]);
     expect(agentsIn(after)).toEqual(agentsIn(before));
   });
 });
