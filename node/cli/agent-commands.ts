@@ -22,7 +22,7 @@ const partitions: Partition[] = ['fenced', 'autonomous'];
 
 /** A leader hears what holders have within some 50 ms. */
 const failuresPauseMs = 60;
-const failuresTries = 5;
+const failuresTries = 10;
 
 type FullAgent = ReturnType<typeof agentJson>;
 
@@ -133,10 +133,11 @@ function registerDeploy(program: Command, session: Session): void {
     );
 }
 
-/** With how many failures each can take, which is known a moment after they began. */
+/** With how many failures each can take, which is known a moment after they began, when its holders have everything. */
 async function withFailures(client: Client, deployed: FullAgent[]): Promise<FullAgent[]> {
   const known = new Map<string, FullAgent>();
-  for (let i = 0; i < failuresTries && deployed.some(({ id }) => (known.get(id)?.failures ?? null) === null); i++) {
+  const isWhole = ({ id, holders }: FullAgent): boolean => (known.get(id)?.failures?.caught_up ?? -1) >= holders.length;
+  for (let i = 0; i < failuresTries && !deployed.every(isWhole); i++) {
     await delay(failuresPauseMs);
     const { agents } = await client.getFromLeader<{ agents: FullAgent[] }>('/agents');
     for (const agent of agents) known.set(agent.id, agent);

@@ -1,5 +1,6 @@
 import { Command, CommanderError, Option } from 'commander';
 import { registerAgentCommands } from './agent-commands.ts';
+import type { Client } from './client.ts';
 import { down } from './down.ts';
 import { registerDrain } from './drain.ts';
 import { eventLine, followEvents, type ReportJson } from './events.ts';
@@ -138,6 +139,10 @@ const consistencyOption = (): Option =>
 
 const queryOf = ({ consistency }: Reading): string => (consistency === undefined ? '' : `?consistency=${consistency}`);
 
+/** Of agents the leader knows the most: without a word on consistency it is asked first. */
+const readOf = <T>(client: Client, path: string, given: Reading): Promise<T> =>
+  given.consistency === undefined ? client.getFromLeader<T>(path) : client.get<T>(`${path}${queryOf(given)}`);
+
 function registerViewCommands(program: Command, session: Session): void {
   const { console } = session;
   program
@@ -146,7 +151,7 @@ function registerViewCommands(program: Command, session: Session): void {
     .addOption(consistencyOption())
     .action((given: Reading) =>
       session.withClient(async (client, { json }) => {
-        const status = await client.get<StatusJson>(`/status${queryOf(given)}`);
+        const status = await readOf<StatusJson>(client, '/status', given);
         print(console, json, status, () => statusText(status));
       }),
     );
@@ -166,10 +171,7 @@ function registerViewCommands(program: Command, session: Session): void {
     .addOption(consistencyOption())
     .action((given: Reading) =>
       session.withClient(async (client, { json }) => {
-        type Answer = { agents: AgentJson[] };
-        const isTold = given.consistency !== undefined;
-        const asked = isTold ? client.get<Answer>(`/agents${queryOf(given)}`) : client.getFromLeader<Answer>('/agents');
-        const answer = await asked;
+        const answer = await readOf<{ agents: AgentJson[] }>(client, '/agents', given);
         print(console, json, answer, () => agentsTable(answer.agents));
       }),
     );

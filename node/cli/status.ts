@@ -43,9 +43,13 @@ export function nodesTable(nodes: readonly NodeJson[]): string {
   return tableOf(['node', 'id', 'role', 'why', 'status', 'agents', 'cpu', 'memory', 'admin address'], rows);
 }
 
+/** Of a reason that stands in a row; "conclave agent" has all of it. */
+const reasonLengthMax = 64;
+
 function whyThere({ reason, migration, crash_loop: loop }: AgentJson): string {
-  if (loop !== null) return `failed ${loop.failures} times: ${loop.reason}`;
-  return migration === null ? reason : `${reason}; ${migration.phase} ${migration.target_name}`;
+  const text = migration === null ? reason : `${reason}; ${migration.phase} ${migration.target_name}`;
+  const told = loop === null ? text : `failed ${loop.failures} times: ${loop.reason}`;
+  return told.length <= reasonLengthMax ? told : `${told.slice(0, reasonLengthMax - 1)}…`;
 }
 
 export function agentsTable(agents: readonly AgentJson[]): string {
