@@ -126,8 +126,22 @@ export class AcknowledgedByMajority implements Checker {
     if (fate !== undefined) this.#judge(node, operation.agent, operation.task, fate);
   }
 
+  /**
+   * Who has it, in which epochs. One that is set aside may be cancelled or done in the end: who got the whole state only then
+   * has the step, too, in the history that it got.
+   */
+  #keptOf(agent: string, task: string, fate: Fate): Map<NodeId, Set<number>> {
+    const kept = new Map<NodeId, Set<number>>();
+    for (const each of fate === 'aside' ? (['aside', 'cancelled', 'over'] as const) : [fate]) {
+      for (const [node, epochs] of this.#kept.get(`${agent} ${task} ${each}`) ?? []) {
+        kept.set(node, new Set([...(kept.get(node) ?? []), ...epochs]));
+      }
+    }
+    return kept;
+  }
+
   #judge(node: NodeId, agent: string, task: string, fate: Fate): void {
-    const kept = this.#kept.get(`${agent} ${task} ${fate}`) ?? new Map<NodeId, Set<number>>();
+    const kept = this.#keptOf(agent, task, fate);
     const epochs = new Set([...kept.values()].flatMap((each) => [...each]));
     const found: string[] = [];
     for (const epoch of epochs) {

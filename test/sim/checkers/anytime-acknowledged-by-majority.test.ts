@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { Operation, Outcome } from '../../../node/core/operation.ts';
+import { writeResult } from '../../../node/core/records.ts';
 import { AcknowledgedByMajority } from '../../../sim/checkers/anytime-acknowledged-by-majority.ts';
 import { bytes, created, ledgerOf, message, placed, putHolder, putResult } from './planted.ts';
 
@@ -53,6 +54,23 @@ test('an answer whose result too few of the holders have in one epoch is a viola
     `n1 acknowledged t of a, whose result is ${what}`,
   );
   expect(() => checker.answered('n9', 'q1', task, done)).toThrow(`n9 acknowledged t of a, whose result is ${what}`);
+});
+
+test('that a task is set aside is kept, too, by who has all of the state since it was cancelled; by who has nothing of it not', () => {
+  const checker = watching();
+  const aside = { task: 't', sequence: 1, ok: false, value: bytes(''), valueDropped: false };
+  const put = (node: string, result: Parameters<typeof writeResult>[1]): void =>
+    checker.durable(node, [writeResult('a', result), putHolder('a', 3, 3, result.sequence)]);
+  put('n1', {
+    ...aside,
+    aside: { payload: bytes('{}'), key: '', priority: 5, tries: 3, reason: 'poison', retriedBy: '' },
+  });
+  const tell = (): void => checker.sent('n1', 'c', message('taskAnswer', { refusal: 'taskSetAside' }));
+  expect(tell).toThrow('in epoch 3 on 1 of 3 holders');
+  put('n2', { ...aside, task: 'u', sequence: 2 });
+  expect(tell).toThrow('in epoch 3 on 1 of 3 holders');
+  put('n2', { ...aside, sequence: 3, cancelled: true });
+  tell();
 });
 
 test('an answer that nobody wrote down is a violation, though it be that the agent refused', () => {
