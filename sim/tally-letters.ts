@@ -64,11 +64,10 @@ export class TallyLetters {
       throw new Violation(name, `${agent} counted ${id}, and ${from} never did ${by} that sends it`);
   }
 
-  /** Something that has not arrived yet. Of agents that had several branches this is not judged: they overlap. */
+  /** Something that has not arrived yet. */
   missing(): string | undefined {
     for (const [id, { by, from, to }] of this.#sent) {
       if (this.#counts.get(from)?.[by] !== 1 || this.#counts.get(to)?.[id] !== undefined) continue;
-      if ((this.#branches.get(from) ?? 0) > 1) continue;
       if (!this.#setAside.has(to)) return `${to} did not get ${id} of ${from}`;
     }
     return undefined;

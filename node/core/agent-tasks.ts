@@ -33,7 +33,7 @@ export class AgentTasks {
   readonly #context: Context;
   readonly #agent: string;
   readonly #events: AgentTaskEvents;
-  readonly #queue = new TaskQueue();
+  #queue = new TaskQueue();
   /** Asked and not yet answered, by who asked: the same task asked again by the same node is answered once. */
   readonly #asked = new Map<string, QueuedTask>();
   #results = new ResultTable();
@@ -389,6 +389,8 @@ export class AgentTasks {
     this.#waiting = [];
     this.#running = undefined;
     this.#held = undefined;
+    // It may go on later, and then no key is taken by a task that nobody runs.
+    this.#queue = new TaskQueue();
     this.#asked.clear();
     return tasks.filter((task) => task !== undefined);
   }

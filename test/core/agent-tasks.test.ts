@@ -131,3 +131,18 @@ test('results are forgotten when they are old, the newest never', () => {
   expect(stage.tasks.resultsFrom).toBe(4);
   expect(stage.kept.map(({ task }) => task)).toEqual(['c']);
 });
+
+test('an instance that rests for a while and goes on does what it was at again, and what waits behind its key', () => {
+  const stage = new Stage();
+  stage.submit('running', { key: 'k' });
+  stage.submit('behind', { key: 'k' });
+  expect(stage.tasks.end().map(({ task }) => task)).toEqual(['running', 'behind']);
+  expect(stage.tasks.length).toBe(0);
+  // Whoever asked asks again.
+  stage.submit('running', { key: 'k' });
+  stage.submit('behind', { key: 'k' });
+  stage.done();
+  stage.done();
+  expect(stage.begun.map((begun) => begun.split(' ')[0])).toEqual(['running', 'running', 'behind']);
+  expect(stage.told).toEqual(['running done', 'behind done']);
+});
