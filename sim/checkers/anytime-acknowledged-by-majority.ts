@@ -3,6 +3,7 @@ import type { Message, NodeId } from '../../node/core/message.ts';
 import type { Operation, Outcome, Results } from '../../node/core/operation.ts';
 import { keys } from '../../node/core/records.ts';
 import { TaskResult } from '../../node/core/wire/messages.ts';
+import { HostedEpochs } from '../hosted-epochs.ts';
 import type { Ledger } from '../ledger.ts';
 import { type Checker, Violation } from './checker.ts';
 import { holderOf } from './written.ts';
@@ -37,8 +38,7 @@ interface OnDisk {
 export class AcknowledgedByMajority implements Checker {
   readonly name = 'anytime-acknowledged-by-majority';
   readonly #ledger: Ledger;
-  /** By node and agent: epochs that it runs in its present life, or tries to. */
-  readonly #hosted = new Map<string, Set<number>>();
+  readonly #hosted = new HostedEpochs();
   /** By agent and task: the epochs in which each node has its result on disk. */
   readonly #kept = new Map<string, Map<NodeId, Set<number>>>();
   readonly #disks = new Map<string, OnDisk>();
@@ -48,18 +48,11 @@ export class AcknowledgedByMajority implements Checker {
   }
 
   started(node: NodeId): void {
-    for (const key of this.#hosted.keys()) if (key.startsWith(`${node} `)) this.#hosted.delete(key);
+    this.#hosted.started(node);
   }
 
   did(node: NodeId, effect: Effect): void {
-    const isOne = effect.type === 'startAgent' || effect.type === 'stopAgent' || effect.type === 'renewAgent';
-    if (!isOne) return;
-    const key = `${node} ${effect.agent}`;
-    const epochs = this.#hosted.get(key) ?? new Set();
-    this.#hosted.set(key, epochs);
-    if (effect.type === 'renewAgent') epochs.delete(effect.from);
-    if (effect.type === 'stopAgent') epochs.delete(effect.epoch);
-    else epochs.add(effect.epoch);
+    this.#hosted.did(node, effect);
   }
 
   durable(node: NodeId, writes: readonly Write[]): void {
@@ -110,7 +103,7 @@ export class AcknowledgedByMajority implements Checker {
     if (branch !== undefined) return;
     const fate = fates[refusal];
     if (fate === undefined) return;
-    const hosted = [...(this.#hosted.get(`${node} ${agent}`) ?? [])];
+    const hosted = this.#hosted.of(node, agent);
     const named = hosted.some((epoch) => this.#ledger.placement(agent, epoch)?.host === node);
     if (!named)
       throw new Violation(this.name, `${node} answered ${task} of ${agent}, which the log does not place there`);

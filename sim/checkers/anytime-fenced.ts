@@ -3,6 +3,7 @@ import type { Message, NodeId } from '../../node/core/message.ts';
 import type { Operation, Outcome, Results } from '../../node/core/operation.ts';
 import { defaultSettings } from '../../node/core/settings.ts';
 import { type AcceptedLosses, totalIn } from '../accepted-losses.ts';
+import { HostedEpochs } from '../hosted-epochs.ts';
 import type { Ledger } from '../ledger.ts';
 import { type Checker, Violation } from './checker.ts';
 
@@ -24,8 +25,7 @@ export class Fenced implements Checker {
   readonly #ledger: Ledger;
   readonly #losses: Pick<AcceptedLosses, 'isLost' | 'indexOf'>;
   readonly #living: Living;
-  /** By node and agent: epochs that it runs. */
-  readonly #hosted = new Map<string, Set<number>>();
+  readonly #hosted = new HostedEpochs();
   /** By agent: when it was let go on, and the last epoch that answered. */
   readonly #waiting = new Map<string, { sinceMs: number; epoch: number | undefined }>();
   #index = 0;
@@ -37,17 +37,11 @@ export class Fenced implements Checker {
   }
 
   started(node: NodeId): void {
-    for (const key of this.#hosted.keys()) if (key.startsWith(`${node} `)) this.#hosted.delete(key);
+    this.#hosted.started(node);
   }
 
   did(node: NodeId, effect: Effect): void {
-    if (effect.type !== 'startAgent' && effect.type !== 'stopAgent' && effect.type !== 'renewAgent') return;
-    const key = `${node} ${effect.agent}`;
-    const epochs = this.#hosted.get(key) ?? new Set();
-    this.#hosted.set(key, epochs);
-    if (effect.type === 'renewAgent') epochs.delete(effect.from);
-    if (effect.type === 'stopAgent') epochs.delete(effect.epoch);
-    else epochs.add(effect.epoch);
+    this.#hosted.did(node, effect);
   }
 
   /** To be told after the ledger. */
@@ -91,7 +85,7 @@ export class Fenced implements Checker {
 
   #isHost(node: NodeId, agent: string): boolean {
     const index = this.#losses.indexOf(agent) ?? 0;
-    return [...(this.#hosted.get(`${node} ${agent}`) ?? [])].some((epoch) => epoch < index);
+    return this.#hosted.of(node, agent).some((epoch) => epoch < index);
   }
 
   #judge(node: NodeId, agent: string, task: string, value: Uint8Array): void {

@@ -57,36 +57,41 @@ export const stateMarks = {
     };
   },
 
-  'former-holder-let-go-of-a-state': (_scene, hit) => {
-    const having = new Set<string>();
-    return {
-      durable(node, writes) {
-        for (const { key, value } of writes) {
-          if (!key.startsWith(holderPrefix)) continue;
-          const place = `${node} ${key}`;
-          const isKept = value !== undefined && holderOf(value).epoch > 0;
-          if (!isKept && value !== undefined && having.has(place)) hit();
-          if (isKept) having.add(place);
-          else having.delete(place);
-        }
-      },
-    };
-  },
+  'former-holder-let-go-of-a-state': (_scene, hit) =>
+    watchHoldings(({ isKept, wasKept, isThere }) => {
+      if (!isKept && isThere && wasKept) hit();
+    }),
 
   'former-holder-keeps-a-state-again': (_scene, hit) => {
     const former = new Set<string>();
-    const having = new Set<string>();
-    return {
-      durable(node, writes) {
-        for (const { key, value } of writes) {
-          if (!key.startsWith(holderPrefix)) continue;
-          const place = `${node} ${key}`;
-          const isKept = value !== undefined && holderOf(value).epoch > 0;
-          if (isKept && former.delete(place)) hit();
-          if (!isKept && value !== undefined && having.has(place)) former.add(place);
-          if (isKept) having.add(place);
-        }
-      },
-    };
+    return watchHoldings(({ place, isKept, wasKept, isThere }) => {
+      if (isKept && former.delete(place)) hit();
+      if (!isKept && isThere && wasKept) former.add(place);
+    });
   },
 } satisfies Record<string, Detector>;
+
+interface Holding {
+  place: string;
+  isKept: boolean;
+  wasKept: boolean;
+  /** There is a record, if only one that seals it. */
+  isThere: boolean;
+}
+
+/** Tells of each record of a holder whether a state stands behind it, and whether one did. */
+function watchHoldings(tell: (holding: Holding) => void): ReturnType<Detector> {
+  const having = new Set<string>();
+  return {
+    durable(node, writes) {
+      for (const { key, value } of writes) {
+        if (!key.startsWith(holderPrefix)) continue;
+        const place = `${node} ${key}`;
+        const isKept = value !== undefined && holderOf(value).epoch > 0;
+        tell({ place, isKept, wasKept: having.has(place), isThere: value !== undefined });
+        if (isKept) having.add(place);
+        else having.delete(place);
+      }
+    },
+  };
+}

@@ -375,40 +375,6 @@ describe('what reaches an agent, and what it leaves', () => {
     expect(await readdir(types)).toHaveLength(2);
   });
 
-  test('that is made ready before is taken by the next start with the same code, unless it was released', async () => {
-    create();
-    const source =
-      'const at = Date.now(); export default { init: () => 0, handle: (state) => ({ state, result: at }) };';
-    const prepare = async (agent: string, migration: number): Promise<number> => {
-      stage.runner.prepare({ agent, agentType: 'counter', source, migration });
-      const told = await stage.first('prepared', (one) => one.migration === migration);
-      expect(told).toMatchObject({ agent, reason: '' });
-      return Date.now();
-    };
-    /** When the code was loaded that an agent runs. */
-    const loadedAt = async (agent: string): Promise<number> => {
-      await start(agent, 3, source, bytes(5));
-      return Number((await run(agent, 'at', null, 3)).value);
-    };
-    const readyAt = await prepare('a', 7);
-    expect(await loadedAt('a')).toBeLessThanOrEqual(readyAt);
-    const releasedAt = await prepare('b', 8);
-    stage.runner.release('b', 7);
-    stage.runner.release('b', 8);
-    expect(await loadedAt('b')).toBeGreaterThan(releasedAt);
-    await prepare('c', 9);
-    // Another version of it came meanwhile.
-    await start('c', 1, counter);
-    expect(await run('c', 't', { add: 2 })).toMatchObject({ value: 2 });
-  });
-
-  test('that cannot load its code is told as not ready', async () => {
-    create();
-    stage.runner.prepare({ agent: 'a', agentType: 'counter', source: 'throw new Error("no")', migration: 7 });
-    expect((await stage.first('prepared')).reason).toMatch(/cannot be loaded: Error: no/);
-    expect(stage.happened).toHaveLength(1);
-  });
-
   test('is told as a failure when its module cannot be written', async () => {
     await rm(join(directory, 'types'), { recursive: true });
     stage.runner.start({ agent: 'a', agentType: 'counter', epoch: 1, source: counter, state: undefined });
