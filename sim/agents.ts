@@ -1,6 +1,7 @@
 import { joined } from '../node/core/bytes.ts';
 import type { EffectOf } from '../node/core/effect.ts';
 import type { Event } from '../node/core/event.ts';
+import type { Instant } from '../node/core/node-init.ts';
 import { changeBetween } from '../node/core/state-change.ts';
 import { noWayBack, type VersionChange } from '../node/core/version-change.ts';
 import type { Answer, Program, Running } from './program.ts';
@@ -33,7 +34,7 @@ interface Instance {
   running: Running | undefined;
   /** The checkpoint that the node knows. */
   told: Uint8Array;
-  waiting: { task: string; payload: Uint8Array; merges: boolean }[];
+  waiting: { task: string; payload: Uint8Array; merges: boolean; deadlineMs: number }[];
   /** The task that it is busy with. */
   task: string | undefined;
   /** Counts its tasks: what was planned for one that was given up does not happen. */
@@ -50,8 +51,10 @@ export interface Process {
   /** Plans something; it happens only if the process still lives, and not while it stands still. */
   later(delayMs: number, run: () => void): void;
   feed(event: Event): void;
-  /** Wall clock of the machine, ms since 1970. */
-  wallMs(): number;
+  /** By the clocks of the machine. */
+  instant(): Instant;
+  /** The code of an agent begins a task. */
+  began(agent: string, task: string): void;
 }
 
 const nothing = new Uint8Array(0);
@@ -143,7 +146,7 @@ export class SimRunner {
       if (this.#instances.get(key) !== instance) return;
       this.#starts += 1;
       const random = this.#random.fork(`${key} ${this.#starts}`);
-      const { wallMs } = this.#process;
+      const wallMs = (): number => this.#process.instant().wallMs;
       const about = { type: agentType, ...(told ?? { agent, epoch }), ...(version !== undefined && { version }) };
       const context = { ...about, startedMs: wallMs(), wallMs, random: () => random.next() };
       const newer = change?.newer && this.#program(agentType, change.newer.source);
@@ -170,12 +173,32 @@ export class SimRunner {
   }
 
   /** A task for an instance that is gone is dropped: its end was told or asked for, and whoever knows runs it again. */
-  run({ agent, epoch, task, payload, merges = false }: EffectOf<'runTask'>): void {
+  run({ agent, epoch, task, payload, merges = false, deadlineMs }: EffectOf<'runTask'>): void {
     const instance = this.#instances.get(keyOf(agent, epoch));
     if (instance === undefined) return;
     if (instance.waiting.length >= waitingMax) return this.fail(agent, epoch, 'too many tasks are waiting');
-    instance.waiting.push({ task, payload: payload.slice(), merges });
+    instance.waiting.push({ task, payload: payload.slice(), merges, deadlineMs });
     this.#runNext(instance);
+  }
+
+  /** Gives those back that were not begun. */
+  recall(agent: string, epoch: number): void {
+    const instance = this.#instances.get(keyOf(agent, epoch));
+    if (instance === undefined) return;
+    const { waiting } = instance;
+    instance.waiting = [];
+    this.#return(
+      instance,
+      waiting.map(({ task }) => task),
+    );
+  }
+
+  #return(instance: Instance, tasks: string[]): void {
+    this.#process.later(0, () => {
+      const { agent, epoch } = instance;
+      if (this.#instances.get(keyOf(agent, epoch)) !== instance) return;
+      this.#process.feed({ type: 'tasksReturned', agent, epoch, tasks });
+    });
   }
 
   /** Some code lets itself be stopped in the middle of a task; the rest hears of it while it goes on. */
@@ -241,8 +264,17 @@ export class SimRunner {
 
   #runNext(instance: Instance): void {
     if (instance.task !== undefined || instance.running === undefined) return;
-    const next = instance.waiting.shift();
+    const { nowMs } = this.#process.instant();
+    const late: string[] = [];
+    let next = instance.waiting.shift();
+    for (; next !== undefined && next.deadlineMs <= nowMs; next = instance.waiting.shift()) late.push(next.task);
+    if (late.length > 0) this.#return(instance, late);
     if (next === undefined) return;
+    this.#begin(instance, next);
+  }
+
+  #begin(instance: Instance, next: Instance['waiting'][number]): void {
+    this.#process.began(instance.agent, next.task);
     instance.task = next.task;
     instance.cancelled = false;
     const { runMsMin, runMsMax, taskTimeoutMs } = this.#settings;
@@ -303,6 +335,18 @@ function broughtBack(state: Uint8Array, change: VersionChange | undefined, newer
   if (newer.migrates === true) throw new Error(`${noWayBack}: version ${change.from} has migrate and no rollback`);
   return state;
 }
+
+/** What a node would have done by its runner. */
+export const runnerEffects = (runner: () => SimRunner | undefined) => ({
+  startAgent: (effect: EffectOf<'startAgent'>) => runner()?.start(effect),
+  stopAgent: ({ agent, epoch }: EffectOf<'stopAgent'>) => runner()?.stop(agent, epoch),
+  renewAgent: ({ agent, from, epoch }: EffectOf<'renewAgent'>) => runner()?.renew(agent, from, epoch),
+  prepareAgent: (effect: EffectOf<'prepareAgent'>) => runner()?.prepare(effect),
+  releaseAgent: ({ agent, migration }: EffectOf<'releaseAgent'>) => runner()?.release(agent, migration),
+  runTask: (effect: EffectOf<'runTask'>) => runner()?.run(effect),
+  recallTasks: ({ agent, epoch }: EffectOf<'recallTasks'>) => runner()?.recall(agent, epoch),
+  cancelTask: ({ agent, epoch, task }: EffectOf<'cancelTask'>) => runner()?.cancel(agent, epoch, task),
+});
 
 type Attempt<T> = { ok: true; value: T } | { ok: false; reason: string };
 

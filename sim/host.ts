@@ -4,7 +4,7 @@ import type { Message, NodeId, Profile } from '../node/core/message.ts';
 import type { Instant, NodeInit } from '../node/core/node.ts';
 import type { Operation } from '../node/core/operation.ts';
 import { decode, encode } from '../node/core/wire/codec.ts';
-import { type RunnerSettings, SimRunner } from './agents.ts';
+import { type RunnerSettings, runnerEffects, SimRunner } from './agents.ts';
 import { Clock } from './clock.ts';
 import { type Disk, DiskDamaged, type Unsynced } from './disk.ts';
 import { Inbox } from './inbox.ts';
@@ -27,8 +27,10 @@ export type NodeFactory = (init: NodeInit) => SimNode;
 export interface HostEvents {
   /** Something is about to be handed to the node. */
   happened(node: NodeId, event: Event): void;
-  /** The node decided to begin a task; it begins when what stands before it is on disk. */
+  /** The node decided that a task is to be begun. */
   decided(node: NodeId, effect: EffectOf<'runTask'>): void;
+  /** The code of an agent began a task. */
+  began(node: NodeId, agent: string, task: string): void;
   /** An effect was carried out. */
   did(node: NodeId, effect: Effect): void;
   sent(node: NodeId, cluster: string, message: Message, to: NodeId | undefined): void;
@@ -138,13 +140,14 @@ export class Host {
   /** Starts a life: reads the disk, listens, and wakes the node for the first time. */
   start(): void {
     if (this.#runner !== undefined) throw new Error(`${this.id} runs already`);
-    const { id, profile, network, random, programs, runner } = this.#parts;
+    const { id, profile, network, random, programs, runner, events } = this.#parts;
     this.#life += 1;
     const lifeRandom = random.fork(`life ${this.#life}`);
     const process = {
       later: this.#later.bind(this),
       feed: this.feed.bind(this),
-      wallMs: () => this.clock.wallMs(this.#parts.timeline.nowMs),
+      instant: () => this.#instant(),
+      began: (agent: string, task: string) => events.began(id, agent, task),
     };
     this.#runner = new SimRunner(process, lifeRandom.fork('runner'), programs, runner);
     network.attach(id, profile.addresses, this.#port());
@@ -332,14 +335,8 @@ export class Host {
       dial: ({ node }) => network.dial(id, node),
       dialAddress: ({ address }) => network.dialAddress(id, address),
       hangUp: ({ node }) => network.hangUp(id, node),
-      startAgent: (effect) => this.#runner?.start(effect),
-      stopAgent: ({ agent, epoch }) => this.#runner?.stop(agent, epoch),
-      renewAgent: ({ agent, from, epoch }) => this.#runner?.renew(agent, from, epoch),
-      prepareAgent: (effect) => this.#runner?.prepare(effect),
-      releaseAgent: ({ agent, migration }) => this.#runner?.release(agent, migration),
-      runTask: (effect) => this.#runner?.run(effect),
       progress: nothing,
-      cancelTask: ({ agent, epoch, task }) => this.#runner?.cancel(agent, epoch, task),
+      ...runnerEffects(() => this.#runner),
       exit: ({ code, reason }) => this.#exit('exit', code, reason),
     };
   }

@@ -33,6 +33,7 @@ const hooks = Object.keys({
   sent: true,
   happened: true,
   decided: true,
+  began: true,
   did: true,
   durable: true,
   reported: true,

@@ -103,6 +103,10 @@ export class Trace {
       if (!isWhole) this.#mixNumber(state.offset);
       this.#mixInstance(event, isWhole ? state : state.inserted);
     },
+    tasksReturned: (event) => {
+      for (const task of event.tasks) this.#mixText(task);
+      this.#mixInstance(event, undefined);
+    },
     taskProgress: (event) => {
       this.#mixText(event.task);
       this.#mixInstance(event, event.value);
@@ -136,6 +140,7 @@ export class Trace {
       this.#mixText(effect.task);
       this.#mixInstance(effect, effect.payload);
     },
+    recallTasks: (effect) => this.#mixInstance(effect, undefined),
     cancelTask: (effect) => {
       this.#mixText(effect.task);
       this.#mixInstance(effect, undefined);

@@ -375,9 +375,8 @@ export class World {
       happened: (node, event) => {
         for (const happened of observers.of('happened')) happened(node, event);
       },
-      decided: (node, effect) => {
-        for (const decided of observers.of('decided')) decided(node, effect);
-      },
+      decided: (node, effect) => observers.of('decided').forEach((decided) => decided(node, effect)),
+      began: (node, agent, task) => observers.of('began').forEach((began) => began(node, agent, task)),
       did: (node, effect) => {
         for (const did of observers.of('did')) did(node, effect);
         if (effect.type === 'reply') this.#reply(node, effect);

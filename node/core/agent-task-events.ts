@@ -1,5 +1,7 @@
 import type { StepChanges } from './agent-state.ts';
+import type { ConclaveError } from './errors.ts';
 import type { MessageOf, TaskResult } from './message.ts';
+import type { Results } from './operation.ts';
 import type { QueuedTask } from './task-queue.ts';
 
 /** A step of the replicated state before it has its sequence. */
@@ -10,6 +12,10 @@ export interface AgentTaskEvents {
   /** Whether a task can be begun now. */
   isReady(): boolean;
   run(task: QueuedTask): void;
+  /** Whether a task may be given to the code while it is at another one, or another one while it is at that. */
+  joins(task: QueuedTask): boolean;
+  /** Has those given back that were given to the code and not begun. */
+  recall(): void;
   cancel(task: QueuedTask): void;
   /** Makes it the next step of the replicated state, with what it changed there. */
   record(step: Step, changes?: StepChanges): TaskResult;
@@ -23,14 +29,23 @@ export interface AgentTaskEvents {
   progress(task: QueuedTask, number: number, value: Uint8Array): void;
 }
 
-/** A task that is being done. */
+/** How the wish to cancel a task ended. */
+export type Cancelled = { ok: true; was: Results['taskCancel']['was'] } | { ok: false; error: ConclaveError };
+export type CancelDone = (cancelled: Cancelled) => void;
+
+/** A task that is being done, or will be next. */
 export interface RunningTask {
   task: QueuedTask;
+  /** When it was begun, as far as that is known here. */
   sinceMs: number;
   /** As a careful begin recorded them, this one included; 0 of any other. */
   tries: number;
   /** Values that it told. */
   said: number;
+  /** No other is given to the code beside it. */
+  isAlone: boolean;
+  /** Who wants it cancelled. */
+  cancels: CancelDone[];
 }
 
 /** What waits until a majority of the holders has a step. */

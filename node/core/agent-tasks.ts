@@ -1,28 +1,22 @@
 import type { StepChanges } from './agent-state.ts';
-import type { AgentTaskEvents, RunningTask, Step, WaitingAnswer } from './agent-task-events.ts';
+import type { AgentTaskEvents, CancelDone, Cancelled, RunningTask, Step, WaitingAnswer } from './agent-task-events.ts';
 import { type Context, reportLocally } from './context.ts';
-import { type ConclaveError, errors } from './errors.ts';
+import { errors } from './errors.ts';
 import type { TaskAside, TaskResult } from './message.ts';
-import type { AgentTasksView, Results } from './operation.ts';
+import type { AgentTasksView } from './operation.ts';
 import { ResultAges } from './result-ages.ts';
 import { isOver, ResultTable } from './result-table.ts';
+import { RunningTasks } from './running-tasks.ts';
 import { limits } from './settings.ts';
 import { type QueuedTask, TaskQueue } from './task-queue.ts';
 import { reasonBytes } from './text.ts';
 
-/** How the wish to cancel a task ended. */
-export type Cancelled = { ok: true; was: Results['taskCancel']['was'] } | { ok: false; error: ConclaveError };
-type CancelDone = (cancelled: Cancelled) => void;
-
 const nothing = new Uint8Array(0);
 /** So many tasks are begun with care after an instance took over: what ended the one before may come again. */
 const carefulTasks = 16;
+/** Wishes to cancel one task. */
 const cancelsMax = 64;
 const listedMax = 100;
-/** Share of the newest task in the mean time of one. */
-const newestShare = 0.1;
-const retryAfterMsMin = 100;
-const retryAfterMsMax = 60_000;
 
 /**
  * The tasks of one agent at its host, from their arrival to their answer. Each takes effect once, by its id. Once an
@@ -38,13 +32,11 @@ export class AgentTasks {
   readonly #asked = new Map<string, QueuedTask>();
   #results = new ResultTable();
   #ages: ResultAges;
-  #running: RunningTask | undefined;
+  readonly #running = new RunningTasks();
   /** That it is begun is not durable yet. */
   #held: { task: QueuedTask; sequence: number; tries: number } | undefined;
   #waiting: WaitingAnswer[] = [];
-  #cancels: CancelDone[] = [];
   #careful = 0;
-  #meanTaskMs = 0;
 
   constructor(context: Context, agent: string, events: AgentTaskEvents) {
     this.#context = context;
@@ -63,12 +55,12 @@ export class AgentTasks {
   }
 
   get length(): number {
-    return this.#queue.length + (this.#running === undefined ? 0 : 1) + (this.#held === undefined ? 0 : 1);
+    return this.#queue.length + this.#running.count + (this.#held === undefined ? 0 : 1);
   }
 
   /** Whether it is at no task, about to begin one, or at it. */
   get at(): 'rest' | 'begin' | 'task' {
-    if (this.#running !== undefined) return 'task';
+    if (this.#running.count > 0) return 'task';
     return this.#held === undefined ? 'rest' : 'begin';
   }
 
@@ -92,7 +84,7 @@ export class AgentTasks {
     const isAnswered = known !== undefined && this.#isAnswered(task, known);
     // What is done is not called refused, however much waits.
     if (this.#asked.size >= limits.agentQueueMax * (isAnswered ? 2 : 1)) {
-      this.refuse(task, 'backlogFull', this.#retryAfterMs());
+      this.refuse(task, 'backlogFull', this.#running.halfTimeMs(this.length));
       return;
     }
     const payload = task.retry === '' ? task.payload : known?.aside?.payload;
@@ -114,54 +106,49 @@ export class AgentTasks {
     return retry === '' || (known.aside.retriedBy === retry && wasCutShort === undefined);
   }
 
-  /** Time in which half of what waits should be done. */
-  #retryAfterMs(): number {
-    const ms = Math.round((this.length / 2) * this.#meanTaskMs);
-    return Math.min(retryAfterMsMax, Math.max(retryAfterMsMin, ms));
-  }
-
-  /** Begins the next task when one can be. */
+  /** Begins what can be begun. */
   pump(): void {
-    if (!this.#events.isReady() || this.#running !== undefined) return;
-    if (this.#held !== undefined && !this.#beginHeld(this.#held)) return;
-    for (let task = this.#queue.take(); task !== undefined; task = this.#queue.take()) {
-      if (this.#begin(task)) return;
-      this.#queue.done(task);
+    while (this.#running.hasRoom && this.#events.isReady()) {
+      if (this.#held !== undefined && !this.#beginHeld(this.#held)) return;
+      const task = this.#queue.take();
+      if (task === undefined) return;
+      const became = this.#begin(task);
+      if (became === 'over') this.#queue.done(task);
+      else if (became === 'waits') return this.#queue.putBack(task);
+      else if (became === 'held') return;
     }
   }
 
-  /** Whether it is on its way now; else it is over, or needs no answer any more. */
-  #begin(task: QueuedTask): boolean {
-    if (task.deadlineMs <= this.#context.nowMs) {
-      this.#asked.delete(keyOf(task));
-      return false;
-    }
+  /** What becomes of it: it is over also when it needs no answer any more; it `waits` until those before it are. */
+  #begin(task: QueuedTask): 'over' | 'begun' | 'held' | 'waits' {
     const known = this.#results.get(task.task);
     if (known !== undefined && this.#isAnswered(task, known)) {
       this.#await(task, known);
-      return false;
+      return 'over';
     }
-    if (task.retry === '' && !this.#events.isWanted(task.task)) {
+    if (task.deadlineMs <= this.#context.nowMs || (task.retry === '' && !this.#events.isWanted(task.task))) {
       this.#asked.delete(keyOf(task));
-      return false;
+      return 'over';
+    }
+    // It may have been asked by two nodes.
+    if (this.isRunning(task.task)) return 'waits';
+    const isAlone = this.#careful > 0 || known !== undefined || !this.#events.joins(task);
+    if (isAlone && this.#running.count > 0) return 'waits';
+    if (this.#careful === 0 && known === undefined) {
+      this.#run(task, 0, isAlone);
+      return 'begun';
     }
     const recorded = known?.tries ?? 0;
     const tries = recorded > 0 && recorded === task.wasCutShort?.tries ? recorded - 1 : recorded;
-    if (this.#careful === 0 && known === undefined) {
-      this.#run(task, 0);
-      return true;
-    }
     if (task.retry !== '' && known?.aside !== undefined) {
       // Whatever becomes of this host, it is not tried again for the same wish.
       this.#hold(task, 0, { ...known.aside, retriedBy: task.retry });
-      return true;
-    }
-    if (tries >= limits.taskTriesMax) {
+    } else if (tries < limits.taskTriesMax) this.#hold(task, tries + 1);
+    else {
       this.#setAside(task, tries, 'each time what ran it ended before it was done');
-      return false;
+      return 'over';
     }
-    this.#hold(task, tries + 1);
-    return true;
+    return 'held';
   }
 
   /** Makes durable that it is about to begin. */
@@ -177,7 +164,7 @@ export class AgentTasks {
     if (sequence > this.#events.durableSequence()) return false;
     this.#held = undefined;
     if (task.deadlineMs > this.#context.nowMs) {
-      this.#run(task, tries);
+      this.#run(task, tries, true);
       return false;
     }
     // It was not begun after all.
@@ -187,71 +174,71 @@ export class AgentTasks {
     return true;
   }
 
-  #run(task: QueuedTask, tries: number): void {
-    this.#running = { task, sinceMs: this.#context.nowMs, tries, said: 0 };
+  #run(task: QueuedTask, tries: number, isAlone: boolean): void {
+    this.#running.add(task, tries, isAlone, this.#context.nowMs);
     this.#events.run(task);
   }
 
   // ---- from begin to end ----
 
   isRunning(task: string): boolean {
-    return this.#running?.task.task === task;
+    return this.#running.get(task) !== undefined;
   }
 
-  /** The running task is done, or was refused; what it changed becomes part of the state with its result. */
-  onRan(ok: boolean, value: Uint8Array, changes?: StepChanges): void {
-    const running = this.#running;
-    if (running === undefined) return;
-    const tookMs = this.#context.nowMs - running.sinceMs;
-    this.#meanTaskMs += (tookMs - this.#meanTaskMs) * (this.#meanTaskMs === 0 ? 1 : newestShare);
+  /** A task is done, or was refused; what it changed becomes part of the state with its result. */
+  onRan(id: string, ok: boolean, value: Uint8Array, changes?: StepChanges): void {
+    const ran = this.#running.end(id, this.#context.nowMs);
+    if (ran === undefined) return;
     this.#careful = Math.max(0, this.#careful - 1);
-    const cancelled = !ok && this.#cancels.length > 0;
-    this.#end(running.task, { task: running.task.task, ok, value, ...(cancelled && { cancelled }) }, changes);
+    const cancelled = !ok && ran.cancels.length > 0;
+    this.#end(ran, { task: id, ok, value, ...(cancelled && { cancelled }) }, changes);
+    // It was to be cancelled before it was begun.
+    const next = this.#running.first;
+    if (next !== undefined && next.cancels.length > 0) this.#events.cancel(next.task);
   }
 
   /**
    * What ran the task is gone, and the task with it: it is tried again, unless that has happened too often. `innocent`: by
-   * no fault of the agent, so that it does not count.
+   * no fault of the agent, so that it does not count. Those behind it were not begun.
    */
   onFailed(reason: string, innocent = false): void {
-    const running = this.#running;
-    if (running === undefined) return;
-    if (innocent && this.#cancels.length === 0) {
-      this.#putBack(running);
-      return;
-    }
-    const { task } = running;
+    const [failed, ...behind] = this.#running.takeAll();
+    for (const one of behind) this.#putBack(one);
+    if (failed === undefined) return;
+    const isCancelled = failed.cancels.length > 0;
+    if (innocent && !isCancelled) return this.#putBack(failed);
+    const { task } = failed;
     const id = task.task;
     task.failures = (task.failures ?? 0) + 1;
     // A careful begin counted this try already.
-    const tries = running.tries === 0 ? (this.#results.get(id)?.tries ?? 0) + 1 : running.tries;
-    if (this.#cancels.length > 0) {
-      this.#end(task, { task: id, ok: false, value: reasonBytes(reason), cancelled: true });
-    } else if (task.retry !== '' || task.failures >= limits.taskFailuresMax) {
-      this.#running = undefined;
+    const tries = failed.tries === 0 ? (this.#results.get(id)?.tries ?? 0) + 1 : failed.tries;
+    if (isCancelled) this.#end(failed, { task: id, ok: false, value: reasonBytes(reason), cancelled: true });
+    else if (task.retry !== '' || task.failures >= limits.taskFailuresMax) {
       this.#setAside(task, (this.#results.get(id)?.aside?.tries ?? tries - 1) + 1, reason);
       this.#queue.done(task);
     } else {
-      this.#running = undefined;
-      if (running.tries === 0) this.#events.record({ task: id, ok: false, value: nothing, tries });
+      if (failed.tries === 0) this.#events.record({ task: id, ok: false, value: nothing, tries });
       this.#queue.putBack(task);
     }
   }
 
-  #putBack({ task, tries }: RunningTask): void {
-    this.#running = undefined;
-    if (tries > 0) this.#events.record({ task: task.task, ok: false, value: nothing, tries: tries - 1 });
-    this.#queue.putBack(task);
+  /** They were not begun, and will not be; without names: nothing that was given to the code is. */
+  onReturned(ids?: readonly string[]): void {
+    const returned = ids?.map((id) => this.#running.take(id)) ?? this.#running.takeAll();
+    for (const one of returned) if (one !== undefined) this.#putBack(one);
+    this.pump();
   }
 
-  #end(task: QueuedTask, step: Step, changes?: StepChanges): void {
-    this.#running = undefined;
+  #putBack({ task, tries, cancels }: RunningTask): void {
+    if (tries > 0) this.#events.record({ task: task.task, ok: false, value: nothing, tries: tries - 1 });
+    this.#queue.putBack(task);
+    for (const done of cancels) this.cancel(task.task, done);
+  }
+
+  #end({ task, cancels }: RunningTask, step: Step, changes?: StepChanges): void {
     const result = this.#events.record(step, changes);
     this.#await(task, result);
     this.#queue.done(task);
-    const cancels = this.#cancels;
-    if (cancels.length === 0) return;
-    this.#cancels = [];
     const error = errors.taskOver({ agent: this.#agent, task: task.task });
     const cancelled: Cancelled = result.cancelled === true ? { ok: true, was: 'running' } : { ok: false, error };
     for (const done of cancels) this.afterStep(result.sequence, () => done(cancelled));
@@ -267,10 +254,10 @@ export class AgentTasks {
     reportLocally(this.#context, 'taskSetAside', text, { agent: this.#agent, task: task.task, tries, reason });
   }
 
-  /** What the running task says before it is done: told to those who asked for that. */
+  /** What a running task says before it is done: told to those who asked for that. */
   onProgress(id: string, value: Uint8Array): void {
-    const running = this.#running;
-    if (running?.task.task !== id) return;
+    const running = this.#running.get(id);
+    if (running === undefined) return;
     running.said += 1;
     for (const task of this.#asked.values()) {
       if (task.task === id && task.progress) this.#events.progress(task, running.said, value);
@@ -321,16 +308,26 @@ export class AgentTasks {
     if (known !== undefined && isOver(known)) {
       const over: Cancelled = { ok: false, error: errors.taskOver({ agent: this.#agent, task: id }) };
       this.afterStep(known.sequence, () => done(known.cancelled === true ? { ok: true, was: 'cancelled' } : over));
-    } else if (this.#running?.task.task === id) {
-      if (this.#cancels.length >= cancelsMax) {
-        return done({
-          ok: false,
-          error: errors.backlogFull({ what: `requests to cancel task "${id}"`, max: cancelsMax }),
-        });
-      }
-      this.#cancels.push(done);
-      this.#events.cancel(this.#running.task);
-    } else this.#cancelWaiting(id, known?.aside !== undefined, done);
+    } else {
+      const running = this.#running.get(id);
+      if (running === undefined) this.#cancelWaiting(id, known?.aside !== undefined, done);
+      else this.#cancelRunning(running, done);
+    }
+  }
+
+  /** One that stands behind another is taken back first. */
+  #cancelRunning(running: RunningTask, done: CancelDone): void {
+    if (running.cancels.length >= cancelsMax) {
+      const what = `requests to cancel task "${running.task.task}"`;
+      return done({ ok: false, error: errors.backlogFull({ what, max: cancelsMax }) });
+    }
+    running.cancels.push(done);
+    if (running === this.#running.first) this.#events.cancel(running.task);
+    else this.#recall(true);
+  }
+
+  #recall(isWanted: boolean): void {
+    if (this.#running.takeRecall(isWanted, this.#context.nowMs)) this.#events.recall();
   }
 
   #cancelWaiting(id: string, isAside: boolean, done: CancelDone): void {
@@ -353,8 +350,9 @@ export class AgentTasks {
 
   view(): AgentTasksView {
     const { nowMs } = this.#context;
-    const running = this.#running;
-    const waiting = [...(this.#held === undefined ? [] : [this.#held.task]), ...this.#queue.all()];
+    const [running, ...behind] = this.#running.all;
+    const held = this.#held === undefined ? [] : [this.#held.task];
+    const waiting = [...behind.map(({ task }) => task), ...held, ...this.#queue.all()];
     return {
       running: running && { task: running.task.task, forMs: Math.round(nowMs - running.sinceMs) },
       waiting: waiting.length,
@@ -365,11 +363,16 @@ export class AgentTasks {
         reason: aside?.reason ?? '',
         bytes: aside?.payload.byteLength ?? 0,
       })),
-      meanTaskMs: Math.round(this.#meanTaskMs * 100) / 100,
+      meanTaskMs: Math.round(this.#running.meanTaskMs * 100) / 100,
     };
   }
 
   // ---- time and end ----
+
+  /** Often: has taken back what stands behind a task that takes long. */
+  look(): void {
+    this.#recall(false);
+  }
 
   tick(newestSequence: number): void {
     this.#ages.note(this.#context.nowMs, newestSequence);
@@ -378,16 +381,13 @@ export class AgentTasks {
 
   /** Gives up all that was not answered, for whoever runs the agent next. */
   end(): QueuedTask[] {
-    for (const begun of [this.#running, this.#held]) {
-      if (begun !== undefined) begun.task.wasCutShort = { tries: begun.tries };
-    }
-    const begun = [this.#running?.task, this.#held?.task];
-    const tasks = [...this.#waiting.map(({ task }) => task), ...begun, ...this.#queue.all()];
+    const running = this.#running.takeAll();
+    const begun = [...running, ...(this.#held === undefined ? [] : [this.#held])];
+    for (const { task, tries } of begun) task.wasCutShort = { tries };
+    const tasks = [...this.#waiting.map(({ task }) => task), ...begun.map(({ task }) => task), ...this.#queue.all()];
     const error = errors.agentNotReady({ agent: this.#agent });
-    for (const done of this.#cancels) done({ ok: false, error });
-    this.#cancels = [];
+    for (const { cancels } of running) for (const done of cancels) done({ ok: false, error });
     this.#waiting = [];
-    this.#running = undefined;
     this.#held = undefined;
     // It may go on later, and then no key is taken by a task that nobody runs.
     this.#queue = new TaskQueue();

@@ -73,16 +73,20 @@ export type Effect =
     }
   /** Ends what was made ready for that migration, unless the agent was started in it. */
   | { type: 'releaseAgent'; agent: string; migration: number }
-  /** For an agent that has started. Passes writes: what it leads to is answered only when it is on a majority of disks, and the next task goes on from it meanwhile. */
+  /** For an agent that has started. Passes writes: what it leads to is answered only when it is on a majority of disks, and the next task goes on from it meanwhile. It may be given while the code is at another one, and is begun after that. */
   | {
       type: 'runTask';
       agent: string;
       epoch: number;
       task: string;
       payload: Uint8Array;
+      /** By this node's own clock, ms: after it the task is not begun, and returned. */
+      deadlineMs: number;
       /** It is to take in a branch: the payload is what `merge-payload.ts` made. */
       merges?: boolean;
     }
+  /** Has those tasks of an instance given back that its code has not begun. */
+  | { type: 'recallTasks'; agent: string; epoch: number }
   /** Asks the code to give up a task that runs; passes writes as it promises nothing. */
   | { type: 'cancelTask'; agent: string; epoch: number; task: string }
   /** What a request's task has to tell before it is done; passes writes, as it promises nothing. */
@@ -100,7 +104,7 @@ export type EffectOf<T extends EffectType> = Extract<Effect, { type: T }>;
 
 const promiseNothing: ReadonlySet<EffectType> = new Set([
   ...(['prepareAgent', 'releaseAgent', 'startAgent', 'stopAgent', 'renewAgent'] as const),
-  ...(['runTask', 'cancelTask', 'progress'] as const),
+  ...(['runTask', 'recallTasks', 'cancelTask', 'progress'] as const),
 ]);
 
 /** Whether a host runs it at once, whatever is being written. */

@@ -41,6 +41,8 @@ export type Event =
       /** What it sends and the timers that it sets, as its code gave them: JSON, unchecked. */
       outputs?: Uint8Array | undefined;
     }
+  /** They were given to the code and not begun, and will not be: it was asked for them, or it was too late for them. */
+  | { type: 'tasksReturned'; agent: string; epoch: number; tasks: string[] }
   /** What a running task has to tell before it is done, JSON. */
   | { type: 'taskProgress'; agent: string; epoch: number; task: string; value: Uint8Array }
   /** What was to be made ready for a migration is; or, with a reason, cannot be. */

@@ -225,6 +225,10 @@ export class Hosting {
     this.#by(agent, epoch)?.onRan({ task, ok, value, update, outputs });
   }
 
+  onReturned({ agent, epoch, tasks }: EventOf<'tasksReturned'>): void {
+    this.#by(agent, epoch)?.onReturned(tasks);
+  }
+
   onProgress({ agent, epoch, task, value }: EventOf<'taskProgress'>): void {
     this.#by(agent, epoch)?.onProgress(task, value);
   }
@@ -276,3 +280,14 @@ export class Hosting {
     this.#preparations.tick();
   }
 }
+
+/** What the runner tells goes to the instances that it tells of. */
+export const runnerEvents = (hosting: () => Hosting) => ({
+  stateAhead: (event: EventOf<'stateAhead'>) => hosting().onAhead(event),
+  agentStarted: (event: EventOf<'agentStarted'>) => hosting().onStarted(event),
+  taskRan: (event: EventOf<'taskRan'>) => hosting().onRan(event),
+  tasksReturned: (event: EventOf<'tasksReturned'>) => hosting().onReturned(event),
+  taskProgress: (event: EventOf<'taskProgress'>) => hosting().onProgress(event),
+  agentFailed: (event: EventOf<'agentFailed'>) => hosting().onFailed(event),
+  agentPrepared: (event: EventOf<'agentPrepared'>) => hosting().onPrepared(event),
+});

@@ -6,6 +6,7 @@ import { Refusals } from './refusals.ts';
 import { type Failures, Restarts } from './restarts.ts';
 import { limits } from './settings.ts';
 import { isThread, startedFrom } from './start-state.ts';
+import type { QueuedTask } from './task-queue.ts';
 import type { VersionTurn } from './version-turn.ts';
 
 export interface InstanceRunnerInit {
@@ -83,10 +84,28 @@ export class InstanceRunner {
     this.#restarts.started(this.#context.nowMs);
   }
 
+  /** `branch`: what it is to take in, in place of a payload. */
+  run({ task, payload, deadlineMs }: QueuedTask, branch: Uint8Array | undefined): void {
+    const what = branch === undefined ? { payload } : { payload: branch, merges: true };
+    this.#context.out.push({ type: 'runTask', ...this.#who, task, deadlineMs, ...what });
+  }
+
+  /** Has those tasks given back that were not begun. */
+  recall(): void {
+    this.#context.out.push({ type: 'recallTasks', ...this.#who });
+  }
+
+  cancel(task: string): void {
+    this.#context.out.push({ type: 'cancelTask', ...this.#who, task });
+  }
+
+  get #who(): { agent: string; epoch: number } {
+    return { agent: this.#assignment().agent, epoch: this.epoch };
+  }
+
   stop(): void {
     this.#isReady = false;
-    const { agent } = this.#assignment();
-    this.#context.out.push({ type: 'stopAgent', agent, epoch: this.epoch });
+    this.#context.out.push({ type: 'stopAgent', ...this.#who });
   }
 
   /** It goes on in the epoch that has come since it was started, and its code is told. */

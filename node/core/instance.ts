@@ -1,7 +1,7 @@
 import { AgentHistory } from './agent-history.ts';
 import type { StepChanges } from './agent-state.ts';
-import type { Step } from './agent-task-events.ts';
-import { AgentTasks, type Cancelled } from './agent-tasks.ts';
+import type { Cancelled, Step } from './agent-task-events.ts';
+import { AgentTasks } from './agent-tasks.ts';
 import type { Assignment } from './assignment.ts';
 import { isMergeTask } from './branch.ts';
 import { BranchMerges } from './branch-merges.ts';
@@ -12,7 +12,7 @@ import { InstanceEpoch } from './instance-epoch.ts';
 import type { InstanceEvents } from './instance-events.ts';
 import { InstanceRunner } from './instance-runner.ts';
 import { InstanceStart } from './instance-start.ts';
-import { Mail, senderOf } from './mail.ts';
+import { isTimerTask, Mail, senderOf } from './mail.ts';
 import { isEmpty } from './mailbox.ts';
 import type { MessageOf, NodeId, TaskResult } from './message.ts';
 import type { Migration } from './migration.ts';
@@ -20,7 +20,7 @@ import type { AgentTasksView } from './operation.ts';
 import type { Found, Recovery } from './recovery.ts';
 import type { Replication } from './replication.ts';
 import { limits } from './settings.ts';
-import { mayBeLarge } from './start-state.ts';
+import { isThread, mayBeLarge } from './start-state.ts';
 import type { StateRead } from './state-reads.ts';
 import { changesBy, type Ran } from './step-changes.ts';
 import { whatIsTooLarge } from './step-size.ts';
@@ -59,8 +59,11 @@ export class Instance {
     const { agent } = assignment;
     this.#tasks = new AgentTasks(context, agent, {
       isReady: () => this.#isReady(),
-      run: ({ task, payload }) => this.#run(task, payload),
-      cancel: ({ task }) => context.out.push({ type: 'cancelTask', agent, epoch: this.runner.epoch, task }),
+      run: (task) => this.runner.run(task, this.merges.payload(task.task)),
+      // A timer may be taken back by the task before it, and a branch takes the place of what is there.
+      joins: ({ task }) => isThread(this.assignment) && !isTimerTask(task) && !isMergeTask(task),
+      recall: () => this.runner.recall(),
+      cancel: ({ task }) => this.runner.cancel(task),
       record: (step, changes) => this.#record(this.runner.refusals.noted(step), changes),
       durableSequence: () => this.replication.durableSequence(),
       confirm: (done) => void this.read(done),
@@ -218,15 +221,18 @@ export class Instance {
     if (changes === 'wrong') this.onFailed('its runner reported a change of another state');
     else if (typeof changes === 'string') {
       // The instance went on from a state that cannot be kept: it starts again from the last one that can.
-      this.#tasks.onRan(false, reasonBytes(changes));
+      this.#tasks.onRan(task, false, reasonBytes(changes));
+      this.#tasks.onReturned();
       this.#at.restartCode();
     } else {
       if (ok) this.runner.onWell();
       if (mailbox !== undefined) this.merges.takeOver(task);
-      this.#tasks.onRan(ok, value, changes);
+      this.#tasks.onRan(task, ok, value, changes);
       this.#tasks.pump();
     }
   }
+
+  readonly onReturned = (tasks: readonly string[]): void => this.#tasks.onReturned(tasks);
 
   onProgress(task: string, value: Uint8Array): void {
     if (value.byteLength <= limits.resultBytesMax) this.#tasks.onProgress(task, value);
@@ -326,14 +332,6 @@ export class Instance {
     return this.#at.phase === 'active' && !this.runner.isSuspended;
   }
 
-  #run(task: string, payload: Uint8Array): void {
-    const { agent } = this.assignment;
-    const { epoch } = this.runner;
-    const given = this.merges.payload(task);
-    const what = given === undefined ? { payload } : { payload: given, merges: true };
-    this.#context.out.push({ type: 'runTask', agent, epoch, task, ...what });
-  }
-
   #answer(task: QueuedTask, answer: MessageOf<'taskAnswer'>): void {
     if (!this.merges.answer(task, answer)) this.#events.answer(task, answer);
   }
@@ -381,6 +379,7 @@ export class Instance {
     if (this.#at.phase === 'ended') return;
     if (this.runner.takeDue()) this.#at.restartCode();
     if (this.#at.phase === 'active') this.handover.tick();
+    this.#tasks.look();
     if (nowMs < this.#retryMs) return;
     this.#retryMs = nowMs + settings.holderRetryMs;
     if (this.#at.phase === 'sealing') this.recovery?.tick();

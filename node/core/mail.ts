@@ -43,6 +43,9 @@ export function senderOf({ agent, created, wentOnAt, branch, epoch }: Sender): s
   return `${agent.replace('~', ':')}:${created}${part === undefined ? '' : `.${part}`}`;
 }
 
+/** Whether an agent gave it to itself, by a timer. */
+export const isTimerTask = (task: string): boolean => task.startsWith('~t:');
+
 /** So many are on their way at once, to one agent and in all: one that does not answer holds up none for others. */
 const flyingMax = 256;
 const flyingToMax = 16;
@@ -156,7 +159,7 @@ export class Mail {
 
   /** A timer that was taken back, or set anew, may have a task in the queue already. */
   isWanted(task: string): boolean {
-    return !task.startsWith('~t:') || this.#events.mailbox().timers.some(({ id }) => id === task);
+    return !isTimerTask(task) || this.#events.mailbox().timers.some(({ id }) => id === task);
   }
 
   // ---- on the way ----

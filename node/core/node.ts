@@ -13,7 +13,7 @@ import { Fitness } from './fitness.ts';
 import { Founding } from './founding.ts';
 import { beforeBelonging, type EventHandlers, type ForLeader, type MessageHandlers, type Said } from './handlers.ts';
 import { Holder } from './holder.ts';
-import { Hosting, type HostingEvents } from './hosting.ts';
+import { Hosting, type HostingEvents, runnerEvents } from './hosting.ts';
 import { isKv } from './kv.ts';
 import { kvChanged } from './kv-apply.ts';
 import { LoadBoard } from './load-board.ts';
@@ -242,12 +242,7 @@ export class Node {
     },
     load: ({ sample }) => this.#loads.sample(sample, this.#hosting.size, this.#hosting.queueDepth()),
     stop: () => this.#membership.leave(),
-    stateAhead: (event) => this.#hosting.onAhead(event),
-    agentStarted: (event) => this.#hosting.onStarted(event),
-    taskRan: (event) => this.#hosting.onRan(event),
-    taskProgress: (event) => this.#hosting.onProgress(event),
-    agentFailed: (event) => this.#hosting.onFailed(event),
-    agentPrepared: (event) => this.#hosting.onPrepared(event),
+    ...runnerEvents(() => this.#hosting),
   };
 
   // ---- messages ----

@@ -1,5 +1,5 @@
 import type { Serial } from '../../consensus/sessions.ts';
-import type { Cancelled } from './agent-tasks.ts';
+import type { Cancelled } from './agent-task-events.ts';
 import type { Autonomy } from './autonomy.ts';
 import type { Context } from './context.ts';
 import type { Decisions } from './decisions.ts';

@@ -23,8 +23,11 @@ export function createAgentRunner({ workers, processes, containers, failed }: Ag
       else setImmediate(() => failed(agent, epoch, 'it cannot be started: this node runs no containers'));
     },
     // Only one of them knows the instance.
-    run(agent, epoch, task, payload, merges) {
-      for (const runner of all) runner.run(agent, epoch, task, payload, merges);
+    run(agent, epoch, task, payload, how) {
+      for (const runner of all) runner.run(agent, epoch, task, payload, how);
+    },
+    recall(agent, epoch) {
+      for (const runner of all) runner.recall(agent, epoch);
     },
     cancel(agent, epoch, task) {
       for (const runner of all) runner.cancel(agent, epoch, task);

@@ -140,7 +140,7 @@ export class AgentThread {
     setImmediate(() => this.#startFrom(seat, order, views, to));
   }
 
-  run(seat: Seat, { task, payload, merges }: WaitingTask): void {
+  run(seat: Seat, { task, payload, merges = false }: WaitingTask): void {
     this.#tell(seat, task, `it did not answer task ${task}`, this.#init.limits.taskTimeoutMs);
     this.#post.say({ type: 'run', seat: seat.number, task, payload, merges });
   }

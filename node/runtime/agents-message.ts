@@ -21,7 +21,8 @@ export type ToAgents =
       order: Omit<StartOrder, 'state' | 'more'> & { change?: VersionChange | undefined };
     }
   /** Its bytes: the payload. */
-  | { type: 'run'; id: number; task: string; merges: boolean }
+  | { type: 'run'; id: number; task: string; merges: boolean; withinMs?: number | undefined }
+  | { type: 'recall'; id: number }
   | { type: 'cancel'; id: number; task: string }
   | { type: 'stop'; id: number }
   | { type: 'renew'; id: number; epoch: number }
@@ -41,6 +42,7 @@ export type FromAgents =
   | { type: 'started'; id: number }
   /** Its bytes: the value, then what a change inserts, then what it sends and sets, where there are such. */
   | { type: 'ran'; id: number; task: string; ok: boolean; change?: Change | undefined; leads: boolean }
+  | { type: 'returned'; id: number; tasks: string[] }
   /** Its bytes: the value. */
   | { type: 'progress'; id: number; task: string }
   | { type: 'failed'; id: number; reason: string; innocent: boolean }
@@ -57,6 +59,8 @@ export interface Change {
 }
 
 const textLengthMax = 8_000;
+/** Tasks that wait at one agent are fewer. */
+const returnedMax = 1_024;
 
 const isNumber = (value: unknown): value is number => Number.isFinite(value);
 const isText = (value: unknown): value is string => typeof value === 'string' && value.length <= textLengthMax;
@@ -79,6 +83,10 @@ export function checkedFromAgents({ head, bytes }: Said): FromAgents | undefined
   if (type === 'started') return bytes.length <= 1 ? { type, id } : undefined;
   if (type === 'failed') {
     return isText(reason) && typeof innocent === 'boolean' ? { type, id, reason, innocent } : undefined;
+  }
+  if (type === 'returned') {
+    const { tasks } = said;
+    return Array.isArray(tasks) && tasks.length <= returnedMax && tasks.every(isText) ? { type, id, tasks } : undefined;
   }
   if (type === 'ahead') {
     const [piece] = bytes;

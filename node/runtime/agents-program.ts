@@ -21,6 +21,13 @@ const heardBytes = 64 * 1024;
 const aheadMax = 4;
 const nothing = new Uint8Array(0);
 
+/** A start of an agent, and the state that it is started from while that is small. */
+interface Known {
+  agent: string;
+  epoch: number;
+  from: Uint8Array | undefined;
+}
+
 /** The threads of a node's agents, in a process that may end without the node; it is told what to do over one stream. */
 class AgentsProgram {
   readonly #channel: AgentsChannel;
@@ -28,7 +35,7 @@ class AgentsProgram {
   /** By id: pieces of a large state that has not started. */
   readonly #beginnings = new Map<number, Uint8Array[]>();
   /** What runs, by id and by the names that the runner knows. */
-  readonly #byId = new Map<number, { agent: string; epoch: number; from: Uint8Array | undefined }>();
+  readonly #byId = new Map<number, Known>();
   readonly #idOf = new Map<string, number>();
   /** Pieces that went ahead and that the node has not taken in, and who waits to send the next. */
   #ahead = 0;
@@ -84,13 +91,17 @@ class AgentsProgram {
     }
   }
 
-  #tell(message: Extract<ToAgents, { type: 'run' | 'cancel' | 'stop' | 'renew' }>, payload: Uint8Array): void {
+  #tell(
+    message: Extract<ToAgents, { type: 'run' | 'recall' | 'cancel' | 'stop' | 'renew' }>,
+    payload: Uint8Array,
+  ): void {
     const { id } = message;
     this.#beginnings.delete(id);
     const known = this.#byId.get(id);
     if (known === undefined) return;
     const { agent, epoch } = known;
-    if (message.type === 'run') this.#runner?.run(agent, epoch, message.task, payload, message.merges);
+    if (message.type === 'run') this.#run(known, message, payload);
+    else if (message.type === 'recall') this.#runner?.recall(agent, epoch);
     else if (message.type === 'cancel') this.#runner?.cancel(agent, epoch, message.task);
     else if (message.type === 'stop') {
       this.#forget(id);
@@ -101,6 +112,15 @@ class AgentsProgram {
       this.#idOf.set(keyOf(agent, message.epoch), id);
       this.#runner?.renew(agent, epoch, message.epoch);
     }
+  }
+
+  #run(
+    { agent, epoch }: Known,
+    { task, merges, withinMs }: Extract<ToAgents, { type: 'run' }>,
+    payload: Uint8Array,
+  ): void {
+    const until = withinMs === undefined ? {} : { deadlineMs: performance.now() + withinMs };
+    this.#runner?.run(agent, epoch, task, payload, { merges, ...until });
   }
 
   #start({ id, order }: Extract<ToAgents, { type: 'start' }>, last: Uint8Array[]): void {
@@ -150,6 +170,7 @@ class AgentsProgram {
         }),
       ran: (agent, epoch, task, ok, value, state, outputs) =>
         this.#sayOf(agent, epoch, (id) => this.#sayRan(id, task, ok, value, state, outputs)),
+      returned: (agent, epoch, tasks) => this.#sayOf(agent, epoch, (id) => this.#say({ type: 'returned', id, tasks })),
       progress: (agent, epoch, task, value) =>
         this.#sayOf(agent, epoch, (id) => this.#sayForWatching({ type: 'progress', id, task }, value)),
       failed: (agent, epoch, reason, innocent) =>
@@ -197,7 +218,7 @@ class AgentsProgram {
     if (this.#channel.unreadBytes <= unreadForWatching) this.#say(message, ...bytes);
   }
 
-  #sayOf(agent: string, epoch: number, say: (id: number, known: { from: Uint8Array | undefined }) => void): void {
+  #sayOf(agent: string, epoch: number, say: (id: number, known: Known) => void): void {
     const id = this.#idOf.get(keyOf(agent, epoch));
     const known = id === undefined ? undefined : this.#byId.get(id);
     if (id !== undefined && known !== undefined) say(id, known);

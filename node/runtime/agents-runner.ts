@@ -3,7 +3,7 @@ import { joined } from '../core/bytes.ts';
 import type { FromAgents, ToAgents } from './agents-message.ts';
 import { type AgentsEnd, AgentsProcess } from './agents-process.ts';
 import { aheadBytes } from './ahead-bytes.ts';
-import type { Runner, RunnerEvents } from './ports.ts';
+import type { Runner, RunnerEvents, RunOptions } from './ports.ts';
 import { thrownText } from './thrown-text.ts';
 import type { WorkerLimits } from './worker-runner.ts';
 
@@ -127,11 +127,19 @@ export class AgentsRunner implements Runner {
     if (!this.#isUploading) this.#uploadNext();
   }
 
-  run(agent: string, epoch: number, task: string, payload: Uint8Array, merges = false): void {
+  run(agent: string, epoch: number, task: string, payload: Uint8Array, how: RunOptions = {}): void {
+    const { merges = false, deadlineMs } = how;
     const resident = this.#byKey.get(keyOf(agent, epoch));
     if (resident === undefined) return;
     resident.tasks.add(task);
-    this.#tell(resident, { type: 'run', id: resident.id, task, merges }, payload);
+    // The clock of the other process began at another time.
+    const withinMs = deadlineMs === undefined ? undefined : deadlineMs - performance.now();
+    this.#tell(resident, { type: 'run', id: resident.id, task, merges, withinMs }, payload);
+  }
+
+  recall(agent: string, epoch: number): void {
+    const resident = this.#byKey.get(keyOf(agent, epoch));
+    if (resident !== undefined) this.#tell(resident, { type: 'recall', id: resident.id });
   }
 
   cancel(agent: string, epoch: number, task: string): void {
@@ -258,6 +266,12 @@ export class AgentsRunner implements Runner {
       resident.isStarting = false;
       resident.from = undefined;
       events.started(agent, epoch, state);
+    } else if (message.type === 'returned') {
+      events.returned(
+        agent,
+        epoch,
+        message.tasks.filter((task) => resident.tasks.delete(task)),
+      );
     } else if (resident.tasks.has(message.task)) {
       if (message.type === 'progress') return events.progress(agent, epoch, message.task, first);
       const { task, ok, change, leads } = message;

@@ -2,7 +2,7 @@ import { progressBytesMax, progressPerSMax } from '../core/agent-code.ts';
 import { reasonBytes } from '../core/text.ts';
 import { noWayBack, type Versions } from '../core/version-change.ts';
 import type { LineLimits } from './line-limits.ts';
-import type { Runner, RunnerEvents } from './ports.ts';
+import type { Runner, RunnerEvents, RunOptions } from './ports.ts';
 import {
   type Answer,
   cancelLine,
@@ -107,6 +107,7 @@ export class LineRunner<C extends LineChannel> implements Runner {
       tasksWaitingMax: init.limits.tasksWaitingMax,
       release: (instance, why) => this.#release(instance, why),
       failed: init.events.failed,
+      returned: init.events.returned,
     });
   }
 
@@ -157,9 +158,13 @@ export class LineRunner<C extends LineChannel> implements Runner {
     this.#instances.expectWithin(instance, this.#init.limits.startTimeoutMs, 'it did not start');
   }
 
-  run(agent: string, epoch: number, task: string, payload: Uint8Array, merges = false): void {
-    const instance = this.#instances.queue(agent, epoch, { task, payload, merges });
+  run(agent: string, epoch: number, task: string, payload: Uint8Array, how: RunOptions = {}): void {
+    const instance = this.#instances.queue(agent, epoch, { task, payload, ...how });
     if (instance !== undefined) this.#runNext(instance);
+  }
+
+  recall(agent: string, epoch: number): void {
+    this.#instances.recall(agent, epoch);
   }
 
   cancel(agent: string, epoch: number, task: string): void {
@@ -211,7 +216,7 @@ export class LineRunner<C extends LineChannel> implements Runner {
     if (next === undefined) return;
     this.#init.begins?.(instance);
     const isCancelled = instance.toCancel.delete(next.task);
-    if (next.merges && !instance.merges) {
+    if (next.merges === true && !instance.merges) {
       setImmediate(() => this.#finish(instance, false, reasonBytes('its code has no merge function')));
       return;
     }
@@ -219,7 +224,7 @@ export class LineRunner<C extends LineChannel> implements Runner {
       const { task, payload, merges } = next;
       const { form, told } = instance;
       this.#ask(instance, 'handle', (id) =>
-        merges ? mergeLine(id, task, told.epoch, form, payload) : handleLine(id, task, told.epoch, payload),
+        merges === true ? mergeLine(id, task, told.epoch, form, payload) : handleLine(id, task, told.epoch, payload),
       );
     } catch (error) {
       setImmediate(() =>

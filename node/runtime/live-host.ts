@@ -63,6 +63,7 @@ export class LiveHost {
       started: (agent, epoch, state) => this.dispatch({ type: 'agentStarted', agent, epoch, state }),
       ran: (agent, epoch, task, ok, value, state, outputs) =>
         this.#gather({ type: 'taskRan', agent, epoch, task, ok, value, state, outputs }),
+      returned: (agent, epoch, tasks) => this.#gather({ type: 'tasksReturned', agent, epoch, tasks }),
       progress: (agent, epoch, task, value) => this.#gather({ type: 'taskProgress', agent, epoch, task, value }),
       prepared: (agent, migration, reason) => this.dispatch({ type: 'agentPrepared', agent, migration, reason }),
       failed: (agent, epoch, reason, innocent) =>
@@ -241,7 +242,9 @@ export class LiveHost {
       case 'releaseAgent':
         return this.#runner.release(effect.agent, effect.migration);
       case 'runTask':
-        return this.#runner.run(effect.agent, effect.epoch, effect.task, effect.payload, effect.merges);
+        return this.#runner.run(effect.agent, effect.epoch, effect.task, effect.payload, effect);
+      case 'recallTasks':
+        return this.#runner.recall(effect.agent, effect.epoch);
       case 'cancelTask':
         return this.#runner.cancel(effect.agent, effect.epoch, effect.task);
       case 'progress':

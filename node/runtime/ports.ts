@@ -54,12 +54,21 @@ export interface RunnerEvents {
     /** What it sends and the timers that it sets: JSON, unchecked. */
     outputs?: Uint8Array,
   ): void;
+  /** They were not begun, and will not be. */
+  returned(agent: string, epoch: number, tasks: string[]): void;
   /** `value`: what the running task has to tell before it is done, JSON. */
   progress(agent: string, epoch: number, task: string, value: Uint8Array): void;
   /** `innocent`: it ended because of another agent with which it shared a thread, and its own code did nothing wrong. */
   failed(agent: string, epoch: number, reason: string, innocent: boolean): void;
   /** What `prepare` asked for is there; or, with a reason, cannot be. */
   prepared(agent: string, migration: number, reason: string): void;
+}
+
+export interface RunOptions {
+  /** The payload is a branch that is to be taken in, as `encodeMerge` made it. */
+  merges?: boolean | undefined;
+  /** By the clock of this process (`performance.now()`), ms: after it the task is not begun, and returned. */
+  deadlineMs?: number;
 }
 
 /** Runs agent instances, each apart from the node. One task at a time per instance; answers come as events. */
@@ -83,8 +92,10 @@ export interface Runner {
     /** Of a module in a thread: what stands behind `state`, when it is much. */
     more?: readonly Uint8Array[];
   }): void;
-  /** `merges`: the payload is a branch that is to be taken in, as `encodeMerge` made it. */
-  run(agent: string, epoch: number, task: string, payload: Uint8Array, merges?: boolean): void;
+  /** After those that the instance was given before. */
+  run(agent: string, epoch: number, task: string, payload: Uint8Array, how?: RunOptions): void;
+  /** Gives those back that were not begun; `returned` is told of some, or of none. */
+  recall(agent: string, epoch: number): void;
   /** Asks the code to give up a task that runs. It still ends as every task does, and may have gone well. */
   cancel(agent: string, epoch: number, task: string): void;
   stop(agent: string, epoch: number): void;

@@ -1,10 +1,8 @@
-import type { RunnerEvents } from './ports.ts';
+import type { RunnerEvents, RunOptions } from './ports.ts';
 
-/** `merges`: its payload is a branch that is to be taken in. */
-export interface WaitingTask {
+export interface WaitingTask extends RunOptions {
   task: string;
   payload: Uint8Array;
-  merges: boolean;
 }
 
 /** One instance of an agent, as every runner has it; what it runs in is the runner's own. */
@@ -25,6 +23,7 @@ export interface RunnerInstancesInit<I extends RunnerInstance> {
   /** Ends what an instance runs in: because it was asked for, or because it failed. */
   release(instance: I, why: 'asked' | 'failed'): void;
   failed: RunnerEvents['failed'];
+  returned: RunnerEvents['returned'];
 }
 
 /** An instance that has not started. */
@@ -66,7 +65,7 @@ export class RunnerInstances<I extends RunnerInstance> {
    * Has a task wait at its instance, and returns that. A task for an instance that is gone is dropped: its end was told or
    * asked for, and whoever knows runs it again.
    */
-  queue(agent: string, epoch: number, { task, payload, merges }: WaitingTask): I | undefined {
+  queue(agent: string, epoch: number, { payload, ...rest }: WaitingTask): I | undefined {
     const instance = this.#byKey.get(keyOf(agent, epoch));
     if (instance === undefined) return undefined;
     const { tasksWaitingMax } = this.#init;
@@ -75,16 +74,40 @@ export class RunnerInstances<I extends RunnerInstance> {
       return undefined;
     }
     // A copy: a view holds, and takes along, the whole buffer behind it.
-    instance.waiting.push({ task, payload: new Uint8Array(payload), merges });
+    instance.waiting.push({ ...rest, payload: new Uint8Array(payload) });
     return instance;
   }
 
   /** Takes the next task, which is the running one from here on. */
   next(instance: I): WaitingTask | undefined {
     if (!instance.started || instance.running !== undefined) return undefined;
-    const next = instance.waiting.shift();
+    const late: string[] = [];
+    let next = instance.waiting.shift();
+    for (; next?.deadlineMs !== undefined && next.deadlineMs <= performance.now(); next = instance.waiting.shift()) {
+      late.push(next.task);
+    }
+    if (late.length > 0) this.#return(instance, late);
     if (next !== undefined) instance.running = next.task;
     return next;
+  }
+
+  /** Gives those back that were not begun. */
+  recall(agent: string, epoch: number): void {
+    const instance = this.#byKey.get(keyOf(agent, epoch));
+    if (instance === undefined) return;
+    const { waiting } = instance;
+    instance.waiting = [];
+    this.#return(
+      instance,
+      waiting.map(({ task }) => task),
+    );
+  }
+
+  /** In a turn of its own: whoever gave them is in the middle of its own work. */
+  #return(instance: I, tasks: string[]): void {
+    setImmediate(() => {
+      if (this.has(instance)) this.#init.returned(instance.agent, instance.epoch, tasks);
+    });
   }
 
   expectWithin(instance: I, withinMs: number, otherwise: string): void {

@@ -2,7 +2,7 @@ import type { Worker } from 'node:worker_threads';
 import { AgentThread, type AgentThreadLimits } from './agent-thread.ts';
 import { AgentThreads } from './agent-threads.ts';
 import { ModuleFiles } from './module-files.ts';
-import type { Runner, RunnerEvents } from './ports.ts';
+import type { Runner, RunnerEvents, RunOptions } from './ports.ts';
 import { PreparedThreads } from './prepared-threads.ts';
 import { newInstance, type RunnerInstance, RunnerInstances } from './runner-instances.ts';
 import type { Seat, SeatEvents } from './seat.ts';
@@ -105,6 +105,7 @@ class WorkerRunner implements Runner {
       tasksWaitingMax: this.#limits.tasksWaitingMax,
       release: ({ place }) => place?.thread.leave(place.seat),
       failed: init.events.failed,
+      returned: init.events.returned,
     });
   }
 
@@ -154,9 +155,13 @@ class WorkerRunner implements Runner {
     thread.start(seat, { moduleUrl, context, state, change: versions }, more);
   }
 
-  run(agent: string, epoch: number, task: string, payload: Uint8Array, merges = false): void {
-    const instance = this.#instances.queue(agent, epoch, { task, payload, merges });
+  run(agent: string, epoch: number, task: string, payload: Uint8Array, how: RunOptions = {}): void {
+    const instance = this.#instances.queue(agent, epoch, { task, payload, ...how });
     if (instance !== undefined) this.#runNext(instance);
+  }
+
+  recall(agent: string, epoch: number): void {
+    this.#instances.recall(agent, epoch);
   }
 
   cancel(agent: string, epoch: number, task: string): void {

@@ -1,5 +1,5 @@
 import { agentOfKey } from '../../node/core/branch.ts';
-import type { Effect, EffectOf } from '../../node/core/effect.ts';
+import type { Effect } from '../../node/core/effect.ts';
 import type { Event } from '../../node/core/event.ts';
 import type { NodeId } from '../../node/core/message.ts';
 import type { Operation } from '../../node/core/operation.ts';
@@ -46,19 +46,19 @@ export class TaskInTime implements Checker {
     this.#deadlineMs.set(key, Math.max(deadlineMs, this.#deadlineMs.get(key) ?? 0));
   }
 
-  decided(node: NodeId, effect: EffectOf<'runTask'>): void {
-    const deadlineMs = this.#deadlineMs.get(`${node} ${agentOfKey(effect.agent)} ${effect.task}`);
+  began(node: NodeId, agent: string, task: string): void {
+    const deadlineMs = this.#deadlineMs.get(`${node} ${agentOfKey(agent)} ${task}`);
     const nowMs = this.#clockMs(node);
     // What agents give each other, and themselves, nobody else asked for: it has no deadline but the node's own.
-    if (deadlineMs === undefined && effect.task.startsWith('~')) return;
+    if (deadlineMs === undefined && task.startsWith('~')) return;
     if (deadlineMs === undefined) {
-      throw new Violation(this.name, `${node} ran ${effect.task} of ${effect.agent}, which nobody asked of it`);
+      throw new Violation(this.name, `${node} ran ${task} of ${agent}, which nobody asked of it`);
     }
     if (nowMs > deadlineMs) {
-      const [, sender = ''] = /^~[a-z]:(.+):[\d.]+-/.exec(effect.task) ?? [];
+      const [, sender = ''] = /^~[a-z]:(.+):[\d.]+-/.exec(task) ?? [];
       if (this.#hosted.get(node)?.has(sender)) return;
       const late = (nowMs - deadlineMs).toFixed(0);
-      throw new Violation(this.name, `${node} began ${effect.task} of ${effect.agent} ${late} ms after its deadline`);
+      throw new Violation(this.name, `${node} began ${task} of ${agent} ${late} ms after its deadline`);
     }
   }
 }

@@ -19,8 +19,10 @@ export interface Observer {
   sent?(node: NodeId, cluster: string, message: Message, to: NodeId | undefined): void;
   /** An event is about to be handed to a node. */
   happened?(node: NodeId, event: Event): void;
-  /** A node decided to begin a task. */
+  /** A node decided that a task is to be begun: at once, or after those that its instance was given before. */
   decided?(node: NodeId, effect: EffectOf<'runTask'>): void;
+  /** The code of an agent on a node began a task. */
+  began?(node: NodeId, agent: string, task: string): void;
   /** A node's effect was carried out: a reply left, a task began, an instance was started. */
   did?(node: NodeId, effect: Effect): void;
   /** A batch is durable. `read` gives what the disk holds after it. */

@@ -109,6 +109,7 @@ export class ConsensusNode implements SimNode {
     stateAhead: () => {},
     agentStarted: () => {},
     taskRan: () => {},
+    tasksReturned: () => {},
     taskProgress: () => {},
     agentFailed: () => {},
     agentPrepared: () => {},

@@ -106,6 +106,10 @@ export const catalog = {
   // tasks
   'acknowledged-long-after-it-ran': 'A host acknowledged a task more than three seconds after it had run it.',
   'answered-by-a-host-that-did-not-run-it': 'A host answered a task from the results that it took over with the state.',
+  'given-behind-another': 'An agent was given a task while it was at another one.',
+  'crashed-with-others-behind': 'An agent crashed at a task while others that it had been given waited behind it.',
+  'given-back-and-begun-again':
+    'A task that an agent had been given came back as the one before it took long, and was begun later.',
   'task-begun-again-after-a-crash': 'A task was begun again by the same host because its agent had crashed.',
 
   'try-made-durable-before-it-began': 'A host began a task when a majority knew that it was about to.',

@@ -1,3 +1,4 @@
+import { aheadMarks } from './ahead.ts';
 import { autonomyMarks } from './autonomy.ts';
 import type { MarkName } from './catalog.ts';
 import { copyMarks } from './copies.ts';
@@ -37,6 +38,7 @@ export const detectors: { readonly [K in MarkName]: Detector } = {
   ...fencingMarks,
   ...lossMarks,
   ...taskMarks,
+  ...aheadMarks,
   ...deletionMarks,
   ...machineMarks,
   ...networkMarks,

@@ -19,6 +19,7 @@ export class Stage {
   durable: number;
   sequence: number;
   ready = true;
+  recalls = 0;
 
   /** `kept`: what the holders kept of an instance before. */
   constructor(kept?: readonly TaskResult[]) {
@@ -27,6 +28,8 @@ export class Stage {
     this.tasks = new AgentTasks(this.context, 'a', {
       isReady: () => this.ready,
       run: ({ task, payload }) => void this.begun.push(`${task} ${text(payload)}`),
+      joins: ({ task }) => !task.startsWith('alone'),
+      recall: () => void (this.recalls += 1),
       cancel: ({ task }) => void this.cancelled.push(task),
       record: (step) => {
         const result = { ...step, sequence: ++this.sequence, valueDropped: false };
@@ -56,7 +59,7 @@ export class Stage {
   }
 
   done(value = '1'): void {
-    this.tasks.onRan(true, toBytes(value));
+    this.tasks.onRan(this.tasks.view().running?.task ?? '', true, toBytes(value));
     this.tasks.pump();
     this.settle();
   }

@@ -35,7 +35,7 @@ describe('to cancel', () => {
     stage.submit('long');
     const outcome = cancel(stage, 'long');
     expect(stage.cancelled).toEqual(['long']);
-    stage.tasks.onRan(false, reasonBytes('stopped half-way'));
+    stage.tasks.onRan('long', false, reasonBytes('stopped half-way'));
     stage.settle();
     expect(outcome.told).toBe('running');
     expect(stage.told).toEqual(['long taskCancelled']);

@@ -138,6 +138,7 @@ test('the trading agent as it is deployed, in its own thread and moved half-way,
       directory,
       events: {
         ahead() {},
+        returned() {},
         started: (_, epoch, first) => {
           if (epoch === 1) kept = first;
           feed(epoch);

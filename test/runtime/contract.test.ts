@@ -37,8 +37,10 @@ interface Kit {
 const workerCounter = `
 export default {
   init: (context) => ({ count: 0, name: context.agent, type: context.type, epoch: context.epoch }),
-  async handle(state, task, { taskId, epoch }) {${deeds}    if (task.whichId) return { state, result: taskId };
+  async handle(state, task, { taskId, epoch, progress, signal }) {${deeds}    if (task.whichId) return { state, result: taskId };
     if (task.whichEpoch) return { state, result: epoch };
+    for (const value of task.tell ?? []) progress(value);
+    if (task.untilCancelled) await new Promise((_, give) => signal.addEventListener('abort', () => give(new Error('given up'))));
 
     if (task.large) return { state, result: 'x'.repeat(task.large) };
     if (task.lead) return { state, result: 1, ...task.lead };
@@ -158,6 +160,30 @@ function contract({ create, code, counter, cents, broken, slow }: Kit): void {
     stage.runner.renew('a', 3, 4);
     expect(await stage.run('a', 't1', { whichEpoch: true }, 1)).toMatchObject({ epoch: 1, value: 1 });
     expect(stage.happened.filter(({ kind }) => kind === 'failed')).toEqual([]);
+  });
+
+  test('gives those tasks back that it has not begun, and goes on without them', async () => {
+    await start('a');
+    stage.runner.run('a', 1, 'long', bytes({ untilCancelled: true, tell: [1] }));
+    await stage.first('progress');
+    for (const task of ['t1', 't2']) stage.runner.run('a', 1, task, bytes({ add: 1 }));
+    stage.runner.recall('a', 1);
+    expect(await stage.first('returned')).toMatchObject({ agent: 'a', epoch: 1, tasks: ['t1', 't2'] });
+    stage.runner.cancel('a', 1, 'long');
+    await stage.first('ran', ({ task }) => task === 'long');
+    expect(await stage.run('a', 't3', { add: 1 })).toMatchObject({ ok: true, value: 1 });
+    expect(stage.happened.some((one) => one.kind === 'ran' && one.task === 't1')).toBe(false);
+  });
+
+  test('gives a task back when it could begin it only after its deadline', async () => {
+    await start('a');
+    stage.runner.run('a', 1, 'long', bytes({ untilCancelled: true, tell: [1] }));
+    await stage.first('progress');
+    stage.runner.run('a', 1, 'late', bytes({ add: 1 }), { deadlineMs: performance.now() });
+    stage.runner.run('a', 1, 't1', bytes({ add: 2 }), { deadlineMs: performance.now() + 60_000 });
+    stage.runner.cancel('a', 1, 'long');
+    expect(await stage.first('ran', ({ task }) => task === 't1')).toMatchObject({ ok: true, value: 2 });
+    expect(await stage.first('returned')).toMatchObject({ tasks: ['late'] });
   });
 
   test('hands on what a task leads to beside the state, as the code gave it', async () => {

@@ -52,6 +52,7 @@ beforeEach(async () => {
         if (update !== undefined && !(update instanceof Uint8Array))
           ran = { ...update, inserted: take(update.inserted) };
       },
+      returned: () => {},
       progress: () => {},
       prepared: () => {},
       failed: (agent, _epoch, reason) => void failed.push(`${agent}: ${reason}`),

@@ -38,7 +38,7 @@ async function hosting(rows: Partial<Record<Event['type'], Effect[]>>) {
   const begun: string[] = [];
   const run: Runner['run'] = (_agent, _epoch, task) => void begun.push(task);
   const runner: Runner = {
-    ...{ start() {}, run, cancel() {}, stop() {}, renew() {}, prepare() {}, release() {} },
+    ...{ start() {}, run, recall() {}, cancel() {}, stop() {}, renew() {}, prepare() {}, release() {} },
     stopAll: async () => {},
   };
   let letWrite = (): void => {};
@@ -90,7 +90,8 @@ describe('the live host', () => {
   });
 
   test('begins a task while a write is on its way, and nothing that is bound to the write', async () => {
-    const task: Effect = { type: 'runTask', agent: 'a', epoch: 1, task: 't1', payload: new Uint8Array() };
+    const run = { agent: 'a', epoch: 1, task: 't1', payload: new Uint8Array(), deadlineMs: 1_000 };
+    const task: Effect = { type: 'runTask', ...run };
     const { host, transport, begun } = await hosting({ connected: [persist(1), mark('a'), task] });
     host.dispatch({ type: 'connected', node: 'n2' });
     expect(begun).toEqual(['t1']);

@@ -15,6 +15,7 @@ export type Happened =
       outputs?: unknown;
     }
   | { kind: 'progress'; agent: string; epoch: number; task: string; value: unknown }
+  | { kind: 'returned'; agent: string; epoch: number; tasks: string[] }
   | { kind: 'failed'; agent: string; epoch: number; reason: string; innocent: boolean }
   | { kind: 'prepared'; agent: string; migration: number; reason: string }
   | { kind: 'printed'; agent: string; line: string };
@@ -43,6 +44,7 @@ export class RunnerStage {
     this.runner = create(
       {
         ahead() {},
+        returned: (agent, epoch, tasks) => add({ kind: 'returned', agent, epoch, tasks }),
         started: (agent, epoch, state) => {
           if (!states.has(agent)) states.set(agent, state);
           add({ kind: 'started', agent, epoch, state: text(state) });
@@ -99,7 +101,7 @@ export class RunnerStage {
   }
 
   merge(agent: string, task: string, payload: MergePayload): Promise<Extract<Happened, { kind: 'ran' }>> {
-    this.runner.run(agent, 1, task, encodeMerge(payload), true);
+    this.runner.run(agent, 1, task, encodeMerge(payload), { merges: true });
     return this.first('ran', (one) => one.agent === agent && one.task === task);
   }
 

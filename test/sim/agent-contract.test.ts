@@ -177,6 +177,7 @@ describe('one contract, both hosts: an agent is told and tells the same in produ
       directory,
       events: {
         ahead() {},
+        returned() {},
         started: (...told) => events.started(...told),
         ran: (...told) => events.ran(...told),
         progress: (...told) => events.progress(...told),
@@ -205,6 +206,7 @@ describe('one contract, both hosts: an agent is told and tells the same in produ
       };
       events = {
         ahead() {},
+        returned() {},
         started(_agent, _epoch, first) {
           told.push({ started: decoder.decode(first) });
           kept = state === undefined ? first : encoder.encode(state);

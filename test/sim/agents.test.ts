@@ -17,6 +17,7 @@ describe('agents of a world', () => {
     agent: 'a',
     epoch: 4,
     task,
+    deadlineMs: 1e9,
     payload: bytes(payload),
   });
 

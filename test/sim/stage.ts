@@ -32,7 +32,7 @@ function busy(event: Event, at: Instant, id: string, world: World): Effect[] {
       return [
         { type: 'persist', id: 1, writes: [{ key: 'record', value: bytes('something') }] },
         ...nodes.filter((node) => node !== id).map((node) => send(node, Math.floor(world.nowMs))),
-        { type: 'runTask', agent, epoch: 1, task: `${at.nowMs}`, payload: bytes('{"serial":1}') },
+        { type: 'runTask', agent, epoch: 1, task: `${at.nowMs}`, payload: bytes('{"serial":1}'), deadlineMs: 1e9 },
       ];
     case 'disconnected':
       return [{ type: 'dial', node: event.node, addresses: [] }];

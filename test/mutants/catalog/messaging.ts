@@ -34,13 +34,34 @@ export const messaging: readonly Mutant[] = [
     name: 'deadline-overlooked',
     room,
     what: 'A task whose deadline has passed while it waited is run all the same.',
-    file: 'node/core/agent-tasks.ts',
+    file: 'node/core/instance-runner.ts',
     edits: [
       {
-        from: 'if (task.deadlineMs <= this.#context.nowMs) {',
-        to: 'if (task.deadlineMs === Number.NEGATIVE_INFINITY) {',
+        from: 'task, deadlineMs, ...what',
+        to: 'task, deadlineMs: Number.MAX_SAFE_INTEGER, ...what',
       },
     ],
+  },
+  {
+    name: 'given-twice',
+    room,
+    what: 'A task that two nodes asked for is given to the code behind itself: it is done twice.',
+    file: 'node/core/agent-tasks.ts',
+    edits: [{ from: "if (this.isRunning(task.task)) return 'waits';", to: '' }],
+  },
+  {
+    name: 'given-back-is-forgotten',
+    room,
+    what: 'What the code gives back is not begun again: nobody is ever answered.',
+    file: 'node/core/agent-tasks.ts',
+    edits: [{ from: 'if (one !== undefined) this.#putBack(one);', to: 'if (one === undefined) return;' }],
+  },
+  {
+    name: 'behind-a-crash-is-forgotten',
+    room,
+    what: 'What stood behind the task that crashed an agent is not begun again.',
+    file: 'node/core/agent-tasks.ts',
+    edits: [{ from: 'for (const one of behind) this.#putBack(one);', to: 'behind.length = 0;' }],
   },
   {
     name: 'unknown-taken-for-failed',

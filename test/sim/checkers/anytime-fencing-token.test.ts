@@ -9,7 +9,7 @@ function watching() {
   const say = (kind: string, epoch: number, host = 'n1'): void =>
     checker.reported('n1', report(epoch, kind, { agent: 'a', epoch, host }));
   const run = (epoch: number, agent = 'a', node = 'n1'): void => {
-    const effect = { type: 'runTask' as const, agent, epoch, task: 't', payload: new Uint8Array(0) };
+    const effect = { type: 'runTask' as const, agent, epoch, task: 't', payload: new Uint8Array(0), deadlineMs: 1 };
     checker.decided(node, effect);
     checker.did(node, effect);
   };

@@ -19,8 +19,7 @@ const ways: [string, Event][] = [
 function scene() {
   let nowMs = 500;
   const checker = new TaskInTime((node) => (node === 'n1' ? nowMs : 0));
-  const run = (name = 't'): void =>
-    checker.decided('n1', { type: 'runTask', agent: 'a', epoch: 1, task: name, payload: bytes('{}') });
+  const run = (name = 't'): void => checker.began('n1', 'a', name);
   const later = (ms: number): void => {
     nowMs += ms;
   };
