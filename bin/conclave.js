@@ -10,7 +10,9 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 const nodeMajorMin = 22;
 const self = fileURLToPath(import.meta.url);
 const root = dirname(dirname(self));
-const ownNode = join(root, 'node_modules', '.bin', 'node');
+// Beside the package where it is a dependency of another.
+const ownNodes = [join(root, 'node_modules', '.bin', 'node'), join(dirname(root), '.bin', 'node')];
+const ownNode = ownNodes.find((path) => existsSync(path)) ?? ownNodes[0];
 const cli = join(root, 'dist', 'cli.mjs');
 
 const majorOf = (version) => Number(String(version).replace(/^v/, '').split('.')[0]);

@@ -15,8 +15,10 @@ export interface Program {
   hash: string;
 }
 
-/** The command line, and the simulator that it starts. */
+/** The command line, the simulator that it starts, and what authors of agents import. */
 const notForNodes: ReadonlySet<string> = new Set([
+  'agent.mjs',
+  'testing.mjs',
   'cli.mjs',
   'sim.mjs',
   'recover.mjs',
@@ -24,9 +26,9 @@ const notForNodes: ReadonlySet<string> = new Set([
   'build.json',
 ]);
 
-/** Source maps are not either. */
+/** Source maps and declarations are not either. */
 function isForNodes(path: string): boolean {
-  return !path.endsWith('.map') && !notForNodes.has(path);
+  return !path.endsWith('.map') && !path.startsWith('types/') && !notForNodes.has(path);
 }
 
 /** Lists the program and finds its hash: the one that the build noted, else over all contents. */

@@ -1,5 +1,5 @@
-// Builds dist/: the node program, the command line, the agents' thread, what tests agents, the script of the report page,
-// and the agent types of examples/.
+// Builds dist/: the node program, the command line, the agents' thread, what authors of agents import, the script of the
+// report page, and the agent types of examples/.
 // What it makes runs without node_modules; only the command line needs esbuild, for a user's own agents.
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
@@ -7,6 +7,7 @@ import { createRequire } from 'node:module';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
+import { declarations } from './types.js';
 import { generateWire } from './wire.js';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -82,6 +83,7 @@ function bundles() {
     },
     { ...shared, entryPoints: ['node/runtime/worker.ts'], outfile: 'dist/worker.mjs' },
     { ...shared, entryPoints: ['node/runtime/agents-program.ts'], outfile: 'dist/agents-program.mjs' },
+    { ...shared, entryPoints: ['node/runtime/agent.ts'], outfile: 'dist/agent.mjs' },
     { ...shared, entryPoints: ['node/runtime/tested-agent.ts'], outfile: 'dist/testing.mjs' },
     { ...program, entryPoints: ['sim/main.ts'], outfile: 'dist/sim.mjs' },
     { ...program, entryPoints: ['node/recover/main.ts'], outfile: 'dist/recover.mjs', plugins: [nativeLevel] },
@@ -115,7 +117,7 @@ function readNativeLevel() {
 }
 
 /** What only the command line needs: no part of an image. */
-const notForNodes = new Set(['cli.mjs', 'testing.mjs', 'sim.mjs', 'recover.mjs', 'report-viewer.js']);
+const notForNodes = new Set(['cli.mjs', 'agent.mjs', 'testing.mjs', 'sim.mjs', 'recover.mjs', 'report-viewer.js']);
 
 /** Name and bytes of everything that a node runs. */
 function hashOf(files) {
@@ -145,21 +147,24 @@ function writeDist(files) {
 /** Builds everything and writes dist/build.json last. Throws when a source does not compile; dist/ is unchanged then. */
 export async function buildAll() {
   await generateWire();
-  const made = await Promise.all(bundles().map((options) => build(options)));
+  const [types, ...made] = await Promise.all([declarations(), ...bundles().map((options) => build(options))]);
   const files = new Map();
   for (const { outputFiles } of made) {
     for (const { path, contents } of outputFiles) files.set(relative(dist, path), contents);
   }
   files.set('classic-level.node', readNativeLevel());
   const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
-  files.set('build.json', Buffer.from(`${JSON.stringify({ version, hash: hashOf(files) })}\n`));
+  // After what the hash is of: no node runs them.
+  const hash = hashOf(files);
+  for (const [path, text] of types) files.set(join('types', path), Buffer.from(text));
+  files.set('build.json', Buffer.from(`${JSON.stringify({ version, hash })}\n`));
   writeDist(files);
 }
 
 /** Whether dist/ is older than what it is built from. A folder's own time tells of files that came or went. */
 export function isStale() {
   const builtAtMs = statSync(note, { throwIfNoEntry: false })?.mtimeMs ?? 0;
-  const sources = ['package.json', 'package-lock.json', 'scripts'];
+  const sources = ['package.json', 'package-lock.json', 'tsconfig.json', 'tsconfig.types.json', 'scripts'];
   for (const room of ['consensus', 'strategies', 'node', 'docker', 'examples', 'sim', 'scripts']) {
     sources.push(room, ...readdirSync(join(root, room), { recursive: true }).map((name) => join(room, name)));
   }

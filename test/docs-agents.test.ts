@@ -13,6 +13,8 @@ let folder: string;
 
 /** The modules of docs/agents.md as files of a folder that depends on this package, as an author's does. */
 beforeAll(async () => {
+  const { buildAll, isStale } = await import(new URL('../scripts/build.js', import.meta.url).href);
+  if (isStale()) await buildAll();
   folder = await mkdtemp(join(tmpdir(), 'author-'));
   const text = await readFile(join(root, 'docs', 'agents.md'), 'utf8');
   const blocks = [...text.matchAll(/^```ts\n(.*?)^```$/gms)]
@@ -39,8 +41,6 @@ test('the code of docs/agents.md has no type errors', () => {
 });
 
 test('the test in docs/agents.md passes', async () => {
-  const { buildAll, isStale } = await import(new URL('../scripts/build.js', import.meta.url).href);
-  if (isStale()) await buildAll();
   const { NODE_OPTIONS: _, ...env } = process.env;
   const { stdout } = await promisify(execFile)(process.execPath, ['--test', 'agent.test.ts'], { cwd: folder, env });
   expect(stdout).toMatch(/pass 1\n/);

@@ -8,6 +8,9 @@ import type { StoredState } from './stored-state.ts';
 
 type Offer = MessageOf<'stateOffer'>;
 
+/** Of states together that are gone through in one turn: more, where one alone has more. */
+const turnPartsMax = 512;
+
 interface Incoming {
   offer: Offer;
   copy: StateCopy;
@@ -15,6 +18,8 @@ interface Incoming {
   /** All of it is here and on the disk, but for what makes it the holder's. */
   done: (state: StateBytes) => void;
   isWriting: boolean;
+  /** Once all is here: the state, and up to which place its parts are on the disk. */
+  whole?: { state: StateBytes; staged: number };
 }
 
 /**
@@ -27,7 +32,7 @@ export class HolderCopies {
   readonly #window: FetchWindow;
   readonly #incoming = new Map<string, Incoming>();
   /** What is to be done in a turn of its own, and since when. */
-  readonly #later = new Map<string, { run: () => void; sinceMs: number }>();
+  readonly #later = new Map<string, { run: () => void; parts: number; sinceMs: number }>();
 
   /** Bytes of all states that are kept here. */
   readonly #heldBytes: () => number;
@@ -40,9 +45,12 @@ export class HolderCopies {
     this.#heldBytes = heldBytes;
   }
 
-  /** Does something in a turn of its own, once by its key: to go through all parts of a large state is much beside other work. */
-  later(key: string, run: () => void): void {
-    this.#later.set(key, { run, sinceMs: this.#context.nowMs });
+  /**
+   * Goes through so many parts in a turn to come, once by its key: those of a large state are much beside other work. Small
+   * ones share a turn.
+   */
+  later(key: string, parts: number, run: () => void): void {
+    this.#later.set(key, { run, parts, sinceMs: this.#context.nowMs });
   }
 
   /** Begins a copy, or goes on with it: with the parts that are here, whatever they came for. `local`: all is here, and not on the disk. */
@@ -116,11 +124,16 @@ export class HolderCopies {
     const { copy, stored, offer, done } = incoming;
     if (!copy.isComplete) return copy.pump();
     if (incoming.isWriting) return;
-    const state = copy.state();
-    const rest = this.#nextPartsOf(state, stored);
+    incoming.whole ??= { state: copy.state(), staged: 0 };
+    let rest = this.#nextPartsOf(incoming.whole, stored);
+    if (rest.length === 0) {
+      // Other steps that were kept meanwhile may have taken some off the disk.
+      incoming.whole.staged = 0;
+      rest = this.#nextPartsOf(incoming.whole, stored);
+    }
     if (rest.length === 0) {
       this.#incoming.delete(offer.agent);
-      done(state);
+      done(incoming.whole.state);
       return;
     }
     incoming.isWriting = true;
@@ -130,13 +143,14 @@ export class HolderCopies {
     });
   }
 
-  /** Parts that are not on the disk, no more than are written at once. */
-  #nextPartsOf(state: StateBytes, stored: StoredState): StatePart[] {
+  /** The next parts that are not on the disk, no more than are written at once: each time from where the last ones ended. */
+  #nextPartsOf(whole: NonNullable<Incoming['whole']>, stored: StoredState): StatePart[] {
     const rest = new Set<StatePart>();
+    const { parts } = whole.state;
     let bytes = 0;
-    for (const part of state.parts) {
-      if (bytes >= this.#context.settings.stateChunkBytes) break;
-      if (stored.isOnDisk(part) || rest.has(part)) continue;
+    for (; whole.staged < parts.length && bytes < this.#context.settings.stateChunkBytes; whole.staged++) {
+      const part = parts[whole.staged];
+      if (part === undefined || stored.isOnDisk(part) || rest.has(part)) continue;
       rest.add(part);
       bytes += part.bytes.byteLength;
     }
@@ -165,14 +179,20 @@ export class HolderCopies {
     this.#drop(incoming.stored);
   }
 
-  tick(): void {
-    const { nowMs, settings } = this.#context;
-    for (const [key, { run, sinceMs }] of this.#later) {
-      if (sinceMs >= nowMs) continue;
+  #runLater(): void {
+    const due = [...this.#later].filter(([, { sinceMs }]) => sinceMs < this.#context.nowMs);
+    let gone = 0;
+    for (const [key, { run, parts }] of due) {
+      if (gone > 0 && gone + parts > turnPartsMax) return;
+      gone += parts;
       this.#later.delete(key);
       run();
-      break;
     }
+  }
+
+  tick(): void {
+    const { nowMs, settings } = this.#context;
+    this.#runLater();
     for (const incoming of [...this.#incoming.values()]) {
       if (nowMs - incoming.copy.heardMs >= settings.copyIdleMs) this.#give(incoming);
       else if (!incoming.copy.isComplete) incoming.copy.tick();

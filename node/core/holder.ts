@@ -9,7 +9,7 @@ import { limits, replicatedBytesMax } from './settings.ts';
 import { StateBytes } from './state-bytes.ts';
 import { fits } from './state-change.ts';
 import { FetchWindow, piecesFor } from './state-copy.ts';
-import { encodeManifest } from './state-manifest.ts';
+import { encodeManifest, partsIn } from './state-manifest.ts';
 import { StoredState } from './stored-state.ts';
 
 const nothing = new Uint8Array(0);
@@ -181,8 +181,7 @@ export class Holder {
       const reply = { agent, epoch, sequence, accepted: true, needsFull: false, sealedEpoch: epoch };
       this.#keep(held, writes, offer, () => answer(reply));
     };
-    if (local === undefined) return this.#copies.begin(from, offer, held.stored, done);
-    this.later(agent, () => {
+    this.later(agent, partsIn(offer.parts), () => {
       if (!this.#isAnswered(offer, answer)) this.#copies.begin(from, offer, held.stored, done, local);
     });
   }
@@ -219,8 +218,8 @@ export class Holder {
   }
 
   /** See `HolderCopies`. */
-  later(key: string, run: () => void): void {
-    this.#copies.later(key, run);
+  later(key: string, parts: number, run: () => void): void {
+    this.#copies.later(key, parts, run);
   }
 
   onPieces(from: NodeId, pieces: MessageOf<'statePieces'>): void {

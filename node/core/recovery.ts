@@ -184,7 +184,7 @@ export class Recovery {
     if (this.#fetching === undefined) return;
     const { copy } = this.#fetching;
     if (!copy.isComplete) return copy.pump();
-    this.#init.holder.later(`recovery of ${this.#init.agent}`, () => this.#finish());
+    this.#init.holder.later(`recovery of ${this.#init.agent}`, copy.partsCount, () => this.#finish());
   }
 
   #finish(): void {

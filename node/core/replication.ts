@@ -169,7 +169,8 @@ export class Replication {
     const base = acked >= 0 ? { epoch: this.#epoch, sequence: acked } : progress.base;
     const step = base !== undefined && first ? this.#source.after(base.sequence) : undefined;
     const isLarge = state.length > this.#context.settings.stateChunkBytes;
-    if (progress.inFlight?.offered !== undefined || (step === undefined && isLarge)) return this.#offer(node, progress);
+    if (progress.inFlight?.offered !== undefined) return this.#offer(node, progress);
+    if (step === undefined && isLarge) return this.#offerLater(node, progress, state.parts.length);
     const body: MessageOf<'replicate'> = {
       agent: this.#agent,
       epoch: this.#epoch,
@@ -187,6 +188,16 @@ export class Replication {
     progress.inFlight = { sequence, sentMs: nowMs, sinceMs: progress.inFlight?.sinceMs ?? nowMs };
     if (node === this.#context.self) this.#holder.replicate(body, (answer) => this.onReplicated(node, answer));
     else this.#context.out.sendUrgent(node, { type: 'replicate', body });
+  }
+
+  /** In a turn of its own for each holder, however many are to be told at once. */
+  #offerLater(node: NodeId, progress: Progress, parts: number): void {
+    // It puts that off itself.
+    if (node === this.#context.self) return this.#offer(node, progress);
+    this.#holder.later(`offer of ${this.#agent} to ${node}`, parts, () => {
+      const isDue = this.#progress.get(node) === progress && progress.inFlight?.offered === undefined;
+      if (isDue && progress.acked < this.#source.newest().sequence) this.#offer(node, progress);
+    });
   }
 
   /** Offers the state as it is now, or once more as it was when it was offered first. */

@@ -132,7 +132,7 @@ export const defaultSettings: Settings = {
   stateChangesMax: 256,
   stateChangesBytesMax: 512 * 1024,
   stateChunkBytes: 128 * 1024,
-  stateFetchBytesMax: 512 * 1024,
+  stateFetchBytesMax: 256 * 1024,
   copyIdleMs: 10_000,
   migrationTimeoutMs: 60_000,
   handoverHoldMs: 1_000,

@@ -91,6 +91,10 @@ export class StateCopy {
     return this.#missing === 0;
   }
 
+  get partsCount(): number {
+    return this.#manifest.length;
+  }
+
   /** Bytes of it that are here. */
   get copied(): number {
     return this.#copied;

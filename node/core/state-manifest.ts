@@ -27,6 +27,9 @@ function encodeParts({ parts }: StateBytes): Uint8Array {
   return bytes;
 }
 
+/** How many parts a list has, if it is one. */
+export const partsIn = (manifest: Uint8Array): number => Math.ceil(manifest.byteLength / nameBytes);
+
 /** The reverse; undefined where it is no list of parts, is of more than a state may have, or does not come to its checksum. */
 export function decodeManifest(bytes: Uint8Array, checksum: number): PartName[] | undefined {
   if (bytes.byteLength === 0 || bytes.byteLength % nameBytes !== 0) return undefined;
@@ -87,10 +90,11 @@ export function partsHere(
     missing -= 1;
   };
   for (const list of lists) {
+    if (list.length === 0) continue;
     const shift = list.length - names.length;
     for (let place = 0; place < names.length && missing > 0; place++) fill(place, list[place]);
     for (let place = 0; place < names.length && missing > 0 && shift !== 0; place++) fill(place, list[place + shift]);
-    if (missing === 0 || list.length === 0) continue;
+    if (missing === 0) continue;
     const named = new NamedParts(list);
     for (const [place, name] of names.entries()) if (here[place] === undefined) fill(place, named.get(name));
   }

@@ -124,7 +124,9 @@ export class AgentsRunner implements Runner {
     if (views === undefined || size <= aheadBytes) return this.#sayStart(resident, views && [joined(views)]);
     resident.upload = { views: views.flatMap(pieces), at: 0, behind: [] };
     this.#uploads.push(resident);
-    if (!this.#isUploading) this.#uploadNext();
+    if (this.#isUploading) return;
+    this.#isUploading = true;
+    setImmediate(() => this.#uploadNext());
   }
 
   run(agent: string, epoch: number, task: string, payload: Uint8Array, how: RunOptions = {}): void {
@@ -347,7 +349,8 @@ export class AgentsRunner implements Runner {
 
 const keyOf = (agent: string, epoch: number): string => `${agent}/${epoch}`;
 
-function pieces(view: Uint8Array): Uint8Array[] {
+function pieces(view: Uint8Array): Uint8Array | Uint8Array[] {
+  if (view.byteLength <= aheadBytes) return view;
   return Array.from({ length: Math.ceil(view.byteLength / aheadBytes) }, (_, at) =>
     view.subarray(at * aheadBytes, (at + 1) * aheadBytes),
   );

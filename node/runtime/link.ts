@@ -1,5 +1,6 @@
 import type { Connection, Stream } from '@libp2p/interface';
 import { encodeFrame } from './frame.ts';
+import type { SendTurns } from './send-turns.ts';
 
 export const directProtocol = '/conclave/direct/1';
 
@@ -22,6 +23,7 @@ export interface LinkEvents {
  */
 export class Link {
   readonly #events: LinkEvents;
+  readonly #turns: SendTurns;
   #stream: Stream | undefined;
   #connection: Connection | undefined;
   #queue: Uint8Array[] = [];
@@ -30,8 +32,9 @@ export class Link {
   #flushing = false;
   dropped = 0;
 
-  constructor(events: LinkEvents) {
+  constructor(events: LinkEvents, turns: SendTurns) {
     this.#events = events;
+    this.#turns = turns;
   }
 
   get isUp(): boolean {
@@ -93,14 +96,19 @@ export class Link {
     });
   }
 
-  #flush(): void {
-    if (this.#draining || this.#queue.length === 0 || this.#stream === undefined) return;
+  readonly #flush = (): void => {
+    const stream = this.#stream;
+    if (stream === undefined) return;
     try {
-      while (this.#queue.length > 0 && !this.#draining) this.#draining = !this.#stream.send(this.#nextWrite());
+      while (this.#queue.length > 0 && !this.#draining && this.#turns.hasRoom(this.#flush)) {
+        const write = this.#nextWrite();
+        this.#turns.sent(write.byteLength);
+        this.#draining = !stream.send(write);
+      }
     } catch {
       // The stream closed under the write: its close event follows.
     }
-  }
+  };
 
   #nextWrite(): Uint8Array {
     let bytes = 0;

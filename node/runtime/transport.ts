@@ -14,6 +14,7 @@ import { directProtocol, Link } from './link.ts';
 import { guardWithKey } from './network-key.ts';
 import { noiseCrypto } from './noise-crypto.ts';
 import type { Transport, TransportEvents } from './ports.ts';
+import { SendTurns } from './send-turns.ts';
 import { saveWindowUpdates } from './window-updates.ts';
 
 export interface TransportInit {
@@ -98,6 +99,7 @@ class Libp2pTransport implements Transport {
   readonly #libp2p: Libp2p;
   readonly #announce: readonly string[];
   readonly #links = new Map<NodeId, Link>();
+  readonly #turns = new SendTurns();
   readonly #connected = new Set<NodeId>();
   /** Times in a row that the stream to a peer could not be kept. */
   readonly #failures = new Map<NodeId, number>();
@@ -150,7 +152,8 @@ class Libp2pTransport implements Transport {
     const node = connection.remotePeer.toString();
     let link = this.#links.get(node);
     if (link === undefined) {
-      link = new Link({ up: () => this.#onUp(node), failed: () => this.#onLinkFailed(node, connection.remotePeer) });
+      const events = { up: () => this.#onUp(node), failed: () => this.#onLinkFailed(node, connection.remotePeer) };
+      link = new Link(events, this.#turns);
       this.#links.set(node, link);
     }
     const before = link.connection;

@@ -42,9 +42,11 @@ class Stage {
     this.settle();
   }
 
+  /** It is looked at in a turn of its own. */
   offer(offer: MessageOf<'stateOffer'>, from = 'n1'): void {
     this.holder.offer(from, offer, (answer) => this.answers.push(answer));
     this.settle();
+    this.later(1);
   }
 
   /** Writes what is to be written, until nothing follows. */
