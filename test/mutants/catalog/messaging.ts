@@ -33,13 +33,10 @@ export const messaging: readonly Mutant[] = [
   {
     name: 'deadline-overlooked',
     room,
-    what: 'A task whose deadline has passed while it waited is run all the same.',
-    file: 'node/core/instance-runner.ts',
+    what: 'A task whose deadline has passed is run all the same: its host thinks that it has ten times as long.',
+    file: 'node/core/node.ts',
     edits: [
-      {
-        from: 'task, deadlineMs, ...what',
-        to: 'task, deadlineMs: Number.MAX_SAFE_INTEGER, ...what',
-      },
+      { from: 'deadlineMs: this.#context.nowMs + ttlMs };', to: 'deadlineMs: this.#context.nowMs + 10 * ttlMs };' },
     ],
   },
   {
