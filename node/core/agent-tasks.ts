@@ -88,10 +88,11 @@ export class AgentTasks {
       before.progress ||= task.progress;
       return;
     }
-    const known = this.#results.get(task.task);
+    const known = this.#results.known(task);
     const isAnswered = known !== undefined && this.#isAnswered(task, known);
     // What is done is not called refused, however much waits.
-    if (this.#asked.size >= limits.agentQueueMax * (isAnswered ? 2 : 1)) {
+    const isFull = this.#asked.size >= limits.agentQueueMax * (isAnswered ? 2 : 1);
+    if (isFull || this.#results.isFullFor(task.task)) {
       this.refuse(task, 'backlogFull', this.#retryAfterMs());
       return;
     }
@@ -136,7 +137,7 @@ export class AgentTasks {
       this.#asked.delete(keyOf(task));
       return false;
     }
-    const known = this.#results.get(task.task);
+    const known = this.#results.known(task);
     if (known !== undefined && this.#isAnswered(task, known)) {
       this.#await(task, known);
       return false;

@@ -9,6 +9,7 @@ import { HolderReports, holdersOf } from './holder-reports.ts';
 import { Instance } from './instance.ts';
 import type { InstanceEvents } from './instance-events.ts';
 import { Leftovers } from './leftovers.ts';
+import { LetterSenders } from './letter-senders.ts';
 import type { HoldersOfAgent, MessageOf, NodeId } from './message.ts';
 import { Preparations } from './preparations.ts';
 import { limits } from './settings.ts';
@@ -32,6 +33,7 @@ export class Hosting {
   readonly #preparations: Preparations;
   readonly #leftovers: Leftovers;
   readonly #former: FormerHoldings;
+  readonly #senders: LetterSenders;
   readonly reports: HolderReports;
   readonly #instances = new Map<string, Instance>();
   /** Tasks that came before the decision which brings their agent here. Bounded, and not for long. */
@@ -44,6 +46,7 @@ export class Hosting {
     this.#events = events;
     this.reports = new HolderReports(context, () => this.own(), events.report);
     this.#leftovers = new Leftovers(context, holder);
+    this.#senders = new LetterSenders(context, state);
     this.#former = new FormerHoldings(context, state, holder);
     this.#preparations = new Preparations(context, state, (host, said) => events.ready(host, said));
   }
@@ -272,6 +275,7 @@ export class Hosting {
     for (const instance of this.#instances.values()) instance.tick();
     this.#holder.tick();
     this.#former.tick();
+    this.#senders.tick(this.own());
     this.reports.tick();
     this.#preparations.tick();
   }

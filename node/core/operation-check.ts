@@ -143,6 +143,7 @@ const checks: { [T in OperationType]: (fields: Fields) => string | undefined } =
     if (f.priority !== undefined && !isPriority(f.priority)) return `priority: 0 to ${limits.taskPriorityMax}`;
     if (f.key !== undefined && !isId(f.key)) return 'key';
     if (f.retry !== undefined && !isId(f.retry)) return 'retry';
+    if (f.settledBelow !== undefined && !isIndex(f.settledBelow)) return 'settled: a step';
     return isFlag(f.progress) ? undefined : 'progress: true or false';
   },
   kvPut: (f) => {
@@ -186,7 +187,9 @@ export function checkOperation(bytes: Uint8Array): Checked {
 }
 
 /** Whether another node's word about a task can be one. */
-export function isTaskAsk({ task, agent, payload, priority, key, retry }: MessageOf<'taskAsk'>): boolean {
+export function isTaskAsk(ask: MessageOf<'taskAsk'>): boolean {
+  const { task, agent, payload, priority, key, retry, settledBelow } = ask;
+  if (settledBelow !== undefined && !isIndex(settledBelow)) return false;
   if (!isTask(task) || !isId(agent) || payload.byteLength > limits.payloadBytesMax) return false;
   return isPriority(priority) && (key === '' || isId(key)) && (retry === '' || isId(retry));
 }

@@ -115,6 +115,8 @@ export interface TaskOperation {
   retry?: string;
   /** What the task says before it is done is wanted, too. */
   progress?: boolean;
+  /** From another agent, which has settled what it sent to this one in steps below this. */
+  settledBelow?: number;
 }
 
 /**

@@ -30,6 +30,7 @@ class Host {
       ask: (operation, done) => void this.asked.push({ operation, done }),
       submit: ({ task, payload }) => void this.given.push([task, JSON.parse(text(payload))]),
       mailbox: () => this.mailbox,
+      sequence: () => this.sequence,
       settle: () => {
         this.settled += 1;
         this.step('');
