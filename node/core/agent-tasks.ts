@@ -1,11 +1,12 @@
 import type { StepChanges } from './agent-state.ts';
 import type { AgentTaskEvents, RunningTask, Step, WaitingAnswer } from './agent-task-events.ts';
-import { type Context, reportLocally } from './context.ts';
+import type { Context } from './context.ts';
 import { type ConclaveError, errors } from './errors.ts';
 import type { TaskAside, TaskResult } from './message.ts';
 import type { AgentTasksView, Results } from './operation.ts';
 import { ResultAges } from './result-ages.ts';
 import { isOver, ResultTable } from './result-table.ts';
+import { reportSetAside } from './set-aside-report.ts';
 import { limits } from './settings.ts';
 import { type QueuedTask, TaskQueue } from './task-queue.ts';
 import { reasonBytes } from './text.ts';
@@ -260,12 +261,11 @@ export class AgentTasks {
 
   #setAside(task: QueuedTask, tries: number, reason: string): void {
     const { key, priority, payload } = task;
-    const told = reason.slice(0, limits.reasonLengthMax);
+    const [told, before] = [reason.slice(0, limits.reasonLengthMax), this.#results.aside()];
     const aside = { payload, key, priority, tries, reason: told, retriedBy: task.retry };
     const result = this.#events.record({ task: task.task, ok: false, value: nothing, aside });
     this.#await(task, result);
-    const text = `task ${task.task} of ${this.#agent} is set aside after ${tries} tries: ${aside.reason}`;
-    reportLocally(this.#context, 'taskSetAside', text, { agent: this.#agent, task: task.task, tries, reason });
+    reportSetAside(this.#context, this.#agent, { task: task.task, tries, reason: told, before, after: this.#results });
   }
 
   /** What the running task says before it is done: told to those who asked for that. */

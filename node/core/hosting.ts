@@ -1,4 +1,4 @@
-import { isOvertaken } from './agent-loss.ts';
+import { isOvertaken, wentOnAt } from './agent-loss.ts';
 import { isBranchKey } from './branch.ts';
 import type { AgentRecord, ClusterState } from './cluster-state.ts';
 import type { Context } from './context.ts';
@@ -121,7 +121,7 @@ export class Hosting {
       isolation: type.isolation,
       partition: agent.partition,
       created: agent.created,
-      wentOnAt: agent.loss?.index,
+      wentOnAt: wentOnAt(agent),
       epoch: placement.epoch,
       holders: placement.holders,
       previousHolders: active?.holders,

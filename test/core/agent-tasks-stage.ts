@@ -29,7 +29,7 @@ export class Stage {
       run: ({ task, payload }) => void this.begun.push(`${task} ${text(payload)}`),
       cancel: ({ task }) => void this.cancelled.push(task),
       record: (step) => {
-        const result = { ...step, sequence: ++this.sequence, valueDropped: false };
+        const result = this.tasks.results.marked({ ...step, sequence: ++this.sequence, valueDropped: false });
         this.tasks.results.add(result);
         this.steps.push(result);
         return result;

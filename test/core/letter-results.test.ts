@@ -228,7 +228,7 @@ describe('what a sender tells of its letters', () => {
 
 test('letters are done once and none is lost, whoever dies, whatever is lost and comes late', () => {
   for (let seed = 1; seed <= 60; seed++) {
-    const random = new Random(seed);
+    const random = new Random(`letters ${seed}`);
     const receiver = new Receiver();
     const sender = new Sender();
     const did = new Map<string, number>();
