@@ -19,7 +19,6 @@ const nothing = new Uint8Array(0);
 /** So many tasks are begun with care after an instance took over: what ended the one before may come again. */
 const carefulTasks = 16;
 const cancelsMax = 64;
-const listedMax = 100;
 /** Share of the newest task in the mean time of one. */
 const newestShare = 0.1;
 const retryAfterMsMin = 100;
@@ -316,8 +315,8 @@ export class AgentTasks {
 
   // ---- operators ----
 
-  /** Ends a task without an effect: one that waits, one that is set aside, and one that runs if its code lets it. */
-  cancel(id: string, done: CancelDone): void {
+  /** Ends a task without an effect: one that waits, here or elsewhere, is set aside, or runs and its code lets it. */
+  cancel(id: string, done: CancelDone, waitsElsewhere = false): void {
     const known = this.#results.get(id);
     if (known !== undefined && isOver(known)) {
       const over: Cancelled = { ok: false, error: errors.taskOver({ agent: this.#agent, task: id }) };
@@ -331,17 +330,17 @@ export class AgentTasks {
       }
       this.#cancels.push(done);
       this.#events.cancel(this.#running.task);
-    } else this.#cancelWaiting(id, known?.aside !== undefined, done);
+    } else this.#cancelWaiting(id, known?.aside !== undefined, done, waitsElsewhere);
   }
 
-  #cancelWaiting(id: string, isAside: boolean, done: CancelDone): void {
+  #cancelWaiting(id: string, isAside: boolean, done: CancelDone, waitsElsewhere: boolean): void {
     const waiting = this.#queue.remove(id);
     if (this.#held?.task.task === id) {
       waiting.push(this.#held.task);
       this.#queue.done(this.#held.task);
       this.#held = undefined;
     }
-    if (waiting.length === 0 && !isAside) {
+    if (waiting.length === 0 && !isAside && !waitsElsewhere) {
       const error = errors.taskUnknown({ agent: this.#agent, task: id });
       return this.#events.confirm(() => done({ ok: false, error }));
     }
@@ -359,7 +358,7 @@ export class AgentTasks {
     return {
       running: running && { task: running.task.task, forMs: Math.round(nowMs - running.sinceMs) },
       waiting: waiting.length,
-      first: waiting.slice(0, listedMax).map(({ task, priority, key }) => ({ task, priority, key })),
+      first: waiting.slice(0, limits.tasksListedMax).map(({ task, priority, key }) => ({ task, priority, key })),
       setAside: this.#results.aside().map(({ task, aside }) => ({
         task,
         tries: aside?.tries ?? 0,

@@ -242,9 +242,9 @@ export class Instance {
   }
 
   /** False: this is not the time for it, or not the place. */
-  cancel(task: string, done: (cancelled: Cancelled) => void): boolean {
+  cancel(task: string, done: (cancelled: Cancelled) => void, waitsElsewhere = false): boolean {
     if (!this.isActive) return false;
-    this.#tasks.cancel(task, done);
+    this.#tasks.cancel(task, done, waitsElsewhere);
     this.acknowledge();
     return true;
   }

@@ -162,6 +162,11 @@ const checks: { [T in OperationType]: (fields: Fields) => string | undefined } =
   fork: checkFork,
   forkDelete: checkFork,
   tasks: checkRead,
+  doorTasks: (f) => {
+    if (!isId(f.agent)) return 'agent';
+    if (f.task !== '' && !isTask(f.task)) return 'task id';
+    return typeof f.cancelled === 'boolean' && !(f.cancelled && f.task === '') ? undefined : 'cancelled: of one task';
+  },
   taskCancel: (f) => (isTask(f.task) ? checkRead(f) : 'task id'),
 };
 

@@ -210,6 +210,8 @@ export const limits = {
   topicsOfAgentMax: 16,
   payloadBytesMax: 256 * 1024,
   agentQueueMax: 1_000,
+  /** Waiting tasks of an agent that are told one by one. */
+  tasksListedMax: 100,
   tasksPendingMax: 10_000,
   /** Tasks of one agent that wait at the node that was asked: more than its host takes, which knows how long they will. */
   agentEntryMax: 1_500,
