@@ -1,6 +1,7 @@
 import { readLetterId } from '../../node/core/letter-id.ts';
 import type { NodeId } from '../../node/core/message.ts';
 import type { Results } from '../../node/core/operation.ts';
+import { decodeOperation } from '../../node/core/operation-codec.ts';
 import { limits } from '../../node/core/settings.ts';
 import { TaskResult } from '../../node/core/wire/messages.ts';
 import type { Detector } from './detector.ts';
@@ -95,6 +96,15 @@ export const taskMarks = {
   'set-aside-and-dropped': cancelled('setAside'),
   'cancelled-while-it-waited': cancelled('waiting'),
   'cancelled-while-it-ran': cancelled('running'),
+
+  'cancelled-at-the-node-that-was-asked': (_scene, hit) => ({
+    sent: {
+      forward(_node, { operation }) {
+        const asked = decodeOperation(operation);
+        if (asked.type === 'doorTasks' && asked.cancelled) hit();
+      },
+    },
+  }),
 
   'sent-again-by-a-new-host': (_scene, hit) => {
     const senders = new Map<string, NodeId>();

@@ -170,6 +170,18 @@ export const messaging: readonly Mutant[] = [
     ],
   },
   {
+    name: 'cancelled-at-the-door-alone',
+    room,
+    what: 'A task that waits at the node that was asked is called cancelled, and its host is not told: it may be on its way there.',
+    file: 'node/core/host-asks.ts',
+    edits: [
+      {
+        from: 'else if (this.#instance(agent)?.cancel(task, ended, true) !== true) answer({ ok: false, error: notReady });',
+        to: "else if (this.#instance(agent) !== undefined) ended({ ok: true, was: 'waiting' });\n      else answer({ ok: false, error: notReady });",
+      },
+    ],
+  },
+  {
     name: 'key-overtaken',
     room,
     what: 'A task is sent before the earlier ones of its key are answered: one that finds the host overtakes one that does not.',
