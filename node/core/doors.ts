@@ -78,7 +78,8 @@ export class Doors {
     if (!request.startsWith(prefix)) return false;
     const round = this.#rounds.get(request);
     if (round === undefined || !round.waits.delete(from)) return true;
-    const told = outcome?.ok === true ? (outcome.result as Partial<Told>) : {};
+    // Nodes of versions before this one say that they do not understand.
+    const told = outcome?.ok === true ? (outcome.result as Partial<Told>) : { waiting: 0, first: [] };
     if (!Number.isSafeInteger(told.waiting) || !Array.isArray(told.first)) round.heard.silent += 1;
     else if (Number(told.waiting) > 0)
       round.heard.told.push({ door: from, waiting: Number(told.waiting), first: told.first });

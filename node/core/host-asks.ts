@@ -72,14 +72,15 @@ export class HostAsks {
 
   /** It is made known as cancelled here, before it comes. */
   #cancelAtDoors(agent: string, task: string, answer: (was: Cancelled) => void): void {
-    this.#doors.ask(agent, task, ({ told }) => {
+    this.#doors.ask(agent, task, ({ told, silent }) => {
       const doors = told.map(({ door }) => door);
       const ended = (was: Cancelled): void => {
         answer(was);
         if (was.ok) this.#doors.end(agent, task, doors);
       };
       const notReady = errors.agentNotReady({ agent });
-      if (told.length === 0) answer({ ok: false, error: errors.taskUnknown({ agent, task }) });
+      // It may wait with one that did not say so.
+      if (told.length === 0) answer({ ok: false, error: silent > 0 ? notReady : errors.taskUnknown({ agent, task }) });
       else if (this.#instance(agent)?.cancel(task, ended, true) !== true) answer({ ok: false, error: notReady });
     });
   }

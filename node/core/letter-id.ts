@@ -20,6 +20,9 @@ export function readLetterId(task: string): LetterName | undefined {
   return sender === undefined ? undefined : { sender, step: Number(step) };
 }
 
+/** The task with which the answer to a letter comes back. */
+export const replyIdOf = (id: string): string => `${id}-r`;
+
 /** The agents that a sender can be, and the log's index at which it was made: a branch has its own name behind the agent's. */
 export function agentsIn(sender: string): { agents: string[]; created: number } {
   const [, name = '', created = ''] = /^(.*):(\d+)(?:\.\d+)?$/.exec(sender) ?? [];

@@ -2,7 +2,7 @@ import { type AgentOutputs, noOutputs, readOutputs, type Sending, type TimerSett
 import type { Assignment } from './assignment.ts';
 import type { Context } from './context.ts';
 import type { ErrorBody, ErrorCode } from './errors.ts';
-import { letterId } from './letter-id.ts';
+import { letterId, replyIdOf } from './letter-id.ts';
 import { LetterMarks } from './letter-marks.ts';
 import { emptyMailbox, encodeMailbox, isEmpty, type Letter, type Mailbox, type Timer, whyTooMuch } from './mailbox.ts';
 import type { Outcome, TaskOperation } from './operation.ts';
@@ -265,8 +265,6 @@ export class Mail {
       if (kept.size > 0) kept.clear();
   }
 }
-
-const replyIdOf = (id: string): string => `${id}-r`;
 
 function replyOf(outcome: Outcome<'task'>): object {
   if (!outcome.ok) return { ok: false, error: { code: outcome.error.code, message: outcome.error.message } };

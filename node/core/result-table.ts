@@ -88,6 +88,7 @@ export class ResultTable {
       this.#replace(oldest, { ...oldest, value: nothing, valueDropped: true }, displaced);
     }
     // What went with the same step is not written anew.
+    if (displaced.removed.length === 0) return displaced;
     displaced.stripped = displaced.stripped.filter((each) => !displaced.removed.includes(each));
     return displaced;
   }

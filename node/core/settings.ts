@@ -196,12 +196,13 @@ export const limits = {
   reasonLengthMax: 1_000,
   /**
    * Tasks from other agents that an agent knows as done until their senders have settled them; beyond these the oldest is
-   * known as any other task is. So many of one sender: it has to settle some before it may send more.
+   * known as any other task is. So many of one sender: it has to settle some before it may send more. With all other results
+   * they have to fit a frame.
    */
-  letterResultsMax: 4_096,
+  letterResultsMax: 1_024,
   letterResultsOfSenderMax: 64,
   /** Of their results, those that are kept whole, the latest of this size together. */
-  letterResultsBytesMax: 1024 * 1024,
+  letterResultsBytesMax: 256 * 1024,
   /** Tasks for other agents that one has under way, and its timers; of both together so many bytes. */
   lettersMax: 256,
   timersMax: 64,

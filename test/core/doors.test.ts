@@ -162,6 +162,19 @@ describe('a task that waits behind its key at the node that was asked', () => {
     expect(cluster.recorded).toEqual([]);
   });
 
+  test('is not called unknown while a node that may have it does not answer', () => {
+    const cluster = new Cluster();
+    const second = [cluster.task('n2', 't1'), cluster.task('n2', 't2')][1];
+    cluster.cut.add('n2');
+    const outcomes = cluster.cancel('n1', 't2');
+    cluster.pass(600);
+    expect(outcomes).toEqual([]);
+    cluster.cut.delete('n2');
+    for (let i = 0; i < 10; i++) cluster.pass(100);
+    expect(outcomes.map(codeOf)).toEqual([true]);
+    expect(second?.map(codeOf)).toEqual(['taskCancelled']);
+  });
+
   test('that is on its way to the host is cancelled before it comes', () => {
     const cluster = new Cluster();
     const first = cluster.task('n2', 't1');

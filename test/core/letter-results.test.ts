@@ -4,7 +4,8 @@ import { LetterMarks } from '../../node/core/letter-marks.ts';
 import type { Letter } from '../../node/core/mailbox.ts';
 import type { TaskResult } from '../../node/core/message.ts';
 import { isOver, ResultTable } from '../../node/core/result-table.ts';
-import { limits } from '../../node/core/settings.ts';
+import { defaultSettings, limits } from '../../node/core/settings.ts';
+import { encode, frameBytesMax } from '../../node/core/wire/codec.ts';
 import { Random } from '../../sim/random.ts';
 
 const nothing = new Uint8Array(0);
@@ -173,6 +174,23 @@ describe('a letter', () => {
     receiver.recover();
     expect(receiver.table.get(id(1, 's1:7'))?.value).toEqual(value);
   });
+});
+
+test('all that is kept of tasks and letters at most goes into one message', () => {
+  const receiver = new Receiver();
+  const long = (i: number): string => `${'s'.repeat(200)}${i}`;
+  const value = new Uint8Array(limits.resultBytesMax);
+  for (let i = 0; i < limits.letterResultsMax; i++) receiver.do(id(1, `${long(i)}:1000000`), 0, { value });
+  const payload = new Uint8Array(limits.asideBytesMax / limits.asideMax);
+  const aside = { payload, key: 'k'.repeat(128), priority: 5, tries: 3, reason: 'r'.repeat(limits.reasonLengthMax) };
+  for (let i = 0; i < limits.asideMax; i++) receiver.do(`t${i}`, undefined, { aside: { ...aside, retriedBy: 'w' } });
+  for (let i = 0; i < limits.resultsMax; i++) receiver.do(id(1, `${long(i + 10_000)}:1000000`), undefined, { value });
+  const results = receiver.table.all();
+  expect(results).toHaveLength(limits.resultsMax + limits.asideMax + limits.letterResultsMax);
+  const state = new Uint8Array(defaultSettings.stateChunkBytes);
+  const step = { agent: 'a', epoch: 1, sequence: receiver.sequence, previousSequence: 0, previousEpoch: 0, full: true };
+  const body = { ...step, state, results, changes: [], checksum: 1, resultsFrom: 0 };
+  expect(encode('cluster', { type: 'replicate', body }).byteLength).toBeLessThan(frameBytesMax);
 });
 
 /** An agent that sends letters, and what its host knows of those under way. */

@@ -164,7 +164,7 @@ export const messaging: readonly Mutant[] = [
     file: 'node/core/branch-copy.ts',
     edits: [
       {
-        from: 'const letters = theirs.letters.filter(isNew)',
+        from: 'const letters = theirs.letters.filter(isOpen)',
         to: 'const letters = theirs.letters.filter((letter) => here.has(letter.id))',
       },
     ],
