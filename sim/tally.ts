@@ -10,7 +10,7 @@ export interface TallyState {
 export interface TallyTask {
   id: string;
   /** A task that it gives to another tally. */
-  send?: { to: string; id: string } | undefined;
+  send?: { to: string; id: string; key?: string } | undefined;
   /** One that it gives itself later. */
   timer?: { afterMs: number; id: string } | undefined;
 }
@@ -33,7 +33,10 @@ export const readTally = (state: Uint8Array): TallyState => JSON.parse(decoder.d
 function outputsOf({ send, timer }: TallyTask): Uint8Array | undefined {
   if (send === undefined && timer === undefined) return undefined;
   const outputs: AgentOutputs = { send: [], timers: [] };
-  if (send !== undefined) outputs.send.push({ to: send.to, task: { id: send.id } });
+  if (send !== undefined) {
+    const { to, id, key } = send;
+    outputs.send.push({ to, task: { id }, ...(key !== undefined && { key }) });
+  }
   if (timer !== undefined) outputs.timers.push({ name: timer.id, afterMs: timer.afterMs, task: { id: timer.id } });
   return encoder.encode(JSON.stringify(outputs));
 }

@@ -221,12 +221,13 @@ export function taskText({ agent, task, value, provisional, branch }: Results['t
 /** What an agent wrote as JSON, or a JSON string of its base64. */
 export const jsonText = (value: Uint8Array): string => jsonOrBase64(value).text;
 
-export function agentTasksJson({ agent, running, waiting, first, setAside, meanTaskMs }: Results['tasks']) {
+export function agentTasksJson({ agent, running, waiting, first, setAside, meanTaskMs, silent = 0 }: Results['tasks']) {
   return {
     agent,
     running: running === undefined ? null : { task: running.task, for_ms: running.forMs },
     waiting,
-    first,
+    first: first.map(({ door = null, doorName = null, ...task }) => ({ ...task, door, door_name: doorName })),
+    silent_nodes: silent,
     set_aside: setAside,
     mean_task_ms: meanTaskMs,
   };

@@ -159,18 +159,22 @@ function cancelledText({ task, was }: { task: string; was: string }): string {
   return `${task} was cancelled ${when[was] ?? was}. It has no effect.`;
 }
 
-function tasksText({ running, waiting, first, set_aside: setAside, mean_task_ms: meanTaskMs }: AgentTasksJson): string {
+function tasksText(tasks: AgentTasksJson): string {
+  const { running, waiting, first, silent_nodes: silent, set_aside: setAside, mean_task_ms: meanTaskMs } = tasks;
   const now = running === null ? 'No task runs' : `${running.task} runs, for ${running.for_ms} ms so far`;
   const more = waiting > first.length ? ` (the first ${first.length} are shown)` : '';
   const lines = [`${now}; waiting: ${waiting}${more}; a task takes ${meanTaskMs} ms on average.`];
+  if (silent > 0) {
+    lines.push(`${silent} ${silent === 1 ? 'node' : 'nodes'} did not say in time what waits there; look again.`);
+  }
   if (first.length > 0) {
-    lines.push(
-      '',
-      tableOf(
-        ['waiting', 'priority', 'key'],
-        first.map(({ task, priority, key }) => [task, String(priority), key]),
-      ),
-    );
+    const rows = first.map(({ task, priority, key, door_name: door }) => [
+      task,
+      String(priority),
+      key,
+      door ?? 'its host',
+    ]);
+    lines.push('', tableOf(['waiting', 'priority', 'key', 'at'], rows));
   }
   if (setAside.length > 0) {
     const rows = setAside.map(({ task, tries, reason, bytes }) => [task, String(tries), String(bytes), reason]);

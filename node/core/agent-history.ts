@@ -82,8 +82,9 @@ export class AgentHistory implements Source {
     this.#sequence += 1;
     this.state.apply(this.#sequence, changes);
     this.#note();
-    const result = { ...step, sequence: this.#sequence, valueDropped: false };
-    this.#remembered.results.add(result);
+    const { results } = this.#remembered;
+    const result = results.marked({ ...step, sequence: this.#sequence, valueDropped: false });
+    results.add(result);
     this.#trail?.add({ sequence: this.#sequence, state: this.state.all }, durableSequence);
     return result;
   }

@@ -20,6 +20,12 @@ export interface AgentLoss {
   readonly fenced?: boolean | undefined;
 }
 
+/** Log index of the last decision by which it may have gone on from an older step than its last; undefined: never. */
+export function wentOnAt(agent: { loss?: AgentLoss | undefined; wentOnAt?: number | undefined }): number | undefined {
+  const index = Math.max(agent.loss?.index ?? 0, agent.wentOnAt ?? 0);
+  return index > 0 ? index : undefined;
+}
+
 /** An operator accepts the loss of what only missing holders have. */
 export interface AgentRecoverCommand {
   kind: 'agentRecover';

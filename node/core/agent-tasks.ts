@@ -1,12 +1,13 @@
 import type { StepChanges } from './agent-state.ts';
 import type { AgentTaskEvents, CancelDone, Cancelled, RunningTask, Step, WaitingAnswer } from './agent-task-events.ts';
-import { type Context, reportLocally } from './context.ts';
+import type { Context } from './context.ts';
 import { errors } from './errors.ts';
 import type { TaskAside, TaskResult } from './message.ts';
 import type { AgentTasksView } from './operation.ts';
 import { ResultAges } from './result-ages.ts';
 import { isOver, ResultTable } from './result-table.ts';
 import { RunningTasks } from './running-tasks.ts';
+import { reportSetAside } from './set-aside-report.ts';
 import { limits } from './settings.ts';
 import { type QueuedTask, TaskQueue } from './task-queue.ts';
 import { reasonBytes } from './text.ts';
@@ -16,7 +17,6 @@ const nothing = new Uint8Array(0);
 const carefulTasks = 16;
 /** Wishes to cancel one task. */
 const cancelsMax = 64;
-const listedMax = 100;
 
 /**
  * The tasks of one agent at its host, from their arrival to their answer. Each takes effect once, by its id. Once an
@@ -80,10 +80,11 @@ export class AgentTasks {
       before.progress ||= task.progress;
       return;
     }
-    const known = this.#results.get(task.task);
+    const known = this.#results.known(task);
     const isAnswered = known !== undefined && this.#isAnswered(task, known);
     // What is done is not called refused, however much waits.
-    if (this.#asked.size >= limits.agentQueueMax * (isAnswered ? 2 : 1)) {
+    const isFull = this.#asked.size >= limits.agentQueueMax * (isAnswered ? 2 : 1);
+    if (isFull || this.#results.isFullFor(task.task)) {
       this.refuse(task, 'backlogFull', this.#running.halfTimeMs(this.length));
       return;
     }
@@ -121,7 +122,7 @@ export class AgentTasks {
 
   /** What becomes of it: it is over also when it needs no answer any more; it `waits` until those before it are. */
   #begin(task: QueuedTask): 'over' | 'begun' | 'held' | 'waits' {
-    const known = this.#results.get(task.task);
+    const known = this.#results.known(task);
     if (known !== undefined && this.#isAnswered(task, known)) {
       this.#await(task, known);
       return 'over';
@@ -246,12 +247,11 @@ export class AgentTasks {
 
   #setAside(task: QueuedTask, tries: number, reason: string): void {
     const { key, priority, payload } = task;
-    const told = reason.slice(0, limits.reasonLengthMax);
+    const [told, before] = [reason.slice(0, limits.reasonLengthMax), this.#results.aside()];
     const aside = { payload, key, priority, tries, reason: told, retriedBy: task.retry };
     const result = this.#events.record({ task: task.task, ok: false, value: nothing, aside });
     this.#await(task, result);
-    const text = `task ${task.task} of ${this.#agent} is set aside after ${tries} tries: ${aside.reason}`;
-    reportLocally(this.#context, 'taskSetAside', text, { agent: this.#agent, task: task.task, tries, reason });
+    reportSetAside(this.#context, this.#agent, { task: task.task, tries, reason: told, before, after: this.#results });
   }
 
   /** What a running task says before it is done: told to those who asked for that. */
@@ -302,15 +302,15 @@ export class AgentTasks {
 
   // ---- operators ----
 
-  /** Ends a task without an effect: one that waits, one that is set aside, and one that runs if its code lets it. */
-  cancel(id: string, done: CancelDone): void {
+  /** Ends a task without an effect: one that waits, here or elsewhere, is set aside, or runs and its code lets it. */
+  cancel(id: string, done: CancelDone, waitsElsewhere = false): void {
     const known = this.#results.get(id);
     if (known !== undefined && isOver(known)) {
       const over: Cancelled = { ok: false, error: errors.taskOver({ agent: this.#agent, task: id }) };
       this.afterStep(known.sequence, () => done(known.cancelled === true ? { ok: true, was: 'cancelled' } : over));
     } else {
       const running = this.#running.get(id);
-      if (running === undefined) this.#cancelWaiting(id, known?.aside !== undefined, done);
+      if (running === undefined) this.#cancelWaiting(id, known?.aside !== undefined, done, waitsElsewhere);
       else this.#cancelRunning(running, done);
     }
   }
@@ -330,14 +330,14 @@ export class AgentTasks {
     if (this.#running.takeRecall(isWanted, this.#context.nowMs)) this.#events.recall();
   }
 
-  #cancelWaiting(id: string, isAside: boolean, done: CancelDone): void {
+  #cancelWaiting(id: string, isAside: boolean, done: CancelDone, waitsElsewhere: boolean): void {
     const waiting = this.#queue.remove(id);
     if (this.#held?.task.task === id) {
       waiting.push(this.#held.task);
       this.#queue.done(this.#held.task);
       this.#held = undefined;
     }
-    if (waiting.length === 0 && !isAside) {
+    if (waiting.length === 0 && !isAside && !waitsElsewhere) {
       const error = errors.taskUnknown({ agent: this.#agent, task: id });
       return this.#events.confirm(() => done({ ok: false, error }));
     }
@@ -356,7 +356,7 @@ export class AgentTasks {
     return {
       running: running && { task: running.task.task, forMs: Math.round(nowMs - running.sinceMs) },
       waiting: waiting.length,
-      first: waiting.slice(0, listedMax).map(({ task, priority, key }) => ({ task, priority, key })),
+      first: waiting.slice(0, limits.tasksListedMax).map(({ task, priority, key }) => ({ task, priority, key })),
       setAside: this.#results.aside().map(({ task, aside }) => ({
         task,
         tries: aside?.tries ?? 0,

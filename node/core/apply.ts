@@ -189,7 +189,11 @@ const appliers: Appliers = {
     return done('agentDeleted', `${id} deleted`, { agent: id }, [id]);
   },
 
-  clusterRecovered(state, { from, cluster, lastTerm, lastIndex, survivors, lostVoters, olderState }, index) {
+  clusterRecovered(
+    state,
+    { from, cluster, lastTerm, lastIndex, survivors, lostVoters, olderState, otherLetters },
+    index,
+  ) {
     for (const member of state.members.values()) {
       if (member.membership !== 'alive' || survivors.includes(member.node)) continue;
       state.changeMembership(member, 'dead', index);
@@ -197,6 +201,8 @@ const appliers: Appliers = {
     const [first = ''] = survivors;
     state.voterNote = { node: first, votes: true, reason: 'the cluster was recovered from its log' };
     const older = olderState ? goOnWith(state, survivors) : [];
+    // Of any agent later epochs may be lost with this log's end.
+    if (otherLetters) for (const agent of state.agents.values()) state.changeAgent(agent, { wentOnAt: index });
     const lost = lostVoters.map((node) => nameOf(state, node)).join(', ');
     const text =
       `cluster ${from} lost its majority (${lost}) and was recovered as ${cluster} by an operator, from the log of ` +

@@ -1,5 +1,6 @@
 import type { BranchBase } from './branch.ts';
-import { decodeMailbox, emptyMailbox, encodeMailbox, type Mailbox, whyTooMuch } from './mailbox.ts';
+import { replyIdOf } from './letter-id.ts';
+import { decodeMailbox, emptyMailbox, encodeMailbox, type Letter, type Mailbox, whyTooMuch } from './mailbox.ts';
 import type { TaskResult } from './message.ts';
 import { isOver, type ResultTable } from './result-table.ts';
 
@@ -69,11 +70,13 @@ export function joinMailboxes(
   const kept = new Set(theirs.timers.map(({ id }) => id));
   const here = new Set(ours.letters.map(({ id }) => id));
   const isNew = ({ id }: { id: string }): boolean => !before.has(id) && !here.has(id);
-  const letters = theirs.letters.filter(isNew).map((letter) => ({ ...letter, sequence }));
   const hasFired = (id: string): boolean => {
     const result = results.get(id);
     return result !== undefined && isOver(result);
   };
+  // One whose answer has come settled with another part of the branch.
+  const isOpen = (letter: Letter): boolean => isNew(letter) && !hasFired(replyIdOf(letter.id));
+  const letters = theirs.letters.filter(isOpen).map((letter) => ({ ...letter, sequence }));
   const set = theirs.timers.filter(({ id }) => !before.has(id) && !hasFired(id));
   const names = new Set(set.map(({ name }) => name));
   const isGone = ({ id, name }: { id: string; name: string }): boolean =>

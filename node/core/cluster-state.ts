@@ -70,6 +70,8 @@ export interface AgentRecord {
   readonly upgrade?: Upgrade | undefined;
   /** The last time that an operator let it go on without a majority of its holders. */
   readonly loss?: AgentLoss | undefined;
+  /** Log index of the last recovery of the whole cluster from one log: it may have taken other steps that are lost. */
+  readonly wentOnAt?: number | undefined;
 }
 
 export interface TypeRecord {

@@ -94,6 +94,8 @@ export type Command = { atMs: number; by?: Serial } & (
       lostVoters: NodeId[];
       /** Agents most of whose holders are lost go on from what the others hold. */
       olderState: boolean;
+      /** What agents send from here on has other ids than what they sent in steps that are lost; older logs do not say. */
+      otherLetters?: boolean | undefined;
     }
   /** Decides nothing: what became of a command that leads to no other decision. Without `error` all was as it wanted. */
   | { kind: 'outcome'; error: ErrorBody | undefined }

@@ -157,10 +157,13 @@ export class HolderCopies {
     return [...rest];
   }
 
-  /** Its host may not go on any more: nothing more is asked for. What is here is of use to the next one that comes soon. */
-  stop(agent: string): void {
+  /** Hosts of epochs below may not go on any more: nothing more is asked for. What is here is of use to the next one that comes soon. */
+  stop(agent: string, below: number): void {
+    const { offer, copy } = this.#incoming.get(agent) ?? {};
+    // An offer may come before the seal of its epoch, and its host makes the same one again and again.
+    if (offer !== undefined && offer.epoch >= below) return;
     this.#later.delete(agent);
-    this.#incoming.get(agent)?.copy.end();
+    copy?.end();
   }
 
   isUnderWay(agent: string): boolean {
@@ -169,7 +172,7 @@ export class HolderCopies {
 
   /** The agent is gone, and the caller takes everything of it off the disk. */
   forget(agent: string): void {
-    this.stop(agent);
+    this.stop(agent, Number.POSITIVE_INFINITY);
     this.#incoming.delete(agent);
     this.#turnedAway.delete(agent);
   }

@@ -116,7 +116,7 @@ export class Holder {
     const told = { ...(held.epoch > 0 && { kept }), ...(checkpoint && { checkpoint }) };
     const sealed = { agent, epoch, granted: true, sealedEpoch: epoch, ...told };
     if (epoch > held.sealedEpoch) {
-      this.#copies.stop(agent);
+      this.#copies.stop(agent, epoch);
       held.sealedEpoch = epoch;
       this.#context.out.persist([this.#write(agent, held)], () => answer(sealed));
     } else this.#context.out.persist([], () => answer(sealed));

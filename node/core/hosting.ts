@@ -1,4 +1,4 @@
-import { isOvertaken } from './agent-loss.ts';
+import { isOvertaken, wentOnAt } from './agent-loss.ts';
 import { isBranchKey } from './branch.ts';
 import type { AgentRecord, ClusterState } from './cluster-state.ts';
 import type { Context } from './context.ts';
@@ -9,6 +9,7 @@ import { HolderReports, holdersOf } from './holder-reports.ts';
 import { Instance } from './instance.ts';
 import type { InstanceEvents } from './instance-events.ts';
 import { Leftovers } from './leftovers.ts';
+import { LetterSenders } from './letter-senders.ts';
 import type { HoldersOfAgent, MessageOf, NodeId } from './message.ts';
 import { Preparations } from './preparations.ts';
 import { limits } from './settings.ts';
@@ -32,6 +33,7 @@ export class Hosting {
   readonly #preparations: Preparations;
   readonly #leftovers: Leftovers;
   readonly #former: FormerHoldings;
+  readonly #senders: LetterSenders;
   readonly reports: HolderReports;
   readonly #instances = new Map<string, Instance>();
   /** Tasks that came before the decision which brings their agent here. Bounded, and not for long. */
@@ -44,6 +46,7 @@ export class Hosting {
     this.#events = events;
     this.reports = new HolderReports(context, () => this.own(), events.report);
     this.#leftovers = new Leftovers(context, holder);
+    this.#senders = new LetterSenders(context, state);
     this.#former = new FormerHoldings(context, state, holder);
     this.#preparations = new Preparations(context, state, (host, said) => events.ready(host, said));
   }
@@ -118,7 +121,7 @@ export class Hosting {
       isolation: type.isolation,
       partition: agent.partition,
       created: agent.created,
-      wentOnAt: agent.loss?.index,
+      wentOnAt: wentOnAt(agent),
       epoch: placement.epoch,
       holders: placement.holders,
       previousHolders: active?.holders,
@@ -276,6 +279,7 @@ export class Hosting {
     for (const instance of this.#instances.values()) instance.tick();
     this.#holder.tick();
     this.#former.tick();
+    this.#senders.tick(this.own());
     this.reports.tick();
     this.#preparations.tick();
   }

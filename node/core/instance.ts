@@ -17,6 +17,7 @@ import { isEmpty } from './mailbox.ts';
 import type { MessageOf, NodeId, TaskResult } from './message.ts';
 import type { Migration } from './migration.ts';
 import type { AgentTasksView } from './operation.ts';
+import { ReceivedLetters } from './received-letters.ts';
 import type { Found, Recovery } from './recovery.ts';
 import type { Replication } from './replication.ts';
 import { limits } from './settings.ts';
@@ -50,6 +51,7 @@ export class Instance {
   readonly runner: InstanceRunner;
   /** How branches of it are taken in. */
   readonly merges: BranchMerges;
+  readonly letters: ReceivedLetters;
   #retryMs = 0;
 
   constructor(context: Context, holder: Holder, assignment: Assignment, events: InstanceEvents) {
@@ -71,10 +73,14 @@ export class Instance {
       answer: (task, answer) => this.#answer(task, answer),
       progress: (task, number, value) => events.progress(task, { agent, task: task.task, number, value }),
     });
+    this.letters = new ReceivedLetters(this.#tasks, (step) => void this.#record(step));
     this.#history = new AgentHistory(context.settings, this.#tasks, assignment.partition === 'autonomous');
     this.#at = new InstanceStart({
       ...{ context, assignment, epochOf: (assignment: Assignment) => this.#epochOf(assignment) },
-      parts: () => ({ history: this.#history, tasks: this.#tasks, mail: this.#mail, ...this.#code() }),
+      parts: () => ({
+        ...{ history: this.#history, tasks: this.#tasks, mail: this.#mail },
+        ...{ merges: this.merges, turn: this.turn, runner: this.runner },
+      }),
       submit: (task) => this.submit(task),
       onDurable: () => this.#onDurable(),
     });
@@ -84,14 +90,14 @@ export class Instance {
       isActive: () => this.#at.phase === 'active',
       record: (changes) => void this.#record({ task: '', ok: true, value: nothing }, changes),
     });
-    const { turn } = this;
-    const { state } = this.#history;
+    const [turn, state] = [this.turn, this.#history.state];
     this.runner = new InstanceRunner({ context, assignment: () => this.assignment, turn, state, events });
     this.#mail = new Mail(context, assignment.branch?.agent ?? agent, senderOf(assignment), {
       resolve: (to) => events.resolve(to),
       ask: (operation, done) => events.ask(operation, done),
       submit: (task) => this.submit(task),
-      mailbox: () => this.#history.state.mailbox,
+      mailbox: () => state.mailbox,
+      sequence: () => this.#history.sequence,
       settle: () => void this.#record({ task: '', ok: true, value: nothing }),
     });
     this.merges = new BranchMerges({
@@ -105,14 +111,9 @@ export class Instance {
     });
   }
 
-  #code() {
-    return { merges: this.merges, turn: this.turn, runner: this.runner };
-  }
-
   #epochOf(assignment: Assignment): InstanceEpoch {
-    const [context, holder, history, tasks] = [this.#context, this.#holder, this.#history, this.#tasks];
     return new InstanceEpoch({
-      ...{ context, holder, assignment, history, tasks },
+      ...{ context: this.#context, holder: this.#holder, assignment, history: this.#history, tasks: this.#tasks },
       prepared: (said) => this.#events.prepared(said),
       onProgress: () => this.#onDurable(),
       onDeposed: () => this.depose(),
@@ -247,9 +248,9 @@ export class Instance {
   }
 
   /** False: this is not the time for it, or not the place. */
-  cancel(task: string, done: (cancelled: Cancelled) => void): boolean {
+  cancel(task: string, done: (cancelled: Cancelled) => void, waitsElsewhere = false): boolean {
     if (!this.isActive) return false;
-    this.#tasks.cancel(task, done);
+    this.#tasks.cancel(task, done, waitsElsewhere);
     this.acknowledge();
     return true;
   }
@@ -345,8 +346,7 @@ export class Instance {
   /** The running instance is gone; the agent goes on from its last state, here, unless it keeps failing. */
   onFailed(reason: string, innocent = false): void {
     if (this.#at.phase === 'ended') return;
-    const isSealing = this.#at.phase === 'sealing';
-    const waitMs = this.runner.onFailed(reason, innocent || isSealing, this.#tasks.at === 'task');
+    const waitMs = this.runner.onFailed(reason, innocent || this.#at.phase === 'sealing', this.#tasks.at === 'task');
     this.#tasks.onFailed(reason, innocent);
     if (waitMs === undefined || (!innocent && this.#at.phase === 'starting')) this.runner.giveUp(reason);
     else if (waitMs === 0) this.#at.restartCode();

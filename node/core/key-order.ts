@@ -12,6 +12,11 @@ export class KeyOrder<T> {
     return this.#byKey.get(key)?.[0] === item;
   }
 
+  /** Those that may not go on yet, of each key in their order. */
+  *behind(): Generator<T> {
+    for (const [, ...behind] of this.#byKey.values()) yield* behind;
+  }
+
   /** Takes it out, wherever it stands; returns the one that is first from now on, when that is another. */
   leave(key: string, item: T): T | undefined {
     const items = this.#byKey.get(key) ?? [];

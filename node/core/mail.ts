@@ -2,6 +2,8 @@ import { type AgentOutputs, noOutputs, readOutputs, type Sending, type TimerSett
 import type { Assignment } from './assignment.ts';
 import type { Context } from './context.ts';
 import type { ErrorBody, ErrorCode } from './errors.ts';
+import { letterId, replyIdOf } from './letter-id.ts';
+import { LetterMarks } from './letter-marks.ts';
 import { emptyMailbox, encodeMailbox, isEmpty, type Letter, type Mailbox, type Timer, whyTooMuch } from './mailbox.ts';
 import type { Outcome, TaskOperation } from './operation.ts';
 import { whyNotJson } from './plain-json.ts';
@@ -18,6 +20,8 @@ export interface MailEvents {
   /** Gives a task to the agent itself. */
   submit(task: QueuedTask): void;
   mailbox(): Mailbox;
+  /** Of the newest step. */
+  sequence(): number;
   /** Makes a step of the agent's that is no task's, for what has settled. */
   settle(): void;
 }
@@ -76,6 +80,7 @@ export class Mail {
   readonly #dueMs = new Map<string, number>();
   /** Answers that are known and not yet taken out of the mailbox. */
   readonly #answers = new Map<string, Outcome<'task'>>();
+  readonly #marks: LetterMarks;
 
   /** `sender`: see there. */
   constructor(context: Context, agent: string, sender: string, events: MailEvents) {
@@ -83,6 +88,7 @@ export class Mail {
     this.#agent = agent;
     this.#sender = sender;
     this.#events = events;
+    this.#marks = new LetterMarks(sender);
   }
 
   // ---- what a step does to the mailbox ----
@@ -152,7 +158,7 @@ export class Mail {
     // To nobody is answered, too.
     const targets = found.length === 0 && reply !== undefined ? [''] : found;
     return targets.map((target, i) => ({
-      ...{ id: `~m:${this.#sender}-${sequence}-${place}-${i}`, sequence, to: target, task, priority },
+      ...{ id: letterId(this.#sender, sequence, place, i), sequence, to: target, task, priority },
       ...{ key: key ?? this.#agent, ...(reply !== undefined && { reply }) },
     }));
   }
@@ -167,6 +173,7 @@ export class Mail {
   /** Sends what is durable and not on its way, and fires what is due. */
   pump(durableSequence: number): void {
     const { letters, timers } = this.#events.mailbox();
+    if (letters.length > 0) this.#marks.look(letters, this.#events.sequence(), durableSequence);
     // Of one key to one agent only the first without an answer is on its way: none overtakes another.
     const lanes = new Set<string>();
     for (const letter of letters) {
@@ -204,11 +211,14 @@ export class Mail {
     else this.#flyingTo.delete(to);
   }
 
-  #ask({ id, to: agent, task, priority, key }: Letter, tries: { sinceMs: number; notBeforeMs: number }): void {
+  #ask(letter: Letter, tries: { sinceMs: number; notBeforeMs: number }): void {
+    const { id, to: agent, task, priority, key } = letter;
+    const settledBelow = this.#marks.below(letter);
     this.#flying.add(id);
     this.#count(agent, 1);
     const payload = toBytes(JSON.stringify(task));
-    this.#events.ask({ type: 'task', agent, task: id, payload, ttlMs: askTtlMs, priority, key }, (outcome) => {
+    const asked = { agent, task: id, payload, ttlMs: askTtlMs, priority, key, settledBelow };
+    this.#events.ask({ type: 'task', ...asked }, (outcome) => {
       if (!this.#flying.delete(id)) return;
       this.#count(agent, -1);
       const { nowMs, settings } = this.#context;
@@ -253,12 +263,11 @@ export class Mail {
 
   /** Nothing is under way any more, or for this host not any more: no answer is waited for. */
   clear(): void {
+    this.#marks.clear();
     for (const kept of [this.#flying, this.#flyingTo, this.#tries, this.#dueMs, this.#answers])
       if (kept.size > 0) kept.clear();
   }
 }
-
-const replyIdOf = (id: string): string => `${id}-r`;
 
 function replyOf(outcome: Outcome<'task'>): object {
   if (!outcome.ok) return { ok: false, error: { code: outcome.error.code, message: outcome.error.message } };

@@ -143,6 +143,7 @@ const checks: { [T in OperationType]: (fields: Fields) => string | undefined } =
     if (f.priority !== undefined && !isPriority(f.priority)) return `priority: 0 to ${limits.taskPriorityMax}`;
     if (f.key !== undefined && !isId(f.key)) return 'key';
     if (f.retry !== undefined && !isId(f.retry)) return 'retry';
+    if (f.settledBelow !== undefined && !isIndex(f.settledBelow)) return 'settled: a step';
     return isFlag(f.progress) ? undefined : 'progress: true or false';
   },
   kvPut: (f) => {
@@ -161,6 +162,11 @@ const checks: { [T in OperationType]: (fields: Fields) => string | undefined } =
   fork: checkFork,
   forkDelete: checkFork,
   tasks: checkRead,
+  doorTasks: (f) => {
+    if (!isId(f.agent)) return 'agent';
+    if (f.task !== '' && !isTask(f.task)) return 'task id';
+    return typeof f.cancelled === 'boolean' && !(f.cancelled && f.task === '') ? undefined : 'cancelled: of one task';
+  },
   taskCancel: (f) => (isTask(f.task) ? checkRead(f) : 'task id'),
 };
 
@@ -186,7 +192,9 @@ export function checkOperation(bytes: Uint8Array): Checked {
 }
 
 /** Whether another node's word about a task can be one. */
-export function isTaskAsk({ task, agent, payload, priority, key, retry }: MessageOf<'taskAsk'>): boolean {
+export function isTaskAsk(ask: MessageOf<'taskAsk'>): boolean {
+  const { task, agent, payload, priority, key, retry, settledBelow } = ask;
+  if (settledBelow !== undefined && !isIndex(settledBelow)) return false;
   if (!isTask(task) || !isId(agent) || payload.byteLength > limits.payloadBytesMax) return false;
   return isPriority(priority) && (key === '' || isId(key)) && (retry === '' || isId(retry));
 }

@@ -90,6 +90,11 @@ export type Operation =
   | { type: 'tasks'; agent: string; ttlMs: number }
   /** Ends a task without an effect: one that waits, one that is set aside, or one that runs, if its code lets it. */
   | { type: 'taskCancel'; agent: string; task: string; ttlMs: number }
+  /**
+   * Between nodes: what of an agent's tasks waits at the node that is asked behind others of their key; with a task whether
+   * that is on its way here, and `cancelled`: that it is over.
+   */
+  | { type: 'doorTasks'; agent: string; task: string; cancelled: boolean }
   | { type: 'state'; agent: string; ttlMs: number }
   /** The state of a fork, from a node that keeps it. */
   | { type: 'fork'; agent: string; fork: string; number: number }
@@ -115,6 +120,8 @@ export interface TaskOperation {
   retry?: string;
   /** What the task says before it is done is wanted, too. */
   progress?: boolean;
+  /** From another agent, which has settled what it sent to this one in steps below this. */
+  settledBelow?: number;
 }
 
 /**
@@ -222,9 +229,12 @@ export interface AgentTasksView {
   running: { task: string; forMs: number } | undefined;
   /** How many wait, and the first of them. */
   waiting: number;
-  first: { task: string; priority: number; key: string }[];
+  /** `door`: the node that was asked, where it waits behind others of its key; none: it waits at the host. */
+  first: { task: string; priority: number; key: string; door?: NodeId; doorName?: string }[];
   setAside: { task: string; tries: number; reason: string; bytes: number }[];
   meanTaskMs: number;
+  /** Nodes that did not say in time what waits with them; undefined: none was asked. */
+  silent?: number;
 }
 
 export interface LeaderView {
@@ -271,6 +281,7 @@ export interface Results {
   /** `provisional`: done on a branch, which is to be reconciled with what the majority did. */
   task: { agent: string; task: string; value: Uint8Array; provisional?: true; branch?: string };
   tasks: { agent: string } & AgentTasksView;
+  doorTasks: { agent: string; waiting: number; first: { task: string; priority: number; key: string }[] };
   /** `was`: what it was when it was cancelled, perhaps by an earlier try of the same request. */
   taskCancel: { agent: string; task: string; was: 'waiting' | 'running' | 'setAside' | 'cancelled' };
   /** `state`: the agent's checkpoint, JSON bytes for agents without their own `checkpoint`. */

@@ -1,15 +1,16 @@
 import type { Serial } from '../../consensus/sessions.ts';
-import type { Cancelled } from './agent-task-events.ts';
 import type { Autonomy } from './autonomy.ts';
 import type { Context } from './context.ts';
 import type { Decisions } from './decisions.ts';
+import { type AtDoor, Doors, isTaskOf, toldOf } from './doors.ts';
 import { type ConclaveError, type ErrorCode, errors, toErrorBody } from './errors.ts';
 import { readFork } from './forks.ts';
+import { HostAsks } from './host-asks.ts';
 import type { Hosting } from './hosting.ts';
 import { KeyOrder } from './key-order.ts';
 import { isKv } from './kv.ts';
 import type { MessageOf, NodeId } from './message.ts';
-import type { Operation, Outcome } from './operation.ts';
+import type { Operation, Outcome, Results } from './operation.ts';
 import { checkOperation } from './operation-check.ts';
 import { encodeOperation } from './operation-codec.ts';
 import type { Operator } from './operator.ts';
@@ -18,7 +19,6 @@ import type { Peers } from './peers.ts';
 import { consistencyOf, isQuery, Queries } from './queries.ts';
 import { RequestRoom } from './request-room.ts';
 import { limits } from './settings.ts';
-import { type StateRead, tellState } from './state-reads.ts';
 import type { Tasks } from './tasks.ts';
 import type { Views } from './views.ts';
 
@@ -67,7 +67,8 @@ export class Requests {
   readonly #context: Context;
   readonly #decisions: Decisions;
   readonly #peers: Peers;
-  readonly #hosting: Hosting;
+  readonly #doors: Doors;
+  readonly #hostAsks: HostAsks;
   readonly #tasks: Tasks;
   readonly #queries: Queries;
   readonly #operator: Operator;
@@ -96,7 +97,8 @@ export class Requests {
     this.#context = init.context;
     this.#decisions = init.decisions;
     this.#peers = init.peers;
-    this.#hosting = init.hosting;
+    this.#doors = new Doors(init.context, init.peers, (asked) => this.#atDoor(asked));
+    this.#hostAsks = new HostAsks(init, this.#doors);
     this.#tasks = init.tasks;
     this.#queries = new Queries(init.context, init.decisions, init.views);
     this.#operator = init.operator;
@@ -240,7 +242,10 @@ export class Requests {
       case 'state':
       case 'tasks':
       case 'taskCancel':
-        return this.#askHost(operation, done);
+        if (!this.#isThere(operation.agent)) return this.#unknownAgent(operation.agent, done);
+        return this.#hostAsks.ask(operation, done);
+      case 'doorTasks':
+        return done({ ok: true, result: this.#atDoor(operation) });
       case 'fork':
         return done(readFork(this.#decisions.state, this.#autonomy.store, operation));
       default:
@@ -276,22 +281,14 @@ export class Requests {
     });
   }
 
-  /** What the agent's host alone can do. */
-  #askHost(operation: Extract<Operation, { type: 'state' | 'tasks' | 'taskCancel' }>, done: Done): void {
-    const { agent } = operation;
-    if (!this.#isThere(agent)) return this.#unknownAgent(agent, done);
-    const branch = this.#autonomy.instance(agent);
-    const instance = branch ?? this.#hosting.get(agent);
-    const { id = '', base } = branch?.assignment.branch ?? {};
-    const provisional = base && { epoch: base.epoch, provisional: true as const, branch: id };
-    if (instance === undefined) return done(refusal(errors.agentNotReady({ agent })));
-    if (operation.type === 'tasks') return done({ ok: true, result: { agent, ...instance.tasks() } });
-    const { task = '' } = operation as { task?: string };
-    const answer = (was: Cancelled): void =>
-      done(was.ok ? { ok: true, result: { agent, task, was: was.was } } : refusal(was.error));
-    const tell = (read: StateRead): void => done(tellState(agent, read, provisional));
-    const began = operation.type === 'state' ? instance.read(tell) : instance.cancel(task, answer);
-    if (!began) done(refusal(errors.agentNotReady({ agent })));
+  /** What waits at this node behind others of its key; of one task that is meant, whether it has no answer here yet. */
+  #atDoor({ agent, task, cancelled }: AtDoor): Results['doorTasks'] {
+    const all = [...(task === '' ? this.#keyed.behind() : this.#pending.values())];
+    const meant = all.filter(({ operation }) => isTaskOf(operation, agent, task));
+    const over = refusal(errors.taskCancelled({ agent, task }));
+    const told = toldOf(agent, meant);
+    if (cancelled) for (const each of meant) if (this.#pending.get(each.id) === each) this.#end(each, over);
+    return told;
   }
 
   #onOutcome(pending: Pending, outcome: Outcome): void {
@@ -327,15 +324,16 @@ export class Requests {
   }
 
   onAnswer(from: NodeId, { request, body }: MessageOf<'answer'>): void {
-    const pending = this.#pending.get(request);
-    if (pending?.sentTo !== from) return;
     const outcome = decodeOutcome(body);
+    const pending = this.#pending.get(request);
+    if (this.#doors.onAnswer(from, request, outcome) || pending?.sentTo !== from) return;
     // What makes no sense is no answer: it is asked again, or its time runs out.
     if (outcome !== undefined) this.#onOutcome(pending, outcome);
   }
 
   onDisconnected(node: NodeId): void {
     for (const pending of this.#pending.values()) if (pending.sentTo === node) pending.sentTo = undefined;
+    this.#doors.onDisconnected(node);
   }
 
   /** Another leader, or a leader at last. */
@@ -348,6 +346,7 @@ export class Requests {
 
   tick(): void {
     const { nowMs, settings } = this.#context;
+    this.#doors.tick();
     for (const pending of this.#pending.values()) {
       if (nowMs >= pending.deadlineMs) {
         this.#end(pending, refusal(this.#whyNotInTime(pending)));

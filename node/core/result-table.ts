@@ -1,4 +1,6 @@
+import { type LetGo, type LetterAsk, LetterResults } from './letter-results.ts';
 import type { TaskResult } from './message.ts';
+import { ResultValues } from './result-values.ts';
 import { limits } from './settings.ts';
 
 /** What adding a result did to older ones. */
@@ -17,16 +19,19 @@ const nothing = new Uint8Array(0);
 /**
  * What became of an agent's latest tasks, by task id: one sent again gets the same answer and takes effect once. The
  * latest `resultsMax` steps are known; of their values the latest `resultsBytesMax` bytes are kept. Tasks that are set
- * aside stay known beyond that, the latest `asideMax` of them. Every holder drops the same ones.
+ * aside stay known beyond that, the latest `asideMax` of them, and what other agents gave until they have settled it. Every
+ * holder drops the same ones.
  */
 export class ResultTable {
   readonly #byTask = new Map<string, TaskResult>();
   /** Every step, oldest first, from `#head` on: reading the newest costs the same however many are known. */
   #ordered: TaskResult[] = [];
   #head = 0;
-  /** Those that have a value, oldest first. */
-  readonly #valued = new Map<string, TaskResult>();
-  #bytes = 0;
+  readonly #values = new ResultValues(limits.resultsBytesMax);
+  /** Those of letters apart: whoever waits for one may wait for long. */
+  readonly #letterValues = new ResultValues(limits.letterResultsBytesMax);
+  /** Tasks that other agents gave and have not settled. */
+  readonly #letters = new LetterResults();
   /** Tasks that are set aside, oldest first. */
   readonly #aside = new Map<string, TaskResult>();
   #asideBytes = 0;
@@ -37,6 +42,29 @@ export class ResultTable {
 
   get(task: string): TaskResult | undefined {
     return this.#byTask.get(task);
+  }
+
+  /** What is known of a task that came. What its sender called settled is done, whatever became of it. */
+  known(ask: LetterAsk): TaskResult | undefined {
+    this.#letters.hear(ask);
+    const known = this.#byTask.get(ask.task);
+    if (known !== undefined || !this.#letters.isSettled(ask.task)) return known;
+    return { task: ask.task, sequence: this.#newest?.sequence ?? 0, ok: true, value: nothing, valueDropped: true };
+  }
+
+  /** Whether its sender has so many others here that are not settled that this one has to wait. */
+  isFullFor(task: string): boolean {
+    return this.#letters.isFullFor(task);
+  }
+
+  /** The result of the next step as it is to be kept. */
+  marked(result: TaskResult): TaskResult {
+    return this.#letters.marked(result);
+  }
+
+  /** Of whose letters something is kept. */
+  senders(): string[] {
+    return this.#letters.senders();
   }
 
   /** Tasks that are set aside, oldest first. */
@@ -52,10 +80,16 @@ export class ResultTable {
     this.#takeBack(result.task, displaced);
     this.#byTask.set(result.task, result);
     this.#ordered.push(result);
-    this.#keepValue(result);
+    this.#valuesFor(result).add(result);
+    for (const gone of this.#letters.add(result)) this.#letGoLetter(gone, displaced);
     if (result.aside !== undefined) this.#setAside(result, displaced);
     while (this.#ordered.length - this.#head > limits.resultsMax) this.#removeOldest(displaced);
-    if (this.#bytes > limits.resultsBytesMax) this.#stripOldest(displaced);
+    for (const oldest of this.#valuesFor(result).dropOldest()) {
+      this.#replace(oldest, { ...oldest, value: nothing, valueDropped: true }, displaced);
+    }
+    // What went with the same step is not written anew.
+    if (displaced.removed.length === 0) return displaced;
+    displaced.stripped = displaced.stripped.filter((each) => !displaced.removed.includes(each));
     return displaced;
   }
 
@@ -87,11 +121,31 @@ export class ResultTable {
       this.#ordered = this.#ordered.slice(this.#head);
       this.#head = 0;
     }
-    if (this.#aside.get(oldest.task) === oldest) return;
-    displaced.removed.push(oldest);
-    if (this.#byTask.get(oldest.task) !== oldest) return;
-    this.#byTask.delete(oldest.task);
-    this.#dropValue(oldest.task);
+    if (this.#isKept(oldest)) return;
+    this.#remove(oldest, displaced);
+  }
+
+  /** Whatever came after it. */
+  #isKept(result: TaskResult): boolean {
+    return this.#aside.get(result.task) === result || this.#letters.keeps(result);
+  }
+
+  #remove(result: TaskResult, displaced: Displaced): void {
+    displaced.removed.push(result);
+    if (this.#byTask.get(result.task) === result) this.#byTask.delete(result.task);
+    this.#valuesFor(result).drop(result);
+  }
+
+  #valuesFor({ settledBelow }: TaskResult): ResultValues {
+    return settledBelow === undefined ? this.#values : this.#letterValues;
+  }
+
+  /** A result is not kept for the sake of its sender any more. */
+  #letGoLetter({ result, isOver }: LetGo, displaced: Displaced): void {
+    if (this.#isKept(result)) return;
+    if (result.sequence < (this.#oldest?.sequence ?? 0)) {
+      if (!displaced.removed.includes(result)) this.#remove(result, displaced);
+    } else if (isOver && this.#byTask.get(result.task) === result) this.#byTask.delete(result.task);
   }
 
   /** How many are older: sequences follow each other without a gap. */
@@ -102,34 +156,15 @@ export class ResultTable {
   /** The same step from now on stands there as `after`. */
   #replace(before: TaskResult, after: TaskResult, displaced: Displaced): void {
     const place = this.#placeOf(before.sequence);
-    if (place < 0) {
+    if (place < 0 && !this.#letters.keeps(before)) {
       displaced.removed.push(before);
       if (this.#byTask.get(before.task) === before) this.#byTask.delete(before.task);
       return;
     }
+    this.#letters.replace(before, after);
     if (this.#byTask.get(before.task) === before) this.#byTask.set(before.task, after);
-    this.#ordered[this.#head + place] = after;
+    if (place >= 0) this.#ordered[this.#head + place] = after;
     displaced.stripped.push(after);
-  }
-
-  /** Not to be called for nothing: the way to the oldest entry of a map leads over all those that were deleted before it. */
-  #stripOldest(displaced: Displaced): void {
-    for (const oldest of this.#valued.values()) {
-      this.#dropValue(oldest.task);
-      this.#replace(oldest, { ...oldest, value: nothing, valueDropped: true }, displaced);
-      if (this.#bytes <= limits.resultsBytesMax) break;
-    }
-  }
-
-  #keepValue(result: TaskResult): void {
-    if (result.value.byteLength === 0) return;
-    this.#valued.set(result.task, result);
-    this.#bytes += result.value.byteLength;
-  }
-
-  #dropValue(task: string): void {
-    this.#bytes -= this.#valued.get(task)?.value.byteLength ?? 0;
-    this.#valued.delete(task);
   }
 
   // ---- set aside ----
@@ -169,7 +204,8 @@ export class ResultTable {
   /** Oldest first. */
   all(): TaskResult[] {
     const from = this.#oldest?.sequence ?? Number.POSITIVE_INFINITY;
-    const older = this.aside().filter(({ sequence }) => sequence < from);
+    const kept = new Set([...this.#aside.values(), ...this.#letters.values()]);
+    const older = [...kept].filter(({ sequence }) => sequence < from).sort((a, b) => a.sequence - b.sequence);
     return [...older, ...this.#ordered.slice(this.#head)];
   }
 

@@ -24,6 +24,8 @@ export interface Settings {
   rejoinIntervalMs: number;
   /** Between two tries of a founder, a joiner, or of a request to the leader. */
   retryIntervalMs: number;
+  /** What agents keep of the letters of one that was deleted is kept so long: more than a copy on its way may be old. */
+  sendersGoneMs: number;
   /** Load is gossiped this often even when nothing changed. */
   loadFloorMs: number;
   /** A voter that is dead this long is replaced or let go. */
@@ -109,6 +111,7 @@ export const defaultSettings: Settings = {
   hangUpAfterMs: 3_000,
   rejoinIntervalMs: 700,
   retryIntervalMs: 300,
+  sendersGoneMs: 660_000,
   loadFloorMs: 10_000,
   voterGraceMs: 5_000,
   holderGraceMs: 3_000,
@@ -191,6 +194,15 @@ export const limits = {
   asideMax: 64,
   asideBytesMax: 1024 * 1024,
   reasonLengthMax: 1_000,
+  /**
+   * Tasks from other agents that an agent knows as done until their senders have settled them; beyond these the oldest is
+   * known as any other task is. So many of one sender: it has to settle some before it may send more. With all other results
+   * they have to fit a frame.
+   */
+  letterResultsMax: 1_024,
+  letterResultsOfSenderMax: 64,
+  /** Of their results, those that are kept whole, the latest of this size together. */
+  letterResultsBytesMax: 256 * 1024,
   /** Tasks for other agents that one has under way, and its timers; of both together so many bytes. */
   lettersMax: 256,
   timersMax: 64,
@@ -199,6 +211,8 @@ export const limits = {
   topicsOfAgentMax: 16,
   payloadBytesMax: 256 * 1024,
   agentQueueMax: 1_000,
+  /** Waiting tasks of an agent that are told one by one. */
+  tasksListedMax: 100,
   tasksPendingMax: 10_000,
   /** Tasks of one agent that wait at the node that was asked: more than its host takes, which knows how long they will. */
   agentEntryMax: 1_500,

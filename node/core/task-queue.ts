@@ -16,6 +16,8 @@ export interface QueuedTask {
   retry: string;
   /** Whoever asked wants to hear what it says before it is done. */
   progress: boolean;
+  /** Of a letter: what its sender says has settled. */
+  settledBelow?: number | undefined;
   /** How often what ran it ended, as seen here. */
   failures?: number;
   /** The try that was recorded last was cut short by this node itself: it says nothing about the task. */

@@ -106,8 +106,9 @@ export class Tasks {
 
   #add(id: string, operation: TaskOperation, deadlineMs: number): Pending {
     const { agent, task, payload, priority = taskPriorityDefault, key = '' } = operation;
-    const { retry = '', progress = false } = operation;
-    const ask = { agent, task, payload, priority, key, retry, progress };
+    const { retry = '', progress = false, settledBelow } = operation;
+    const marks = settledBelow !== undefined && { settledBelow };
+    const ask = { agent, task, payload, priority, key, retry, progress, ...marks };
     const pending: Pending = {
       agent,
       task,

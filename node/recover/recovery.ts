@@ -171,6 +171,7 @@ async function begin(
     survivors,
     lostVoters: lost,
     olderState,
+    otherLetters: true,
   };
   const entries: Entry[] = [];
   const add = (kind: number, data: Uint8Array): unknown =>

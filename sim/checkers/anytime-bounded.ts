@@ -58,7 +58,7 @@ export class Bounded implements Checker {
   #measure(node: NodeId): void {
     const { size } = this.#world.host(node).disk;
     const agents = new Set(this.#world.instances().map(({ agent }) => agent)).size + 8;
-    const max = entriesMax + agents * (limits.resultsMax + 1);
+    const max = entriesMax + agents * (limits.resultsMax + limits.letterResultsMax + 1);
     if (size > max) throw new Violation(this.name, `the disk of ${node} has ${size} records, at most ${max}`);
   }
 }

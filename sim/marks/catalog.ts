@@ -121,7 +121,12 @@ export const catalog = {
   'cancelled-while-it-ran': 'A task was cancelled while it ran, and its code gave up.',
   'cancelled-too-late': 'A task was over when somebody wanted to cancel it.',
 
+  'cancelled-at-the-node-that-was-asked': 'A task was cancelled that its host had not been given yet.',
   'sent-again-by-a-new-host': 'A task that an agent sent to another one was sent again by the host that took over.',
+  'letter-came-again': 'A task that one agent gave another was sent again when it had run already.',
+  'letters-overtook-another': 'A task that one agent gave another left while an earlier one to it was under way.',
+  'letter-came-when-it-had-settled':
+    'A task that one agent gave another came once more when its sender had settled it.',
   'answer-came-back-as-a-task': 'The answer to what an agent had sent came back to it as a task.',
   'timer-fired-on-another-host': 'A timer fired on another host than the one that set it.',
 

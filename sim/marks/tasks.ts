@@ -1,5 +1,7 @@
+import { readLetterId } from '../../node/core/letter-id.ts';
 import type { NodeId } from '../../node/core/message.ts';
 import type { Results } from '../../node/core/operation.ts';
+import { decodeOperation } from '../../node/core/operation-codec.ts';
 import { limits } from '../../node/core/settings.ts';
 import { TaskResult } from '../../node/core/wire/messages.ts';
 import type { Detector } from './detector.ts';
@@ -95,6 +97,15 @@ export const taskMarks = {
   'cancelled-while-it-waited': cancelled('waiting'),
   'cancelled-while-it-ran': cancelled('running'),
 
+  'cancelled-at-the-node-that-was-asked': (_scene, hit) => ({
+    sent: {
+      forward(_node, { operation }) {
+        const asked = decodeOperation(operation);
+        if (asked.type === 'doorTasks' && asked.cancelled) hit();
+      },
+    },
+  }),
+
   'sent-again-by-a-new-host': (_scene, hit) => {
     const senders = new Map<string, NodeId>();
     return {
@@ -108,6 +119,33 @@ export const taskMarks = {
       },
     };
   },
+
+  'letter-came-again': (_scene, hit) => {
+    const done = new Set<string>();
+    return {
+      happened: { taskRan: (_node, { task }) => void (task.startsWith('~m:') && done.add(task)) },
+      sent: {
+        taskAsk(_node, { task }) {
+          if (done.has(task)) hit();
+        },
+      },
+    };
+  },
+  'letters-overtook-another': (_scene, hit) => ({
+    sent: {
+      taskAsk(_node, { task, settledBelow }) {
+        const letter = settledBelow === undefined ? undefined : readLetterId(task);
+        if (letter !== undefined && settledBelow !== undefined && letter.step > settledBelow) hit();
+      },
+    },
+  }),
+  'letter-came-when-it-had-settled': (_scene, hit) => ({
+    sent: {
+      taskAnswer(_node, { task, refusal }) {
+        if (refusal === 'resultDropped' && readLetterId(task) !== undefined) hit();
+      },
+    },
+  }),
 
   'answer-came-back-as-a-task': (_scene, hit) => ({
     decided(_node, { task }) {

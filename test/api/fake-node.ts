@@ -157,11 +157,15 @@ const defaults: Required<Answers> = {
   tasks: ({ agent }) => ({
     agent,
     running: { task: 'now', forMs: 12 },
-    waiting: 1,
-    first: [{ task: 'later', priority: 5, key: '' }],
+    waiting: 2,
+    first: [
+      { task: 'later', priority: 5, key: '' },
+      { task: 'behind', priority: 5, key: 'k', door: 'n2', doorName: 'node-2' },
+    ],
     setAside: [{ task: 'poison', tries: 3, reason: 'its thread ended with code 1', bytes: 17 }],
     meanTaskMs: 1.5,
   }),
+  doorTasks: ({ agent }) => ({ agent, waiting: 0, first: [] }),
   taskCancel: ({ agent, task }) => ({ agent, task, was: 'waiting' }),
   migrate: ({ agent, target }) => ({ agent: agentView(agent, { host: target }) }),
   recoverAgent: ({ agent, from = 'n1', epoch, sequence }) => ({

@@ -96,8 +96,12 @@ describe('the tasks of an agent', () => {
     expect((await served.send('GET', '/agents/a/tasks')).json()).toEqual({
       agent: 'a',
       running: { task: 'now', for_ms: 12 },
-      waiting: 1,
-      first: [{ task: 'later', priority: 5, key: '' }],
+      waiting: 2,
+      first: [
+        { task: 'later', priority: 5, key: '', door: null, door_name: null },
+        { task: 'behind', priority: 5, key: 'k', door: 'n2', door_name: 'node-2' },
+      ],
+      silent_nodes: 0,
       set_aside: [{ task: 'poison', tries: 3, reason: 'its thread ended with code 1', bytes: 17 }],
       mean_task_ms: 1.5,
     });

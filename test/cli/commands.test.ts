@@ -237,7 +237,9 @@ describe('task, state, migrate and delete', () => {
     const failed = await conclave('task', 'counter', '1', '--id', 't-1', '--follow');
     expect([failed.code, failed.err]).toEqual([1, expect.stringMatching(/^taskSetAside: .*--retry t-1/)]);
     const { out } = await conclave('tasks', 'counter');
-    expect(out).toMatch(/now runs, for 12 ms so far; waiting: 1/);
+    expect(out).toMatch(/now runs, for 12 ms so far; waiting: 2/);
+    expect(out).toMatch(/later .*its host/);
+    expect(out).toMatch(/behind .*k .*node-2/);
     expect(out).toMatch(/poison.*3.*17.*its thread ended with code 1/);
   });
 

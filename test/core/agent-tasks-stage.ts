@@ -32,7 +32,7 @@ export class Stage {
       recall: () => void (this.recalls += 1),
       cancel: ({ task }) => void this.cancelled.push(task),
       record: (step) => {
-        const result = { ...step, sequence: ++this.sequence, valueDropped: false };
+        const result = this.tasks.results.marked({ ...step, sequence: ++this.sequence, valueDropped: false });
         this.tasks.results.add(result);
         this.steps.push(result);
         return result;

@@ -146,3 +146,49 @@ test('an instance that rests for a while and goes on does what it was at again, 
   expect(stage.begun.map((begun) => begun.split(' ')[0])).toEqual(['running', 'running', 'behind']);
   expect(stage.told).toEqual(['running done', 'behind done']);
 });
+
+describe('a letter of another agent', () => {
+  const [first, second] = ['~m:b:7-1-0-0', '~m:b:7-2-0-0'] as const;
+
+  test('that waits twice is done once, also when its sender settles it meanwhile', () => {
+    const stage = new Stage();
+    stage.ready = false;
+    // Its sender moved: two nodes ask for it.
+    stage.submit(first, { settledBelow: 1 });
+    stage.submit(first, { settledBelow: 1, origin: 'n2', priority: 3 });
+    stage.ready = true;
+    stage.tasks.pump();
+    stage.submit(second, { settledBelow: 2, priority: 4 });
+    stage.done();
+    stage.done();
+    expect(stage.begun.map((begun) => begun.slice(0, first.length))).toEqual([first, second]);
+    expect(stage.told).toEqual([`${first} done`, `${second} done`, `${first} resultDropped`]);
+    // The second try of one that is settled by now.
+    stage.submit(first, { settledBelow: 1, origin: 'n3' });
+    stage.settle();
+    expect(stage.begun).toHaveLength(2);
+  });
+
+  test('that came late, and is settled, is answered as done without a result', () => {
+    const stage = new Stage();
+    stage.submit(second, { settledBelow: 2 });
+    stage.done();
+    stage.submit(first, { settledBelow: 0 });
+    stage.settle();
+    expect(stage.told).toEqual([`${second} done`, `${first} resultDropped`]);
+    expect(stage.begun).toHaveLength(1);
+  });
+
+  test('has to wait where too many of its sender are not settled', () => {
+    const stage = new Stage();
+    for (let step = 2; step < limits.letterResultsOfSenderMax + 2; step++) {
+      stage.submit(`~m:b:7-${step}-0-0`, { settledBelow: 1 });
+      stage.done();
+    }
+    stage.answers.length = 0;
+    stage.submit('~m:b:7-900-0-0', { settledBelow: 1 });
+    stage.submit('~m:c:8-900-0-0', { settledBelow: 1 });
+    stage.done();
+    expect(stage.told).toEqual(['~m:b:7-900-0-0 backlogFull', '~m:c:8-900-0-0 done']);
+  });
+});

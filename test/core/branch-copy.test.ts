@@ -82,6 +82,12 @@ describe('mailboxes that come together', () => {
     expect(after.timers.map(({ id }) => id)).toEqual(['t2']);
   });
 
+  test('have no letter a second time whose answer has come already', () => {
+    const theirs = { letters: [{ ...letter('m1'), reply: 1 }, letter('m2')], timers: [] };
+    const after = joinMailboxes(copyOf([], theirs), emptyMailbox, 40, new ResultTable([result('m1-r', 31)])) as Mailbox;
+    expect(after.letters.map(({ id }) => id)).toEqual(['m2']);
+  });
+
   test('are no part of the states that a merge is given', () => {
     const copy = copyOf([], { letters: [letter('m2')], timers: [] });
     const given = { branch: 'b', both: ['t'], base: ownPart(copy.baseState), theirs: ownPart(copy.state) };

@@ -186,6 +186,19 @@ describe('a holder that is offered a large state', () => {
     expect(again.parts()).toBe(state.parts.length);
   });
 
+  test('goes on when the seal of its own epoch comes behind the offer', () => {
+    const stage = new Stage();
+    const state = stateOf(long);
+    stage.offer(offerOf(state, 5, 9));
+    stage.answer(state);
+    stage.holder.seal('a', 9, undefined, () => {});
+    stage.settle();
+    while (stage.answer(state));
+    stage.offer(offerOf(state, 5, 9));
+    while (stage.answer(state));
+    expect(stage.answers.at(-1)).toMatchObject({ epoch: 9, sequence: 5, accepted: true });
+  });
+
   test('that was sealed in the middle says so at the end, and asks for nothing more', () => {
     const stage = new Stage();
     stage.offer(offerOf(state, 4));

@@ -30,6 +30,7 @@ class Host {
       ask: (operation, done) => void this.asked.push({ operation, done }),
       submit: ({ task, payload }) => void this.given.push([task, JSON.parse(text(payload))]),
       mailbox: () => this.mailbox,
+      sequence: () => this.sequence,
       settle: () => {
         this.settled += 1;
         this.step('');
@@ -86,6 +87,27 @@ describe('a task for another agent', () => {
     host.answer(0, done(1));
     expect(host.settled).toBe(1);
     expect(host.mailbox).toBe(emptyMailbox);
+  });
+
+  test('tells from which step on others to the same agent have not settled', () => {
+    const host = new Host();
+    const send = (to: string, key: string): unknown => host.step('t', { send: [{ to, key, task: 1 }] });
+    send('b', 'k1');
+    host.mail.pump(1);
+    send('b', 'k2');
+    send('c', 'k1');
+    host.mail.pump(3);
+    const marks = () => host.asked.map(({ operation }) => [operation.agent, operation.task, operation.settledBelow]);
+    expect(marks()).toEqual([
+      ['b', '~m:a:7-1-0-0', 1],
+      ['b', '~m:a:7-2-0-0', 1],
+      ['c', '~m:a:7-3-0-0', 3],
+    ]);
+    host.answer(0, done(1));
+    send('b', 'k3');
+    host.mail.pump(host.sequence);
+    expect(host.mailbox.letters.map(({ id }) => id)).toEqual(['~m:a:7-2-0-0', '~m:a:7-3-0-0', '~m:a:7-5-0-0']);
+    expect(marks()[3]).toEqual(['b', '~m:a:7-5-0-0', 2]);
   });
 
   test('is asked for again under the same id until somebody knows what became of it', () => {

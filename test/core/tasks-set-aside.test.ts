@@ -150,6 +150,12 @@ describe('a task that is set aside', () => {
       for (let tries = 0; tries < limits.taskFailuresMax; tries++) stage.fail();
     }
     expect(stage.tasks.view().setAside).toHaveLength(limits.asideMax);
+    const told = stage.context.out.take().flatMap((effect) => (effect.type === 'report' ? [effect.report] : []));
+    expect(told.filter(({ kind }) => kind === 'taskSetAside')).toHaveLength(limits.asideMax + 1);
+    const displaced = told.filter(({ kind }) => kind === 'setAsideDisplaced');
+    expect(displaced.map(({ details }) => details)).toEqual([
+      { agent: 'a', task: 'p0', by: `p${limits.asideMax}`, reason: 'it crashed' },
+    ]);
     stage.answers.length = 0;
     stage.submit('p0');
     stage.settle();

@@ -3,11 +3,13 @@ import { join } from 'node:path';
 import { peerIdFromPrivateKey } from '@libp2p/peer-id';
 import { afterEach, describe, expect, test } from 'vitest';
 import { entryKinds } from '../../consensus/entry.ts';
+import { type AgentLoss, wentOnAt } from '../../node/core/agent-loss.ts';
 import { apply } from '../../node/core/apply.ts';
 import { ClusterState } from '../../node/core/cluster-state.ts';
-import { decodeCommand } from '../../node/core/command.ts';
+import { type Command, decodeCommand } from '../../node/core/command.ts';
+import { senderOf } from '../../node/core/mail.ts';
 import { keys } from '../../node/core/records.ts';
-import { loadState } from '../../node/core/state-snapshot.ts';
+import { encodeState, loadState } from '../../node/core/state-snapshot.ts';
 import { inspect } from '../../node/recover/inspection.ts';
 import { type Recovery } from '../../node/recover/recovery.ts';
 import { loadIdentity } from '../../node/runtime/identity.ts';
@@ -121,6 +123,31 @@ describe('a recovery', () => {
     expect(told).toMatchObject({ ok: true, details: { olderState: accepted ? ['part'] : [] } });
     const left = Object.keys(holders).map((id) => state.agents.get(id)?.active?.holders);
     expect(left).toEqual([[a, b, c], accepted ? [a] : [a, c, d], [c, d]]);
+  });
+
+  test('lets what agents send from then on have other ids than in steps that may be lost', async () => {
+    const { best, other } = await remains();
+    await recoverFrom(best, [other]);
+    const { restored } = await readBack(best.directory);
+    const commands = restored.log.entries.filter(({ kind }) => kind === entryKinds.command);
+    const { data, index } = commands.at(-1) ?? { data: new Uint8Array(0), index: 0 };
+    const command = decodeCommand(data) as Extract<Command, { kind: 'clusterRecovered' }>;
+    const senderAfter = (told: Command, loss?: AgentLoss): string => {
+      const state = new ClusterState();
+      state.agents.set('a', { ...agent, id: 'a', created: 3, loss, placement: undefined, active: undefined });
+      expect(apply(state, told, index)).toMatchObject({ ok: true });
+      const copy = new ClusterState();
+      loadState(copy, encodeState(state));
+      const record = copy.agents.get('a');
+      if (record === undefined) throw new Error('the agent is gone');
+      return senderOf({ agent: 'a', created: record.created, wentOnAt: wentOnAt(record), epoch: 9 });
+    };
+    expect(senderAfter(command)).toBe(`a:3.${index}`);
+    const loss = { index: 5, from: best.node, epoch: 4, sequence: 1, missing: [], lost: undefined };
+    expect(senderAfter(command, loss)).toBe(`a:3.${index}`);
+    // A log of before does not say so, and every node that reads it comes to the same.
+    expect(senderAfter({ ...command, otherLetters: undefined })).toBe('a:3');
+    expect(senderAfter({ ...command, otherLetters: undefined }, loss)).toBe('a:3.5');
   });
 
   test('that was interrupted is completed by the same command, and by none twice', async () => {

@@ -135,6 +135,27 @@ export const messaging: readonly Mutant[] = [
     edits: [{ from: 'if (letter.sequence <= durableSequence && !this', to: 'if (!this' }],
   },
   {
+    name: 'letters-forgotten-too-early',
+    room,
+    what: 'What became of a letter is forgotten when the next one of its sender comes, whether it has settled or not: sent again, it is done twice.',
+    file: 'node/core/letter-results.ts',
+    edits: [{ from: 'if (stepOf(task) >= below) continue;', to: 'if (stepOf(task) > below) continue;' }],
+  },
+  {
+    name: 'letters-called-settled-too-early',
+    room,
+    what: 'A sender calls settled all that is older than its newest letter: one that was overtaken is taken for done, and lost.',
+    file: 'node/core/letter-marks.ts',
+    edits: [{ from: 'Math.min(step, lowest.get(key) ?? step)', to: 'Math.max(step, lowest.get(key) ?? step)' }],
+  },
+  {
+    name: 'settled-letters-done-again',
+    room,
+    what: 'A late copy of a letter that its sender has settled, so that nothing of it is kept, is done as a new one.',
+    file: 'node/core/letter-results.ts',
+    edits: [{ from: 'letter.step < (this.#senders.get(letter.sender)?.below ?? 0)', to: 'letter.step < 0' }],
+  },
+  {
     name: 'senders-confused',
     room,
     what: 'Agents that were made by one command give what they send the same ids: one is taken for the other, and lost.',
@@ -161,8 +182,20 @@ export const messaging: readonly Mutant[] = [
     file: 'node/core/branch-copy.ts',
     edits: [
       {
-        from: 'const letters = theirs.letters.filter(isNew)',
+        from: 'const letters = theirs.letters.filter(isOpen)',
         to: 'const letters = theirs.letters.filter((letter) => here.has(letter.id))',
+      },
+    ],
+  },
+  {
+    name: 'cancelled-at-the-door-alone',
+    room,
+    what: 'A task that waits at the node that was asked is called cancelled, and its host is not told: it may be on its way there.',
+    file: 'node/core/host-asks.ts',
+    edits: [
+      {
+        from: 'else if (this.#instance(agent)?.cancel(task, ended, true) !== true) answer({ ok: false, error: notReady });',
+        to: "else if (this.#instance(agent) !== undefined) ended({ ok: true, was: 'waiting' });\n      else answer({ ok: false, error: notReady });",
       },
     ],
   },
