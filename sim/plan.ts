@@ -134,6 +134,8 @@ function drawSettings(random: Random): Partial<Settings> {
     copyIdleMs: random.pick([1_500, 10_000]),
     // A host that no leader answers soon goes on with its tasks, though it may be placed elsewhere by then.
     handoverHoldMs: random.pick([50, 1_000]),
+    // Few agents are away for half a minute.
+    rolloutPatienceMs: random.pick([2_000, 8_000, 30_000]),
   };
 }
 

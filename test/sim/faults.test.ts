@@ -32,6 +32,7 @@ const signs: { [K in FaultKind]: (stage: Stage) => boolean } = {
   agentMemory: (stage) => stage.failed('128 MB of memory') === 1,
   agentHang: (stage) => stage.failed('did not answer') === 1,
   agentSlow: (stage) => stage.slowestTaskMs() >= 100,
+  noRoom: ({ world }) => world.nodes.some((node) => world.host(node).runner?.isFull),
   crashLoop: (stage) => stage.failed('it crashed again') >= 3,
   deploy: (stage) => stage.asked('deploy'),
   remove: (stage) => stage.asked('delete'),
@@ -41,6 +42,7 @@ const signs: { [K in FaultKind]: (stage: Stage) => boolean } = {
   lead: (stage) => stage.asked('lead'),
   drain: (stage) => stage.exits(0, 'asked to'),
   holdersLost: (stage) => stage.cuts().length > 0,
+  missedMoves: (stage) => stage.cuts().length > 0,
   acceptLoss: (stage) => stage.asked('agent'),
   scale: ({ world }) => world.nodes.length === 6,
 };
