@@ -115,10 +115,22 @@ export class Rollouts {
       // What fails over its tasks is not to try them once more while the old version is made ready.
       const isAiling = givenUp !== undefined || agent.crashLoop !== undefined || rollout.failed === agent.id;
       if (active?.epoch === placement?.epoch && !isAiling) return undefined;
+      // It is left as it is.
+      if (this.#absences.whyLeft(agent) !== undefined) return undefined;
       return { version: upgrade.from, reason: `back to version ${upgrade.from}` };
     }
-    if (givenUp?.startsWith(noWayBack) !== true) return undefined;
-    return { version: rollout.to, reason: `it stays on version ${rollout.to}: ${givenUp}`, stays: givenUp };
+    const stays = givenUp?.startsWith(noWayBack) === true ? givenUp : this.#whyNeverBack(agent);
+    if (stays === undefined) return undefined;
+    return { version: rollout.to, reason: `it stays on version ${rollout.to}: ${stays}`, stays };
+  }
+
+  /**
+   * Why an agent that was to go back, and has not answered since, is left in the newer version: its state may be of that, and
+   * once the rollout is over nobody would give it other code.
+   */
+  #whyNeverBack(agent: AgentRecord): string | undefined {
+    if (agent.active?.epoch === agent.placement?.epoch) return undefined;
+    return this.#absences.whyLeft(agent)?.slice(0, limits.reasonLengthMax);
   }
 
   tick(): void {
@@ -148,8 +160,12 @@ export class Rollouts {
   }
 
   /** Goes on without an agent that has not answered for long, if there is one. */
-  #leave(type: string, { since }: Rollout, open: readonly AgentRecord[]): boolean {
+  #leave(type: string, { since, to, phase }: Rollout, open: readonly AgentRecord[]): boolean {
     for (const agent of open) {
+      const { upgrade } = agent;
+      // First it gets the newer version again: see `turnOf`.
+      if (phase === 'back' && upgrade?.rollout === since && upgrade.stays === undefined && versionOf(agent) !== to)
+        continue;
       const why = this.#absences.whyLeft(agent)?.slice(0, limits.reasonLengthMax);
       if (why === undefined) continue;
       this.#propose(type, { kind: 'rolloutLeave', type, since, agent: agent.id, reason: why });
