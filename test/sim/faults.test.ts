@@ -22,6 +22,7 @@ const signs: { [K in FaultKind]: (stage: Stage) => boolean } = {
     stage.states('paused') === 1 && stage.acts.some(({ text }) => text.includes('clock stands still')),
   slowNode: ({ world }) => world.nodes.some((node) => world.host(node).serviceMs >= 2),
   slowDisk: ({ world }) => world.nodes.some((node) => world.host(node).disk.slowness >= 5),
+  slowHost: ({ world }) => world.nodes.some((node) => world.host(node).disk.slowness >= 20),
   diskError: (stage) => stage.exits(74, 'the disk: error'),
   diskFull: (stage) => stage.exits(74, 'the disk: full'),
   bitRot: (stage) => stage.exits(65, 'not what was written') && stage.world.gone.size === 1,
