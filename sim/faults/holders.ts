@@ -1,5 +1,6 @@
 import type { Message, NodeId } from '../../node/core/message.ts';
 import { defaultSettings } from '../../node/core/settings.ts';
+import type { World } from '../world.ts';
 import { acceptLoss } from './accepting.ts';
 import { type Fault, fault, type Scene } from './fault.ts';
 import { missMoves } from './missed-moves.ts';
@@ -18,6 +19,9 @@ function acceptLosses(scene: Scene): void {
   scene.world.act('fault', 'world', 'an operator looks for agents that are stuck');
   for (const [agent, { type }] of scene.losses.ledger.agents) if (type === 'counter') acceptLoss(scene, agent);
 }
+
+/** Until when such a fault is under way. */
+const busy = new WeakMap<World, number>();
 
 /** What is done to an agent, and by whom. */
 interface Plot {
@@ -38,6 +42,8 @@ interface Plot {
 function loseHolders(scene: Scene): void {
   const { world, losses, random, lastsMs, mend } = scene;
   const { leader } = losses.ledger;
+  // Two at once come in each other's way.
+  if ((busy.get(world) ?? 0) > world.nowMs) return;
   for (const { agent, host, holders } of hosted(scene)) {
     const others = random.shuffle(holders.filter((node) => node !== host && node !== leader));
     // Just as many that the rest is no majority.
@@ -45,23 +51,64 @@ function loseHolders(scene: Scene): void {
     const left = world.nodes.filter((node) => !hidden.includes(node));
     // The host still helps to decide that the agent is to run elsewhere.
     if (leader === undefined || hidden.length * 2 < holders.length || !losses.isQuorum(new Set(left))) continue;
-    const outside = left.filter((node) => node !== host && !holders.includes(node) && node !== leader);
-    const target = outside.length > 0 && random.chance(0.4) ? random.pick(outside) : leader;
-    const afterMs = hostSilentMs * random.between(1.02, 1.2);
-    const forMs = afterMs + lastsMs + (target === leader ? 0 : hostSilentMs);
     world.act('fault', leader, `it loses ${hidden.join(', ')}, which hold ${agent} of ${host}`);
-    const [first = '', ...rest] = hidden;
-    const seekers = [...new Set([leader, target])];
-    const heals = [separate(scene, [first], seekers, forMs), separate(scene, seekers, [first], forMs)];
-    separate(scene, rest, seekers, forMs);
-    separate(scene, seekers, rest, forMs);
+    busy.set(world, world.nowMs + 2 * hostSilentMs);
+    hide(scene, { agent, host, holders, hidden });
     // One may never be seen again.
+    const [first = ''] = hidden;
     const isLost = random.chance(0.2);
-    mend(afterMs + lastsMs / 2, () => isLost && losses.mayLose(first) && world.replace(first, lastsMs));
-    const show = (): void => heals.forEach((heal) => heal());
-    mend(afterMs, () => moveUnheard(scene, { agent, host, leader, target, hidden, show }));
+    mend(2 * hostSilentMs, () => isLost && losses.mayLose(first) && world.replace(first, lastsMs));
     return;
   }
+}
+
+interface Hiding {
+  agent: string;
+  host: NodeId;
+  holders: readonly NodeId[];
+  hidden: readonly NodeId[];
+}
+
+/** Whoever leads loses them, and once it has led for so long without them the agent is moved. */
+function hide(scene: Scene, { agent, host, holders, hidden }: Hiding): void {
+  const { world, losses, random, lastsMs } = scene;
+  const [first = '', ...rest] = hidden;
+  const afterMs = hostSilentMs * random.between(1.02, 1.2);
+  const forMs = 2 * afterMs + lastsMs + hostSilentMs;
+  const part = (nodes: readonly NodeId[], from: readonly NodeId[]): (() => void)[] => [
+    separate(scene, nodes, from, forMs),
+    separate(scene, from, nodes, forMs),
+  ];
+  const outside = world.nodes.filter((node) => node !== host && !holders.includes(node));
+  const away = outside.length > 0 && random.chance(0.4) ? random.pick(outside) : undefined;
+  const isLost = new Set<NodeId>();
+  let shows: (() => void)[] = [];
+  let leader: NodeId | undefined;
+  let sinceMs = 0;
+  const lose = (node: NodeId): void => {
+    if (isLost.has(node)) return;
+    isLost.add(node);
+    part(rest, [node]);
+    shows = [...shows, ...part([first], [node])];
+  };
+  const look = (): boolean => {
+    const now = losses.ledger.leader;
+    if (now !== leader) [leader, sinceMs] = [now, world.nowMs];
+    if (leader !== undefined && leader !== host && !hidden.includes(leader)) lose(leader);
+    return world.nowMs - sinceMs >= afterMs;
+  };
+  look();
+  if (away !== undefined) lose(away);
+  const show = (): void => shows.forEach((heal) => heal());
+  soon(
+    scene,
+    look,
+    () => {
+      if (leader === undefined || leader === host || hidden.includes(leader)) return;
+      moveUnheard(scene, { agent, host, leader, target: away ?? leader, hidden, show });
+    },
+    2 * afterMs,
+  );
 }
 
 function moveUnheard(scene: Scene, plot: Plot): void {
@@ -160,7 +207,7 @@ export const holderFaults = {
     'partition',
     'the leader loses most holders of an agent, and its host does not hear that the agent goes on elsewhere',
     loseHolders,
-    { everyMsMin: 5_000, everyMsMax: 15_000, lastsMsMin: 4_000, lastsMsMax: 12_000 },
+    { everyMsMin: 4_000, everyMsMax: 12_000, lastsMsMin: 4_000, lastsMsMax: 12_000 },
   ),
   missedMoves: fault(
     'partition',
