@@ -3,7 +3,7 @@ import { anyRunning, type Fault, fault, type Scene } from './fault.ts';
 import { crashFor, hosted } from './moves.ts';
 
 const holderReplacedMs = 4_000;
-const pokeEveryMs = 50;
+const pokeEveryMs = 100;
 
 /** An agent gets another holder while its host, which is busy, is the last to have anything on disk. */
 function changeHoldersSlowly(scene: Scene): void {
@@ -17,7 +17,7 @@ function changeHoldersSlowly(scene: Scene): void {
   world.act('fault', host, `its disk is slow while ${agent}, which it runs, loses ${lost}`);
   disk.slowness = random.between(20, 300);
   crashFor(scene, lost, holderReplacedMs + lastsMs);
-  for (let atMs = 0; atMs < holderReplacedMs + lastsMs; atMs += pokeEveryMs) mend(atMs, () => scene.poke(agent, host));
+  for (let atMs = 0; atMs < holderReplacedMs; atMs += pokeEveryMs) mend(atMs, () => scene.poke(agent, host));
   mend(holderReplacedMs + lastsMs / 2, () => {
     world.act('mend', host, 'its disk has its usual speed');
     disk.slowness = 1;

@@ -52,9 +52,7 @@ const escaped: ReadonlySet<string> = new Set([
   'parts-of-a-branch-confused',
   'older-epoch-is-still-heard',
   'goes-on-whatever-the-holders-have',
-  'loss-not-waited-out',
   'loss-waits-since-the-command',
-  'loss-goes-on-from-another-step',
   'decided-before-the-loss-comes-true-after-it',
 ]);
 
