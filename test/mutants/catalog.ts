@@ -50,6 +50,8 @@ const escaped: ReadonlySet<string> = new Set([
   'decision-awaited-for-ever',
   // Found by `test/sim/branch-parts.test.ts`.
   'parts-of-a-branch-confused',
+  // Found by `test/sim/rollout.test.ts`.
+  'left-on-the-way-back',
   'older-epoch-is-still-heard',
   'goes-on-whatever-the-holders-have',
   'loss-waits-since-the-command',
