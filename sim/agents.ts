@@ -78,6 +78,8 @@ export class SimRunner {
   #starts = 0;
   /** What is made ready for agents that are to move here, by the migration. */
   readonly #prepared = new Map<string, { migration: number; source: string; isReady: boolean }>();
+  /** Nothing more can be made ready here. */
+  isFull = false;
 
   constructor(process: Process, random: Random, programs: ReadonlyMap<string, Program>, settings: RunnerSettings) {
     this.#process = process;
@@ -92,7 +94,7 @@ export class SimRunner {
     const prepared = { migration, source, isReady: false };
     this.#prepared.set(agent, prepared);
     const slowness = this.#random.chance(slowPreparations) ? slowTimes : 1;
-    const fails = !this.#programs.has(agentType) || this.#random.chance(failedPreparations);
+    const fails = this.#random.chance(failedPreparations) || this.isFull || !this.#programs.has(agentType);
     this.#process.later(this.#random.between(startMsMin, startMsMax) * slowness, () => {
       if (this.#prepared.get(agent) !== prepared) return;
       prepared.isReady = !fails;

@@ -71,24 +71,35 @@ const smallMax = 20;
 /** Agents that operators make beside those of the workload. */
 const extraAgentsMax = 4;
 
+/** Kinds that take long and come to nothing where much else goes wrong: some runs are about one of them. */
+const plots: readonly FaultKind[] = ['holdersLost', 'holdersLost', 'missedMoves', 'slowHost', 'noRoom'];
+const plotChance = 0.3;
+/** Then each other kind occurs so seldom. */
+const besidePlot = 0.1;
+
 /** Kinds that can do a cluster no lasting harm before it exists. */
 const foundingKinds: ReadonlySet<FaultKind> = new Set(['crash', 'powerLoss', 'pause', 'partition', 'oneWay', 'reset']);
 
 /**
  * Draws a run. Each kind of fault is off in half of the runs, as in swarm testing (Groce et al. 2012): a run with all of
- * them at once never gets anywhere, and hides what few of them together do.
+ * them at once never gets anywhere, and hides what few of them together do. Some runs are about one kind, with few others.
  */
 export function drawPlan(seed: string, wishes: Wishes = {}): Plan {
   const random = new Random(seed).fork('plan');
+  const plot = drawPlot(random.fork('plot'));
   const isOn = (kind: FaultKind | AmbientKind): boolean => {
-    const drawn = random.fork(`on ${kind}`).chance(0.5) || wishes.everything === true;
+    const drawn =
+      random.fork(`on ${kind}`).chance(plot === undefined ? 0.5 : kind === plot ? 1 : besidePlot) ||
+      wishes.everything === true;
     return drawn && (wishes.faults?.includes(kind) ?? true);
   };
   const ambient = (kind: AmbientKind, values: readonly number[]): number =>
     isOn(kind) ? random.fork(kind).pick(values) : 0;
   const faultsMs = Math.round((wishes.minutes ?? faultsMinutesDefault) * 60_000);
-  const nodes = wishes.nodes ?? random.fork('nodes').pick([3, 3, 4, 5, 5, 5, 6, 7]);
-  const workload = { ...drawWorkload(random.fork('workload')), ...wishes.workload };
+  const sizes = plot === undefined ? [3, 3, 4, 5, 5, 5, 6, 7] : [5, 5, 6, 7];
+  const nodes = wishes.nodes ?? random.fork('nodes').pick(sizes);
+  const few = plot !== undefined && { holders: random.fork('few').pick([2, 3]) };
+  const workload = { ...drawWorkload(random.fork('workload')), ...few, ...wishes.workload };
   const tallies = drawTallies(random.fork('tallies'));
   const faultsFromStart = random.fork('from start').chance(0.2);
   return {
@@ -119,6 +130,11 @@ export function drawPlan(seed: string, wishes: Wishes = {}): Plan {
   };
 }
 
+/** What a run is about; undefined when it is an ordinary one. */
+function drawPlot(random: Random): FaultKind | undefined {
+  return random.chance(plotChance) ? random.pick(plots) : undefined;
+}
+
 function drawSettings(random: Random): Partial<Settings> {
   return {
     compactEntries: random.pick([10, 50, 250, 8_192]),
@@ -134,6 +150,8 @@ function drawSettings(random: Random): Partial<Settings> {
     copyIdleMs: random.pick([1_500, 10_000]),
     // A host that no leader answers soon goes on with its tasks, though it may be placed elsewhere by then.
     handoverHoldMs: random.pick([50, 1_000]),
+    // Few agents are away for half a minute.
+    rolloutPatienceMs: random.pick([2_000, 8_000, 30_000]),
   };
 }
 

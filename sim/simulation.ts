@@ -86,7 +86,9 @@ export class Simulation {
     this.linearizable.losses = this.accepted;
     this.workload = new Workload(world, this.oracle, plan.workload, this.linearizable.clients);
     this.operators = new Operators(world, this.linearizable.commands);
-    this.director = new Director(world, this.losses, this.operators);
+    this.director = new Director(world, this.losses, this.operators, (agent, door) =>
+      this.workload.poke([agent], door),
+    );
     this.guests = plan.guests && new Guests(world, plan.guests);
     const branches = new BranchAcknowledged((node) => world.clockMs(node), this.losses);
     this.tallies = plan.tallies && new Tallies(world, plan.tallies, branches);
@@ -265,6 +267,7 @@ export class Simulation {
       host.disk.slowness = 1;
       host.serviceMs = 0;
       world.resume(node);
+      if (host.runner !== undefined) host.runner.isFull = false;
       for (const { agent, epoch } of host.runner?.instances() ?? []) host.runner?.slow(agent, epoch, 1);
       if (host.state === 'off') world.restart(node);
     }

@@ -190,11 +190,11 @@ export class Workload {
     }
   }
 
-  /** One more task for each of these agents: the clients may all be waiting for others. */
-  poke(agents: readonly string[]): void {
-    for (const agent of agents) {
+  /** One more task for each of these agents: the clients may all be waiting for others. `door`: where it goes in first. */
+  poke(agents: readonly string[], door?: NodeId): void {
+    for (const agent of agents.filter((one) => this.agents.includes(one))) {
       const client = { name: 'prober', random: this.#random };
-      this.#send(this.#newTask(client, agent, { poison: 0, isCancelled: false, derived: {} }), () => {});
+      this.#send(this.#newTask(client, agent, { poison: 0, isCancelled: false, derived: {}, door }), () => {});
     }
   }
 

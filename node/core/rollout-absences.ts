@@ -1,4 +1,4 @@
-import type { AgentRecord, ClusterState } from './cluster-state.ts';
+import type { AgentRecord, ClusterState, TypeRecord } from './cluster-state.ts';
 import type { Context } from './context.ts';
 import { isAway } from './rollout-apply.ts';
 
@@ -18,6 +18,8 @@ export class RolloutAbsences {
   readonly #state: ClusterState;
   readonly #reasons: AwayReasons;
   readonly #sinceMs = new Map<string, number>();
+  /** By type, the rollout that was seen last, and whether it goes back. */
+  readonly #followed = new Map<string, string>();
 
   constructor(context: Context, state: ClusterState, reasons: AwayReasons) {
     this.#context = context;
@@ -27,6 +29,15 @@ export class RolloutAbsences {
 
   reset(): void {
     this.#sinceMs.clear();
+    this.#followed.clear();
+  }
+
+  /** Who has been away for however long is waited for anew once the rollout goes back. */
+  follow({ type, rollout }: TypeRecord, agents: readonly AgentRecord[]): void {
+    const now = `${rollout?.since} ${rollout?.phase}`;
+    if (this.#followed.get(type) === now) return;
+    this.#followed.set(type, now);
+    for (const { id } of agents) this.#sinceMs.delete(id);
   }
 
   /** Notes which of those that are waited for do not answer. */

@@ -115,10 +115,19 @@ export class Rollouts {
       // What fails over its tasks is not to try them once more while the old version is made ready.
       const isAiling = givenUp !== undefined || agent.crashLoop !== undefined || rollout.failed === agent.id;
       if (active?.epoch === placement?.epoch && !isAiling) return undefined;
+      const isLeft = upgrade.left !== undefined || this.#absences.whyLeft(agent) !== undefined;
+      if (active?.epoch !== placement?.epoch && isLeft) return undefined;
       return { version: upgrade.from, reason: `back to version ${upgrade.from}` };
     }
-    if (givenUp?.startsWith(noWayBack) !== true) return undefined;
-    return { version: rollout.to, reason: `it stays on version ${rollout.to}: ${givenUp}`, stays: givenUp };
+    const stays = givenUp?.startsWith(noWayBack) === true ? givenUp : this.#whyNeverBack(agent, rollout);
+    if (stays === undefined) return undefined;
+    return { version: rollout.to, reason: `it stays on version ${rollout.to}: ${stays}`, stays };
+  }
+
+  /** Why an agent on its way back that has not answered for long gets the newer version once more; then it is left. */
+  #whyNeverBack(agent: AgentRecord, rollout: Rollout): string | undefined {
+    if (!isOnItsWayBack(agent, rollout)) return undefined;
+    return this.#absences.whyLeft(agent)?.slice(0, limits.reasonLengthMax);
   }
 
   tick(): void {
@@ -129,12 +138,14 @@ export class Rollouts {
       this.#watched.clear();
       this.#refusing.clear();
       this.#direct.clear();
+      this.#absences.reset();
       return;
     }
     const byType = new Map<string, AgentRecord[]>(going.map(({ type }) => [type, []]));
     for (const agent of state.agents.values()) byType.get(agent.type)?.push(agent);
     const waited = (type: TypeRecord): AgentRecord[] =>
       (byType.get(type.type) ?? []).filter((agent) => !isDone(agent, type.rollout as Rollout));
+    for (const type of going) this.#absences.follow(type, byType.get(type.type) ?? []);
     this.#absences.look(new Set(going.flatMap(waited)));
     for (const type of going) {
       if (type.rollout === undefined || this.#proposed.has(type.type)) continue;
@@ -148,8 +159,10 @@ export class Rollouts {
   }
 
   /** Goes on without an agent that has not answered for long, if there is one. */
-  #leave(type: string, { since }: Rollout, open: readonly AgentRecord[]): boolean {
+  #leave(type: string, rollout: Rollout, open: readonly AgentRecord[]): boolean {
+    const { since } = rollout;
     for (const agent of open) {
+      if (isOnItsWayBack(agent, rollout)) continue;
       const why = this.#absences.whyLeft(agent)?.slice(0, limits.reasonLengthMax);
       if (why === undefined) continue;
       this.#propose(type, { kind: 'rolloutLeave', type, since, agent: agent.id, reason: why });
@@ -264,6 +277,16 @@ export class Rollouts {
 }
 
 const rolledOut = (version: number): string => `version ${version} is rolled out`;
+
+/**
+ * Whether an agent was to go back and has not answered since. Its state may be of the newer version, and once the rollout is
+ * over nobody would give it other code. What failed in that version is not left with it.
+ */
+function isOnItsWayBack(agent: AgentRecord, { since, to, phase, failed }: Rollout): boolean {
+  const { id, upgrade, placement, active } = agent;
+  if (phase !== 'back' || failed === id || upgrade?.rollout !== since || upgrade.stays !== undefined) return false;
+  return versionOf(agent) !== to && active?.epoch !== placement?.epoch;
+}
 
 const isWatched = ({ upgrade }: AgentRecord, { since }: Rollout): boolean =>
   upgrade?.rollout === since && !upgrade.settled;

@@ -50,6 +50,24 @@ export const agentFaults = {
     scene.world.host(node).runner?.slow(agent, epoch, times);
     scene.mend(scene.lastsMs, () => scene.world.host(node).runner?.slow(agent, epoch, 1));
   }),
+  noRoom: fault(
+    'agent',
+    'a node can make nothing ready for agents, be it for a move or for other code, which an operator rolls out just then',
+    (scene) => {
+      const { world, operators, random, lastsMs, mend } = scene;
+      const { node } = anyInstance(scene) ?? {};
+      const runner = node && world.host(node).runner;
+      if (!node || !runner) return;
+      world.act('fault', node, 'it can make nothing ready');
+      runner.isFull = true;
+      if (random.chance(0.6)) operators.upgrade(random);
+      mend(lastsMs, () => {
+        world.act('mend', node, 'it can make things ready again');
+        runner.isFull = false;
+      });
+    },
+    { everyMsMin: 10_000, everyMsMax: 40_000, lastsMsMin: 3_000, lastsMsMax: 12_000 },
+  ),
   crashLoop: fault(
     'agent',
     'an agent crashes again and again for a while, wherever it is started',

@@ -3,20 +3,23 @@ import type { Operators } from '../operators.ts';
 import type { Strike } from '../plan.ts';
 import type { World } from '../world.ts';
 import { type FaultKind, faults } from './catalog.ts';
+import type { Scene } from './fault.ts';
 
 /** Lets the strikes of a plan happen, each at its moment, and takes each back in its time. */
 export class Director {
   readonly #world: World;
   readonly #losses: Losses;
   readonly #operators: Operators;
+  readonly #poke: Scene['poke'];
   #over = false;
   /** Strikes so far, by kind. */
   readonly counts = new Map<FaultKind, number>();
 
-  constructor(world: World, losses: Losses, operators: Operators) {
+  constructor(world: World, losses: Losses, operators: Operators, poke: Scene['poke'] = () => {}) {
     this.#world = world;
     this.#losses = losses;
     this.#operators = operators;
+    this.#poke = poke;
   }
 
   /** Plans the strikes, from now on. */
@@ -43,6 +46,7 @@ export class Director {
       random: world.random.fork(`strike ${draw}`),
       lastsMs,
       isOver: () => this.#over,
+      poke: this.#poke,
       mend: (afterMs, mend) =>
         world.timeline.after(afterMs, () => {
           if (!this.#over) mend();

@@ -1,5 +1,28 @@
 import type { DiskTrouble } from '../disk.ts';
 import { anyRunning, type Fault, fault, type Scene } from './fault.ts';
+import { crashFor, hosted } from './moves.ts';
+
+const holderReplacedMs = 4_000;
+const pokeEveryMs = 100;
+
+/** An agent gets another holder while its host, which is busy, is the last to have anything on disk. */
+function changeHoldersSlowly(scene: Scene): void {
+  const { world, losses, random, lastsMs, mend } = scene;
+  const found = hosted(scene).find(({ holders }) => holders.length >= 3);
+  const lost =
+    found && random.shuffle(found.holders).find((node) => ![found.host, losses.ledger.leader].includes(node));
+  if (found === undefined || lost === undefined) return;
+  const { agent, host } = found;
+  const { disk } = world.host(host);
+  world.act('fault', host, `its disk is slow while ${agent}, which it runs, loses ${lost}`);
+  disk.slowness = random.between(20, 300);
+  crashFor(scene, lost, holderReplacedMs + lastsMs);
+  for (let atMs = 0; atMs < holderReplacedMs; atMs += pokeEveryMs) mend(atMs, () => scene.poke(agent, host));
+  mend(holderReplacedMs + lastsMs / 2, () => {
+    world.act('mend', host, 'its disk has its usual speed');
+    disk.slowness = 1;
+  });
+}
 
 function trouble(scene: Scene, kind: DiskTrouble): void {
   const node = anyRunning(scene);
@@ -26,6 +49,12 @@ export const diskFaults = {
       scene.world.act('mend', node, 'its disk has its usual speed');
       disk.slowness = 1;
     });
+  }),
+  slowHost: fault('disk', 'a holder of an agent dies while the disk of its host is slow', changeHoldersSlowly, {
+    everyMsMin: 8_000,
+    everyMsMax: 25_000,
+    lastsMsMin: 1_000,
+    lastsMsMax: 4_000,
   }),
   diskError: fault('disk', 'every write to one disk fails, which ends the process', (scene) => trouble(scene, 'error')),
   diskFull: fault('disk', 'one disk is full, which ends the process', (scene) => trouble(scene, 'full')),

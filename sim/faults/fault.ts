@@ -20,6 +20,8 @@ export interface Scene {
   mend(afterMs: number, mend: () => void): void;
   /** All faults are over: nothing more may be done. */
   isOver(): boolean;
+  /** A client gives an agent one more task, first by this door; does nothing for agents that clients do not work with. */
+  poke(agent: string, door: NodeId): void;
 }
 
 /** A way in which things go wrong. */

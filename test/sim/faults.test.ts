@@ -22,6 +22,7 @@ const signs: { [K in FaultKind]: (stage: Stage) => boolean } = {
     stage.states('paused') === 1 && stage.acts.some(({ text }) => text.includes('clock stands still')),
   slowNode: ({ world }) => world.nodes.some((node) => world.host(node).serviceMs >= 2),
   slowDisk: ({ world }) => world.nodes.some((node) => world.host(node).disk.slowness >= 5),
+  slowHost: ({ world }) => world.nodes.some((node) => world.host(node).disk.slowness >= 20),
   diskError: (stage) => stage.exits(74, 'the disk: error'),
   diskFull: (stage) => stage.exits(74, 'the disk: full'),
   bitRot: (stage) => stage.exits(65, 'not what was written') && stage.world.gone.size === 1,
@@ -32,6 +33,7 @@ const signs: { [K in FaultKind]: (stage: Stage) => boolean } = {
   agentMemory: (stage) => stage.failed('128 MB of memory') === 1,
   agentHang: (stage) => stage.failed('did not answer') === 1,
   agentSlow: (stage) => stage.slowestTaskMs() >= 100,
+  noRoom: ({ world }) => world.nodes.some((node) => world.host(node).runner?.isFull),
   crashLoop: (stage) => stage.failed('it crashed again') >= 3,
   deploy: (stage) => stage.asked('deploy'),
   remove: (stage) => stage.asked('delete'),
@@ -41,6 +43,7 @@ const signs: { [K in FaultKind]: (stage: Stage) => boolean } = {
   lead: (stage) => stage.asked('lead'),
   drain: (stage) => stage.exits(0, 'asked to'),
   holdersLost: (stage) => stage.cuts().length > 0,
+  missedMoves: (stage) => stage.cuts().length > 0,
   acceptLoss: (stage) => stage.asked('agent'),
   scale: ({ world }) => world.nodes.length === 6,
 };

@@ -154,6 +154,33 @@ describe('a new version', () => {
     cluster.progress(20, 20_000);
   });
 
+  test('that has no way back is given once more to an agent that did not answer with the version before', () => {
+    const { cluster, world, asked, upgrade, view, over, versions } = begin('away on its way back');
+    upgrade({ reverses: false }, { settleMs: 20_000 } as Partial<Operation>);
+    world.runUntil(() => versions().includes(2), 20_000, 'the first upgraded agent');
+    const agent = cluster.agents[versions().indexOf(2)] ?? '';
+    const outcome = cluster.ask(asked, { type: 'agent', agent, consistency: 'leader' });
+    const { holders = [] } = outcome.ok ? (outcome.result as AgentView) : {};
+    const down = holders.filter((holder) => holder !== asked).slice(0, 2);
+    expect(down).toHaveLength(2);
+    let isPlaced = false;
+    world.watch({
+      reported(_node, { kind, details }) {
+        if (isPlaced || kind !== 'agentPlaced' || details['agent'] !== agent || details['version'] !== 1) return;
+        isPlaced = true;
+        for (const each of down) world.crash(each);
+      },
+    });
+    cluster.ask(asked, { type: 'cancelUpgrade', agentType });
+    expect(over(150_000)).toMatchObject({ rolloutEnd: { outcome: 'rolledBack' } });
+    expect(isPlaced).toBe(true);
+    expect(view().rolloutEnd?.left?.map((left) => left.agent)).toContain(agent);
+    for (const each of down) world.restart(each);
+    cluster.progress(20, 60_000);
+    expect(versions()[cluster.agents.indexOf(agent)]).toBe(2);
+    cluster.finish();
+  });
+
   test('is taken back by an operator, and may be rolled out again', () => {
     const { cluster, world, upgrade, over, versions } = begin('cancelled');
     upgrade({}, { settleMs: 2_000 } as Partial<Operation>);

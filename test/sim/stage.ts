@@ -155,6 +155,7 @@ export class Stage {
       'tasks are slow': this.slowestTaskMs(recentlyMs) > 100,
       'a disk is in trouble': world.nodes.some((node) => world.host(node).disk.trouble !== undefined),
       'a disk is slow': world.nodes.some((node) => world.host(node).disk.slowness !== 1),
+      'a node makes nothing ready': world.nodes.some((node) => world.host(node).runner?.isFull),
       'a machine is overloaded': world.nodes.some((node) => world.host(node).serviceMs !== 0),
       'a clock is fast or slow': world.nodes.some((node) => world.host(node).clock.rate !== 1),
     };

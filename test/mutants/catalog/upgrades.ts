@@ -38,6 +38,16 @@ export const upgrades: readonly Mutant[] = [
     ],
   },
   {
+    name: 'left-on-the-way-back',
+    room,
+    what: 'A rollout goes on without an agent that was to go back and has not answered: nobody gives it code for its state any more.',
+    file: 'node/core/rollouts.ts',
+    edits: [
+      { from: 'if (isOnItsWayBack(agent, rollout)) continue;', to: '' },
+      { from: ': this.#whyNeverBack(agent, rollout);', to: ': undefined;' },
+    ],
+  },
+  {
     name: 'crash-loop-never-over',
     room,
     what: 'An agent that was in a crash loop is said to be in one for ever.',
