@@ -4,7 +4,7 @@ import type { ContainerSpec } from '../core/container-spec.ts';
 import { AgentOutput, type AgentOutputInit } from './agent-output.ts';
 import { AttachFrames } from './attach-frames.ts';
 import { type DockerEngine, EngineError } from './docker-engine.ts';
-import type { LineChannel } from './line-runner.ts';
+import type { LineChannel } from './line-channel.ts';
 import type { Turns } from './turns.ts';
 
 export interface AgentContainerInit extends AgentOutputInit {

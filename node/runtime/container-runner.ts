@@ -3,8 +3,9 @@ import { AgentContainer } from './agent-container.ts';
 import { containerOptions, labels, ownerLabel } from './container-options.ts';
 import { DockerEngine } from './docker-engine.ts';
 import { EarlierNames } from './earlier-names.ts';
+import type { LineChannelEvents } from './line-channel.ts';
 import { defaultLineLimits, type LineLimits } from './line-limits.ts';
-import { type LineChannelEvents, LineRunner, type StartOrder } from './line-runner.ts';
+import { LineRunner, type StartOrder } from './line-runner.ts';
 import type { Runner, RunnerEvents } from './ports.ts';
 import { Turns } from './turns.ts';
 

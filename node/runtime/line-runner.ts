@@ -1,6 +1,7 @@
 import { progressBytesMax, progressPerSMax } from '../core/agent-code.ts';
 import { reasonBytes } from '../core/text.ts';
 import { noWayBack, type Versions } from '../core/version-change.ts';
+import type { LineChannel, LineChannelEvents } from './line-channel.ts';
 import type { LineLimits } from './line-limits.ts';
 import type { Runner, RunnerEvents, RunOptions } from './ports.ts';
 import {
@@ -23,19 +24,6 @@ import {
 } from './process-protocol.ts';
 import { RateLimit } from './rate-limit.ts';
 import { newInstance, type RunnerInstance, RunnerInstances } from './runner-instances.ts';
-
-/** What an agent runs in that speaks the protocol of lines: a process, or a container. */
-export interface LineChannel {
-  say(line: string): void;
-  /** Has it end; nothing more is heard of it. Resolves when it has ended, or nothing more can be done. Never rejects. */
-  end(how: 'asked' | 'killed'): Promise<void>;
-}
-
-export interface LineChannelEvents {
-  line(line: string): void;
-  /** Once, unless `end` came first: it said what cannot be a line, or it ended. */
-  broken(reason: string): void;
-}
 
 type Asked = 'describe' | 'start' | 'describeNewer' | 'giveBack' | 'handle' | 'goBack' | 'ping';
 export type StartOrder = Parameters<Runner['start']>[0];
@@ -164,6 +152,7 @@ export class LineRunner<C extends LineChannel> implements Runner {
   }
 
   recall(agent: string, epoch: number): void {
+    this.#instances.get(agent, epoch)?.toCancel.clear();
     this.#instances.recall(agent, epoch);
   }
 

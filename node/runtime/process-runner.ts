@@ -1,8 +1,9 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { AgentProcess } from './agent-process.ts';
+import type { LineChannelEvents } from './line-channel.ts';
 import { defaultLineLimits, type LineLimits } from './line-limits.ts';
-import { type LineChannelEvents, type LineInstance, LineRunner, type StartOrder } from './line-runner.ts';
+import { type LineInstance, LineRunner, type StartOrder } from './line-runner.ts';
 import { ModuleFiles } from './module-files.ts';
 import type { Runner, RunnerEvents } from './ports.ts';
 import { ProcessTable, type Usage, usageBySession } from './process-table.ts';
