@@ -56,7 +56,7 @@ test('a disk that fills up with records is a violation', () => {
     ...many(256, (i) => send('n2', i)),
   ];
   expect(() => asked(fill(20))).not.toThrow();
-  expect(() => asked(fill(34))).toThrow('the disk of n1 has 136000 records, at most 132776');
+  expect(() => asked(fill(36))).toThrow('the disk of n1 has 144000 records, at most 140968');
 });
 
 test('a message with too much of a state is a violation', () => {
