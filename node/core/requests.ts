@@ -109,7 +109,8 @@ export class Requests {
     if (full !== undefined) return done(refusal(errors.backlogFull(full)));
     this.#room.enter(operation);
     this.#count += 1;
-    const id = `${this.#context.self.slice(-8)}-${this.#context.boot}-${this.#count}`;
+    // Not by the boot: where its record was lost with the power, or an older disk was put back, it comes again.
+    const id = `${this.#context.start}-${this.#count}`;
     const ttlMs = 'ttlMs' in operation ? operation.ttlMs : this.#context.settings.operationTimeoutMs;
     const pending: Pending = {
       ...{ id, operation, done, progress, ttlMs, deadlineMs: this.#context.nowMs + ttlMs },
