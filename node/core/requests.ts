@@ -4,7 +4,7 @@ import type { Autonomy } from './autonomy.ts';
 import type { Context } from './context.ts';
 import type { Decisions } from './decisions.ts';
 import { type ConclaveError, type ErrorCode, errors, toErrorBody } from './errors.ts';
-import { readFork } from './forks.ts';
+import { askFork, keeperOf, type Reach } from './forks.ts';
 import type { Hosting } from './hosting.ts';
 import { KeyOrder } from './key-order.ts';
 import { isKv } from './kv.ts';
@@ -205,25 +205,19 @@ export class Requests {
         return this.#autonomy.hostOf(operation.agent) ?? (agent === undefined ? leader : agent.placement?.host);
       }
       case 'fork':
-        return this.#whoKeeps(operation);
+        return keeperOf(this.#decisions.state, this.#autonomy.store, this.#reach, operation) ?? leader;
       default:
         return leader;
     }
   }
 
+  get #reach(): Reach {
+    return { self: this.#context.self, isConnected: (node) => this.#peers.isConnected(node) };
+  }
+
   /** By the log, or because a branch of it answers. */
   #isThere(agent: string): boolean {
     return this.#decisions.state.agents.has(agent) || this.#autonomy.hostOf(agent) !== undefined;
-  }
-
-  /** Of a fork: this node, or one that it is connected to; this one tells why there is none. */
-  #whoKeeps({ agent, fork }: Extract<Operation, { type: 'fork' }>): NodeId {
-    const { self } = this.#context;
-    if (this.#autonomy.store.get(agent, fork) !== undefined) return self;
-    const keepers = (this.#decisions.state.agents.get(agent)?.branches ?? []).flatMap((each) =>
-      each.id === fork ? each.keepers : [],
-    );
-    return keepers.find((node) => this.#peers.isConnected(node)) ?? self;
   }
 
   /** Does it here, or says why not. */
@@ -243,7 +237,7 @@ export class Requests {
       case 'taskCancel':
         return this.#askHost(operation, done);
       case 'fork':
-        return done(readFork(this.#decisions.state, this.#autonomy.store, operation));
+        return askFork(this.#decisions, this.#autonomy.store, operation, done);
       default:
         return this.#lead(operation, by, done);
     }
@@ -367,7 +361,7 @@ export class Requests {
     if (tries === 0 && isCommand && this.#decisions.leader !== '' && !this.#isMember()) return errors.notMember({});
     // A leader that does not answer, or that no majority confirms, is none to whoever reads.
     if (tries === 0 || isQuery(operation)) return errors.leaderUnknown({});
-    if (operation.type === 'state' || operation.type === 'tasks')
+    if (operation.type === 'state' || operation.type === 'tasks' || operation.type === 'fork')
       return errors.agentNotReady({ agent: operation.agent });
     return unknown(pending);
   }
