@@ -51,11 +51,16 @@ export class Disk {
   /** What a program that starts now reads: copies, nothing shared with whoever wrote it. Throws `DiskDamaged`. */
   load(): Map<string, Uint8Array> {
     const records = new Map<string, Uint8Array>();
-    for (const [key, { value, checksum }] of this.#durable) {
-      if (crc32(value, crc32(key)) !== checksum) throw new DiskDamaged(`the record "${key}" is not what was written`);
-      records.set(key, value.slice());
-    }
+    const { damaged } = this;
+    if (damaged !== undefined) throw new DiskDamaged(`the record "${damaged}" is not what was written`);
+    for (const [key, { value }] of this.#durable) records.set(key, value.slice());
     return records;
+  }
+
+  /** The key of a record that is not what was written: no program starts from this disk. */
+  get damaged(): string | undefined {
+    for (const [key, { value, checksum }] of this.#durable) if (crc32(value, crc32(key)) !== checksum) return key;
+    return undefined;
   }
 
   /** An operator puts a copy of all records in the place of those that are there. Between two lives only. */

@@ -4,7 +4,7 @@ import type { Context } from './context.ts';
 import type { Decisions } from './decisions.ts';
 import { type AtDoor, Doors, isTaskOf, toldOf } from './doors.ts';
 import { type ConclaveError, type ErrorCode, errors, toErrorBody } from './errors.ts';
-import { readFork } from './forks.ts';
+import { askFork, keeperOf, type Reach } from './forks.ts';
 import { HostAsks } from './host-asks.ts';
 import type { Hosting } from './hosting.ts';
 import { KeyOrder } from './key-order.ts';
@@ -111,7 +111,8 @@ export class Requests {
     if (full !== undefined) return done(refusal(errors.backlogFull(full)));
     this.#room.enter(operation);
     this.#count += 1;
-    const id = `${this.#context.self.slice(-8)}-${this.#context.boot}-${this.#count}`;
+    // Not by the boot: where its record was lost with the power, or an older disk was put back, it comes again.
+    const id = `${this.#context.start}-${this.#count}`;
     const ttlMs = 'ttlMs' in operation ? operation.ttlMs : this.#context.settings.operationTimeoutMs;
     const pending: Pending = {
       ...{ id, operation, done, progress, ttlMs, deadlineMs: this.#context.nowMs + ttlMs },
@@ -206,25 +207,19 @@ export class Requests {
         return this.#autonomy.hostOf(operation.agent) ?? (agent === undefined ? leader : agent.placement?.host);
       }
       case 'fork':
-        return this.#whoKeeps(operation);
+        return keeperOf(this.#decisions.state, this.#autonomy.store, this.#reach, operation) ?? leader;
       default:
         return leader;
     }
   }
 
+  get #reach(): Reach {
+    return { self: this.#context.self, isConnected: (node) => this.#peers.isConnected(node) };
+  }
+
   /** By the log, or because a branch of it answers. */
   #isThere(agent: string): boolean {
     return this.#decisions.state.agents.has(agent) || this.#autonomy.hostOf(agent) !== undefined;
-  }
-
-  /** Of a fork: this node, or one that it is connected to; this one tells why there is none. */
-  #whoKeeps({ agent, fork }: Extract<Operation, { type: 'fork' }>): NodeId {
-    const { self } = this.#context;
-    if (this.#autonomy.store.get(agent, fork) !== undefined) return self;
-    const keepers = (this.#decisions.state.agents.get(agent)?.branches ?? []).flatMap((each) =>
-      each.id === fork ? each.keepers : [],
-    );
-    return keepers.find((node) => this.#peers.isConnected(node)) ?? self;
   }
 
   /** Does it here, or says why not. */
@@ -247,7 +242,7 @@ export class Requests {
       case 'doorTasks':
         return done({ ok: true, result: this.#atDoor(operation) });
       case 'fork':
-        return done(readFork(this.#decisions.state, this.#autonomy.store, operation));
+        return askFork(this.#decisions, this.#autonomy.store, operation, done);
       default:
         return this.#lead(operation, by, done);
     }
@@ -365,7 +360,7 @@ export class Requests {
     if (tries === 0 && isCommand && this.#decisions.leader !== '' && !this.#isMember()) return errors.notMember({});
     // A leader that does not answer, or that no majority confirms, is none to whoever reads.
     if (tries === 0 || isQuery(operation)) return errors.leaderUnknown({});
-    if (operation.type === 'state' || operation.type === 'tasks')
+    if (operation.type === 'state' || operation.type === 'tasks' || operation.type === 'fork')
       return errors.agentNotReady({ agent: operation.agent });
     return unknown(pending);
   }

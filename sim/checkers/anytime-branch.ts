@@ -7,7 +7,7 @@ import { keys } from '../../node/core/records.ts';
 import { BranchRecord, TaskResult } from '../../node/core/wire/messages.ts';
 import type { Losses } from '../losses.ts';
 import { type Checker, Violation } from './checker.ts';
-import { holderOf } from './written.ts';
+import { holderOf, termOf } from './written.ts';
 
 const holderPrefix = keys.holder('');
 const branchPrefix = keys.branch('');
@@ -35,6 +35,8 @@ export class BranchAcknowledged implements Checker {
   /** By node and branch's key: tasks that are over in its copy, and the copy's numbers so far. */
   readonly #disks = new Map<string, Map<string, Set<number>>>();
   readonly #heardMs = new Map<NodeId, { term: number; atMs: number }>();
+  /** On each disk. */
+  readonly #terms = new Map<NodeId, number>();
   #term = 0;
 
   constructor(clockMs: (node: NodeId) => number, losses: Losses) {
@@ -52,13 +54,16 @@ export class BranchAcknowledged implements Checker {
     const { term, leader } = event.message.body;
     if (leader !== '') return;
     this.#term = Math.max(this.#term, term);
+    // One who is in a newer term turns it away, whether it was just elected by others or was cut off for long.
+    if (term < (this.#terms.get(node) ?? 0)) return;
     this.#heardMs.set(node, { term, atMs: this.#clockMs(node) });
   }
 
   durable(node: NodeId, writes: readonly Write[]): void {
     let added: string[] = [];
     for (const { key, value } of writes) {
-      if (key.startsWith(branchPrefix)) this.#learn(key.slice(branchPrefix.length), value);
+      if (key === keys.hardState && value !== undefined) this.#terms.set(node, termOf(value));
+      else if (key.startsWith(branchPrefix)) this.#learn(key.slice(branchPrefix.length), value);
       else if (key.startsWith(resultPrefix) && value !== undefined) {
         if (isBranchKey(key)) added.push(TaskResult.decode(value).task);
       } else if (key.startsWith(holderPrefix) && value !== undefined && isBranchKey(key)) {

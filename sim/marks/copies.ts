@@ -135,9 +135,11 @@ export const copyMarks = {
         }
       },
       started(node) {
+        const { disk } = scene.world.host(node);
+        if (disk.damaged !== undefined) return;
         for (const key of staged.get(node) ?? []) {
           const agent = key.slice(partPrefix.length, key.lastIndexOf('/'));
-          const list = scene.world.host(node).disk.read(keys.state(agent));
+          const list = disk.read(keys.state(agent));
           const numbers = list === undefined ? [] : StateParts.decode(list).parts;
           if (!numbers.some((part) => keys.statePart(agent, part) === key)) return hit();
         }

@@ -102,3 +102,19 @@ test('the outcome of a task that another node passed on does not wait for this d
   passOn(remove, 1);
   expect(sent).toEqual(['at once to n2', 'behind writes to n2']);
 });
+
+test('two starts of a node that count as one, as its disk lost the first, name what they pass on apart', () => {
+  const named: string[] = [];
+  for (const start of ['s1', 's2']) {
+    const out = { sendUrgent: (_to: string, { body }: { body: { request: string } }) => void named.push(body.request) };
+    const parts = {
+      context: { self: 'n1', boot: 2, start, nowMs: 0, settings: defaultSettings, out },
+      decisions: { mayLead: () => false, leader: 'n2', state: { agents: new Map() } },
+      autonomy: { hostOf: () => undefined },
+      peers: { isConnected: () => true },
+    };
+    const requests = new Requests(parts as unknown as ConstructorParameters<typeof Requests>[0]);
+    requests.ask({ type: 'task', agent: 'a', task: start, payload: new Uint8Array(), ttlMs: 1_000 }, () => {});
+  }
+  expect(new Set(named).size).toBe(2);
+});

@@ -1,8 +1,14 @@
 import { describe, expect, test } from 'vitest';
+import { keys } from '../../node/core/records.ts';
+import { StateParts } from '../../node/core/wire/messages.ts';
+import { Disk, defaultDisk } from '../../sim/disk.ts';
 import { catalog, markNames } from '../../sim/marks/catalog.ts';
+import { copyMarks } from '../../sim/marks/copies.ts';
 import { mergeHits, unhit } from '../../sim/marks/hits.ts';
 import { Marks } from '../../sim/marks/marks.ts';
+import type { Scene } from '../../sim/marks/scene.ts';
 import { drawPlan } from '../../sim/plan.ts';
+import { Random } from '../../sim/random.ts';
 import { Simulation } from '../../sim/simulation.ts';
 
 /** A run with the marks watching, or without. */
@@ -36,4 +42,26 @@ describe('coverage marks', () => {
     const [first] = markNames;
     if (first !== undefined) expect(unhit({ [first]: 1 })).not.toContain(first);
   });
+});
+
+test('a start from a disk with a turned bit drops no unfinished copy, for it reads nothing', () => {
+  const writes = [
+    { key: keys.state('a'), value: StateParts.encode({ parts: [1, 300] }) },
+    { key: keys.statePart('a', 1), value: new Uint8Array() },
+    { key: keys.statePart('a', 2), value: new Uint8Array() },
+  ];
+  for (let i = 0; i < 20; i++) {
+    const disk = new Disk(new Random('disk'), defaultDisk);
+    disk.begin(writes);
+    disk.sync();
+    let hits = 0;
+    const scene = { world: { host: () => ({ disk }) } } as unknown as Scene;
+    const mark = copyMarks['unfinished-copy-dropped-at-the-start'](scene, () => (hits += 1));
+    mark.durable?.('n1', writes);
+    mark.started?.('n1');
+    expect(hits).toBe(1);
+    disk.rot(new Random(`rot ${i}`));
+    mark.started?.('n1');
+    expect(hits).toBe(1);
+  }
 });
