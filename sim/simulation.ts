@@ -78,8 +78,9 @@ export class Simulation {
     this.losses = new Losses(world, ledger);
     this.accepted = new AcceptedLosses(world, {
       goBack: (agent, to) => {
-        this.oracle.goBack(agent, to?.state);
+        const again = this.oracle.goBack(agent, to?.state);
         this.linearizable.goBack(agent, to);
+        for (const owner of again) this.linearizable.clients.leaveOut(owner);
       },
     });
     this.oracle.losses = this.accepted;

@@ -59,6 +59,8 @@ export interface ClientLog {
   returned(id: number, output: ClientOutput, atMs: number): void;
   /** Nobody will ever know. */
   unknown(id: number): void;
+  /** Something may take effect twice at that agent, by no fault: its history is not judged. */
+  leaveOut(agent: string): void;
 }
 
 /** Longer than a task's own time: a client gives up on a node that says nothing at all. */
@@ -245,12 +247,13 @@ export class Workload {
     };
   }
 
-  /** Tasks that the agents are to give each other and themselves: each has a serial, and is to take effect once. */
+  /** Tasks that the agents are to give each other and themselves: each has a serial, and is to take effect once. The newest serial is that of the task that leads to them. */
   #derive(client: Client, agent: string): Derived {
     const { random } = client;
+    const by = { agent, serial: this.#serial };
     const serialOf = (owner: string): number => {
       const serial = ++this.#serial;
-      this.#oracle.asked(owner, serial);
+      if (this.#oracle.asked(owner, serial, by)) this.#log?.leaveOut(owner);
       this.#log?.unknown(this.#log.called(owner, 'mail', { type: 'task', serial }, this.#world.nowMs));
       return serial;
     };

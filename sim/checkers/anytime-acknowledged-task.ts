@@ -8,7 +8,17 @@ interface Asked {
   /** `forfeited`: an operator gave up what it led to; if it is done once more, then once. */
   fate: 'unknown' | 'acknowledged' | 'promised' | 'refused' | 'forfeited';
   /** Of what another task led to: that one. */
-  by?: { agent: string; serial: number } | undefined;
+  by?: Sender | undefined;
+  /**
+   * How often what led to it may have been given up. What was sent before may be on its way still: it may come beside what the
+   * same task sends when it is done once more, under another id.
+   */
+  givenUp: number;
+}
+
+interface Sender {
+  agent: string;
+  serial: number;
 }
 
 interface Book {
@@ -35,9 +45,13 @@ export class AcknowledgedTasks {
     return books.reduce((sum, [, { acknowledged }]) => sum + acknowledged, 0);
   }
 
-  asked(agent: string, serial: number): void {
+  /** `by`: the task that leads to it. Returns whether it may come twice. */
+  asked(agent: string, serial: number, by?: Sender): boolean {
     const book = this.#book(agent);
-    if (!book.asked.has(serial)) book.asked.set(serial, { above: book.highest, fate: 'unknown' });
+    // Until it goes on the host before may send it, too.
+    const givenUp = by !== undefined && this.losses?.mayBeLost(by.agent) ? 1 : 0;
+    if (!book.asked.has(serial)) book.asked.set(serial, { above: book.highest, fate: 'unknown', by, givenUp });
+    return givenUp > 0;
   }
 
   /** The answer of a task: the total after it. A later task sees more than whatever was acknowledged before it was sent. */
@@ -64,7 +78,7 @@ export class AcknowledgedTasks {
   }
 
   /** What led to it was acknowledged: it takes effect once, sooner or later. */
-  promised(agent: string, serial: number, by?: { agent: string; serial: number }): void {
+  promised(agent: string, serial: number, by?: Sender): void {
     const asked = this.#book(agent).asked.get(serial);
     if (asked === undefined) return;
     const isLost = by !== undefined && this.#book(by.agent).asked.get(by.serial)?.fate === 'forfeited';
@@ -74,9 +88,9 @@ export class AcknowledgedTasks {
 
   /**
    * An operator let an agent go on from that state, or from one that nobody knows. What is in it stays; of the rest the
-   * promises are void, also of what it led to elsewhere.
+   * promises are void, also of what it led to elsewhere. Returns whom some of that may reach once more.
    */
-  goBack(agent: string, state: CounterState | undefined): void {
+  goBack(agent: string, state: CounterState | undefined): Set<string> {
     const book = this.#book(agent);
     const isIn = (serial: number): boolean => state?.counts[serial] !== undefined;
     book.highest = state?.total ?? 0;
@@ -85,11 +99,16 @@ export class AcknowledgedTasks {
       asked.above = Math.min(asked.above, book.highest);
       if (asked.fate !== 'unknown' && !isIn(serial)) asked.fate = 'forfeited';
     }
-    for (const { asked } of this.#agents.values()) {
+    const again = new Set<string>();
+    for (const [owner, { asked }] of this.#agents) {
       for (const each of asked.values()) {
-        if (each.fate === 'promised' && each.by?.agent === agent && !isIn(each.by.serial)) each.fate = 'forfeited';
+        if (each.by?.agent !== agent || isIn(each.by.serial)) continue;
+        if (each.fate === 'promised') each.fate = 'forfeited';
+        each.givenUp += 1;
+        again.add(owner);
       }
     }
+    return again;
   }
 
   /** Whether something that was promised is not in a state yet. */
@@ -114,10 +133,10 @@ export class AcknowledgedTasks {
     }
     if (total !== state.total)
       throw new Violation(name, `${agent} has total ${state.total}, its serials add up to ${total}`);
-    for (const [serial, { fate }] of asked) {
+    for (const [serial, { fate, givenUp }] of asked) {
       const count = state.counts[serial] ?? 0;
       const lost = (fate === 'acknowledged' || fate === 'promised') && count === 0;
-      if (lost || count > 1 || (fate === 'refused' && count > 0)) {
+      if (lost || count > 1 + givenUp || (fate === 'refused' && count > givenUp)) {
         throw new Violation(name, `${agent} counted serial ${serial}, which was ${fate}, ${count} times`);
       }
     }

@@ -24,6 +24,9 @@ export class Linearizable implements Checker {
     this.#nowMs = nowMs;
   }
 
+  /** Agents that may have been given something twice, as its sender did it in steps that were given up, and once more. */
+  readonly #leftOut = new Set<string>();
+
   /** What operators gave up: answers from that are none. */
   losses: Pick<AcceptedLosses, 'isLost' | 'goesOnMs'> | undefined;
 
@@ -49,6 +52,7 @@ export class Linearizable implements Checker {
     returned: (id, output: ClientOutput, atMs) =>
       this.#isVoid(id, output) ? this.#agents.unknown(id) : this.#agents.returned(id, output, atMs),
     unknown: (id) => this.#agents.unknown(id),
+    leaveOut: (agent) => void this.#leftOut.add(agent),
   };
 
   readonly commands: CommandLog = {
@@ -61,7 +65,9 @@ export class Linearizable implements Checker {
   };
 
   finish(): void {
-    for (const agent of this.#agents.keys) this.#judge(`tasks and reads of ${agent}`, this.#agents.check(agent));
+    for (const agent of this.#agents.keys) {
+      if (!this.#leftOut.has(agent)) this.#judge(`tasks and reads of ${agent}`, this.#agents.check(agent));
+    }
     for (const name of this.#names.keys) this.#judge(`commands about ${name}`, this.#names.check(name));
   }
 

@@ -82,6 +82,7 @@ describe('the workload', () => {
       called: (_agent, _client, input) => called.set(called.size + 1, input).size,
       returned: end,
       unknown: (id) => end(id, 'unknown'),
+      leaveOut: () => {},
     });
     const tasks = [...called].filter(([, input]) => input.type === 'task');
     const reads = [...called].filter(([, input]) => input.type === 'read');

@@ -25,6 +25,19 @@ test('a task that took effect twice is a violation, even when nobody knows its a
   expect(() => asked(1).judge('a', { total: 2, counts: { 1: 2 } })).toThrow('serial 1, which was unknown, 2 times');
 });
 
+test('what a given-up step sent may come beside what is sent anew, and no third time', () => {
+  const oracle = asked(1);
+  oracle.asked('b', 2, { agent: 'a', serial: 1 });
+  expect(() => oracle.judge('b', { total: 2, counts: { 2: 2 } })).toThrow('serial 2, which was unknown, 2 times');
+  oracle.goBack('a', { total: 0, counts: {} });
+  oracle.acknowledged('a', 1, 1);
+  oracle.promised('b', 2, { agent: 'a', serial: 1 });
+  expect(() => oracle.judge('b', { total: 2, counts: { 2: 2 } })).not.toThrow();
+  expect(() => oracle.judge('b', { total: 3, counts: { 2: 3 } })).toThrow('serial 2, which was promised, 3 times');
+  oracle.goBack('a', { total: 1, counts: { 1: 1 } });
+  expect(() => oracle.judge('b', { total: 3, counts: { 2: 3 } })).toThrow('serial 2, which was promised, 3 times');
+});
+
 test('a refused task that took effect is a violation', () => {
   const oracle = asked(1);
   oracle.refused('a', 1);
