@@ -24,17 +24,23 @@ export class FormerHoldings {
   readonly #context: Context;
   readonly #state: ClusterState;
   readonly #holder: Holder;
+  readonly #knowsOwnLog: () => boolean;
   #nextMs = 0;
 
-  constructor(context: Context, state: ClusterState, holder: Holder) {
+  /**
+   * `knowsOwnLog`: what this node took in for an epoch, or for a move, it took in after the entries that ask for it were on its
+   * disk. A state that is behind these may not show yet what it is wanted for.
+   */
+  constructor(context: Context, state: ClusterState, holder: Holder, knowsOwnLog: () => boolean) {
     this.#context = context;
     this.#state = state;
     this.#holder = holder;
+    this.#knowsOwnLog = knowsOwnLog;
   }
 
   tick(): void {
     const { nowMs, self } = this.#context;
-    if (nowMs < this.#nextMs) return;
+    if (nowMs < this.#nextMs || !this.#knowsOwnLog()) return;
     this.#nextMs = nowMs + lookEveryMs;
     for (const id of this.#holder.agents()) {
       const agent = this.#state.agents.get(id);

@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import type { AgentRecord } from '../../node/core/cluster-state.ts';
-import { mayLetGo } from '../../node/core/former-holdings.ts';
+import type { Context } from '../../node/core/context.ts';
+import { FormerHoldings, mayLetGo } from '../../node/core/former-holdings.ts';
+import type { Holder } from '../../node/core/holder.ts';
 
 const placed = (epoch: number, holders: string[], host = 'n1') => ({ epoch, host, boot: 1, holders });
 const record = (parts: object): AgentRecord =>
@@ -29,4 +31,20 @@ describe('a node lets go of a state', () => {
   ])('%s', (_what, expected, parts, step) => {
     expect(mayLetGo(record(parts), step, 'n3')).toBe(expected);
   });
+});
+
+test('after a start it lets go of nothing before its state shows all that its own log has', () => {
+  const context = { self: 'n3', nowMs: 0 } as Context;
+  const gone: string[] = [];
+  const holder = { agents: () => ['a'], stepOf: () => kept, letGo: (agent: string) => void gone.push(agent) };
+  const state = { agents: new Map([['a', record({})]]) } as unknown as ConstructorParameters<typeof FormerHoldings>[1];
+  let knows = false;
+  const former = new FormerHoldings(context, state, holder as unknown as Holder, () => knows);
+  former.tick();
+  context.nowMs = 5_000;
+  former.tick();
+  expect(gone).toEqual([]);
+  knows = true;
+  former.tick();
+  expect(gone).toEqual(['a']);
 });
