@@ -100,7 +100,9 @@ export class BranchAcknowledged implements Checker {
     if (message.type !== 'taskAnswer' || message.body.branch === undefined || message.body.refusal !== '') return;
     const { agent, task, branch, number = 0 } = message.body;
     const heard = this.#heardMs.get(node);
-    if (heard !== undefined && heard.term === this.#term && this.#clockMs(node) - heard.atMs < heardMs) {
+    const sinceMs = heard?.term === this.#term ? this.#clockMs(node) - heard.atMs : Number.POSITIVE_INFINITY;
+    // What came in one batch with the answer's task may stand behind that.
+    if (sinceMs > 0 && sinceMs < heardMs) {
       throw new Violation(this.name, `${node} answered ${task} of ${agent} provisionally, and hears a leader`);
     }
     const numbered = this.#numbers.get(`${agent}~${branch} ${number}`);

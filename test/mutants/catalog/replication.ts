@@ -5,6 +5,15 @@ const room = 'replication';
 /** Defects in how an agent's state and results are kept by its holders, and had back from them. */
 export const replication: readonly Mutant[] = [
   {
+    name: 'lets-go-by-an-old-log',
+    room,
+    what: 'A node that starts judges by what it had applied when its snapshot was taken what it need not keep any more.',
+    file: 'node/core/former-holdings.ts',
+    edits: [
+      { from: 'if (nowMs < this.#nextMs || !this.#knowsOwnLog()) return;', to: 'if (nowMs < this.#nextMs) return;' },
+    ],
+  },
+  {
     name: 'one-copy-is-enough',
     room,
     what: 'A task is acknowledged when one holder has it: lost with the next crash, as with asynchronous replication in Redis.',

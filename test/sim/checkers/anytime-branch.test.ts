@@ -79,6 +79,8 @@ test('who just heard the leader of the newest term violates it with a provisiona
   keep('n1', 7, 'n1', ['n1']);
   step('n1', 7, 't');
   checker.happened('n1', received('n2', message('appendRequest', { term: 4 })));
+  answer('n1', 7);
+  later(1);
   expect(() => answer('n1', 7)).toThrow('n1 answered t of a provisionally, and hears a leader');
   later(500);
   answer('n1', 7);
@@ -88,14 +90,16 @@ test('who just heard the leader of the newest term violates it with a provisiona
 });
 
 test('who is in a newer term than a leader turns it away, and may answer provisionally', () => {
-  const { checker, keep, step, answer } = scene();
+  const { checker, keep, step, answer, later } = scene();
   keep('n1', 7, 'n1', ['n1']);
   step('n1', 7, 't');
   const inTerm = (term: number) => ({ key: keys.hardState, value: bytes(JSON.stringify({ term, vote: 'n1' })) });
   checker.durable('n1', [inTerm(5)]);
   checker.happened('n1', received('n2', message('appendRequest', { term: 4 })));
+  later(1);
   answer('n1', 7);
   checker.happened('n1', received('n2', message('appendRequest', { term: 5 })));
+  later(1);
   expect(() => answer('n1', 7)).toThrow('n1 answered t of a provisionally, and hears a leader');
 });
 
