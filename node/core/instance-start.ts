@@ -141,9 +141,12 @@ export class InstanceStart {
     runner.start(hasState ? history.state.own() : undefined);
   }
 
-  /** What ran it is gone. While it is not known from where it begins, nothing is started. */
+  /**
+   * What ran it is gone. While it is not known from where it begins, nothing is started, nor once it has ended: to record that a
+   * try failed may be what shows that a later epoch has its holders.
+   */
   restartCode(): void {
-    if (this.phase !== 'sealing') this.startCode();
+    if (this.phase !== 'sealing' && this.phase !== 'ended') this.startCode();
   }
 
   /** A new agent has made its first state. */

@@ -11,7 +11,7 @@ import { defaultSettings } from '../../node/core/settings.ts';
 import { StateBytes } from '../../node/core/state-bytes.ts';
 
 /** An agent that this node takes over from itself: the only holder's seal is on its way to the disk. */
-function recovering() {
+function recovering(planned = false) {
   const out = new Outbox();
   const context: Context = {
     self: 'n1',
@@ -60,7 +60,7 @@ function recovering() {
     epoch: 5,
     holders: ['n1'],
     previousHolders: ['n1'],
-    planned: false,
+    planned,
   };
   const instance = new Instance(context, holder, assignment, events);
   instance.begin();
@@ -69,7 +69,14 @@ function recovering() {
     for (const id of batches) out.persisted(id);
     return out.take().map(({ type }) => type);
   };
-  return { instance, context, out, settleDisk };
+  /** All that is written reaches the disk, with what follows from it. */
+  const sync = (): string[] => {
+    for (const id of batches.splice(0)) out.persisted(id);
+    const effects = out.take();
+    for (const effect of effects) if (effect.type === 'persist') batches.push(effect.id);
+    return [...effects.map(({ type }) => type), ...(batches.length > 0 ? sync() : [])];
+  };
+  return { instance, context, holder, out, settleDisk, sync };
 }
 
 describe('an instance', () => {
@@ -109,6 +116,24 @@ describe('an instance', () => {
     settleDisk();
     instance.onFailed('its thread ended', true);
     expect(out.take().map(({ type }) => type)).toContain('startAgent');
+  });
+
+  test('that finds out, as it records a failed try, that a later epoch has its holders is not started again', () => {
+    const { instance, holder, out, sync } = recovering(true);
+    sync();
+    instance.onStarted(new Uint8Array([1]));
+    sync();
+    instance.onActive();
+    const task = { task: 't', payload: new Uint8Array(0), deadlineMs: 1_000, origin: 'n1', priority: 5, key: '' };
+    instance.submit({ ...task, retry: '', progress: false });
+    expect(sync()).toContain('runTask');
+    expect(instance.queueDepth).toBe(1);
+    holder.seal('a', 7, undefined, () => {});
+    sync();
+    instance.onFailed('it crashed');
+    const types = out.take().map(({ type }) => type);
+    expect(types).toContain('stopAgent');
+    expect(types).not.toContain('startAgent');
   });
 
   test('that was deposed is not started again by the news of its failure', () => {
