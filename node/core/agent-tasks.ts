@@ -240,6 +240,7 @@ export class AgentTasks {
     const result = this.#events.record(step, changes);
     this.#await(task, result);
     this.#queue.done(task);
+    if (cancels.length === 0) return;
     const error = errors.taskOver({ agent: this.#agent, task: task.task });
     const cancelled: Cancelled = result.cancelled === true ? { ok: true, was: 'running' } : { ok: false, error };
     for (const done of cancels) this.afterStep(result.sequence, () => done(cancelled));
