@@ -29,7 +29,7 @@ const decoder = new TextDecoder();
 /** The agent that the simulator deploys of its own: its clients know what each answer and each state may be. */
 export const counter: Program = counterUntil(() => false);
 
-/** The same, whose versions are broken, if they are, until then. */
+/** The same, whose versions are broken, if they are, until then; what a task may end does not end it any more. */
 export function counterUntil(isMended: () => boolean): Program {
   return programOf(codeOf(''), isMended);
 }
@@ -37,7 +37,7 @@ export function counterUntil(isMended: () => boolean): Program {
 function programOf(code: CounterCode, isMended: () => boolean): Program {
   const breaks = (): CounterCode['breaks'] => (isMended() ? undefined : code.breaks);
   return {
-    start: (context, state, change): Running => new CounterInstance({ code, breaks }, context, state, change),
+    start: (context, state, change): Running => new CounterInstance({ code, breaks, isMended }, context, state, change),
     version: (source) => programOf(codeOf(source), isMended),
     migrates: code.migrates,
     ...(code.reverses && { rollback }),
@@ -61,16 +61,18 @@ class CounterInstance implements Running {
   token: number;
 
   readonly #breaks: () => CounterCode['breaks'];
+  readonly #isMended: () => boolean;
   readonly #context: ProgramContext;
   readonly #form: number;
 
   constructor(
-    { code, breaks }: { code: CounterCode; breaks: () => CounterCode['breaks'] },
+    { code, breaks, isMended }: { code: CounterCode; breaks: () => CounterCode['breaks']; isMended: () => boolean },
     context: ProgramContext,
     state: Uint8Array | undefined,
     change: VersionChange | undefined,
   ) {
     this.#breaks = breaks;
+    this.#isMended = isMended;
     this.#context = context;
     this.token = context.epoch;
     const { version = 1 } = context;
@@ -99,7 +101,8 @@ class CounterInstance implements Running {
     }
     // The answer to what it sent to another one says what is to be counted here.
     const serial = task.reply?.serial ?? task.serial;
-    if (poison !== undefined && this.#context.random() < poison) throw new Error('it cannot take this');
+    const isFatal = poison !== undefined && this.#context.random() < poison;
+    if (isFatal && (poison === 1 || !this.#isMended())) throw new Error('it cannot take this');
     if (typeof serial !== 'number' || task.ok === false) {
       return { ok: false, value: refusal('serial must be a number'), state: this.state };
     }

@@ -1,6 +1,6 @@
 import type { AutonomyBoard, BranchThere } from './autonomy-board.ts';
 import { branchesIn } from './autonomy-board.ts';
-import { drawBranch, numberAfter } from './branch.ts';
+import { drawBranch, isApart, numberAfter, numbersAfter } from './branch.ts';
 import type { AgentRecord, ClusterState } from './cluster-state.ts';
 import type { Context } from './context.ts';
 import type { LoadBoard } from './load-board.ts';
@@ -89,8 +89,10 @@ export class ActingManager {
     const isStarting = last !== undefined && nowMs - last.atMs < settings.branchStartMs && reports.has(last.host);
     const running = open.filter(({ active }) => active).sort(byNumber)[0];
     if (running !== undefined && isWhole(running, reports)) {
-      for (const { node, branch, runs } of open)
+      for (const { node, branch, runs, number } of open) {
         if (runs && branch !== running.branch) this.#close(node, agent.id, branch);
+        else if (runs && number < running.number) this.#stop(node, running);
+      }
       return;
     }
     if (isStarting && !closed.has(last.order.branch)) return;
@@ -109,18 +111,28 @@ export class ActingManager {
   }
 
   #close(host: NodeId, agent: string, branch: string): void {
-    this.#tell(host, { agent, branch, number: 0, keepers: [], sources: [], fresh: false, close: true });
+    const order = { agent, branch, number: 0, numbers: [], keepers: [], sources: [] };
+    this.#tell(host, { ...order, fresh: false, close: true });
+  }
+
+  /** The branch runs elsewhere under a higher number. What was done here stays until a majority takes it in. */
+  #stop(host: NodeId, { agent, branch, number }: BranchThere): void {
+    this.#tell(host, { agent, branch, number, numbers: [], keepers: [], sources: [], fresh: false, close: false });
   }
 
   /** Its host or one of its keepers is silent: from the newest of the copies. */
   #goOn(agent: AgentRecord, reports: Reports, all: BranchThere[], byHost: Map<NodeId, number>): void {
     const copies = all.filter(({ runs }) => !runs);
-    const stay = all.filter(({ active }) => active).sort(byNumber)[0]?.node;
-    const newest = Math.max(0, ...copies.map(({ number }) => number));
-    const sources = copies.filter(({ number }) => number === newest).map(({ node }) => node);
-    const [{ branch } = { branch: '' }] = copies;
-    if (sources.length === 0 || newest === 0) return this.#begin(agent, reports, byHost);
-    this.#order(agent, reports, byHost, { branch, above: newest, sources, fresh: false, stay });
+    const [newest] = copies.sort(byNumber);
+    if (newest === undefined || newest.number === 0) return this.#begin(agent, reports, byHost);
+    const { branch, number } = newest;
+    const sources = copies.filter((copy) => copy.number === number).map(({ node }) => node);
+    const numbers = numbersAfter(newest.numbers, number);
+    // Nobody whose copy went its own way meanwhile: what was acknowledged there would be overwritten.
+    const apart = copies.filter((copy) => isApart(copy, numbers)).map(({ node }) => node);
+    const able = new Map([...reports].filter(([node]) => !apart.includes(node)));
+    const stay = all.filter(({ active, node }) => active && able.has(node)).sort(byNumber)[0]?.node;
+    this.#order(agent, able, byHost, { branch, above: number, numbers, sources, fresh: false, stay });
   }
 
   #begin(agent: AgentRecord, reports: Reports, byHost: Map<NodeId, number>): void {
@@ -130,14 +142,14 @@ export class ActingManager {
     const best = states.sort((a, b) => b.epoch - a.epoch || b.sequence - a.sequence || (a.node < b.node ? -1 : 1))[0];
     if (best === undefined) return void this.reasons.set(agent.id, 'no node of this side keeps its state');
     const branch = drawBranch(this.#context.random);
-    this.#order(agent, reports, byHost, { branch, above: 0, sources: [best.node], fresh: true });
+    this.#order(agent, reports, byHost, { branch, above: 0, numbers: [], sources: [best.node], fresh: true });
   }
 
   #order(
     agent: AgentRecord,
     reports: Reports,
     byHost: Map<NodeId, number>,
-    from: { branch: string; above: number; sources: NodeId[]; fresh: boolean; stay?: NodeId | undefined },
+    from: Pick<Order, 'branch' | 'numbers' | 'sources' | 'fresh'> & { above: number; stay?: NodeId | undefined },
   ): void {
     const { nowMs, random } = this.#context;
     const before = this.#ordered.get(agent.id)?.order.number ?? 0;
@@ -149,8 +161,10 @@ export class ActingManager {
     others.sort((a, b) => Number(having.has(b)) - Number(having.has(a)) || (a < b ? -1 : 1));
     const keepers = [host, ...others.slice(0, Math.max(0, agent.holdersWanted - 1))];
     const number = numberAfter(Math.max(before, from.above), random);
-    const { branch, sources, fresh } = from;
-    const order = { agent: agent.id, branch, number, keepers, sources: sources.slice(0, 16), fresh, close: false };
+    const { branch, numbers, sources, fresh } = from;
+    const order: Order = {
+      ...{ agent: agent.id, branch, number, numbers, keepers, sources: sources.slice(0, 16), fresh, close: false },
+    };
     this.#ordered.set(agent.id, { order, host, atMs: nowMs });
     this.#tell(host, order);
   }

@@ -18,10 +18,15 @@ export const findBranch = (agent: AgentRecord | undefined, id: string, number: n
   agent?.branches?.find((entry) => isSame(entry, id, number));
 
 /** Those that are to be reconciled and the forks all stay; of the others the latest. */
-function bounded(branches: readonly BranchEntry[]): readonly BranchEntry[] {
+function bounded(
+  { branchesBelow }: AgentRecord,
+  branches: readonly BranchEntry[],
+): Pick<AgentRecord, 'branches' | 'branchesBelow'> {
   const over = branches.filter((entry) => !isOpen(entry) && !isFork(entry));
   const dropped = new Set(over.slice(0, Math.max(0, over.length - limits.branchesEndedMax)));
-  return branches.filter((entry) => !dropped.has(entry));
+  if (dropped.size === 0) return { branches };
+  const below = Math.max(branchesBelow ?? 0, ...[...dropped].map(({ base }) => base.sequence));
+  return { branches: branches.filter((entry) => !dropped.has(entry)), branchesBelow: below };
 }
 
 /** What a branch leads to in the state. */
@@ -41,7 +46,7 @@ export const branchAppliers: Appliers = {
     const newest = known === undefined || branch.sequence > known.sequence ? branch : known;
     const entry: BranchEntry = { ...newest, keepers };
     const others = branches.filter((other) => other !== known);
-    state.changeAgent(agent, { branches: bounded([...others, entry]) });
+    state.changeAgent(agent, bounded(agent, [...others, entry]));
     const { number, base, sequence, tasks, sinceMs, untilMs } = entry;
     const text = `a branch of ${id} was found: ${tasks} tasks on the side without a majority`;
     return done(
@@ -60,7 +65,7 @@ export const branchAppliers: Appliers = {
     if (!branchOutcomes.includes(outcome)) return refuse(`no branch ends as ${String(outcome)}`);
     const end = { outcome, reason, steps, index };
     const branches = (agent.branches ?? []).map((other) => (other === entry ? { ...entry, end } : other));
-    state.changeAgent(agent, { branches: bounded(branches) });
+    state.changeAgent(agent, bounded(agent, branches));
     const { tasks } = entry;
     const details = { agent: id, branch, number, outcome, reason, tasks, steps };
     return done('branchEnded', `branch ${branch} of ${id} ${outcome}: ${reason}`, details, [id]);
@@ -74,7 +79,7 @@ export const branchAppliers: Appliers = {
       return { ok: false, error: errors.forkUnknown({ agent: id, fork: branch }) };
     const end = { outcome: 'contained' as const, reason: 'deleted by an operator', steps: 0, index };
     const branches = (agent.branches ?? []).map((other) => (other === entry ? { ...entry, end } : other));
-    state.changeAgent(agent, { branches: bounded(branches) });
+    state.changeAgent(agent, bounded(agent, branches));
     return done('forkDeleted', `branch ${branch} of ${id} deleted`, { agent: id, branch, number }, [id]);
   },
 };

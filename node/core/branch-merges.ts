@@ -87,6 +87,11 @@ export class BranchMerges {
     return toTakeOver(copy, this.#init.tasks.results).length === 0;
   }
 
+  /** Whether every task that ended after a step is remembered. */
+  remembersSince(sequence: number): boolean {
+    return sequence >= this.sequence || this.#init.tasks.results.after(sequence) !== undefined;
+  }
+
   /** Calls it once a majority has that step. */
   afterStep(sequence: number, done: () => void): void {
     this.#init.tasks.afterStep(sequence, done);

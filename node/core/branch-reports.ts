@@ -63,13 +63,13 @@ export class BranchReports {
     this.#tell(this.#told(kept));
   }
 
-  #told({ key, record, number, sequence }: KeptBranch): MessageOf<'branchTold'> {
+  #told({ key, record, number, numbers, sequence }: KeptBranch): MessageOf<'branchTold'> {
     const { agent, branch, created, baseEpoch, baseSequence, baseChecksum, host, sinceMs, untilMs } = record;
     const results = this.#store.copy(key)?.results ?? [];
     const base = { epoch: baseEpoch, sequence: baseSequence, checksum: baseChecksum };
     const tasks = doneOn({ base, results }).length;
     return {
-      ...{ agent, branch, created, number, sequence, baseEpoch, baseSequence, baseChecksum },
+      ...{ agent, branch, created, number, numbers, sequence, baseEpoch, baseSequence, baseChecksum },
       ...{ host, sinceMs, untilMs, tasks },
     };
   }
@@ -77,10 +77,10 @@ export class BranchReports {
   // ---- the leader ----
 
   onTold(from: NodeId, told: MessageOf<'branchTold'>): void {
-    const { agent, branch: id, created, number, sequence, host, sinceMs, untilMs, tasks } = told;
+    const { agent, branch: id, created, number, numbers, sequence, host, sinceMs, untilMs, tasks } = told;
     if (isBranchKey(agent) || !branchPattern.test(id)) return;
     const base = { epoch: told.baseEpoch, sequence: told.baseSequence, checksum: told.baseChecksum };
-    const branch = { id, number, base, sequence, host, sinceMs, untilMs, tasks };
+    const branch = { id, number, numbers, base, sequence, host, sinceMs, untilMs, tasks };
     this.#propose(`${from} ${agent} ${id} ${number}`, { kind: 'branchFound', agent, created, keeper: from, branch });
   }
 

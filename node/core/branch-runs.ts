@@ -70,7 +70,7 @@ export class BranchRuns {
         closed: false,
       },
       ...{ sequence: instance?.merges.sequence ?? 0, runs: true },
-      tasks: instance?.merges.doneSince(record?.baseSequence ?? 0) ?? 0,
+      ...{ tasks: instance?.merges.doneSince(record?.baseSequence ?? 0) ?? 0, numbers: [], baseSequence: 0 },
     }));
   }
 
@@ -80,6 +80,7 @@ export class BranchRuns {
     const run = this.#runs.get(key);
     if (!branchPattern.test(order.branch)) return;
     if (order.close) return this.close(key);
+    if (order.sources.length === 0 && run !== undefined && run.order.number < order.number) return this.#end(key);
     const sealed = this.#holder.stepOf(key)?.sealedEpoch ?? 0;
     const agent = this.#state.agents.get(order.agent);
     if (sealed > order.number || (run?.order.number ?? 0) >= order.number || agent === undefined) return;
@@ -160,7 +161,7 @@ export class BranchRuns {
     const state = found.state instanceof StateBytes ? found.state : StateBytes.of(found.state, settings.statePartBytes);
     run.found = { ...found, state };
     run.record = {
-      ...{ agent, branch, created, number, host: self, keepers, sinceMs: wallMs, untilMs: 0 },
+      ...{ agent, branch, created, number, numbers: [], host: self, keepers, sinceMs: wallMs, untilMs: 0 },
       ...{
         baseEpoch: found.epoch,
         baseSequence: found.sequence,
@@ -171,8 +172,8 @@ export class BranchRuns {
   }
 
   #setRecord(run: Run, before: BranchRecord): void {
-    const { number, keepers } = run.order;
-    run.record = { ...before, number, keepers, host: this.#context.self };
+    const { number, numbers, keepers } = run.order;
+    run.record = { ...before, number, numbers, keepers, host: this.#context.self };
   }
 
   // ---- its keepers ----

@@ -1,4 +1,4 @@
-import { branchKey, branchPattern, closedNumber, isBranchKey } from './branch.ts';
+import { branchKey, branchPattern, closedNumber, isApart, isBranchKey } from './branch.ts';
 import type { ClusterState } from './cluster-state.ts';
 import type { Context } from './context.ts';
 import type { Holder, Kept } from './holder.ts';
@@ -15,6 +15,8 @@ export interface KeptBranch {
   record: BranchRecord;
   /** Number and step of the copy; both 0 while there is none. */
   number: number;
+  /** Those before that number. */
+  numbers: number[];
   sequence: number;
   /** A majority was heard: no step is added any more, under whatever number. */
   closed: boolean;
@@ -64,19 +66,24 @@ export class BranchStore {
     const record = this.#records.get(key);
     if (record === undefined) return undefined;
     const { epoch = 0, sequence = 0, sealedEpoch = 0 } = this.#holder.stepOf(key) ?? {};
-    return { key, record, number: epoch, sequence, closed: sealedEpoch === closedNumber };
+    const of = { number: epoch, numbers: numbersOf(record, epoch), sequence };
+    return { key, record, ...of, closed: sealedEpoch === closedNumber };
   }
 
   copy(key: string): Kept | undefined {
     return this.#holder.kept(key);
   }
 
-  /** A host is to run the branch under a number; answers once that and where it began are on disk. */
+  /**
+   * A host is to run the branch under a number; answers once that and where it began are on disk. Not where the copy here
+   * would have to go that has steps which are not in what the host goes on from.
+   */
   keep(from: NodeId, record: BranchRecord, answer: (kept: MessageOf<'branchKept'>) => void): void {
     const { agent, branch, number } = record;
     const key = branchKey(agent, branch);
     const reply = { agent, branch, number, accepted: false };
-    if (!this.#mayKeep() || from !== record.host || !this.#isSound(key, record)) return answer(reply);
+    const isWanted = from === record.host && this.#isSound(key, record) && !this.#isApart(key, record);
+    if (!this.#mayKeep() || !isWanted) return answer(reply);
     this.#holder.seal(key, number, knowsAll, ({ granted }) => {
       if (!granted || !this.#mayKeep()) return answer(reply);
       const baseState = record.baseState.slice();
@@ -85,6 +92,12 @@ export class BranchStore {
         answer({ ...reply, accepted: true }),
       );
     });
+  }
+
+  #isApart(key: string, { number, numbers }: BranchRecord): boolean {
+    const kept = this.#kept(key);
+    if (kept === undefined || kept.number === number) return false;
+    return isApart({ ...kept, baseSequence: kept.record.baseSequence }, numbers);
   }
 
   #isSound(key: string, record: BranchRecord): boolean {
@@ -126,9 +139,15 @@ export class BranchStore {
 
   /** What others are told of them. */
   here(): BranchHere[] {
-    return this.all().map(({ record, number, sequence, closed }) => ({
+    return this.all().map(({ record, number, numbers, sequence, closed }) => ({
       ...{ agent: record.agent, branch: record.branch, number, sequence, closed, runs: false, active: false },
-      ...{ keepers: record.keepers, tasks: 0 },
+      ...{ keepers: record.keepers, tasks: 0, numbers, baseSequence: record.baseSequence },
     }));
   }
+}
+
+/** The numbers before that of a copy, which may be older than the record: one may be to run what has not begun. */
+function numbersOf(record: BranchRecord, number: number): number[] {
+  const isKnown = number === record.number || record.numbers.includes(number);
+  return isKnown ? record.numbers.filter((before) => before < number) : [];
 }

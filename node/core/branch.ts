@@ -30,6 +30,8 @@ export interface BranchEnd {
 export interface BranchEntry {
   readonly id: string;
   readonly number: number;
+  /** Those under which it ran before, the newest last; older logs do not say. */
+  readonly numbers?: readonly number[] | undefined;
   readonly base: BranchBase;
   /** The newest step that a keeper told of. */
   readonly sequence: number;
@@ -81,6 +83,19 @@ const numberStep = 2 ** 30;
 export function numberAfter(number: number, random: () => number): number {
   return (Math.floor(number / numberStep) + 1) * numberStep + Math.floor(random() * numberStep);
 }
+
+/** The numbers under which a branch ran before one that goes on from another. */
+export const numbersAfter = (numbers: readonly number[], number: number): number[] =>
+  [...numbers, number].slice(-limits.branchNumbersMax);
+
+/**
+ * Whether a copy has steps that a branch does not go on from, which ran under these numbers before: its side was cut off and
+ * went its own way. What was acknowledged there is in no other copy.
+ */
+export const isApart = (
+  copy: { number: number; sequence: number; baseSequence: number },
+  numbers: readonly number[],
+): boolean => copy.number > 0 && copy.sequence > copy.baseSequence && !numbers.includes(copy.number);
 
 /** An id that no other branch has. */
 export const drawBranch = (random: () => number): string =>

@@ -64,6 +64,8 @@ export interface AgentRecord {
   readonly lineage?: readonly Descent[] | undefined;
   /** Its branches: those to be reconciled, forks, and the latest of those that ended otherwise. */
   readonly branches?: readonly BranchEntry[] | undefined;
+  /** Of branches that ended and are not remembered: the highest step that one of them began from. */
+  readonly branchesBelow?: number | undefined;
   readonly crashLoop?: CrashLoop | undefined;
   /** Of its type's code, that its placement runs; the first where it is left out. */
   readonly version?: number | undefined;

@@ -17,9 +17,9 @@ export interface FoundingEvents {
  *
  * A node gives its pledge, durably, to one founder: "I join only the cluster that you found". The lowest id among
  * `expect` nodes that see each other asks for the pledges and founds once it holds all of them. A founder that meets a
- * lower id before it has founded gives every pledge back. Two founders would need a pledge from the same node; it gives
- * one. A founder that dies with pledges in hand takes them up again when it restarts; until then nothing is founded,
- * and nothing is lost because nothing existed.
+ * lower id before it has founded gives every pledge back, and so does one that meets a cluster, which it joins. Two founders
+ * would need a pledge from the same node; it gives one. A founder that dies with pledges in hand takes them up again when it
+ * restarts; until then nothing is founded, and nothing is lost because nothing existed.
  */
 export class Founding {
   readonly #context: Context;
@@ -65,9 +65,9 @@ export class Founding {
       for (const node of others) out.send(node, { type: 'foundRelease', body: { round: this.#round } });
     }
     if (this.#expect === 0) return;
-    const lowest = others.every((node) => self < node);
-    if (this.#pledge === self && !lowest) this.#giveUp();
-    if (!lowest || others.length < this.#expect - 1) return;
+    const isFounder = others.every((node) => self < node) && !this.#peers.peers().some(({ cluster }) => cluster !== '');
+    if (this.#pledge === self && !isFounder) this.#giveUp();
+    if (!isFounder || others.length < this.#expect - 1) return;
     if (this.#pledge !== '' && this.#pledge !== self) return;
     if (nowMs - this.#askedMs < settings.retryIntervalMs) return;
     this.#askedMs = nowMs;
@@ -116,7 +116,7 @@ export class Founding {
   }
 
   #giveUp(): void {
-    reportLocally(this.#context, 'foundingYielded', 'a lower id is here: it founds the cluster');
+    reportLocally(this.#context, 'foundingYielded', 'another node founds the cluster, or has: it is joined');
     this.#keep('');
     this.#granted.clear();
     this.#attemptRound = Number.POSITIVE_INFINITY;

@@ -115,6 +115,11 @@ export class Reconciliation {
       instance.merges.afterStep(known.sequence, () => this.#end(agent.id, work, doneBy(known, entry)));
       return;
     }
+    const later = agent.branches?.find((other) => isTakenIn(other, entry) && other.numbers?.includes(entry.number));
+    if (later !== undefined) {
+      const reason = 'the branch went on from it, and that is taken in';
+      return this.#end(agent.id, work, { outcome: 'contained', reason, steps: later.end?.steps ?? 0 });
+    }
     if (work.record === undefined || work.checkpoint === undefined) return this.#fetch(agent.id, entry, work);
     this.#reconcile(agent, entry, work, copyOf(work.record, work.checkpoint));
   }
@@ -186,6 +191,7 @@ export class Reconciliation {
       return end('forked', `version ${other} of its code wrote it, and the agent is at version ${version}`);
     }
     if (copy.sequence <= copy.base.sequence) return end('contained', 'nothing was done on it');
+    if (!this.#remembersOthers(agent, entry, instance)) return end('forked', othersForgotten);
     if (instance.merges.mayFastForward(copy)) {
       const wrong = instance.merges.fastForward(copy, fastForwarded, () =>
         end('fastForwarded', 'the majority had done nothing meanwhile'),
@@ -209,9 +215,18 @@ export class Reconciliation {
     copy: BranchCopy,
     instance: Instance,
   ): boolean {
-    const isIn = (other: BranchEntry): boolean =>
-      other.id === id && other.number !== number && other.end !== undefined && other.end.outcome !== 'forked';
-    return branches.some(isIn) && instance.merges.knowsAllOf(copy);
+    return branches.some((other) => isTakenIn(other, { id, number })) && instance.merges.knowsAllOf(copy);
+  }
+
+  /** Whether it is known what came with other parts of the branch, so that nothing of that is counted once more. */
+  #remembersOthers(
+    { branches = [], branchesBelow }: AgentRecord,
+    entry: BranchEntry,
+    { merges }: Pick<Instance, 'merges'>,
+  ): boolean {
+    const others = branches.filter((other) => isTakenIn(other, entry));
+    if (others.length === 0) return branchesBelow === undefined || entry.base.sequence > branchesBelow;
+    return others.every(({ base, end }) => merges.remembersSince(base.sequence + (end?.steps ?? 0)));
   }
 
   #end(agent: string, work: Work, done: Done): void {
@@ -222,6 +237,13 @@ export class Reconciliation {
     this.#tell({ agent, branch: work.id, number: work.number, ...done });
   }
 }
+
+/** Another part of the same branch is in, whole. */
+const isTakenIn = (other: BranchEntry, { id, number }: Pick<BranchEntry, 'id' | 'number'>): boolean =>
+  other.id === id && other.number !== number && other.end !== undefined && other.end.outcome !== 'forked';
+
+const othersForgotten =
+  'another part of it was taken in, and so much was done since that it is not known any more what the two have in common';
 
 /** A branch whose keepers are all out of reach is tried again after this. */
 const againMs = 5_000;

@@ -228,6 +228,8 @@ export const limits = {
   branchesEndedMax: 64,
   /** Active epochs of an agent that are remembered, for where its branches began. */
   lineageMax: 32,
+  /** The latest numbers of a branch that are remembered: a copy under an older one is taken for one that went its own way. */
+  branchNumbersMax: 16,
   /** Branches that a node keeps of all agents, and agents whose states it tells other autonomous nodes of. */
   branchesKeptMax: 4_096,
   forwardsPendingMax: 4_096,

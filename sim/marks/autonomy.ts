@@ -1,4 +1,5 @@
-import type { NodeId } from '../../node/core/message.ts';
+import { isApart } from '../../node/core/branch.ts';
+import type { MessageOf, NodeId } from '../../node/core/message.ts';
 import type { Detector } from './detector.ts';
 import type { Logged } from './logged.ts';
 
@@ -87,6 +88,29 @@ export const autonomyMarks = {
           hosts.set(key, node);
         },
       },
+    };
+  },
+
+  'parts-of-a-branch-met': (scene, hit) => {
+    /** What each node heard of each other one, and when. */
+    const heard = new Map<NodeId, Map<NodeId, { atMs: number; body: MessageOf<'autonomy'> }>>();
+    return {
+      received: {
+        autonomy(node, body, from) {
+          heard.set(node, (heard.get(node) ?? new Map()).set(from, { atMs: scene.nowMs, body }));
+        },
+      },
+      sent: {
+        branchKeep(node, { record }) {
+          if (record === undefined) return;
+          const { agent, branch, numbers } = record;
+          for (const { atMs, body } of heard.get(node)?.values() ?? []) {
+            const copies = body.branches.filter((there) => there.agent === agent && there.branch === branch);
+            if (scene.nowMs - atMs <= 500 && copies.some((copy) => !copy.runs && isApart(copy, numbers))) hit();
+          }
+        },
+      },
+      ended: (node) => void heard.delete(node),
     };
   },
 

@@ -170,6 +170,8 @@ export const catalog = {
   'autonomy-began': 'A node had heard no majority for so long that autonomous agents go on without one.',
   'acting-manager-changed': 'A node took another one for the acting manager of its side.',
   'branch-moved-within-its-side': 'A branch went on under a new host of the same side.',
+  'parts-of-a-branch-met':
+    'Two parts of one branch met on a side without a majority: one went on without those that keep the other.',
   'side-split-again': 'A branch went on under another host while the one before still ran somewhere.',
   'provisional-answer': 'A branch acknowledged a task of another node of its side.',
   'branch-fast-forwarded': 'What a branch did became the history, as the majority had done nothing.',

@@ -16,7 +16,7 @@ const told = (more: Partial<Told> = {}): Told => ({
 });
 const here = (more: Partial<Here> = {}): Here => ({
   ...{ agent: 'a', branch: 'b1', number: 2 ** 30, sequence: 5, runs: false, keepers: ['n2', 'n3'], closed: false },
-  ...{ tasks: 1, active: false, ...more },
+  ...{ tasks: 1, active: false, numbers: [], baseSequence: 4, ...more },
 });
 const state = (epoch = 20, sequence = 4) => ({ agent: 'a', epoch, sequence });
 
@@ -127,6 +127,28 @@ describe('the acting manager', () => {
     stage.hears('n3', told({ branches: [here({ number: 2 ** 31 })] })).hears('n4', told({ branches: [here()] }));
     const [first] = stage.after(1_000);
     expect(first?.[1]).toMatchObject({ branch: 'b1', fresh: false, sources: ['n3'] });
+  });
+
+  test('goes on without those whose copies went their own way, and stops what runs there', () => {
+    const stage = new Stage();
+    const apart = here({ number: 2 ** 30 + 7, keepers: ['n2'] });
+    const numbers = [2 ** 30];
+    const kept = here({ number: 2 ** 31, numbers, keepers: ['n3', 'n5'] });
+    // n4 has steps that the branch went on from, n1 has none of its own.
+    stage.own = told({ branches: [here({ number: 2 ** 30 + 9, sequence: 4 })] });
+    stage.hears('n2', told({ branches: [{ ...apart, runs: true, numbers: [] }, apart] }));
+    stage.hears('n3', told({ branches: [kept] })).hears('n4', told({ branches: [here()] }));
+    const [first] = stage.after(1_000);
+    expect(first?.[1]).toMatchObject({ branch: 'b1', sources: ['n3'], numbers: [2 ** 30, 2 ** 31] });
+    expect(first?.[0]).not.toBe('n2');
+    expect(first?.[1].keepers).not.toContain('n2');
+    expect(first?.[1].keepers).toHaveLength(2);
+    const next = here({ number: 2 ** 32, numbers: [2 ** 30, 2 ** 31], keepers: ['n3', 'n4'] });
+    stage.hears('n3', told({ branches: [{ ...next, runs: true, active: true, numbers: [] }, next] }));
+    stage.hears('n4', told({ branches: [next] }));
+    const later = stage.after(200);
+    expect(later.length).toBeGreaterThan(0);
+    for (const order of later) expect(order).toMatchObject(['n2', { number: 2 ** 32, sources: [], close: false }]);
   });
 
   test('does not order again at once what has not begun yet, and then under another number', () => {

@@ -50,6 +50,9 @@ const escaped: ReadonlySet<string> = new Set([
   'decision-awaited-for-ever',
   // Found by `test/sim/branch-parts.test.ts`.
   'parts-of-a-branch-confused',
+  'found-part-counted-twice',
+  // Found by `test/sim/regressions/part-overwritten-by-another.json`.
+  'part-of-a-branch-overwritten',
   // Found by `test/sim/rollout.test.ts`.
   'left-on-the-way-back',
   'older-epoch-is-still-heard',

@@ -80,4 +80,24 @@ export const autonomy: readonly Mutant[] = [
       },
     ],
   },
+  {
+    name: 'part-of-a-branch-overwritten',
+    room,
+    what: 'Who keeps a part that went its own way becomes a keeper of the other part: what was acknowledged there is lost.',
+    file: 'node/core/branch.ts',
+    edits: [{ from: '): boolean => copy.number > 0 &&', to: '): boolean => copy.number < 0 &&' }],
+  },
+  {
+    name: 'found-part-counted-twice',
+    room,
+    what: 'A part of a branch is merged although another one is in and nothing of it is remembered: tasks of both count twice.',
+    file: 'node/core/reconciliation.ts',
+    edits: [
+      { from: 'if (later !== undefined) {', to: 'if (later !== undefined && later.number < 0) {' },
+      {
+        from: 'if (!this.#remembersOthers(agent, entry, instance))',
+        to: 'if (entry.number < 0 && !this.#remembersOthers(agent, entry, instance))',
+      },
+    ],
+  },
 ];
