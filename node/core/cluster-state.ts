@@ -70,6 +70,8 @@ export interface AgentRecord {
   /** Of its type's code, that its placement runs; the first where it is left out. */
   readonly version?: number | undefined;
   readonly upgrade?: Upgrade | undefined;
+  /** A newer version, which may have written its state: a rollout that went back ended before it had answered again. */
+  readonly writtenBy?: number | undefined;
   /** The last time that an operator let it go on without a majority of its holders. */
   readonly loss?: AgentLoss | undefined;
   /** Log index of the last recovery of the whole cluster from one log: it may have taken other steps that are lost. */

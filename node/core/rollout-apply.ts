@@ -140,7 +140,7 @@ function end(state: ClusterState, type: TypeRecord, rollout: Rollout, agents: re
     .map(({ id, upgrade }) => ({ agent: id, reason: upgrade?.left ?? '' }));
   const named = { ...(failed !== undefined && { failed }), stays, ...(left.length > 0 && { left }) };
   const rolloutEnd: RolloutEnd = { since, from, to, outcome, reason, ...named };
-  for (const agent of agents) if (agent.upgrade !== undefined) state.changeAgent(agent, { upgrade: undefined });
+  for (const agent of agents) endUpgrade(state, agent, rollout);
   const { rollout: _, ...rest } = type;
   const ended: TypeRecord = { ...rest, rolloutEnd };
   state.types.set(type.type, isComplete && to !== from ? withPresent(state, ended, to, from) : pruned(state, ended));
@@ -157,6 +157,15 @@ function end(state: ClusterState, type: TypeRecord, rollout: Rollout, agents: re
     details,
     agents.map(({ id }) => id),
   );
+}
+
+/** Who was left without an answer on its way back may have a state of the version that it came from, which stays for that. */
+function endUpgrade(state: ClusterState, agent: AgentRecord, { to, phase }: Rollout): void {
+  const { upgrade, writtenBy: before } = agent;
+  if (upgrade === undefined && before === undefined) return;
+  const isGoingBack = phase === 'back' && upgrade !== undefined && versionOf(agent) !== to;
+  const after = isGoingBack ? to : before;
+  state.changeAgent(agent, { upgrade: undefined, writtenBy: isAway(state, agent) ? after : undefined });
 }
 
 function previousOf(type: TypeRecord): { type: TypeRecord; to: number } | Applied {
@@ -195,9 +204,10 @@ export function upgradeAfterPlacement(
   agent: AgentRecord,
   version: number | undefined,
   stays: string | undefined,
-): Partial<Pick<AgentRecord, 'version' | 'upgrade'>> | string {
+): Partial<Pick<AgentRecord, 'version' | 'upgrade' | 'writtenBy'>> | string {
   if (version === undefined || (version === versionOf(agent) && stays === undefined)) return {};
   const rollout = state.types.get(agent.type)?.rollout;
+  if (version === agent.writtenBy && version !== rollout?.to) return { version, writtenBy: undefined };
   const why = whyNotVersion(agent, rollout, version);
   if (why !== undefined || rollout === undefined) return why ?? 'there is no rollout';
   const { since, phase } = rollout;
@@ -223,7 +233,7 @@ export function isBusy(state: ClusterState, id: string, rollout: number): boolea
 /** An agent was placed in the version of the rollout: it is the one that is watched. */
 export function noteUpgrade(state: ClusterState, { id, type: name }: AgentRecord, version: number | undefined): void {
   const type = state.types.get(name);
-  if (version === undefined || type?.rollout?.phase !== 'forward' || type.rollout.at?.agent === id) return;
+  if (type?.rollout?.phase !== 'forward' || version !== type.rollout.to || type.rollout.at?.agent === id) return;
   state.types.set(name, { ...type, rollout: { ...type.rollout, at: { agent: id, failures: 0 } } });
 }
 

@@ -104,6 +104,8 @@ export class Rollouts {
   turnOf(agent: AgentRecord): Turn | undefined {
     const rollout = this.#decisions.state.types.get(agent.type)?.rollout;
     const { upgrade, placement, active } = agent;
+    const wrote = this.#whatWroteIt(agent, rollout);
+    if (wrote !== undefined) return wrote;
     if (rollout?.phase === 'forward' && this.#direct.get(agent.type) === agent.id) {
       const { to: version } = rollout;
       return versionOf(agent) === version ? undefined : { version, reason: rolledOut(version) };
@@ -122,6 +124,15 @@ export class Rollouts {
     const stays = givenUp?.startsWith(noWayBack) === true ? givenUp : this.#whyNeverBack(agent, rollout);
     if (stays === undefined) return undefined;
     return { version: rollout.to, reason: `it stays on version ${rollout.to}: ${stays}`, stays };
+  }
+
+  /** An earlier rollout went back and ended without it, and now there turns out to be no way back from its state. */
+  #whatWroteIt(agent: AgentRecord, rollout: Rollout | undefined): Turn | undefined {
+    const { writtenBy: version, upgrade } = agent;
+    const isWaitedFor = upgrade !== undefined && upgrade.left === undefined;
+    if (version === undefined || version === rollout?.to || isWaitedFor) return undefined;
+    if (this.#whyGivenUp(agent)?.startsWith(noWayBack) !== true) return undefined;
+    return { version, reason: `version ${version} wrote its state, and there is no way back to ${versionOf(agent)}` };
   }
 
   /** Why an agent on its way back that has not answered for long gets the newer version once more; then it is left. */

@@ -35,12 +35,12 @@ function encodeAgent(agent: AgentRecord): Uint8Array {
   if (known !== undefined) return known;
   const { id, type, strategy, capabilities, holdersWanted, topics, created } = agent;
   const { placement, active, reason, decision, migration, migrationEnd, partition, lineage, branches } = agent;
-  const { branchesBelow, crashLoop, version, upgrade, loss, wentOnAt } = agent;
+  const { branchesBelow, crashLoop, version, upgrade, writtenBy, loss, wentOnAt } = agent;
   // In this order, whatever way the record came about: equal states have equal bytes.
   const wanted = { id, type, strategy, capabilities, holdersWanted, topics, created };
   const decided = { placement, active, reason, decision, migration, migrationEnd };
   const apart = { partition, lineage, branches, branchesBelow };
-  const fields = { ...wanted, ...decided, ...apart, crashLoop, version, upgrade, loss, wentOnAt };
+  const fields = { ...wanted, ...decided, ...apart, crashLoop, version, upgrade, writtenBy, loss, wentOnAt };
   const bytes = toBytes(JSON.stringify(fields));
   encoded.set(agent, bytes);
   return bytes;

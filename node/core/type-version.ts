@@ -57,12 +57,13 @@ export function withPresent(state: ClusterState, type: TypeRecord, version: numb
   return pruned(state, { ...next, others: all.filter((other) => other.version !== version) });
 }
 
-/** Without the versions that no agent runs, and that are neither the one before the present one nor in a rollout. */
+/** Without the versions that no agent runs or may need for its state, and that are neither the one before the present one nor in a rollout. */
 export function pruned(state: ClusterState, type: TypeRecord): TypeRecord {
   const needed = new Set([type.previous, type.rollout?.from, type.rollout?.to]);
   for (const agent of state.agents.values()) {
     if (agent.type !== type.type) continue;
     needed.add(versionOf(agent));
+    needed.add(agent.writtenBy);
     if (agent.upgrade !== undefined) needed.add(agent.upgrade.from);
   }
   const others = type.others?.filter(({ version }) => needed.has(version) && version !== versionOf(type));

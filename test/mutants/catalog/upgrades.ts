@@ -54,4 +54,11 @@ export const upgrades: readonly Mutant[] = [
     file: 'node/core/crash-loops.ts',
     edits: [{ from: 'if (crashLoop !== undefined) this.#propose(', to: 'if (crashLoop === null) this.#propose(' }],
   },
+  {
+    name: 'version-that-wrote-is-dropped',
+    room,
+    what: 'The version that wrote the state of an agent, which was left on its way back, is dropped: it fails for ever.',
+    file: 'node/core/type-version.ts',
+    edits: [{ from: '    needed.add(agent.writtenBy);\n', to: '' }],
+  },
 ];
