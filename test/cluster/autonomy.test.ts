@@ -24,6 +24,9 @@ export default {
   },
 };`;
 
+/** The same without a merge function: what a branch did is kept beside its history. */
+const plainSource = source.replace('merge(', 'mergeNot(');
+
 type AgentJson = ReturnType<typeof agentJson>;
 interface Answer {
   result: number;
@@ -43,11 +46,11 @@ const adminOf = (testbed: Testbed, name: string): string =>
   testbed.nodes.find((node) => node.name === name)?.admin ?? '';
 
 /** Gives a task to one node, again and again under its id, until it is answered. */
-async function answerOf(testbed: Testbed, node: string, id: string): Promise<Answer> {
+async function answerOf(testbed: Testbed, node: string, id: string, agent = 'ledger'): Promise<Answer> {
   let answer: Answer | undefined;
   await testbed.until(`${node} answers ${id}`, async () => {
     const body = { id, payload: { id }, ttl_ms: 3_000 };
-    const got = await testbed.call(adminOf(testbed, node), '/agents/ledger/tasks', body).catch(() => undefined);
+    const got = await testbed.call(adminOf(testbed, node), `/agents/${agent}/tasks`, body).catch(() => undefined);
     if (got?.status === 200) answer = got.body as Answer;
     return answer !== undefined;
   });
@@ -58,6 +61,9 @@ async function story(testbed: Testbed, cut: Cut): Promise<void> {
   await testbed.up(5);
   const deploy = { agent_type: 'ledger', name: 'ledger', source, partition: 'autonomous' };
   expect((await testbed.call(testbed.nodes[0]?.admin ?? '', '/agents/deploy', deploy)).status).toBe(201);
+  const plain = { ...deploy, agent_type: 'plain', name: 'plain', source: plainSource };
+  if (cut.majorityLives)
+    expect((await testbed.call(testbed.nodes[0]?.admin ?? '', '/agents/deploy', plain)).status).toBe(201);
   await answerOf(testbed, testbed.nodes[0]?.name ?? '', 'before');
   const { nodes, agents } = await testbed.status();
   const agent = agents.find(({ id }) => id === 'ledger');
@@ -77,6 +83,11 @@ async function story(testbed: Testbed, cut: Cut): Promise<void> {
   expect(alone).toMatchObject({ result: 2, provisional: true });
   expect(await answerOf(testbed, host, 'alone')).toEqual(alone);
   if (cut.majorityLives) expect(await answerOf(testbed, majority, 'together')).not.toHaveProperty('provisional');
+  if (cut.majorityLives) {
+    const provisional = await answerOf(testbed, other, 'alone', 'plain');
+    expect(provisional).toMatchObject({ provisional: true });
+    expect(await answerOf(testbed, majority, 'together', 'plain')).not.toHaveProperty('provisional');
+  }
   await cut.end(testbed, minority);
   let branches: AgentJson['branches'] = [];
   await testbed.until('the branch is taken in', async () => {
@@ -95,6 +106,29 @@ async function story(testbed: Testbed, cut: Cut): Promise<void> {
   const { body } = await testbed.call(adminOf(testbed, majority), '/agents/ledger/state');
   const done = { before: 1, alone: 1, ...(cut.majorityLives && { together: 1 }) };
   expect((body as { state: unknown }).state).toEqual({ done });
+  if (cut.majorityLives) await expectFork(testbed, majority);
+}
+
+/** What an agent without a merge function did on its own is listed, can be had, and is forgotten when it is told to be. */
+async function expectFork(testbed: Testbed, majority: string): Promise<void> {
+  const admin = adminOf(testbed, majority);
+  let forks: { fork: string; tasks: number }[] = [];
+  await testbed.until('the fork is listed', async () => {
+    const got = await testbed.call(admin, '/agents/plain/forks').catch(() => undefined);
+    forks = got?.status === 200 ? (got.body as { forks: typeof forks }).forks : [];
+    return forks.length > 0;
+  });
+  const [{ fork, tasks } = { fork: '', tasks: 0 }] = forks;
+  expect(tasks).toBe(1);
+  const kept = await testbed.call(admin, `/agents/plain/forks/${fork}`);
+  expect(kept).toMatchObject({ status: 200, body: { state: { done: { alone: 1 } } } });
+  const { body } = await testbed.call(admin, '/agents/plain/state');
+  expect((body as { state: unknown }).state).toEqual({ done: { together: 1 } });
+  await testbed.ask('DELETE', `/agents/plain/forks/${fork}`);
+  await testbed.until('the fork is gone', async () => {
+    const got = await testbed.call(admin, '/agents/plain/forks').catch(() => undefined);
+    return got?.status === 200 && (got.body as { forks: typeof forks }).forks.length === 0;
+  });
 }
 
 const others = (testbed: Testbed, minority: readonly string[]): string[] =>
