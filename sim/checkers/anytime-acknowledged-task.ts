@@ -54,12 +54,17 @@ export class AcknowledgedTasks {
     return givenUp > 0;
   }
 
+  /** Whether an operator gave up what this answer is from. */
+  isGivenUp(agent: string, serial: number, total: number): boolean {
+    return this.losses?.isLost(agent, `task-${serial}`, total) === true;
+  }
+
   /** The answer of a task: the total after it. A later task sees more than whatever was acknowledged before it was sent. */
   acknowledged(agent: string, serial: number, total: number): void {
     const book = this.#book(agent);
     const asked = book.asked.get(serial);
     if (asked === undefined) throw new Violation(name, `${agent} acknowledged serial ${serial}, which nobody sent`);
-    if (this.losses?.isLost(agent, `task-${serial}`, total)) {
+    if (this.isGivenUp(agent, serial, total)) {
       asked.fate = 'forfeited';
       return;
     }
