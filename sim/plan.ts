@@ -72,7 +72,7 @@ const smallMax = 20;
 const extraAgentsMax = 4;
 
 /** Kinds that take long and come to nothing where much else goes wrong: some runs are about one of them. */
-const plots: readonly FaultKind[] = ['holdersLost', 'holdersLost', 'missedMoves', 'slowHost', 'noRoom'];
+const plots: readonly FaultKind[] = ['holdersLost', 'holdersLost', 'missedMoves', 'slowHost', 'noRoom', 'splitAgain'];
 const plotChance = 0.3;
 /** Then each other kind occurs so seldom. */
 const besidePlot = 0.1;
@@ -96,7 +96,8 @@ export function drawPlan(seed: string, wishes: Wishes = {}): Plan {
   const ambient = (kind: AmbientKind, values: readonly number[]): number =>
     isOn(kind) ? random.fork(kind).pick(values) : 0;
   const faultsMs = Math.round((wishes.minutes ?? faultsMinutesDefault) * 60_000);
-  const sizes = plot === undefined ? [3, 3, 4, 5, 5, 5, 6, 7] : [5, 5, 6, 7];
+  const plotSizes = plot === 'splitAgain' ? [7] : [5, 5, 6, 7];
+  const sizes = plot === undefined ? [3, 3, 4, 5, 5, 5, 6, 7] : plotSizes;
   const nodes = wishes.nodes ?? random.fork('nodes').pick(sizes);
   const few = plot !== undefined && { holders: random.fork('few').pick([2, 3]) };
   const workload = { ...drawWorkload(random.fork('workload')), ...few, ...wishes.workload };

@@ -1,5 +1,6 @@
 import type { NodeId } from '../../node/core/message.ts';
 import { type Fault, fault, type Scene } from './fault.ts';
+import { splitAgain } from './split-again.ts';
 
 function twoNodes({ world, random }: Scene): [NodeId, NodeId] | undefined {
   const [one, other] = random.shuffle(world.nodes);
@@ -23,6 +24,12 @@ export const networkFaults = {
   split: fault('partition', 'the nodes are cut into three groups or more', (scene) =>
     split(scene, 3 + scene.random.below(2)),
   ),
+  splitAgain: fault('partition', 'a side without a majority splits once more, and parts of it meet again', splitAgain, {
+    everyMsMin: 15_000,
+    everyMsMax: 60_000,
+    lastsMsMin: 0,
+    lastsMsMax: 4_000,
+  }),
   oneWay: fault('partition', 'one direction between two nodes is cut', (scene) => {
     const pair = twoNodes(scene);
     if (pair === undefined) return;

@@ -43,6 +43,7 @@ const signs: { [K in FaultKind]: (stage: Stage) => boolean } = {
   lead: (stage) => stage.asked('lead'),
   drain: (stage) => stage.exits(0, 'asked to'),
   holdersLost: (stage) => stage.cuts().length > 0,
+  splitAgain: (stage) => stage.cuts().length > 0,
   missedMoves: (stage) => stage.cuts().length > 0,
   acceptLoss: (stage) => stage.asked('agent'),
   scale: ({ world }) => world.nodes.length === 6,
