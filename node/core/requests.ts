@@ -97,7 +97,8 @@ export class Requests {
     this.#context = init.context;
     this.#decisions = init.decisions;
     this.#peers = init.peers;
-    this.#doors = new Doors(init.context, init.peers, (asked) => this.#atDoor(asked));
+    const alive = () => init.decisions.state.alive().map(({ node }) => node);
+    this.#doors = new Doors(init.context, { peers: init.peers, alive, here: (asked) => this.#atDoor(asked) });
     this.#hostAsks = new HostAsks(init, this.#doors);
     this.#tasks = init.tasks;
     this.#queries = new Queries(init.context, init.decisions, init.views);
