@@ -132,7 +132,7 @@ export class Requests {
     const key = keyOf(pending.operation);
     // The tick ends one whose time is up: behind others of its key it may have waited for all of it.
     if (nowMs >= pending.deadlineMs || (key !== undefined && !this.#keyed.isFirst(key, pending))) return;
-    const target = this.#whoCan(pending.operation);
+    const target = this.#whoCan(pending);
     if (target === undefined || (target !== self && !this.#peers.isConnected(target))) return;
     const by = commands.has(pending.operation.type) ? this.#numberOf(pending) : undefined;
     // Until this node is a member nobody could tell a second try from the first.
@@ -181,7 +181,7 @@ export class Requests {
   }
 
   /** The node that can do it, as far as this one knows; undefined when nobody can at the moment. */
-  #whoCan(operation: Operation): NodeId | undefined {
+  #whoCan({ operation, tries }: Pending): NodeId | undefined {
     const { self } = this.#context;
     const leader = this.#decisions.mayLead() ? self : this.#decisions.leader || undefined;
     const consistency = consistencyOf(operation);
@@ -208,7 +208,7 @@ export class Requests {
         return this.#autonomy.hostOf(operation.agent) ?? (agent === undefined ? leader : agent.placement?.host);
       }
       case 'fork':
-        return keeperOf(this.#decisions.state, this.#autonomy.store, this.#reach, operation) ?? leader;
+        return keeperOf(this.#decisions.state, this.#autonomy.store, this.#reach, operation, tries) ?? leader;
       default:
         return leader;
     }
@@ -243,7 +243,7 @@ export class Requests {
       case 'doorTasks':
         return done({ ok: true, result: this.#atDoor(operation) });
       case 'fork':
-        return askFork(this.#decisions, this.#autonomy.store, operation, done);
+        return askFork(this.#decisions, this.#autonomy.store, this.#reach.isConnected, operation, done);
       default:
         return this.#lead(operation, by, done);
     }
