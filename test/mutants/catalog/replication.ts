@@ -9,9 +9,7 @@ export const replication: readonly Mutant[] = [
     room,
     what: 'A node that starts judges by what it had applied when its snapshot was taken what it need not keep any more.',
     file: 'node/core/former-holdings.ts',
-    edits: [
-      { from: 'if (nowMs < this.#nextMs || !this.#knowsOwnLog()) return;', to: 'if (nowMs < this.#nextMs) return;' },
-    ],
+    edits: [{ from: 'if (this.#state.index < this.#noted(id, kept).lastIndex) continue;', to: '' }],
   },
   {
     name: 'one-copy-is-enough',
