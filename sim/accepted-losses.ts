@@ -1,12 +1,11 @@
 import type { EffectOf, Write } from '../node/core/effect.ts';
 import { decodeMailbox } from '../node/core/mailbox.ts';
 import type { NodeId } from '../node/core/message.ts';
-import { keys } from '../node/core/records.ts';
 import { readHolders, stateOnDisk } from '../node/core/restored.ts';
 import { defaultSettings } from '../node/core/settings.ts';
-import { TaskResult } from '../node/core/wire/messages.ts';
+import type { TaskResult } from '../node/core/wire/messages.ts';
 import type { Observer } from './checkers/checker.ts';
-import { holderOf } from './checkers/written.ts';
+import { ResultsOnDisk } from './checkers/results-on-disk.ts';
 import type { CounterState } from './counter.ts';
 import type { World } from './world.ts';
 
@@ -31,15 +30,6 @@ interface Loss {
   goesOnMs: number;
 }
 
-/** What a node's disk has of an agent. */
-interface OnDisk {
-  epoch: number;
-  /** By record, what it says of a task. */
-  results: Map<string, string>;
-}
-
-const holderPrefix = keys.holder('');
-const resultPrefix = keys.result('', 0).slice(0, 'result/'.length);
 const decoder = new TextDecoder();
 const nothing = new Uint8Array(0);
 
@@ -51,7 +41,7 @@ export class AcceptedLosses implements Observer {
   readonly #world: World;
   readonly #promises: Promises;
   readonly #losses = new Map<string, Loss>();
-  readonly #disks = new Map<string, OnDisk>();
+  readonly #disks = new ResultsOnDisk(saidBy);
   /** By agent and what it says of a task, the highest epoch in which any disk has it. */
   readonly #epochs = new Map<string, number>();
   #index = 0;
@@ -84,36 +74,12 @@ export class AcceptedLosses implements Observer {
   }
 
   durable(node: NodeId, writes: readonly Write[]): void {
-    let added: string[] = [];
-    for (const { key, value } of writes) {
-      if (key.startsWith(resultPrefix)) {
-        const there = this.#of(node, key.slice(resultPrefix.length, key.lastIndexOf('/')));
-        const said = value === undefined ? undefined : saidBy(TaskResult.decode(value));
-        if (said === undefined) there.results.delete(key);
-        else {
-          there.results.set(key, said);
-          added.push(said);
-        }
-      } else if (key.startsWith(holderPrefix) && value !== undefined) {
-        // The record of a step stands behind its results, in the same batch. One of another epoch takes all along.
-        const agent = key.slice(holderPrefix.length);
-        const there = this.#of(node, agent);
-        const { epoch } = holderOf(value);
-        for (const said of there.epoch === epoch ? added : there.results.values()) {
-          const name = `${agent} ${said}`;
-          this.#epochs.set(name, Math.max(epoch, this.#epochs.get(name) ?? 0));
-        }
-        there.epoch = epoch;
-        added = [];
+    this.#disks.durable(node, writes, (agent, epoch, all) => {
+      for (const said of all) {
+        const name = `${agent} ${said}`;
+        this.#epochs.set(name, Math.max(epoch, this.#epochs.get(name) ?? 0));
       }
-    }
-  }
-
-  #of(node: NodeId, agent: string): OnDisk {
-    const key = `${node} ${agent}`;
-    let known = this.#disks.get(key);
-    if (known === undefined) this.#disks.set(key, (known = { epoch: 0, results: new Map() }));
-    return known;
+    });
   }
 
   reported(_node: NodeId, { index, kind, details }: Report): void {

@@ -148,6 +148,7 @@ function drawSettings(random: Random): Partial<Settings> {
     // Most states are fetched in many messages then, of which few are on their way at the same time.
     stateChunkBytes: random.pick([40, 200, 262_144]),
     stateFetchBytesMax: random.pick([64, 500, 1_048_576]),
+    resultsChunk: random.fork('results').pick([3, 256]),
     copyIdleMs: random.pick([1_500, 10_000]),
     // A host that no leader answers soon goes on with its tasks, though it may be placed elsewhere by then.
     handoverHoldMs: random.pick([50, 1_000]),

@@ -84,7 +84,7 @@ export class AgentTasks {
     const isAnswered = known !== undefined && this.#isAnswered(task, known);
     // What is done is not called refused, however much waits.
     const isFull = this.#asked.size >= limits.agentQueueMax * (isAnswered ? 2 : 1);
-    if (isFull || this.#results.isFullFor(task.task)) {
+    if (isFull || (!isAnswered && this.#results.isFullFor(task.task))) {
       this.refuse(task, 'backlogFull', this.#running.halfTimeMs(this.length));
       return;
     }

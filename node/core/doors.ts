@@ -12,20 +12,32 @@ type Told = Results['doorTasks'];
 /** What doors said in time. */
 export interface Heard {
   told: { door: NodeId; waiting: number; first: Told['first'] }[];
-  /** How many did not. */
+  /** How many of those who should did not, or could not be asked. */
   silent: number;
 }
 
 interface Round {
+  asked: AtDoor;
   waits: Set<NodeId>;
-  heard: Heard;
+  told: Heard['told'];
+  answered: Set<NodeId>;
+  /** Who is to answer, where that is not everybody. */
+  among: readonly NodeId[] | undefined;
   untilMs: number;
   done(heard: Heard): void;
 }
 
+interface DoorsInit {
+  peers: Pick<Peers, 'connected' | 'isConnected'>;
+  /** Nodes that tasks may wait at. */
+  alive(): NodeId[];
+  /** What waits at this node. */
+  here(asked: AtDoor): Told;
+}
+
 /** Longer than an answer takes, unless something is wrong with who is to give it. */
 const patienceMs = 500;
-/** Rounds under way; beyond them this node alone says what it has. */
+/** Rounds under way; beyond them this node alone says what it has, and all others count as silent. */
 const roundsMax = 64;
 const prefix = 'door/';
 
@@ -35,42 +47,43 @@ const prefix = 'door/';
  */
 export class Doors {
   readonly #context: Context;
-  readonly #peers: Pick<Peers, 'connected'>;
-  readonly #here: (asked: AtDoor) => Told;
+  readonly #init: DoorsInit;
   readonly #rounds = new Map<string, Round>();
   #count = 0;
 
-  /** `here`: what waits at this node. */
-  constructor(context: Context, peers: Pick<Peers, 'connected'>, here: (asked: AtDoor) => Told) {
+  constructor(context: Context, init: DoorsInit) {
     this.#context = context;
-    this.#peers = peers;
-    this.#here = here;
+    this.#init = init;
   }
 
   /** What waits for an agent, or of a task whether it does, at this node and at all that it is connected to. */
   ask(agent: string, task: string, done: (heard: Heard) => void): void {
-    const { self, out, boot, nowMs } = this.#context;
-    const asked: AtDoor = { type: 'doorTasks', agent, task, cancelled: false };
-    const waits = new Set(this.#rounds.size < roundsMax ? this.#peers.connected() : []);
-    const { waiting, first } = this.#here(asked);
-    const heard: Heard = { told: waiting > 0 ? [{ door: self, waiting, first }] : [], silent: 0 };
-    if (waits.size === 0) return done(heard);
-    this.#count += 1;
-    const request = `${prefix}${self.slice(-8)}-${boot}-${this.#count}`;
-    this.#rounds.set(request, { waits, heard, untilMs: nowMs + patienceMs, done });
-    const body = { request, operation: encodeOperation(asked), session: '', serial: 0, lowest: 0 };
-    for (const node of waits) out.sendUrgent(node, { type: 'forward', body });
+    this.#begin({ type: 'doorTasks', agent, task, cancelled: false }, undefined, done);
   }
 
-  /** The task is cancelled: whoever waits for it at one of these is told so at once, and else when its turn comes. */
-  end(agent: string, task: string, doors: readonly NodeId[]): void {
-    const { self, out } = this.#context;
-    const asked: AtDoor = { type: 'doorTasks', agent, task, cancelled: true };
-    const body = { request: `${prefix}end`, operation: encodeOperation(asked), session: '', serial: 0, lowest: 0 };
-    for (const node of doors) {
-      if (node === self) this.#here(asked);
-      else out.send(node, { type: 'forward', body });
-    }
+  /**
+   * The task is cancelled: whoever waits for it at one of these, or at any without their names, is told so. Who is silent
+   * may still have it.
+   */
+  end(agent: string, task: string, doors: readonly NodeId[] | undefined, done: (heard: Heard) => void): void {
+    this.#begin({ type: 'doorTasks', agent, task, cancelled: true }, doors, done);
+  }
+
+  #begin(asked: AtDoor, among: readonly NodeId[] | undefined, done: (heard: Heard) => void): void {
+    const { self, out, start, nowMs } = this.#context;
+    const { peers, here } = this.#init;
+    const others = (among ?? [...peers.connected()]).filter((node) => node !== self && peers.isConnected(node));
+    const waits = new Set(this.#rounds.size < roundsMax ? others : []);
+    const { waiting, first } = here(asked);
+    const told = waiting > 0 ? [{ door: self, waiting, first }] : [];
+    const round: Round = { asked, waits, told, answered: new Set([self]), among, untilMs: nowMs + patienceMs, done };
+    this.#count += 1;
+    // Not by the boot, which may come again.
+    const request = `${prefix}${start}-${this.#count}`;
+    if (waits.size === 0) return this.#end(request, round);
+    this.#rounds.set(request, round);
+    const body = { request, operation: encodeOperation(asked), session: '', serial: 0, lowest: 0 };
+    for (const node of waits) out.sendUrgent(node, { type: 'forward', body });
   }
 
   /** False: it is the answer to something else. */
@@ -79,34 +92,49 @@ export class Doors {
     const round = this.#rounds.get(request);
     if (round === undefined || !round.waits.delete(from)) return true;
     // Nodes of versions before this one say that they do not understand.
-    const told = outcome?.ok === true ? (outcome.result as Partial<Told>) : { waiting: 0, first: [] };
-    if (!Number.isSafeInteger(told.waiting) || !Array.isArray(told.first)) round.heard.silent += 1;
-    else if (Number(told.waiting) > 0)
-      round.heard.told.push({ door: from, waiting: Number(told.waiting), first: told.first });
+    const none = { agent: round.asked.agent, waiting: 0, first: [] };
+    const told = outcome?.ok === false ? none : toldIn(outcome?.result, round.asked.agent);
+    if (told !== undefined) {
+      round.answered.add(from);
+      if (told.waiting > 0) round.told.push({ door: from, waiting: told.waiting, first: told.first });
+    }
     if (round.waits.size === 0) this.#end(request, round);
     return true;
   }
 
   onDisconnected(node: NodeId): void {
     for (const [request, round] of this.#rounds) {
-      if (!round.waits.delete(node)) continue;
-      round.heard.silent += 1;
-      if (round.waits.size === 0) this.#end(request, round);
+      if (round.waits.delete(node) && round.waits.size === 0) this.#end(request, round);
     }
   }
 
   tick(): void {
     for (const [request, round] of this.#rounds) {
-      if (this.#context.nowMs < round.untilMs) continue;
-      round.heard.silent += round.waits.size;
-      this.#end(request, round);
+      if (this.#context.nowMs >= round.untilMs) this.#end(request, round);
     }
   }
 
-  #end(request: string, { heard, done }: Round): void {
+  #end(request: string, { told, answered, among, done }: Round): void {
     this.#rounds.delete(request);
-    done(heard);
+    const silent = (among ?? this.#init.alive()).filter((node) => !answered.has(node));
+    done({ told, silent: silent.length });
   }
+}
+
+/** What a door says, as far as it makes sense. */
+function toldIn(said: unknown, agent: string): Told | undefined {
+  const told = said as Partial<Told> | undefined;
+  const waiting = told?.waiting;
+  if (told?.agent !== agent || !Number.isSafeInteger(waiting) || Number(waiting) < 0) return undefined;
+  if (!Array.isArray(told.first)) return undefined;
+  const first = (told.first as unknown[]).slice(0, limits.tasksListedMax).flatMap(listedIn);
+  return { agent, waiting: Number(waiting), first };
+}
+
+function listedIn(said: unknown): Told['first'] {
+  const { task, priority, key } = (said ?? {}) as Partial<Told['first'][number]>;
+  const isListed = typeof task === 'string' && Number.isSafeInteger(priority) && typeof key === 'string';
+  return isListed ? [{ task, priority: Number(priority), key }] : [];
 }
 
 /** Whether it is that task; without an id any of the agent. */

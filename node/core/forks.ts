@@ -16,32 +16,45 @@ export interface Reach {
   isConnected(this: void, node: NodeId): boolean;
 }
 
-/** Who can tell of a fork, this node if no keeper is in reach; undefined where the log has none, as far as it is known here. */
+/**
+ * Who can tell of a fork, this node if no keeper is in reach: of several each in turn, try by try, as one of them may have
+ * lost it. Undefined where the log has none, as far as it is known here.
+ */
 export function keeperOf(
   { agents }: Pick<ClusterState, 'agents'>,
   store: Pick<BranchStore, 'get'>,
   { self, isConnected }: Reach,
   { agent, fork, number }: ForkOperation,
+  tries: number,
 ): NodeId | undefined {
   const branch = findBranch(agents.get(agent), fork, number);
   if (branch === undefined || !isFork(branch)) return undefined;
-  return store.get(agent, fork) === undefined ? (branch.keepers.find(isConnected) ?? self) : self;
+  if (store.get(agent, fork)?.number === number) return self;
+  const keepers = branch.keepers.filter(isConnected);
+  return keepers[tries % keepers.length] ?? self;
 }
 
 /** Tells of a fork. Only the leader knows that there is none, and only while it leads: others may not have heard of it yet. */
 export function askFork(
   decisions: Pick<Decisions, 'state' | 'mayLead' | 'read'>,
   store: Pick<BranchStore, 'get' | 'copy'>,
+  isConnected: Reach['isConnected'],
   operation: ForkOperation,
   done: (outcome: Outcome<'fork'>) => void,
 ): void {
   const isUnknown = (outcome: Outcome<'fork'>): boolean =>
     !outcome.ok && (outcome.error.code === 'forkUnknown' || outcome.error.code === 'agentUnknown');
-  const read = (): Outcome<'fork'> => readFork(decisions.state, store, operation);
+  const { agent, fork, number } = operation;
+  const notReady: Outcome<'fork'> = { ok: false, error: toErrorBody(errors.agentNotReady({ agent })) };
+  const read = (): Outcome<'fork'> => {
+    const outcome = readFork(decisions.state, store, operation);
+    if (outcome.ok || outcome.error.code !== 'forkOutOfReach') return outcome;
+    // Whoever asked, and had not heard of the fork, can ask one of these.
+    const { keepers = [] } = findBranch(decisions.state.agents.get(agent), fork, number) ?? {};
+    return keepers.some(isConnected) ? notReady : outcome;
+  };
   const first = read();
   if (!isUnknown(first)) return done(first);
-  const { agent } = operation;
-  const notReady: Outcome<'fork'> = { ok: false, error: toErrorBody(errors.agentNotReady({ agent })) };
   if (!decisions.mayLead()) return done(notReady);
   decisions.read((leads) => done(leads ? read() : notReady));
 }

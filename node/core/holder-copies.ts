@@ -1,25 +1,35 @@
 import { type Context, reportLocally } from './context.ts';
+import type { Write } from './effect.ts';
 import type { MessageOf, NodeId } from './message.ts';
 import { limits } from './settings.ts';
 import type { StateBytes, StatePart } from './state-bytes.ts';
 import { type FetchWindow, isSameVersion, StateCopy } from './state-copy.ts';
 import { decodeManifest } from './state-manifest.ts';
+import type { ResultsAhead, StoredResults } from './stored-results.ts';
 import type { StoredState } from './stored-state.ts';
+import type { Sweep } from './sweep.ts';
 
 type Offer = MessageOf<'stateOffer'>;
 
 /** Of states together that are gone through in one turn: more, where one alone has more. */
 const turnPartsMax = 512;
 
-interface Incoming {
+/** What a disk has of an agent. */
+export interface Stored {
+  stored: StoredState;
+  results: StoredResults;
+}
+
+interface Incoming extends Stored {
   offer: Offer;
   copy: StateCopy;
-  stored: StoredState;
-  /** All of it is here and on the disk, but for what makes it the holder's. */
-  done: (state: StateBytes) => void;
+  /** All of it is here and on the disk, but for what makes it the holder's. `ahead`: the results, where they are many. */
+  done: (state: StateBytes, ahead: ResultsAhead | undefined) => void;
   isWriting: boolean;
   /** Once all is here: the state, and up to which place its parts are on the disk. */
   whole?: { state: StateBytes; staged: number };
+  /** Once all parts are: its results, where they are many. */
+  ahead?: ResultsAhead | undefined;
 }
 
 /**
@@ -30,6 +40,7 @@ interface Incoming {
 export class HolderCopies {
   readonly #context: Context;
   readonly #window: FetchWindow;
+  readonly #sweep: Sweep;
   readonly #incoming = new Map<string, Incoming>();
   /** What is to be done in a turn of its own, and since when. */
   readonly #later = new Map<string, { run: () => void; parts: number; sinceMs: number }>();
@@ -39,9 +50,10 @@ export class HolderCopies {
   /** Agents for whose state there is no room. */
   readonly #turnedAway = new Set<string>();
 
-  constructor(context: Context, window: FetchWindow, heldBytes: () => number) {
+  constructor(context: Context, window: FetchWindow, sweep: Sweep, heldBytes: () => number) {
     this.#context = context;
     this.#window = window;
+    this.#sweep = sweep;
     this.#heldBytes = heldBytes;
   }
 
@@ -54,7 +66,7 @@ export class HolderCopies {
   }
 
   /** Begins a copy, or goes on with it: with the parts that are here, whatever they came for. `local`: all is here, and not on the disk. */
-  begin(from: NodeId, offer: Offer, stored: StoredState, done: Incoming['done'], local?: StateBytes): void {
+  begin(from: NodeId, offer: Offer, { stored, results }: Stored, done: Incoming['done'], local?: StateBytes): void {
     const { agent } = offer;
     const before = this.#incoming.get(agent);
     if (before !== undefined && isSameVersion(before.offer, offer)) {
@@ -67,17 +79,19 @@ export class HolderCopies {
     const manifest = decodeManifest(offer.parts, offer.checksum);
     if (manifest === undefined) return;
     before?.copy.end();
-    this.#incoming.delete(agent);
+    this.#remove(agent);
     // Of parts that are alike the one on the disk is taken.
     const known = [stored.state.parts, stored.stagedParts(), local?.parts ?? []];
     const init = { context: this.#context, window: this.#window, manifest, known, sources: [from] };
     const copy = new StateCopy({ ...init, version: offer });
     // Its host says it again when there may be room.
-    if (this.#isTooMuch(agent, copy.bytes, stored.state.length)) return this.#drop(stored);
+    if (this.#isTooMuch(agent, copy.bytes, stored.state.length)) return this.#take(agent, stored.unstage());
     const kept = new Set(stored.stagedParts().length === 0 ? [] : copy.here());
-    const dropped = stored.unstage((part) => kept.has(part));
-    if (dropped.length > 0) this.#context.out.persist(dropped);
-    const incoming = { offer, copy, stored, done, isWriting: false };
+    this.#take(
+      agent,
+      stored.unstage((part) => kept.has(part)),
+    );
+    const incoming = { offer, copy, stored, results, done, isWriting: false };
     this.#incoming.set(agent, incoming);
     this.#advance(incoming);
   }
@@ -99,9 +113,16 @@ export class HolderCopies {
     return true;
   }
 
-  #drop(stored: StoredState): void {
-    const writes = stored.unstage();
+  /** Off the disk. */
+  #take(agent: string, stale: Iterable<string>): void {
+    const writes = this.#sweep.begin(agent, stale);
     if (writes.length > 0) this.#context.out.persist(writes);
+  }
+
+  #remove(agent: string): void {
+    const { ahead } = this.#incoming.get(agent) ?? {};
+    this.#incoming.delete(agent);
+    if (ahead !== undefined) this.#take(agent, ahead.keys());
   }
 
   onPieces(from: NodeId, pieces: MessageOf<'statePieces'>): void {
@@ -131,16 +152,23 @@ export class HolderCopies {
       incoming.whole.staged = 0;
       rest = this.#nextPartsOf(incoming.whole, stored);
     }
-    if (rest.length === 0) {
+    const writes = rest.length > 0 ? stored.stage(rest) : this.#nextResultsOf(incoming);
+    if (writes.length === 0) {
       this.#incoming.delete(offer.agent);
-      done(incoming.whole.state);
+      done(incoming.whole.state, incoming.ahead);
       return;
     }
     incoming.isWriting = true;
-    this.#context.out.persist(stored.stage(rest), () => {
+    this.#context.out.persist(writes, () => {
       incoming.isWriting = false;
       if (this.#incoming.get(offer.agent) === incoming) this.#advance(incoming);
     });
+  }
+
+  #nextResultsOf(incoming: Incoming): Write[] {
+    const { resultsChunk } = this.#context.settings;
+    incoming.ahead ??= incoming.results.ahead(incoming.offer.results, resultsChunk);
+    return incoming.ahead?.next(resultsChunk) ?? [];
   }
 
   /** The next parts that are not on the disk, no more than are written at once: each time from where the last ones ended. */
@@ -173,13 +201,14 @@ export class HolderCopies {
   /** The agent is gone, and the caller takes everything of it off the disk. */
   forget(agent: string): void {
     this.stop(agent, Number.POSITIVE_INFINITY);
-    this.#incoming.delete(agent);
+    this.#remove(agent);
     this.#turnedAway.delete(agent);
   }
 
   #give(incoming: Incoming): void {
-    this.forget(incoming.offer.agent);
-    this.#drop(incoming.stored);
+    const { agent } = incoming.offer;
+    this.forget(agent);
+    this.#take(agent, incoming.stored.unstage());
   }
 
   #runLater(): void {

@@ -2,15 +2,16 @@ import type { Context } from './context.ts';
 import type { Write } from './effect.ts';
 import { HolderCopies } from './holder-copies.ts';
 import type { Checkpoint, Known, MessageOf, NodeId, TaskResult } from './message.ts';
-import { type HolderRecord, keys, writeHolder, writeResult } from './records.ts';
+import { type HolderRecord, keys, writeHolder } from './records.ts';
 import { type Restored, type RestoredHolder, stateOnDisk } from './restored.ts';
-import { ResultTable } from './result-table.ts';
 import { limits, replicatedBytesMax } from './settings.ts';
 import { StateBytes } from './state-bytes.ts';
 import { fits } from './state-change.ts';
 import { FetchWindow, piecesFor } from './state-copy.ts';
 import { encodeManifest, partsIn } from './state-manifest.ts';
+import { type ResultsAhead, StoredResults } from './stored-results.ts';
 import { StoredState } from './stored-state.ts';
+import { Sweep } from './sweep.ts';
 
 const nothing = new Uint8Array(0);
 
@@ -20,7 +21,7 @@ interface Held {
   epoch: number;
   sequence: number;
   stored: StoredState;
-  results: ResultTable;
+  results: StoredResults;
 }
 
 /** A step as it is kept here. */
@@ -50,20 +51,21 @@ export class Holder {
   /** Of all states that this node fetches, as a holder or to run an agent. */
   readonly window: FetchWindow;
   readonly #copies: HolderCopies;
+  readonly #sweep = new Sweep();
 
   constructor(context: Context, restored: Restored, isOver: (agent: string, epoch: number) => boolean) {
     this.#context = context;
     this.#isOver = isOver;
     this.window = new FetchWindow(context.settings.stateFetchBytesMax);
-    this.#copies = new HolderCopies(context, this.window, () => this.#heldBytes());
-    // Of copies that were not over when the program ended.
-    if (restored.strayParts.length > 0) {
-      context.out.persist(restored.strayParts.map((key) => ({ key, value: undefined })));
+    this.#copies = new HolderCopies(context, this.window, this.#sweep, () => this.#heldBytes());
+    if (restored.strays.length > 0) {
+      context.out.persist(restored.strays.map((key) => ({ key, value: undefined })));
     }
     for (const [agent, found] of restored.holders) {
       const { sealedEpoch, epoch, sequence } = found.record;
       const stored = this.#restored(agent, found);
-      this.#held.set(agent, { sealedEpoch, epoch, sequence, stored, results: new ResultTable(found.results) });
+      const results = new StoredResults(agent, found.record.table, found.results);
+      this.#held.set(agent, { sealedEpoch, epoch, sequence, stored, results });
     }
   }
 
@@ -148,8 +150,9 @@ export class Holder {
       if (!message.full) answer({ ...reply, needsFull: true });
       return;
     }
-    const writes = message.full ? this.#replace(agent, held, message.results) : this.#extend(agent, held, message);
-    writes.push(...(message.full ? held.stored.replace(state) : held.stored.extend(state, sequence, message.changes)));
+    const writes = message.full ? held.results.replace(message.results) : held.results.extend(message);
+    if (message.full) writes.push(...this.#replace(agent, held, state));
+    else writes.push(...held.stored.extend(state, sequence, message.changes));
     this.#keep(held, writes, message, () => answer({ ...reply, accepted: true, sealedEpoch: epoch }));
   }
 
@@ -173,16 +176,19 @@ export class Holder {
     if (this.#isAnswered(offer, answer)) return;
     const { agent, epoch, sequence } = offer;
     const held = this.#hold(agent);
-    const done = (state: StateBytes): void => {
+    const done = (state: StateBytes, ahead: ResultsAhead | undefined): void => {
       // Much may have happened since it began.
-      if (this.#held.get(agent) !== held || this.#isAnswered(offer, answer)) return;
-      const writes = this.#replace(agent, held, offer.results);
-      writes.push(...held.stored.replace(state));
+      if (this.#held.get(agent) !== held || this.#isAnswered(offer, answer)) {
+        if (ahead !== undefined) this.#context.out.persist(this.#sweep.begin(agent, ahead.keys()));
+        return;
+      }
+      const writes = ahead === undefined ? held.results.replace(offer.results) : this.#take(agent, held, ahead);
+      writes.push(...this.#replace(agent, held, state));
       const reply = { agent, epoch, sequence, accepted: true, needsFull: false, sealedEpoch: epoch };
       this.#keep(held, writes, offer, () => answer(reply));
     };
     this.later(agent, partsIn(offer.parts), () => {
-      if (!this.#isAnswered(offer, answer)) this.#copies.begin(from, offer, held.stored, done, local);
+      if (!this.#isAnswered(offer, answer)) this.#copies.begin(from, offer, held, done, local);
     });
   }
 
@@ -212,8 +218,8 @@ export class Holder {
     held.sealedEpoch = Math.max(held.sealedEpoch, below);
     held.epoch = 0;
     held.sequence = 0;
-    const writes = this.#replace(agent, held, []);
-    writes.push(...held.stored.replace(StateBytes.of(nothing, this.#context.settings.statePartBytes)));
+    const writes = this.#sweep.begin(agent, held.results.clear());
+    writes.push(...this.#replace(agent, held, StateBytes.of(nothing, this.#context.settings.statePartBytes)));
     this.#context.out.persist([...writes, this.#write(agent, held)]);
   }
 
@@ -236,6 +242,8 @@ export class Holder {
 
   tick(): void {
     this.#copies.tick();
+    const swept = this.#sweep.tick();
+    if (swept.length > 0) this.#context.out.persist(swept);
   }
 
   /** The state that a step leads to; undefined when its parts do not fit each other, or what is here. */
@@ -272,48 +280,36 @@ export class Holder {
     if (held === undefined || held.sealedEpoch > index) return;
     this.#held.delete(agent);
     this.#copies.forget(agent);
-    const writes: Write[] = [{ key: keys.holder(agent), value: undefined }, ...held.stored.remove()];
-    for (const { sequence } of held.results.all()) writes.push({ key: keys.result(agent, sequence), value: undefined });
-    this.#context.out.persist(writes);
+    const { writes, stale } = held.stored.remove();
+    const swept = [stale, held.results.keys()].flatMap((each) => this.#sweep.begin(agent, each));
+    this.#context.out.persist([{ key: keys.holder(agent), value: undefined }, ...writes, ...swept]);
   }
 
   #hold(agent: string): Held {
     const known = this.#held.get(agent);
     if (known !== undefined) return known;
-    const stored = new StoredState(agent, this.#context.settings);
-    const held: Held = { sealedEpoch: 0, epoch: 0, sequence: 0, stored, results: new ResultTable() };
+    // One of that name that is gone used the same keys.
+    const swept = this.#sweep.finish(agent);
+    if (swept.length > 0) this.#context.out.persist(swept);
+    const [stored, results] = [new StoredState(agent, this.#context.settings), new StoredResults(agent)];
+    const held: Held = { sealedEpoch: 0, epoch: 0, sequence: 0, stored, results };
     this.#held.set(agent, held);
     return held;
   }
 
-  #replace(agent: string, held: Held, results: TaskResult[]): Write[] {
-    const kept = new Set(results.map((result) => result.sequence));
-    const writes: Write[] = [];
-    for (const { sequence } of held.results.all()) {
-      if (!kept.has(sequence)) writes.push({ key: keys.result(agent, sequence), value: undefined });
-    }
-    held.results = new ResultTable(results);
-    for (const result of results) writes.push(writeResult(agent, result));
-    return writes;
+  #replace(agent: string, { stored }: Held, state: StateBytes): Write[] {
+    const { writes, stale } = stored.replace(state);
+    return [...writes, ...this.#sweep.begin(agent, stale)];
   }
 
-  #extend(agent: string, held: Held, message: MessageOf<'replicate'>): Write[] {
-    const writes: Write[] = [];
-    for (const result of message.results) {
-      writes.push(writeResult(agent, result));
-      const { removed, stripped } = held.results.add(result);
-      for (const { sequence } of removed) writes.push({ key: keys.result(agent, sequence), value: undefined });
-      for (const older of stripped) writes.push(writeResult(agent, older));
-    }
-    for (const { sequence } of held.results.forgetBelow(message.resultsFrom)) {
-      writes.push({ key: keys.result(agent, sequence), value: undefined });
-    }
-    return writes;
+  #take(agent: string, { results }: Held, ahead: ResultsAhead): Write[] {
+    return this.#sweep.begin(agent, results.take(ahead));
   }
 
-  #write(agent: string, { sealedEpoch, epoch, sequence, stored }: Held): Write {
+  #write(agent: string, { sealedEpoch, epoch, sequence, stored, results }: Held): Write {
     const { checksum } = stored.state;
     const record: HolderRecord = { sealedEpoch, epoch, sequence, state: stored.inline(), checksum };
+    if (results.number > 0) record.table = results.number;
     return writeHolder(agent, record);
   }
 }

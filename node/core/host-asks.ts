@@ -6,6 +6,7 @@ import { type ConclaveError, errors, toErrorBody } from './errors.ts';
 import type { Hosting } from './hosting.ts';
 import type { Instance } from './instance.ts';
 import { nameOf } from './member-name.ts';
+import type { NodeId } from './message.ts';
 import type { AgentTasksView, Operation, Outcome } from './operation.ts';
 import { limits } from './settings.ts';
 import { type StateRead, tellState } from './state-reads.ts';
@@ -64,8 +65,10 @@ export class HostAsks {
     const answer = (was: Cancelled): void =>
       done(was.ok ? { ok: true, result: { agent, task, was: was.was } } : refusal(was.error));
     const began = instance.cancel(task, (was) => {
-      if (was.ok || was.error.code !== 'taskUnknown') answer(was);
-      else this.#cancelAtDoors(agent, task, answer);
+      if (!was.ok && was.error.code === 'taskUnknown') this.#cancelAtDoors(agent, task, answer);
+      // Whether an earlier try ended it where it waits nobody knows.
+      else if (was.ok && was.was === 'cancelled') this.#endAtDoors({ agent, task, was }, undefined, answer);
+      else answer(was);
     });
     if (!began) done(refusal(errors.agentNotReady({ agent })));
   }
@@ -75,14 +78,25 @@ export class HostAsks {
     this.#doors.ask(agent, task, ({ told, silent }) => {
       const doors = told.map(({ door }) => door);
       const ended = (was: Cancelled): void => {
-        answer(was);
-        if (was.ok) this.#doors.end(agent, task, doors);
+        if (was.ok) this.#endAtDoors({ agent, task, was }, doors, answer);
+        else answer(was);
       };
       const notReady = errors.agentNotReady({ agent });
       // It may wait with one that did not say so.
       if (told.length === 0) answer({ ok: false, error: silent > 0 ? notReady : errors.taskUnknown({ agent, task }) });
       else if (this.#instance(agent)?.cancel(task, ended, true) !== true) answer({ ok: false, error: notReady });
     });
+  }
+
+  /** It is cancelled for good when it waits nowhere any more: this agent's host will forget it. Else the same is to be asked again. */
+  #endAtDoors(
+    { agent, task, was }: { agent: string; task: string; was: Cancelled },
+    doors: readonly NodeId[] | undefined,
+    answer: (was: Cancelled) => void,
+  ): void {
+    this.#doors.end(agent, task, doors, ({ silent }) =>
+      answer(silent === 0 ? was : { ok: false, error: errors.agentNotReady({ agent }) }),
+    );
   }
 
   /** What waits at the host, with what waits at doors behind it. */

@@ -22,8 +22,8 @@ export interface HostingEvents extends InstanceEvents {
   report(report: MessageOf<'holdersReport'>): void;
   /** For the host of an agent that is to move here. */
   ready(host: NodeId, said: MessageOf<'prepared'>): void;
-  /** Whether the state shows all that this node's log has. After a start it does not: what is committed is told by a leader. */
-  knowsOwnLog(): boolean;
+  /** Of this node's log. The state may be behind it: what is committed is told by a leader. */
+  lastIndex(): number;
 }
 
 /** The agents that this node runs, kept equal to what the log assigns to this start of it. */
@@ -49,7 +49,7 @@ export class Hosting {
     this.reports = new HolderReports(context, () => this.own(), events.report);
     this.#leftovers = new Leftovers(context, holder);
     this.#senders = new LetterSenders(context, state);
-    this.#former = new FormerHoldings(context, state, holder, () => events.knowsOwnLog());
+    this.#former = new FormerHoldings(context, state, holder, () => events.lastIndex());
     this.#preparations = new Preparations(context, state, (host, said) => events.ready(host, said));
   }
 

@@ -5,8 +5,8 @@ import { limits } from './settings.ts';
 interface Sender {
   /** Its letters from steps below this one have settled. */
   below: number;
-  /** By task: what became of the others, as far as they came. */
-  results: Map<string, TaskResult>;
+  /** By task: what became of the others, as far as they came, and the sender's step of each. */
+  results: Map<string, { result: TaskResult; step: number }>;
 }
 
 /** A letter that came, as its sender's host gave it. */
@@ -65,7 +65,7 @@ export class LetterResults {
     const from = Math.max(below, this.#heard.get(sender) ?? 0);
     if (step <= from) return false;
     let kept = 0;
-    for (const other of results.keys()) if (stepOf(other) >= from) kept += 1;
+    for (const other of results.values()) if (other.step >= from) kept += 1;
     return kept >= limits.letterResultsOfSenderMax;
   }
 
@@ -94,7 +94,8 @@ export class LetterResults {
   replace(before: TaskResult, after: TaskResult): void {
     if (!this.keeps(before)) return;
     this.#all.set(after.task, after);
-    this.#senders.get(readLetterId(after.task)?.sender ?? '')?.results.set(after.task, after);
+    const { sender = '', step = 0 } = readLetterId(after.task) ?? {};
+    this.#senders.get(sender)?.results.set(after.task, { result: after, step });
   }
 
   /** Adds the newest step. Returns what is not kept any more for a sender's sake. */
@@ -103,25 +104,25 @@ export class LetterResults {
     if (endedSender !== undefined) return this.#forget(endedSender);
     const letter = settledBelow === undefined ? undefined : readLetterId(result.task);
     if (letter === undefined || settledBelow === undefined) return [];
-    return this.#keep(letter.sender, settledBelow, result);
+    return this.#keep(letter, settledBelow, result);
   }
 
-  #keep(name: string, below: number, result: TaskResult): LetGo[] {
+  #keep({ sender: name, step }: LetterName, below: number, result: TaskResult): LetGo[] {
     const gone: LetGo[] = [];
-    const sender = this.#senders.get(name) ?? { below: 0, results: new Map<string, TaskResult>() };
+    const sender = this.#senders.get(name) ?? { below: 0, results: new Map() };
     this.#senders.set(name, sender);
     const before = sender.results.get(result.task);
-    if (before !== undefined) gone.push({ result: before, isOver: false });
+    if (before !== undefined) gone.push({ result: before.result, isOver: false });
     // The newest comes last.
     this.#all.delete(result.task);
     this.#all.set(result.task, result);
-    sender.results.set(result.task, result);
+    sender.results.set(result.task, { result, step });
     if (below > sender.below) {
       sender.below = below;
-      for (const [task, other] of sender.results) {
-        if (stepOf(task) >= below) continue;
-        this.#remove(name, other);
-        gone.push({ result: other, isOver: true });
+      for (const other of sender.results.values()) {
+        if (other.step >= below) continue;
+        this.#remove(name, other.result);
+        gone.push({ result: other.result, isOver: true });
       }
     }
     if (this.#all.size > limits.letterResultsMax) gone.push(...this.#letGoOldest());
@@ -137,7 +138,7 @@ export class LetterResults {
   }
 
   #forget(name: string): LetGo[] {
-    const results = [...(this.#senders.get(name)?.results.values() ?? [])];
+    const results = [...(this.#senders.get(name)?.results.values() ?? [])].map(({ result }) => result);
     for (const result of results) this.#remove(name, result);
     this.#heard.delete(name);
     return results.map((result) => ({ result, isOver: false }));
@@ -162,4 +163,3 @@ export class LetterResults {
 }
 
 const nobody: Sender = { below: 0, results: new Map() };
-const stepOf = (task: string): number => readLetterId(task)?.step ?? 0;

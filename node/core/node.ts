@@ -105,7 +105,7 @@ export class Node {
       fares: (said) => this.#tellLeader(said),
       report: (body) => this.#tellLeader({ type: 'holdersReport', body }),
       ready: (host, body) => this.#tellHost(host, body),
-      knowsOwnLog: () => this.#decisions.state.index >= this.#decisions.raft.lastIndex,
+      lastIndex: () => this.#decisions.raft.lastIndex,
       answer: ({ origin }, body) => this.#sayTo(origin, { type: 'taskAnswer', body }),
       progress: ({ origin }, body) => this.#sayTo(origin, { type: 'taskProgress', body }),
       mayAcknowledge: () => this.#decisions.hearsQuorum() && this.#decisions.recency.isRecent,

@@ -27,7 +27,9 @@ export const keys = {
   stateStep: (agent: string, sequence: number) => `state-step/${agent}/${pad(sequence)}`,
   /** What a keeper knows of a branch. */
   branch: (key: string) => `branch/${key}`,
-  result: (agent: string, sequence: number) => `result/${agent}/${pad(sequence)}`,
+  /** In the first table, or in one that came in its place. */
+  result: (agent: string, sequence: number, table = 0) =>
+    `result/${agent}/${pad(sequence)}${table === 0 ? '' : `.${table}`}`,
 };
 
 export const writeJson = (key: string, value: unknown): Write => ({ key, value: toBytes(toJson(value)) });
@@ -36,8 +38,11 @@ export const writeHolder = (agent: string, record: HolderRecord): Write => ({
   key: keys.holder(agent),
   value: HolderRecord.encode(record),
 });
-export const writeResult = (agent: string, result: TaskResult): Write => ({
-  key: keys.result(agent, result.sequence),
+/** The table that has a result, by its key. */
+export const tableOf = (key: string): number => Number(key.slice(key.lastIndexOf('/')).split('.')[1] ?? 0);
+
+export const writeResult = (agent: string, result: TaskResult, table = 0): Write => ({
+  key: keys.result(agent, result.sequence, table),
   value: TaskResultCodec.encode(result),
 });
 

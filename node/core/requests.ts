@@ -97,7 +97,8 @@ export class Requests {
     this.#context = init.context;
     this.#decisions = init.decisions;
     this.#peers = init.peers;
-    this.#doors = new Doors(init.context, init.peers, (asked) => this.#atDoor(asked));
+    const alive = () => init.decisions.state.alive().map(({ node }) => node);
+    this.#doors = new Doors(init.context, { peers: init.peers, alive, here: (asked) => this.#atDoor(asked) });
     this.#hostAsks = new HostAsks(init, this.#doors);
     this.#tasks = init.tasks;
     this.#queries = new Queries(init.context, init.decisions, init.views);
@@ -131,7 +132,7 @@ export class Requests {
     const key = keyOf(pending.operation);
     // The tick ends one whose time is up: behind others of its key it may have waited for all of it.
     if (nowMs >= pending.deadlineMs || (key !== undefined && !this.#keyed.isFirst(key, pending))) return;
-    const target = this.#whoCan(pending.operation);
+    const target = this.#whoCan(pending);
     if (target === undefined || (target !== self && !this.#peers.isConnected(target))) return;
     const by = commands.has(pending.operation.type) ? this.#numberOf(pending) : undefined;
     // Until this node is a member nobody could tell a second try from the first.
@@ -180,7 +181,7 @@ export class Requests {
   }
 
   /** The node that can do it, as far as this one knows; undefined when nobody can at the moment. */
-  #whoCan(operation: Operation): NodeId | undefined {
+  #whoCan({ operation, tries }: Pending): NodeId | undefined {
     const { self } = this.#context;
     const leader = this.#decisions.mayLead() ? self : this.#decisions.leader || undefined;
     const consistency = consistencyOf(operation);
@@ -207,7 +208,7 @@ export class Requests {
         return this.#autonomy.hostOf(operation.agent) ?? (agent === undefined ? leader : agent.placement?.host);
       }
       case 'fork':
-        return keeperOf(this.#decisions.state, this.#autonomy.store, this.#reach, operation) ?? leader;
+        return keeperOf(this.#decisions.state, this.#autonomy.store, this.#reach, operation, tries) ?? leader;
       default:
         return leader;
     }
@@ -242,7 +243,7 @@ export class Requests {
       case 'doorTasks':
         return done({ ok: true, result: this.#atDoor(operation) });
       case 'fork':
-        return askFork(this.#decisions, this.#autonomy.store, operation, done);
+        return askFork(this.#decisions, this.#autonomy.store, this.#reach.isConnected, operation, done);
       default:
         return this.#lead(operation, by, done);
     }

@@ -1,6 +1,6 @@
 import { readLog, type StoredLog } from './log-records.ts';
 import type { TaskResult } from './message.ts';
-import { keys } from './records.ts';
+import { keys, tableOf } from './records.ts';
 import type { Settings } from './settings.ts';
 import { type StoredParts, StoredState } from './stored-state.ts';
 import { fromBytes, fromJson } from './text.ts';
@@ -23,8 +23,8 @@ export interface Restored {
   holders: Map<string, RestoredHolder>;
   /** By their keys. */
   branches: Map<string, BranchRecord>;
-  /** Keys of parts that no state has: of copies that were not over. */
-  strayParts: string[];
+  /** Keys of parts that no state has and of results that no record names: of copies that were not over, or of what came before one. */
+  strays: string[];
 }
 
 /** Reads what `keys` names. The store has checked every record; a gap in the log still throws, in the Raft module. */
@@ -33,14 +33,15 @@ export function restore(records: ReadonlyMap<string, Uint8Array>): Restored {
     const bytes = records.get(key);
     return bytes === undefined ? otherwise : (fromJson(fromBytes(bytes)) as T);
   };
+  const holders = readHolders(records);
   return {
     boot: json(keys.boot, 0),
     cluster: json(keys.cluster, ''),
     pledge: json(keys.pledge, ''),
     log: readLog(records),
-    holders: readHolders(records),
+    holders,
     branches: readBranches(records),
-    strayParts: strayParts(records),
+    strays: [...strayParts(records), ...strayResults(records, holders)],
   };
 }
 
@@ -60,7 +61,8 @@ export function readHolders(records: ReadonlyMap<string, Uint8Array>): Map<strin
       const parts = partsOf(agent, records);
       holders.set(agent, { record: HolderRecord.decode(value), results: [], parts });
     } else if (key.startsWith(resultPrefix)) {
-      holders.get(agentIn(key, resultPrefix))?.results.push(TaskResultCodec.decode(value));
+      const holder = holders.get(agentIn(key, resultPrefix));
+      if (holder !== undefined && isNamed(holder, key)) holder.results.push(TaskResultCodec.decode(value));
     } else if (key.startsWith(stepPrefix)) {
       const sequence = Number(key.slice(key.lastIndexOf('/') + 1));
       const { changes } = StateStep.decode(value);
@@ -88,6 +90,19 @@ function strayParts(records: ReadonlyMap<string, Uint8Array>): string[] {
       listed.set(agent, (of = new Set(numbers.map((part) => keys.statePart(agent, part)))));
     }
     return !of.has(key);
+  });
+}
+
+const isNamed = ({ record }: RestoredHolder, key: string): boolean => tableOf(key) === (record.table ?? 0);
+
+function strayResults(
+  records: ReadonlyMap<string, Uint8Array>,
+  holders: ReadonlyMap<string, RestoredHolder>,
+): string[] {
+  const results = [...records.keys()].filter((key) => key.startsWith(resultPrefix));
+  return results.filter((key) => {
+    const holder = holders.get(agentIn(key, resultPrefix));
+    return holder === undefined || !isNamed(holder, key);
   });
 }
 

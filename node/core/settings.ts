@@ -72,6 +72,8 @@ export interface Settings {
   stateChangesBytesMax: number;
   /** A state larger than this travels in messages of about this size, and to and from what runs its agent as well. */
   stateChunkBytes: number;
+  /** Results that come with a state which comes in parts are written so many at a time. */
+  resultsChunk: number;
   /** Bytes of states, of whatever agents, that a node has asked for and not yet on its disk. */
   stateFetchBytesMax: number;
   /** A copy of which nothing was heard for this long is given up. */
@@ -135,6 +137,7 @@ export const defaultSettings: Settings = {
   stateChangesMax: 256,
   stateChangesBytesMax: 512 * 1024,
   stateChunkBytes: 128 * 1024,
+  resultsChunk: 256,
   stateFetchBytesMax: 256 * 1024,
   copyIdleMs: 10_000,
   migrationTimeoutMs: 60_000,

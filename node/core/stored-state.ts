@@ -5,6 +5,12 @@ import { partOf, StateBytes, type StatePart } from './state-bytes.ts';
 import type { StateChange } from './state-change.ts';
 import { StateParts, StateStep } from './wire/messages.ts';
 
+/** What is to be written, and with it or after it what is to go from the disk, as nothing names it any more. */
+export interface Replaced {
+  writes: Write[];
+  stale: Iterable<string>;
+}
+
 /** A large state as a disk has it. */
 export interface StoredParts {
   /** Number and bytes of each, in their order. */
@@ -75,22 +81,22 @@ export class StoredState {
   }
 
   /** Takes another state in its place. */
-  replace(state: StateBytes): Write[] {
+  replace(state: StateBytes): Replaced {
     this.#state = state;
     if (this.#isInline) return this.remove();
-    const writes = this.#fold();
-    return [...writes, ...this.unstage()];
+    const { writes, stale } = this.#fold();
+    return { writes, stale: both(stale, this.unstage()) };
   }
 
   /** Takes the state that a step's changes led to. */
   extend(state: StateBytes, sequence: number, changes: StateChange[]): Write[] {
     const { stateChangesMax, stateChangesBytesMax } = this.#settings;
     this.#state = state;
-    if (this.#isInline) return this.#removeParts();
+    if (this.#isInline) return atOnce(this.#removeParts());
     if (changes.length === 0) return [];
     const bytes = bytesOf(changes);
     const isFull = this.#changes + changes.length > stateChangesMax || this.#changeBytes + bytes > stateChangesBytesMax;
-    if (this.#numbers.size === 0 || isFull) return this.#fold();
+    if (this.#numbers.size === 0 || isFull) return atOnce(this.#fold());
     this.#count(sequence, changes);
     return [{ key: keys.stateStep(this.#agent, sequence), value: StateStep.encode({ changes }) }];
   }
@@ -115,15 +121,19 @@ export class StoredState {
     return this.#numbers.has(part) || this.#staged.has(part);
   }
 
-  /** Takes those off the disk that are not to be kept. */
-  unstage(isKept: (part: StatePart) => boolean = () => false): Write[] {
-    const writes: Write[] = [];
+  /** Forgets those that are not to be kept. Returns what is to go from the disk. */
+  unstage(isKept: (part: StatePart) => boolean = () => false): Iterable<string> {
+    const gone: number[] = [];
     for (const [part, number] of this.#staged) {
       if (isKept(part)) continue;
       this.#staged.delete(part);
-      writes.push({ key: keys.statePart(this.#agent, number), value: undefined });
+      gone.push(number);
     }
-    return writes;
+    return this.#partKeys(gone);
+  }
+
+  *#partKeys(numbers: readonly number[]): Iterable<string> {
+    for (const number of numbers) yield keys.statePart(this.#agent, number);
   }
 
   #count(sequence: number, changes: readonly StateChange[]): void {
@@ -133,7 +143,7 @@ export class StoredState {
   }
 
   /** Brings the parts on disk up to the state: what is there already stays. */
-  #fold(): Write[] {
+  #fold(): Replaced {
     const agent = this.#agent;
     const writes = this.#forgetSteps();
     const numbers = new Map<StatePart, number>();
@@ -149,13 +159,12 @@ export class StoredState {
       // A part may stand at several places.
       list.push(number);
     }
-    for (const [part, number] of this.#numbers) {
-      if (!numbers.has(part)) writes.push({ key: keys.statePart(agent, number), value: undefined });
-    }
+    const gone: number[] = [];
+    for (const [part, number] of this.#numbers) if (!numbers.has(part)) gone.push(number);
     this.#numbers = numbers;
     for (const part of numbers.keys()) this.#staged.delete(part);
     writes.push({ key: keys.state(agent), value: StateParts.encode({ parts: list }) });
-    return writes;
+    return { writes, stale: this.#partKeys(gone) };
   }
 
   #forgetSteps(): Write[] {
@@ -167,20 +176,29 @@ export class StoredState {
   }
 
   /** What takes parts and changes off the disk. */
-  remove(): Write[] {
-    return [...this.unstage(), ...this.#removeParts()];
+  remove(): Replaced {
+    const { writes, stale } = this.#removeParts();
+    return { writes, stale: both(this.unstage(), stale) };
   }
 
-  #removeParts(): Write[] {
-    if (this.#numbers.size === 0) return [];
+  #removeParts(): Replaced {
+    if (this.#numbers.size === 0) return { writes: [], stale: [] };
     const writes: Write[] = this.#forgetSteps();
-    for (const number of this.#numbers.values()) {
-      writes.push({ key: keys.statePart(this.#agent, number), value: undefined });
-    }
+    const gone = [...this.#numbers.values()];
     this.#numbers.clear();
     writes.push({ key: keys.state(this.#agent), value: undefined });
-    return writes;
+    return { writes, stale: this.#partKeys(gone) };
   }
+}
+
+function* both(some: Iterable<string>, others: Iterable<string>): Iterable<string> {
+  yield* some;
+  yield* others;
+}
+
+function atOnce({ writes, stale }: Replaced): Write[] {
+  for (const key of stale) writes.push({ key, value: undefined });
+  return writes;
 }
 
 const bytesOf = (changes: readonly StateChange[]): number =>

@@ -6,7 +6,7 @@ export const directProtocol = '/conclave/direct/1';
 
 const queueFramesMax = 8_192;
 const queueBytesMax = 16 * 1024 * 1024;
-/** Small frames that leave together are joined up to this size. */
+/** Small frames that leave together are joined up to this size, and a larger one leaves in pieces of it: what is written is encrypted at once. */
 const writeBytesMax = 256 * 1024;
 const openTimeoutMs = 5_000;
 
@@ -111,6 +111,12 @@ export class Link {
   };
 
   #nextWrite(): Uint8Array {
+    const [first] = this.#queue;
+    if (first !== undefined && first.byteLength > writeBytesMax) {
+      this.#queue[0] = first.subarray(writeBytesMax);
+      this.#queueBytes -= writeBytesMax;
+      return first.subarray(0, writeBytesMax);
+    }
     let bytes = 0;
     let frames = 0;
     for (const frame of this.#queue) {

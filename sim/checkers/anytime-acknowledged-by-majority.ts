@@ -1,15 +1,11 @@
 import type { Effect, Write } from '../../node/core/effect.ts';
 import type { Message, NodeId } from '../../node/core/message.ts';
 import type { Operation, Outcome, Results } from '../../node/core/operation.ts';
-import { keys } from '../../node/core/records.ts';
-import { TaskResult } from '../../node/core/wire/messages.ts';
+import type { TaskResult } from '../../node/core/wire/messages.ts';
 import { HostedEpochs } from '../hosted-epochs.ts';
 import type { Ledger } from '../ledger.ts';
 import { type Checker, Violation } from './checker.ts';
-import { holderOf } from './written.ts';
-
-const holderPrefix = keys.holder('');
-const resultPrefix = keys.result('', 0).slice(0, 'result/'.length);
+import { ResultsOnDisk } from './results-on-disk.ts';
 
 /** What a step says of a task. */
 type Fate = 'begun' | 'over' | 'cancelled' | 'aside';
@@ -24,13 +20,6 @@ function fateOf({ tries, aside, cancelled }: TaskResult): Fate {
 
 const toldIn = (result: TaskResult): string => `${result.task} ${fateOf(result)}`;
 
-/** What a node's disk has of an agent. */
-interface OnDisk {
-  epoch: number;
-  /** By record, a task and what it says of it. */
-  results: Map<string, string>;
-}
-
 /**
  * An answer to a task leaves only from the host that the log named, and only when its result is on the disks of a
  * majority of the holders that the log named with it: so no older epoch acknowledges what a newer one does not know.
@@ -41,7 +30,7 @@ export class AcknowledgedByMajority implements Checker {
   readonly #hosted = new HostedEpochs();
   /** By agent and task: the epochs in which each node has its result on disk. */
   readonly #kept = new Map<string, Map<NodeId, Set<number>>>();
-  readonly #disks = new Map<string, OnDisk>();
+  readonly #disks = new ResultsOnDisk(toldIn);
 
   constructor(ledger: Ledger) {
     this.#ledger = ledger;
@@ -56,35 +45,9 @@ export class AcknowledgedByMajority implements Checker {
   }
 
   durable(node: NodeId, writes: readonly Write[]): void {
-    let added: string[] = [];
-    for (const { key, value } of writes) {
-      if (key.startsWith(resultPrefix)) {
-        const agent = key.slice(resultPrefix.length, key.lastIndexOf('/'));
-        const there = this.#of(node, agent);
-        const task = value === undefined ? undefined : toldIn(TaskResult.decode(value));
-        if (task === undefined) there.results.delete(key);
-        else there.results.set(key, task);
-        if (task !== undefined) added.push(task);
-      } else if (key.startsWith(holderPrefix) && value !== undefined) {
-        // The record of a step stands behind its results, in the same batch. One of another epoch takes all along.
-        const agent = key.slice(holderPrefix.length);
-        const there = this.#of(node, agent);
-        const { epoch } = holderOf(value);
-        const tasks = there.epoch === epoch ? added : [...there.results.values()];
-        for (const task of tasks) this.#keep(`${agent} ${task}`, node, epoch);
-        there.epoch = epoch;
-        added = [];
-      }
-    }
-  }
-
-  #of(node: NodeId, agent: string): OnDisk {
-    const key = `${node} ${agent}`;
-    const known = this.#disks.get(key);
-    if (known !== undefined) return known;
-    const fresh: OnDisk = { epoch: 0, results: new Map() };
-    this.#disks.set(key, fresh);
-    return fresh;
+    this.#disks.durable(node, writes, (agent, epoch, tasks) => {
+      for (const task of tasks) this.#keep(`${agent} ${task}`, node, epoch);
+    });
   }
 
   #keep(key: string, node: NodeId, epoch: number): void {

@@ -4,14 +4,13 @@ import type { Event } from '../../node/core/event.ts';
 import type { Message, NodeId } from '../../node/core/message.ts';
 import type { Operation, Outcome, Results } from '../../node/core/operation.ts';
 import { keys } from '../../node/core/records.ts';
-import { BranchRecord, TaskResult } from '../../node/core/wire/messages.ts';
+import { BranchRecord } from '../../node/core/wire/messages.ts';
 import type { Losses } from '../losses.ts';
 import { type Checker, Violation } from './checker.ts';
-import { holderOf, termOf } from './written.ts';
+import { ResultsOnDisk } from './results-on-disk.ts';
+import { termOf } from './written.ts';
 
-const holderPrefix = keys.holder('');
 const branchPrefix = keys.branch('');
-const resultPrefix = 'result/';
 /** Far less than a node waits for another word of a leader that it heard. */
 const heardMs = 500;
 
@@ -34,6 +33,7 @@ export class BranchAcknowledged implements Checker {
   readonly #keepers = new Map<string, Set<NodeId>>();
   /** By node and branch's key: tasks that are over in its copy, and the copy's numbers so far. */
   readonly #disks = new Map<string, Map<string, Set<number>>>();
+  readonly #results = new ResultsOnDisk(({ task }) => task);
   readonly #heardMs = new Map<NodeId, { term: number; atMs: number }>();
   /** On each disk. */
   readonly #terms = new Map<NodeId, number>();
@@ -60,18 +60,13 @@ export class BranchAcknowledged implements Checker {
   }
 
   durable(node: NodeId, writes: readonly Write[]): void {
-    let added: string[] = [];
     for (const { key, value } of writes) {
       if (key === keys.hardState && value !== undefined) this.#terms.set(node, termOf(value));
       else if (key.startsWith(branchPrefix)) this.#learn(key.slice(branchPrefix.length), value);
-      else if (key.startsWith(resultPrefix) && value !== undefined) {
-        if (isBranchKey(key)) added.push(TaskResult.decode(value).task);
-      } else if (key.startsWith(holderPrefix) && value !== undefined && isBranchKey(key)) {
-        const branch = key.slice(holderPrefix.length);
-        this.#keep(`${node} ${branch}`, added, holderOf(value).epoch);
-        added = [];
-      }
     }
+    this.#results.durable(node, writes, (key, number, tasks) => {
+      if (isBranchKey(key)) this.#keep(`${node} ${key}`, tasks, number);
+    });
   }
 
   #learn(key: string, value: Uint8Array | undefined): void {
@@ -88,7 +83,7 @@ export class BranchAcknowledged implements Checker {
     this.#keepers.set(key, all);
   }
 
-  #keep(place: string, tasks: readonly string[], number: number): void {
+  #keep(place: string, tasks: Iterable<string>, number: number): void {
     const kept = this.#disks.get(place) ?? new Map<string, Set<number>>();
     this.#disks.set(place, kept);
     for (const task of tasks) if (!kept.has(task)) kept.set(task, new Set());

@@ -57,7 +57,7 @@ export class Replayed implements Checker {
     const { disk } = this.#world.host(best.node);
     const results: TaskResult[] = [];
     for (let sequence = 1; sequence <= best.record.sequence; sequence++) {
-      const bytes = disk.read(keys.result(agent, sequence));
+      const bytes = disk.read(keys.result(agent, sequence, best.record.table));
       if (bytes !== undefined) results.push(TaskResult.decode(bytes));
     }
     const state = this.#stateOf(agent, best);

@@ -191,4 +191,19 @@ describe('a letter of another agent', () => {
     stage.done();
     expect(stage.told).toEqual(['~m:b:7-900-0-0 backlogFull', '~m:c:8-900-0-0 done']);
   });
+
+  test('that is known is answered, however many of its sender are not settled', () => {
+    const stage = new Stage();
+    // Its sender is of a version that says nothing of its earlier ones, and of another one later.
+    stage.submit('~m:b:7-900-0-0');
+    stage.done();
+    for (let step = 2; step < limits.letterResultsOfSenderMax + 2; step++) {
+      stage.submit(`~m:b:7-${step}-0-0`, { settledBelow: 1 });
+      stage.done();
+    }
+    stage.answers.length = 0;
+    stage.submit('~m:b:7-900-0-0', { settledBelow: 1, origin: 'n3' });
+    stage.settle();
+    expect(stage.told).toEqual(['~m:b:7-900-0-0 done']);
+  });
 });

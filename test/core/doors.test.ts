@@ -1,7 +1,10 @@
 import { describe, expect, test } from 'vitest';
+import type { Context } from '../../node/core/context.ts';
+import { Doors, type Heard } from '../../node/core/doors.ts';
 import { errors } from '../../node/core/errors.ts';
 import type { Message } from '../../node/core/message.ts';
 import type { AgentTasksView, Operation, Outcome, TaskOperation } from '../../node/core/operation.ts';
+import { decodeOperation } from '../../node/core/operation-codec.ts';
 import { Requests } from '../../node/core/requests.ts';
 import { defaultSettings } from '../../node/core/settings.ts';
 import type { Asker } from '../../node/core/tasks.ts';
@@ -14,6 +17,10 @@ class Cluster {
   readonly requests = new Map<string, Requests>();
   readonly contexts: { nowMs: number }[] = [];
   readonly cut = new Set<string>();
+  /** Messages that are lost. */
+  isLost = (_message: Message): boolean => false;
+  /** Nodes that nobody is connected to. */
+  readonly away = new Set<string>();
   /** Tasks on their way to the host, which answers none by itself. */
   readonly given = new Map<string, Asker>();
   readonly recorded: string[] = [];
@@ -25,7 +32,8 @@ class Cluster {
       assignment: {},
       tasks: () => this.view,
       cancel: (task: string, done: (was: unknown) => void, waitsElsewhere = false) => {
-        if (waitsElsewhere) {
+        if (this.recorded.includes(task)) done({ ok: true, was: 'cancelled' });
+        else if (waitsElsewhere) {
           this.recorded.push(task);
           done({ ok: true, was: 'waiting' });
         } else done({ ok: false, error: errors.taskUnknown({ agent: 'a', task }) });
@@ -33,20 +41,29 @@ class Cluster {
       },
     };
     for (const self of this.names) {
-      const context = { self, boot: 1, nowMs: 0, settings: defaultSettings, out: this.#outOf(self) };
+      const context = {
+        self,
+        start: `${self}-1`,
+        boot: 1,
+        nowMs: 0,
+        settings: defaultSettings,
+        out: this.#outOf(self),
+      };
       this.contexts.push(context);
       const members = new Map(this.names.map((node) => [node, { profile: { name: `node-${node.slice(1)}` } }]));
-      const others = this.names.filter((node) => node !== self);
+      const isConnected = (node: string) => !this.away.has(self) && !this.away.has(node);
+      const connected = () => this.names.filter((node) => node !== self && isConnected(node));
+      const alive = () => this.names.map((node) => ({ node }));
       const parts = {
         context,
         decisions: {
           mayLead: () => self === 'n1',
           leader: 'n1',
-          state: { agents: new Map([['a', { placement: { host: 'n1' } }]]), members },
+          state: { agents: new Map([['a', { placement: { host: 'n1' } }]]), members, alive },
         },
         autonomy: { hostOf: () => undefined, instance: () => undefined },
         hosting: { get: () => (self === 'n1' ? instance : undefined) },
-        peers: { isConnected: () => true, connected: () => others },
+        peers: { isConnected, connected },
         tasks: {
           ask: (_request: string, { task }: TaskOperation, asker: Asker) => void this.given.set(task, asker),
         },
@@ -64,7 +81,7 @@ class Cluster {
   settle(): void {
     for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
       const { from, to, message } = next;
-      if (this.cut.has(from) || this.cut.has(to)) continue;
+      if (this.cut.has(from) || this.cut.has(to) || this.isLost(message)) continue;
       if (message.type === 'forward') this.requests.get(to)?.onForward(from, message.body);
       if (message.type === 'answer') this.requests.get(to)?.onAnswer(from, message.body);
     }
@@ -186,4 +203,88 @@ describe('a task that waits behind its key at the node that was asked', () => {
     cluster.settle();
     expect(first).toHaveLength(1);
   });
+
+  test('is not called cancelled before the node where it waits has heard that, however long its link is gone', () => {
+    const cluster = new Cluster();
+    const second = [cluster.task('n2', 't1'), cluster.task('n2', 't2')][1];
+    cluster.isLost = (message) =>
+      message.type === 'forward' &&
+      (decodeOperation(message.body.operation) as { cancelled?: boolean }).cancelled === true;
+    const outcomes = cluster.cancel('n1', 't2');
+    expect(cluster.recorded).toEqual(['t2']);
+    for (let i = 0; i < 20; i++) cluster.pass(100);
+    expect([outcomes, second]).toEqual([[], []]);
+    cluster.isLost = () => false;
+    for (let i = 0; i < 10; i++) cluster.pass(100);
+    expect(outcomes).toMatchObject([{ ok: true, result: { task: 't2' } }]);
+    expect(second?.map(codeOf)).toEqual(['taskCancelled']);
+    cluster.given.get('t1')?.done({ ok: true, result: { agent: 'a', task: 't1', value: new Uint8Array() } });
+    cluster.settle();
+    expect([...cluster.given.keys()]).toEqual(['t1']);
+  });
+
+  test('is not called unknown while a node that may have it is not connected', () => {
+    const cluster = new Cluster();
+    const second = [cluster.task('n2', 't1'), cluster.task('n2', 't2')][1];
+    cluster.away.add('n2');
+    const outcomes = cluster.cancel('n1', 't2');
+    cluster.pass(600);
+    expect(outcomes).toEqual([]);
+    expect(cluster.list('n1')).toMatchObject([{ result: { silent: 1 } }]);
+    cluster.away.delete('n2');
+    for (let i = 0; i < 10; i++) cluster.pass(100);
+    expect(outcomes.map(codeOf)).toEqual([true]);
+    expect(second?.map(codeOf)).toEqual(['taskCancelled']);
+  });
+
+  test('is not called unknown while too much is asked to ask anybody about it', () => {
+    const cluster = new Cluster();
+    const second = [cluster.task('n2', 't1'), cluster.task('n2', 't2')][1];
+    cluster.cut.add('n2');
+    for (let i = 0; i < 64; i++) cluster.list('n1');
+    cluster.cut.delete('n2');
+    const outcomes = cluster.cancel('n1', 't2');
+    expect(outcomes).toEqual([]);
+    for (let i = 0; i < 20; i++) cluster.pass(100);
+    expect(outcomes.map(codeOf)).toEqual([true]);
+    expect(second?.map(codeOf)).toEqual(['taskCancelled']);
+  });
 });
+
+describe('what a node says of what waits there', () => {
+  const listed = { task: 't2', priority: 5, key: 'k' };
+  test.each<[string, object, unknown[], number]>([
+    ['is taken', { agent: 'a', waiting: 1, first: [listed] }, [{ ...listed, door: 'n2' }], 0],
+    ['is taken but for what is no task', { agent: 'a', waiting: 3, first: [null, { task: 7 }, listed] }, [listed], 0],
+    ['is cut', { agent: 'a', waiting: 500, first: Array(500).fill(listed) }, Array(100).fill(listed), 0],
+    ['is nothing when it is of another agent', { agent: 'b', waiting: 1, first: [listed] }, [], 1],
+    ['is nothing without a number', { agent: 'a', waiting: -1, first: [listed] }, [], 1],
+    ['is nothing without a list', { agent: 'a', waiting: 1, first: 'none' }, [], 1],
+  ])('%s', (_what, result, first, silent) => {
+    const { sent, heard, doors } = asking();
+    doors.ask('a', '', (said) => void heard.push(said));
+    doors.onAnswer('n2', sent[0] ?? '', { ok: true, result } as Outcome);
+    expect(heard).toMatchObject([{ told: first.length === 0 ? [] : [{ door: 'n2' }], silent }]);
+    expect(heard[0]?.told[0]?.first ?? []).toMatchObject(first.map((each) => ({ task: (each as typeof listed).task })));
+  });
+
+  test('before a start of the asker is no answer after it', () => {
+    const [before, after] = [asking('s1'), asking('s2')];
+    for (const { doors, heard } of [before, after]) doors.ask('a', 't2', (said) => void heard.push(said));
+    after.doors.onAnswer('n2', before.sent[0] ?? '', { ok: true, result: { agent: 'a', waiting: 0, first: [] } });
+    expect(after.heard).toEqual([]);
+  });
+});
+
+/** The doors of n1, which is connected to n2 and started under that name. */
+function asking(start = 's1') {
+  const [sent, heard] = [[] as string[], [] as Heard[]];
+  const sendUrgent = (_to: string, { body }: { body: { request: string } }) => void sent.push(body.request);
+  const context = { self: 'n1', start, boot: 1, nowMs: 0, out: { sendUrgent } } as unknown as Context;
+  const doors = new Doors(context, {
+    peers: { connected: () => ['n2'], isConnected: () => true },
+    alive: () => ['n1', 'n2'],
+    here: ({ agent }) => ({ agent, waiting: 0, first: [] }),
+  });
+  return { sent, heard, doors };
+}

@@ -17,15 +17,20 @@ function agentsWith(outcome: BranchEnd['outcome'] | undefined): Map<string, Agen
 }
 
 /** A node that keeps nothing of the fork, and leads or not. */
-function node(agents: Map<string, AgentRecord>, mayLead: boolean) {
+function node(agents: Map<string, AgentRecord>, mayLead: boolean, ...connected: string[]) {
   const reads: ((leads: boolean) => void)[] = [];
   const state = { agents };
   const decisions = { state, mayLead: () => mayLead, read: (done: (leads: boolean) => void) => void reads.push(done) };
   const codes: string[] = [];
   const store = { get: () => undefined, copy: () => undefined };
-  askFork(decisions as unknown as Parameters<typeof askFork>[0], store, asked, (outcome: Outcome) => {
-    codes.push(outcome.ok ? 'ok' : outcome.error.code);
-  });
+  const isConnected = (node: string) => connected.includes(node);
+  askFork(
+    decisions as unknown as Parameters<typeof askFork>[0],
+    store,
+    isConnected,
+    asked,
+    (outcome: Outcome) => void codes.push(outcome.ok ? 'ok' : outcome.error.code),
+  );
   return { codes, reads };
 }
 
@@ -50,13 +55,23 @@ test('a fork that the log has and this node does not keep is out of its reach', 
   expect(node(agentsWith('forked'), false).codes).toEqual(['forkOutOfReach']);
 });
 
+test('and is not called so by a leader to which one of its keepers is connected', () => {
+  expect(node(agentsWith('forked'), true, 'n3').codes).toEqual(['agentNotReady']);
+  expect(node(agentsWith('forked'), true, 'n4').codes).toEqual(['forkOutOfReach']);
+});
+
 test('who can tell is a keeper in reach, and nobody where the log has no such fork yet', () => {
   const none = { get: () => undefined };
   const reach = (...nodes: string[]) => ({ self: 'n1', isConnected: (node: string) => nodes.includes(node) });
   const forked = { agents: agentsWith('forked') };
-  expect(keeperOf(forked, none, reach('n3'), asked)).toBe('n3');
-  expect(keeperOf(forked, none, reach(), asked)).toBe('n1');
-  expect(keeperOf(forked, { get: () => ({}) as KeptBranch }, reach('n3'), asked)).toBe('n1');
-  expect(keeperOf({ agents: agentsWith(undefined) }, none, reach('n3'), asked)).toBeUndefined();
-  expect(keeperOf(forked, none, reach('n3'), { ...asked, number: 8 })).toBeUndefined();
+  expect(keeperOf(forked, none, reach('n3'), asked, 0)).toBe('n3');
+  expect(keeperOf(forked, none, reach(), asked, 0)).toBe('n1');
+  const keeps = (number: number) => ({ get: () => ({ number }) as KeptBranch });
+  expect(keeperOf(forked, keeps(7), reach('n3'), asked, 0)).toBe('n1');
+  // What it keeps is of another number.
+  expect(keeperOf(forked, keeps(8), reach('n3'), asked, 0)).toBe('n3');
+  // One of them may do so, too.
+  expect([0, 1, 2].map((tries) => keeperOf(forked, none, reach('n2', 'n3'), asked, tries))).toEqual(['n2', 'n3', 'n2']);
+  expect(keeperOf({ agents: agentsWith(undefined) }, none, reach('n3'), asked, 0)).toBeUndefined();
+  expect(keeperOf(forked, none, reach('n3'), { ...asked, number: 8 }, 0)).toBeUndefined();
 });

@@ -33,18 +33,47 @@ describe('a node lets go of a state', () => {
   });
 });
 
-test('after a start it lets go of nothing before its state shows all that its own log has', () => {
-  const context = { self: 'n3', nowMs: 0 } as Context;
-  const gone: string[] = [];
-  const holder = { agents: () => ['a'], stepOf: () => kept, letGo: (agent: string) => void gone.push(agent) };
-  const state = { agents: new Map([['a', record({})]]) } as unknown as ConstructorParameters<typeof FormerHoldings>[1];
-  let knows = false;
-  const former = new FormerHoldings(context, state, holder as unknown as Holder, () => knows);
-  former.tick();
-  context.nowMs = 5_000;
-  former.tick();
-  expect(gone).toEqual([]);
-  knows = true;
-  former.tick();
-  expect(gone).toEqual(['a']);
+describe('a node', () => {
+  /** At a log that ends somewhere, of which it has applied some; it keeps that step. */
+  function begin(index: number, lastIndex: number) {
+    const log = { index, lastIndex };
+    const context = { self: 'n3', nowMs: 0 } as Context;
+    const gone: string[] = [];
+    const step = { ...kept, sealedEpoch: 4 };
+    const holder = { agents: () => ['a'], stepOf: () => step, letGo: (agent: string) => void gone.push(agent) };
+    const state = { agents: new Map([['a', record({})]]), index };
+    const asState = state as unknown as ConstructorParameters<typeof FormerHoldings>[1];
+    const former = new FormerHoldings(context, asState, holder as unknown as Holder, () => log.lastIndex);
+    const look = (now: Partial<typeof log>): string[] => {
+      Object.assign(log, now);
+      state.index = log.index;
+      context.nowMs += 1_000;
+      former.tick();
+      return gone;
+    };
+    return { look, step };
+  }
+
+  test('lets go of nothing after a start before its state shows all that its own log has', () => {
+    const { look } = begin(3, 8);
+    expect(look({})).toEqual([]);
+    expect(look({ index: 7 })).toEqual([]);
+    expect(look({ index: 8 })).toEqual(['a']);
+  });
+
+  test('lets go though more comes into its log all the time', () => {
+    const { look } = begin(3, 8);
+    expect(look({ index: 6, lastIndex: 10 })).toEqual([]);
+    expect(look({ index: 11, lastIndex: 15 })).toEqual(['a']);
+  });
+
+  test('that took in another step waits for what its log has by then', () => {
+    const { look, step } = begin(3, 8);
+    expect(look({})).toEqual([]);
+    step.sequence += 1;
+    expect(look({ index: 9, lastIndex: 12 })).toEqual([]);
+    step.sealedEpoch = 6;
+    expect(look({ index: 13, lastIndex: 14 })).toEqual([]);
+    expect(look({ index: 14, lastIndex: 20 })).toEqual(['a']);
+  });
 });

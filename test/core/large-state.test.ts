@@ -17,9 +17,14 @@ const stateBytes = 6 * mib;
  */
 const turnBytesMax = 2 * defaultSettings.stateFetchBytesMax + 2 * defaultSettings.stateChunkBytes;
 
+/** Results of tasks that the agent has when its state is copied. */
+const results = 500;
+/** Records that one turn writes or takes off the disk: some results, some parts, and what names them. */
+const turnWritesMax = 2 * defaultSettings.resultsChunk + 20;
+
 const ok = (state: Uint8Array): Answer => ({ ok: true, value: new TextEncoder().encode('1'), state });
 
-/** Keeps many bytes of which a task changes one, or with `all` every one. */
+/** Keeps many bytes of which a task changes one, with `all` every one, or none. */
 const large: Program = {
   start(_context, from) {
     let state = from ?? new Uint8Array(stateBytes).map((_, at) => (at * 7919) >> 8);
@@ -28,7 +33,8 @@ const large: Program = {
         return state;
       },
       handle(payload) {
-        const { at } = JSON.parse(new TextDecoder().decode(payload)) as { at: number | 'all' };
+        const { at } = JSON.parse(new TextDecoder().decode(payload)) as { at: number | 'all' | 'none' };
+        if (at === 'none') return ok(state);
         state = at === 'all' ? state.map((byte) => byte ^ 0xff) : state.with(at, 255);
         return ok(state);
       },
@@ -88,7 +94,7 @@ function listsIn(events: readonly Event[], effects: readonly Effect[], isNew: bo
 
 /** Four nodes and one agent, and the most bytes of its state that any of them met in one turn. */
 function begin() {
-  const most = { bytes: 0, what: '', lists: [] as string[], starts: 0 };
+  const most = { bytes: 0, what: '', lists: [] as string[], starts: 0, writes: 0, kept: 0 };
   const listed = new Set<string>();
   const world: World = new World({
     seed: 'large',
@@ -104,6 +110,9 @@ function begin() {
         isAhead ||= events.some(({ type }) => type === 'stateAhead');
         const isNew = isAhead && events.some(({ type }) => type === 'agentStarted');
         if (isNew) isAhead = false;
+        const writes = effects.flatMap((effect) => (effect.type === 'persist' ? effect.writes : []));
+        most.writes = Math.max(most.writes, writes.length);
+        most.kept += writes.filter(({ key, value }) => key.startsWith('result/') && value !== undefined).length;
         const lists = listsIn(events, effects, isNew);
         for (const list of lists) listed.add(list.replace(/ (to|of) .*/, ''));
         if (lists.length > most.lists.length) most.lists = lists;
@@ -121,23 +130,27 @@ function begin() {
     world.runUntil(() => asked.state !== 'waiting', 60_000, operation.type);
     return asked.outcome;
   };
-  const task = (id: string, at: number | 'all') =>
-    ask({
-      ...{ type: 'task', task: id, agent: 'a', payload: new TextEncoder().encode(JSON.stringify({ at })) },
-      ...{ ttlMs: 30_000, priority: 0 },
-    });
+  const operation = (id: string, at: number | 'all' | 'none'): Parameters<World['request']>[1] => ({
+    ...{ type: 'task', task: id, agent: 'a', payload: new TextEncoder().encode(JSON.stringify({ at })) },
+    ...{ ttlMs: 60_000, priority: 0 },
+  });
+  const task = (id: string, at: number | 'all') => ask(operation(id, at));
+  const fill = (): void => {
+    const asked = Array.from({ length: results }, (_, i) => world.request('n1', operation(`filling-${i}`, 'none')));
+    world.runUntil(() => asked.every(({ outcome }) => outcome?.ok === true), 60_000, 'many tasks');
+  };
   ask({
     ...{ type: 'deploy', agentType: 'large', source: 'it is in the world', name: 'a', count: 1 },
     ...{ strategy: 'round_robin', capabilities: [], holders: 3 },
   });
   world.runUntil(() => task('first', 5)?.ok === true, 60_000, 'the first task');
   const host = () => world.instances().find(({ agent }) => agent === 'a')?.node ?? '';
-  return { world, ask, task, host, most, listed };
+  return { world, ask, task, fill, host, most, listed };
 }
 
 describe('a large state', () => {
   test('is never looked at in one turn: new, changed, all of it changed, moved, recovered, caught up', () => {
-    const { world, ask, task, host, most, listed } = begin();
+    const { world, ask, task, fill, host, most, listed } = begin();
     const met = (): number => {
       const { bytes, what } = most;
       expect(bytes, what).toBeLessThanOrEqual(turnBytesMax);
@@ -150,6 +163,10 @@ describe('a large state', () => {
     world.runFor(2_000);
     // A task that changes a byte costs some parts at most, on every node.
     expect(met()).toBeLessThan(8 * defaultSettings.statePartBytes);
+    fill();
+    world.runFor(2_000);
+    met();
+    Object.assign(most, { writes: 0, kept: 0 });
 
     expect(task('all', 'all')).toMatchObject({ ok: true });
     met();
@@ -169,6 +186,9 @@ describe('a large state', () => {
     met();
     world.runFor(15_000);
     met();
+    expect(most.writes).toBeLessThanOrEqual(turnWritesMax);
+    // They were copied to a node that had none, and to those that had to have all parts anew.
+    expect(most.kept).toBeGreaterThan(2 * results);
     expect(most.starts).toBeGreaterThanOrEqual(3);
     expect([...listed].sort()).toEqual(['begun', 'copied', 'copy', 'offer', 'own copy', 'start']);
     expect(most.lists.length, most.lists.join(', ')).toBe(1);

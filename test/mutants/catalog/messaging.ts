@@ -139,7 +139,7 @@ export const messaging: readonly Mutant[] = [
     room,
     what: 'What became of a letter is forgotten when the next one of its sender comes, whether it has settled or not: sent again, it is done twice.',
     file: 'node/core/letter-results.ts',
-    edits: [{ from: 'if (stepOf(task) >= below) continue;', to: 'if (stepOf(task) > below) continue;' }],
+    edits: [{ from: 'if (other.step >= below) continue;', to: 'if (other.step > below) continue;' }],
   },
   {
     name: 'letters-called-settled-too-early',

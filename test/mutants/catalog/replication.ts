@@ -9,9 +9,7 @@ export const replication: readonly Mutant[] = [
     room,
     what: 'A node that starts judges by what it had applied when its snapshot was taken what it need not keep any more.',
     file: 'node/core/former-holdings.ts',
-    edits: [
-      { from: 'if (nowMs < this.#nextMs || !this.#knowsOwnLog()) return;', to: 'if (nowMs < this.#nextMs) return;' },
-    ],
+    edits: [{ from: 'if (this.#state.index < this.#noted(id, kept).lastIndex) continue;', to: '' }],
   },
   {
     name: 'one-copy-is-enough',
@@ -185,13 +183,20 @@ export const replication: readonly Mutant[] = [
     name: 'results-not-on-disk',
     room,
     what: 'Holders keep results in memory alone: after a loss of power tasks that are sent again take effect twice.',
-    file: 'node/core/holder.ts',
+    file: 'node/core/stored-results.ts',
     edits: [
       {
-        from: 'for (const result of message.results) {\n      writes.push(writeResult(agent, result));',
-        to: 'for (const result of message.results) {',
+        from: 'for (const result of results) {\n      writes.push(writeResult(this.#agent, result, this.#number));',
+        to: 'for (const result of results) {',
       },
     ],
+  },
+  {
+    name: 'results-in-a-table-that-nobody-names',
+    room,
+    what: 'The record of a state that came in parts does not name the table to which its results were written ahead: after a start they are taken for what is left of a copy.',
+    file: 'node/core/holder.ts',
+    edits: [{ from: 'if (results.number > 0) record.table = results.number;', to: '' }],
   },
   {
     name: 'crash-restarts-from-nothing',
