@@ -16,6 +16,16 @@ export interface Roles {
   voters: readonly NodeId[];
 }
 
+/** The task that has to end before an agent can be switched over, where that is what it waits for. */
+export type TaskBefore = (agent: AgentRecord) => string | undefined;
+
+interface Seen {
+  loads: LoadBoard;
+  roles: Roles;
+  placed: ReadonlyMap<NodeId, number>;
+  taskBefore: TaskBefore;
+}
+
 interface Left {
   agents: AgentRecord[];
   /** Decided to go, and not yet answering elsewhere. */
@@ -32,13 +42,16 @@ export function drainsProgress(
   loads: LoadBoard,
   roles: Roles,
   nodes: readonly NodeId[],
+  taskBefore: TaskBefore = () => undefined,
 ): Map<NodeId, DrainView> {
   const left = new Map(
     nodes.map((node): [NodeId, Left] => [node, { agents: [], moving: [], states: [], failing: [], keptStates: 0 }]),
   );
   if (nodes.length > 0) for (const agent of state.agents.values()) sortOut(state, agent, left);
   const placed = state.agentsByHost();
-  return new Map(nodes.map((node) => [node, viewOf(state, loads, roles, placed, node, left.get(node) as Left)]));
+  return new Map(
+    nodes.map((node) => [node, viewOf(state, { loads, roles, placed, taskBefore }, node, left.get(node) as Left)]),
+  );
 }
 
 function sortOut(state: ClusterState, agent: AgentRecord, left: Map<NodeId, Left>): void {
@@ -82,9 +95,7 @@ const spareFor = (state: ClusterState, taken: readonly NodeId[]): boolean =>
 
 function viewOf(
   state: ClusterState,
-  loads: LoadBoard,
-  roles: Roles,
-  placed: ReadonlyMap<NodeId, number>,
+  seen: Seen,
   node: NodeId,
   { agents, moving, states, failing, keptStates }: Left,
 ): DrainView {
@@ -92,16 +103,18 @@ function viewOf(
   const waitsFor: string[] = [];
   const kept: string[] = [];
   for (const agent of agents.slice(0, explainedMax)) {
-    waitsFor.push(`agent ${agent.id}: ${whyStill(state, loads, placed, agent)}`);
+    waitsFor.push(`agent ${agent.id}: ${whyStill(state, seen, agent)}`);
   }
   if (agents.length > explainedMax) waitsFor.push(`${agents.length - explainedMax} more agents`);
   if (moving.length > 0) waitsFor.push(`agents on their way from it: ${namesOf(moving)}`);
   if (states.length > 0) waitsFor.push(`the state of ${namesOf(states)}: others are to keep it`);
   if (failing.length > 0) {
-    const why = 'they fail again and again, others can keep it only once they run, and are no majority without this node';
+    const why =
+      'they fail again and again, others can keep it only once they run, and are no majority without this node';
     waitsFor.push(`the state of ${namesOf(failing)}: ${why}`);
   }
   if (keptStates > 0) kept.push(`the state of ${keptStates} agents, of which the other holders are a majority`);
+  const { roles } = seen;
   if (roles.leader === node) waitsFor.push('its leadership: another voter is to take it');
   const vote = voteOf(state, roles.voters, node);
   if (vote !== undefined) (vote.isKept ? kept : waitsFor).push(vote.text);
@@ -117,15 +130,12 @@ function viewOf(
   };
 }
 
-function whyStill(
-  state: ClusterState,
-  loads: LoadBoard,
-  placed: ReadonlyMap<NodeId, number>,
-  agent: AgentRecord,
-): string {
+function whyStill(state: ClusterState, { loads, placed, taskBefore }: Seen, agent: AgentRecord): string {
   const isActive = agent.active?.epoch === agent.placement?.epoch;
   if (!isActive && agent.crashLoop === undefined) return 'it is being placed right now';
   const target = agent.migration?.target;
+  const task = taskBefore(agent);
+  if (target !== undefined && task !== undefined) return `it waits for task "${task}" to end`;
   if (target !== undefined) return `${nameOf(state, target)} is being prepared for it`;
   const { node, rejected } = decide(agent, candidatesFor(state, loads, agent, placed), state.turn);
   if (node !== undefined) return 'it is to be moved next';

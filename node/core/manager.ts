@@ -76,7 +76,7 @@ export class Manager {
       // Whoever does not lead cannot tell.
       isOut: (node) => decisions.isReady() && this.#isOut(node),
     });
-    this.drains = new Drains(context, decisions, loads);
+    this.drains = new Drains(context, decisions, loads, this.holders);
     this.migrations = new Migrations(context, decisions, loads, (node) => this.#isSilent(node));
     this.rollouts = new Rollouts(context, decisions, this.migrations, {
       isStuck: (agent) => this.holders.stuck(agent) !== undefined,
@@ -197,7 +197,9 @@ export class Manager {
     this.rollouts.onGivenUp(record, reason);
     if (this.#relinquished.get(agent)?.epoch === epoch) return;
     this.#relinquished.set(agent, { epoch, reason });
-    this.#backoff.fail(agent, this.#context.nowMs);
+    // A leader before this one may have seen the others fail.
+    const { placements = 0, epoch: last = epoch } = record.crashLoop ?? {};
+    this.#backoff.fail(agent, this.#context.nowMs, last === epoch ? placements : placements + 1);
     this.touch();
   }
 

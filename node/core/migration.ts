@@ -62,4 +62,6 @@ export interface MigrationView {
   /** Bytes of the state that the target has, of so many in all; undefined where this node does not know. */
   bytesCopied: number | undefined;
   bytes: number | undefined;
+  /** The task that has to end first; undefined where that is not known, or something else is waited for. */
+  waitsForTask?: string | undefined;
 }

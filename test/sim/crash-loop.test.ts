@@ -59,6 +59,23 @@ describe('an agent that fails again and again', () => {
     cluster.finish();
   });
 
+  test('waits no shorter under the next leader', () => {
+    const { cluster, world, view } = crashing('wait goes on', 60_000);
+    const longest = (): number =>
+      Math.max(0, ...waits().map((text) => Number(/next try in (\d+) ms/.exec(text)?.[1] ?? 0)));
+    const waits = (): string[] =>
+      [...world.reports.values()].flat().flatMap(({ kind, text }) => (kind === 'agentCrashLooping' ? [text] : []));
+    world.runUntil(() => longest() >= 4_000, 60_000, 'a long wait');
+    const { leader } = cluster;
+    const host = view().host ?? '';
+    const before = view().crashLoop?.failures ?? 0;
+    if (leader !== host) world.crash(leader, 'noticed');
+    world.runUntil(() => (view().crashLoop?.placements ?? 0) > 5, 60_000, 'another placement');
+    world.runUntil(() => (view().crashLoop?.failures ?? 0) > before + 1, 60_000, 'another failure');
+    const { nextMs = 0 } = view().crashLoop ?? {};
+    expect(nextMs - world.wallMs).toBeGreaterThan(2_000);
+  });
+
   test('goes on from what the leader before counted', () => {
     const { cluster, world, view } = crashing('leader lost', 6_000);
     world.runUntil(() => view().status === 'crash_looping', 5_000, 'the crash loop');
