@@ -173,7 +173,7 @@ describe('the agents of a node that drains', () => {
     expect(cluster.ask(leader, bad)).toMatchObject({ ok: true });
     const { agents } = cluster.simulation.ledger;
     const holds = (one: string): boolean => agents.get('bad')?.placement?.holders.includes(one) === true;
-    until(cluster, 'it waits long', () => (told(cluster, 'agentCrashLooping').at(-1) ?? '').includes('8 times'));
+    until(cluster, 'it waits long', () => (told(cluster, 'agentCrashLooping').at(-1) ?? '').includes('6 times'));
     const node = world.nodes.find((one) => one !== leader && holds(one)) ?? '';
     const asked = world.nodes.find((one) => one !== node) ?? '';
     cluster.ask(asked, { type: 'drain', node });
