@@ -59,7 +59,7 @@ describe('a planned move', () => {
     world.host(host).runner?.hang(agent, epochOf());
     expect(cluster.ask(asked, migrate(target)).ok).toBe(true);
     expect(viewOf(scene).migration?.waitsForTask).toBeUndefined();
-    until(scene, 'it is told', () => /^task-/.test(viewOf(scene).migration?.waitsForTask ?? ''));
+    until(scene, 'it is told', () => viewOf(scene).migration?.waitsForTask?.startsWith('task-') === true);
     world.host(host).failAgent(agent, epochOf(), 'it hangs');
     until(scene, 'it is there', () => viewOf(scene).migration === undefined);
     expect(viewOf(scene)).toMatchObject({ host: target, decision: { node: target, ordered: true } });
