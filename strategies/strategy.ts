@@ -27,6 +27,8 @@ export interface Decision {
   rejected: Rejected[];
   /** How many more there were of each, where not all are told. */
   omitted?: { ranked: number; rejected: number };
+  /** Somebody ordered it to be that node, whatever the ranking says. */
+  ordered?: boolean;
 }
 
 /** How many nodes were rejected for which reason first. */

@@ -99,7 +99,8 @@ export const taskRoutes: readonly Route[] = [
       const operation = toTask(request, '');
       const agents = (await everyAgent(api)).filter(({ topics }) => topics.includes(topic));
       const told = await Promise.all(agents.map(({ id }) => answerOf(api, { ...operation, agent: id })));
-      return `{"topic":${JSON.stringify(topic)},"task":${JSON.stringify(operation.task)},"agents":[${told.join(',')}]}`;
+      const head = `"topic":${JSON.stringify(topic)},"task":${JSON.stringify(operation.task)},"count":${told.length}`;
+      return `{${head},"agents":[${told.join(',')}]}`;
     },
   },
   {

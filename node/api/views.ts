@@ -71,17 +71,18 @@ export function nodeJson(node: NodeView) {
   };
 }
 
-function decisionJson({ strategy, node, ranked, rejected, omitted }: NonNullable<AgentView['decision']>) {
+function decisionJson({ strategy, node, ranked, rejected, omitted, ordered }: NonNullable<AgentView['decision']>) {
   return {
     strategy,
     node: node ?? null,
     ranked: ranked.map(({ node, name, score, why }) => ({ node, name, score, why })),
     rejected: rejected.map(({ node, name, reason }) => ({ node, name, reason })),
     omitted: omitted ?? { ranked: 0, rejected: 0 },
+    ordered: ordered === true,
   };
 }
 
-function migrationJson({ targetName, sinceMs, bytesCopied, bytes, ...migration }: MigrationView) {
+function migrationJson({ targetName, sinceMs, bytesCopied, bytes, waitsForTask, ...migration }: MigrationView) {
   const { phase, target, reason, since } = migration;
   return {
     phase,
@@ -92,6 +93,7 @@ function migrationJson({ targetName, sinceMs, bytesCopied, bytes, ...migration }
     since_ms: sinceMs,
     bytes_copied: bytesCopied ?? null,
     bytes: bytes ?? null,
+    waits_for_task: waitsForTask ?? null,
   };
 }
 

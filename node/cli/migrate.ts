@@ -34,15 +34,20 @@ export function registerMigrate(program: Command, session: Session): void {
       session.withClient(async (client, { json }) => {
         const path = pathOf(agent);
         const tell = (text: string): void => void session.console.err.write(`${text}\n`);
-        let answer: FullAgent;
+        let answer: FullAgent & { already_there?: boolean };
         if (cancel) answer = (await client.delete<{ agent: FullAgent }>(`${path}/migration`)).agent;
         else if (node === undefined) throw new UsageError('Say where to: conclave migrate <agent> <node>.');
         else {
+          const before = await client.getFromLeader<FullAgent>(path);
           const body = { target: node, ...(wait && { wait: false }) };
           answer = (await client.post<{ agent: FullAgent }>(`${path}/migrate`, body)).agent;
+          const isUnchanged = answer.migration === null && answer.epoch === before.epoch;
           if (wait) answer = await untilOver(client, path, answer, tell);
+          // No move, and the very placement stands: there was nothing to do.
+          answer = { ...answer, already_there: isUnchanged };
         }
-        print(session.console, json, answer, () => agentsTable([answer]));
+        const there = `${answer.id} is on ${answer.host_name} already: nothing was done.`;
+        print(session.console, json, answer, () => (answer.already_there ? there : agentsTable([answer])));
       }),
     );
 }

@@ -46,7 +46,8 @@ export function nodesTable(nodes: readonly NodeJson[]): string {
 /** Of a reason that stands in a row; "conclave agent" has all of it. */
 const reasonLengthMax = 64;
 
-function whyThere({ reason, migration, crash_loop: loop }: AgentJson): string {
+function whyThere({ reason, migration, crash_loop: loop, stuck }: AgentJson): string {
+  if (stuck !== null) return `holders are missing: ${stuck.missing.map(({ name }) => name).join(', ')}`;
   const text = migration === null ? reason : `${reason}; ${migration.phase} ${migration.target_name}`;
   const told = loop === null ? text : `failed ${loop.failures} times: ${loop.reason}`;
   return told.length <= reasonLengthMax ? told : `${told.slice(0, reasonLengthMax - 1)}…`;
@@ -57,7 +58,7 @@ export function agentsTable(agents: readonly AgentJson[]): string {
   const rows = agents.map((agent) => [
     agent.id,
     agent.type,
-    colored(agent.status),
+    colored(agent.stuck === null ? agent.status : 'stuck'),
     agent.host_name ?? '-',
     String(agent.epoch),
     `${agent.holders.length}/${agent.holders_wanted}`,
@@ -80,6 +81,8 @@ function canTake({ failures }: AgentJson): string {
 export function migrationText(agent: string, migration: NonNullable<AgentJson['migration']>): string {
   const { phase, target, target_name: name, bytes_copied: copied, bytes } = migration;
   const to = name ?? target;
+  const task = migration.waits_for_task;
+  if (task !== null) return `${agent} goes on until task "${task}" ends, then it moves to ${to}, which is prepared`;
   if (phase === 'switching') return `${agent} is switched over to ${to}; its tasks wait until it answers there`;
   return `${agent} goes on while ${to} is prepared${bytes === null ? '' : `: ${copied} of ${bytes} bytes are there`}`;
 }
@@ -100,7 +103,8 @@ export function agentText(agent: ReturnType<typeof agentJson>): string {
   }
   if (agent.failures !== null) {
     const { text, age_ms: ageMs, disks, unreachable } = agent.failures;
-    lines.push(`${text} (${disks} lost disks, ${unreachable} out of reach), as its host said ${ageMs} ms ago`);
+    const each = `${disks} lost ${disks === 1 ? 'disk' : 'disks'}, ${unreachable} out of reach`;
+    lines.push(`${text} (${each}), as its host said ${ageMs} ms ago`);
   }
   if (agent.stuck !== null) lines.push(stuckText(agent.id, agent.stuck));
   if (agent.loss !== null) {
@@ -109,6 +113,8 @@ export function agentText(agent: ReturnType<typeof agentJson>): string {
     if (agent.waits !== null) lines.push(agent.waits.text);
   }
   if (agent.capabilities.length > 0) lines.push(`needs ${agent.capabilities.join(', ')}`);
+  if (agent.decision?.ordered)
+    lines.push('an operator ordered it to be there; what the strategy thought of the nodes:');
   for (const { name, score, why } of agent.decision?.ranked ?? []) {
     lines.push(`  ${name}: ${why} (score ${score.toFixed(2)})`);
   }

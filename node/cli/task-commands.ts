@@ -113,7 +113,8 @@ function publish(session: Session, topic: string, text: string, { id, ttlMs }: {
     const body = { payload: parseTask(text), ttl_ms: ttlMs, ...(id !== undefined && { id }) };
     const answer = await client.post<PublishedJson>(`/topics/${encodeURIComponent(topic)}`, body, ttlMs);
     print(session.console, json, answer, () => {
-      if (answer.agents.length === 0) return `No agent has the topic "${topic}". Deploy one with --topic ${topic}.`;
+      if (answer.agents.length === 0)
+        return `No agent subscribes to "${topic}": nobody was told. Deploy one with --topic ${topic}.`;
       const rows = answer.agents.map(({ agent, ok, result, error }) => [
         agent,
         ok ? JSON.stringify(result) : `${error?.code}: ${error?.message}`,

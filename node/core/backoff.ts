@@ -15,10 +15,11 @@ export class Backoff {
     this.#limits = limits;
   }
 
-  fail(name: string, nowMs: number): void {
+  /** `earlier`: failures of the row that somebody else saw, at least. */
+  fail(name: string, nowMs: number, earlier = 0): void {
     const { msMin, msMax, calmMs } = this.#limits;
     for (const [other, { failedMs }] of this.#failed) if (nowMs - failedMs >= calmMs) this.#failed.delete(other);
-    const failures = (this.#failed.get(name)?.failures ?? 0) + 1;
+    const failures = Math.max(this.#failed.get(name)?.failures ?? 0, earlier) + 1;
     const untilMs = nowMs + Math.min(msMax, msMin * 2 ** (failures - 1));
     this.#failed.set(name, { failures, failedMs: nowMs, untilMs });
   }

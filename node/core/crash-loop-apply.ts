@@ -13,11 +13,12 @@ type CrashLoopAppliers = {
 
 /** Applies the decisions about crash loops; pure, as `apply` is. */
 export const crashLoopAppliers: CrashLoopAppliers = {
-  agentCrashLooping(state, { agent: id, epoch, failures, earlier, reason, retryInMs, atMs }, index) {
+  agentCrashLooping(state, { agent: id, epoch, failures, earlier, placements, reason, retryInMs, atMs }, index) {
     const agent = state.agents.get(id);
     if (agent?.placement?.epoch !== epoch) return refuse('the placement was decided anew meanwhile');
     const { since = index, sinceMs = atMs } = agent.crashLoop ?? {};
-    const crashLoop = { since, sinceMs, failures, earlier, epoch, reason, nextMs: atMs + retryInMs };
+    const counts = { failures, earlier, epoch, ...(placements !== undefined && { placements }) };
+    const crashLoop = { since, sinceMs, ...counts, reason, nextMs: atMs + retryInMs };
     state.changeAgent(agent, { crashLoop });
     const text = `${id} fails again and again, ${failures} times so far: ${reason}; next try in ${retryInMs} ms`;
     return done('agentCrashLooping', text, { agent: id, epoch, failures, reason, retryInMs }, [id]);

@@ -9,6 +9,8 @@ export interface CrashLoop {
   /** Of these, those before the placement of `epoch`. */
   readonly earlier: number;
   readonly epoch: number;
+  /** Placements in a row that failed before that of `epoch`; older logs do not say. */
+  readonly placements?: number | undefined;
   /** Of the last one. */
   readonly reason: string;
   /** When it is tried again, or was: wall clock of the leader, ms since 1970. */
@@ -23,6 +25,7 @@ export type CrashLoopCommand =
       epoch: number;
       failures: number;
       earlier: number;
+      placements?: number;
       reason: string;
       retryInMs: number;
     }

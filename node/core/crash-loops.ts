@@ -9,6 +9,7 @@ interface Row {
   epoch: number;
   earlier: number;
   failures: number;
+  placements: number;
 }
 
 /** What the leader makes of the failures that hosts tell it: the log says which agents are in a crash loop. */
@@ -46,8 +47,8 @@ export class CrashLoops {
     if (total < crashLoopFailures || total <= (crashLoop?.failures ?? 0)) return;
     const waitMs = Math.round(Math.max(retryInMs, this.#waitsMs(id)));
     const told = reason.slice(0, limits.reasonLengthMax);
-    const { earlier } = row;
-    const fields = { agent: id, epoch, failures: total, earlier, reason: told, retryInMs: waitMs };
+    const { earlier, placements } = row;
+    const fields = { agent: id, epoch, failures: total, earlier, placements, reason: told, retryInMs: waitMs };
     this.#propose({ kind: 'agentCrashLooping', ...fields });
   }
 
@@ -66,9 +67,13 @@ export class CrashLoops {
 type CrashLoopDraft = Parameters<Decisions['propose']>[0] & { agent: string };
 
 const rowIn = (loop: CrashLoop | undefined): Row | undefined =>
-  loop && { epoch: loop.epoch, earlier: loop.earlier, failures: loop.failures - loop.earlier };
+  loop && {
+    ...{ epoch: loop.epoch, earlier: loop.earlier, failures: loop.failures - loop.earlier },
+    placements: loop.placements ?? 0,
+  };
 
 function rowAfter(row: Row | undefined, epoch: number, failures: number): Row {
-  if (row === undefined) return { epoch, earlier: 0, failures };
-  return { epoch, earlier: row.epoch === epoch ? row.earlier : row.earlier + row.failures, failures };
+  if (row === undefined) return { epoch, earlier: 0, failures, placements: 0 };
+  if (row.epoch === epoch) return { ...row, failures };
+  return { epoch, earlier: row.earlier + row.failures, failures, placements: row.placements + 1 };
 }

@@ -75,8 +75,10 @@ export const drainAppliers: DrainAppliers = {
     const member = state.members.get(node);
     const drain = member?.drain;
     if (member === undefined || drain?.since !== since || drain.done) return refuse('that drain is over');
-    for (const { id, placement, active } of state.agents.values()) {
-      if (placement?.host === node || active?.host === node) return refuse(`agent ${id} is still there`);
+    for (const { id, placement, active, crashLoop } of state.agents.values()) {
+      // Of one that fails again and again elsewhere there is only its state.
+      const isThere = placement?.host === node || (active?.host === node && crashLoop === undefined);
+      if (isThere) return refuse(`agent ${id} is still there`);
     }
     member.drain = { ...drain, done: true };
     const { name } = member.profile;

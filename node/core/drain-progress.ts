@@ -16,11 +16,23 @@ export interface Roles {
   voters: readonly NodeId[];
 }
 
+/** The task that has to end before an agent can be switched over, where that is what it waits for. */
+export type TaskBefore = (agent: AgentRecord) => string | undefined;
+
+interface Seen {
+  loads: LoadBoard;
+  roles: Roles;
+  placed: ReadonlyMap<NodeId, number>;
+  taskBefore: TaskBefore;
+}
+
 interface Left {
   agents: AgentRecord[];
   /** Decided to go, and not yet answering elsewhere. */
   moving: AgentRecord[];
   states: AgentRecord[];
+  /** What they acknowledged others get only once they run. */
+  failing: AgentRecord[];
   keptStates: number;
 }
 
@@ -30,31 +42,49 @@ export function drainsProgress(
   loads: LoadBoard,
   roles: Roles,
   nodes: readonly NodeId[],
+  taskBefore: TaskBefore = () => undefined,
 ): Map<NodeId, DrainView> {
   const left = new Map(
-    nodes.map((node): [NodeId, Left] => [node, { agents: [], moving: [], states: [], keptStates: 0 }]),
+    nodes.map((node): [NodeId, Left] => [node, { agents: [], moving: [], states: [], failing: [], keptStates: 0 }]),
   );
   if (nodes.length > 0) for (const agent of state.agents.values()) sortOut(state, agent, left);
   const placed = state.agentsByHost();
-  return new Map(nodes.map((node) => [node, viewOf(state, loads, roles, placed, node, left.get(node) as Left)]));
+  return new Map(
+    nodes.map((node) => [node, viewOf(state, { loads, roles, placed, taskBefore }, node, left.get(node) as Left)]),
+  );
 }
 
 function sortOut(state: ClusterState, agent: AgentRecord, left: Map<NodeId, Left>): void {
   const { placement, active } = agent;
   if (placement === undefined) return;
   left.get(placement.host)?.agents.push(agent);
-  if (active !== undefined && active.host !== placement.host) left.get(active.host)?.moving.push(agent);
+  const isMoving = active !== undefined && active.host !== placement.host && agent.crashLoop === undefined;
+  if (isMoving) left.get(active.host)?.moving.push(agent);
   for (const node of new Set([...placement.holders, ...(active?.holders ?? [])])) {
     const there = left.get(node);
-    if (there === undefined || placement.host === node || active?.host === node) continue;
-    if (active?.epoch === placement.epoch && isKept(state, agent, placement)) there.keptStates += 1;
-    else there.states.push(agent);
+    if (there === undefined || placement.host === node || (isMoving && active.host === node)) continue;
+    if (!isKeptWithout(state, agent, placement, node)) {
+      (active !== undefined && agent.crashLoop !== undefined ? there.failing : there.states).push(agent);
+    } else if (active !== undefined) there.keptStates += 1;
   }
 }
 
+/** Nothing of the agent that others need is to leave the node, nor could. */
+function isKeptWithout(state: ClusterState, agent: AgentRecord, placement: Placement, node: NodeId): boolean {
+  const { active, crashLoop } = agent;
+  if (placement.holders.includes(node) && !isKept(state, agent, placement)) return false;
+  // An epoch that never became active has acknowledged nothing: that is with the holders of the last one that did.
+  if (active === undefined || active.epoch === placement.epoch || !active.holders.includes(node)) return true;
+  // They stay until the agent runs. Who knows when that is where it fails again and again: a majority of them is enough.
+  return crashLoop !== undefined && staying(state, active.holders) >= majorityOf(active.holders.length);
+}
+
+const staying = (state: ClusterState, holders: readonly NodeId[]): number =>
+  holders.filter((node) => state.isAlive(node) && !state.isDraining(node)).length;
+
 /** Nobody can take a draining holder's place, and the others are a majority without it. */
 function isKept(state: ClusterState, agent: AgentRecord, { holders }: Placement): boolean {
-  const rest = holders.filter((node) => state.isAlive(node) && !state.isDraining(node)).length;
+  const rest = staying(state, holders);
   const draining = holders.filter((node) => state.isDraining(node)).length;
   if (spareFor(state, holders) && rest < agent.holdersWanted) return false;
   return rest >= majorityOf(holders.length) && drainingKept(rest, draining, agent.holdersWanted) >= draining;
@@ -65,22 +95,26 @@ const spareFor = (state: ClusterState, taken: readonly NodeId[]): boolean =>
 
 function viewOf(
   state: ClusterState,
-  loads: LoadBoard,
-  roles: Roles,
-  placed: ReadonlyMap<NodeId, number>,
+  seen: Seen,
   node: NodeId,
-  { agents, moving, states, keptStates }: Left,
+  { agents, moving, states, failing, keptStates }: Left,
 ): DrainView {
   const drain = state.members.get(node)?.drain;
   const waitsFor: string[] = [];
   const kept: string[] = [];
   for (const agent of agents.slice(0, explainedMax)) {
-    waitsFor.push(`agent ${agent.id}: ${whyStill(state, loads, placed, agent)}`);
+    waitsFor.push(`agent ${agent.id}: ${whyStill(state, seen, agent)}`);
   }
   if (agents.length > explainedMax) waitsFor.push(`${agents.length - explainedMax} more agents`);
   if (moving.length > 0) waitsFor.push(`agents on their way from it: ${namesOf(moving)}`);
   if (states.length > 0) waitsFor.push(`the state of ${namesOf(states)}: others are to keep it`);
+  if (failing.length > 0) {
+    const why =
+      'they fail again and again, others can keep it only once they run, and are no majority without this node';
+    waitsFor.push(`the state of ${namesOf(failing)}: ${why}`);
+  }
   if (keptStates > 0) kept.push(`the state of ${keptStates} agents, of which the other holders are a majority`);
+  const { roles } = seen;
   if (roles.leader === node) waitsFor.push('its leadership: another voter is to take it');
   const vote = voteOf(state, roles.voters, node);
   if (vote !== undefined) (vote.isKept ? kept : waitsFor).push(vote.text);
@@ -90,20 +124,18 @@ function viewOf(
     overdue: drain?.overdue !== undefined,
     done: drain?.done === true,
     agents: agents.length + moving.length,
-    states: states.length,
+    states: states.length + failing.length,
     waitsFor,
     kept,
   };
 }
 
-function whyStill(
-  state: ClusterState,
-  loads: LoadBoard,
-  placed: ReadonlyMap<NodeId, number>,
-  agent: AgentRecord,
-): string {
-  if (agent.active?.epoch !== agent.placement?.epoch) return 'it is being placed right now';
+function whyStill(state: ClusterState, { loads, placed, taskBefore }: Seen, agent: AgentRecord): string {
+  const isActive = agent.active?.epoch === agent.placement?.epoch;
+  if (!isActive && agent.crashLoop === undefined) return 'it is being placed right now';
   const target = agent.migration?.target;
+  const task = taskBefore(agent);
+  if (target !== undefined && task !== undefined) return `it waits for task "${task}" to end`;
   if (target !== undefined) return `${nameOf(state, target)} is being prepared for it`;
   const { node, rejected } = decide(agent, candidatesFor(state, loads, agent, placed), state.turn);
   if (node !== undefined) return 'it is to be moved next';

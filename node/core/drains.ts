@@ -4,6 +4,7 @@ import type { Context } from './context.ts';
 import type { Decisions } from './decisions.ts';
 import type { DrainView } from './drain.ts';
 import { drainsProgress } from './drain-progress.ts';
+import type { HolderBoard } from './holder-board.ts';
 import type { LoadBoard } from './load-board.ts';
 import type { NodeId } from './message.ts';
 
@@ -15,14 +16,16 @@ export class Drains {
   readonly #context: Context;
   readonly #decisions: Decisions;
   readonly #loads: LoadBoard;
+  readonly #holders: HolderBoard;
   /** When this node first saw each drain, whoever led then: so the next leader need not begin to count anew. */
   readonly #seen = new Map<NodeId, { since: number; atMs: number }>();
   readonly #proposed = new Set<string>();
 
-  constructor(context: Context, decisions: Decisions, loads: LoadBoard) {
+  constructor(context: Context, decisions: Decisions, loads: LoadBoard, holders: HolderBoard) {
     this.#context = context;
     this.#decisions = decisions;
     this.#loads = loads;
+    this.#holders = holders;
   }
 
   reset(): void {
@@ -43,7 +46,8 @@ export class Drains {
   /** How far the drains of these nodes have come, as far as this node knows. */
   progress(nodes: readonly NodeId[]): Map<NodeId, DrainView> {
     const { state, raft, leader } = this.#decisions;
-    return drainsProgress(state, this.#loads, { leader, voters: raft.configuration().voters }, nodes);
+    const roles = { leader, voters: raft.configuration().voters };
+    return drainsProgress(state, this.#loads, roles, nodes, (agent) => this.#holders.movesAfter(agent));
   }
 
   /** On the leader. */

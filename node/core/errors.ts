@@ -206,10 +206,11 @@ const definitions = {
     429,
     (d) => `Too much is waiting: ${d.what}, at most ${d.max}. Nothing was changed. Send it again in a moment.`,
   ),
-  deadlineExceeded: define<{ what: string; ttlMs: number }>(
+  /** `why`: what keeps whoever is to answer from it, where that is known. */
+  deadlineExceeded: define<{ what: string; ttlMs: number; why?: string }>(
     504,
     (d) =>
-      `${d.what} was not answered within ${d.ttlMs} ms. Whether it took effect is unknown. ` +
+      `${d.what} was not answered within ${d.ttlMs} ms${d.why === undefined ? '' : `: ${d.why}`}. Whether it took effect is unknown. ` +
       'Send it again with the same id: it takes effect once.',
   ),
   outcomeUnknown: define<{ what: string }>(

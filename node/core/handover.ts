@@ -11,6 +11,8 @@ export interface HandoverInit {
   newest(): { sequence: number; bytes: number };
   /** It runs no task. */
   isIdle(): boolean;
+  /** What it runs. */
+  task(): string | undefined;
   /** All that it ran is durable. */
   isDurable(): boolean;
   /** It may take tasks again. */
@@ -62,14 +64,19 @@ export class Handover {
     this.#goOn();
   }
 
+  /** The task that has to end before it can be switched over; undefined while that waits for something else. */
+  get waitsForTask(): string | undefined {
+    return this.#holds && !this.#init.isIdle() ? this.#init.task() : undefined;
+  }
+
   /** Bytes of the state that the target has, of so many in all; undefined when there is no move. */
-  progress(): { copied: number; bytes: number } | undefined {
+  progress(): { copied: number; bytes: number; task: string | undefined } | undefined {
     if (this.#migration === undefined) return undefined;
     const { bytes } = this.#init.newest();
     const { replication } = this.#init;
     const { target } = this.#migration;
     const copied = replication.ackedBy(target) >= 0 ? bytes : replication.copiedBy(target);
-    return { copied: Math.min(copied, bytes), bytes };
+    return { copied: Math.min(copied, bytes), bytes, task: this.waitsForTask };
   }
 
   /** The target says that what will run the agent is there, or why it is not. */

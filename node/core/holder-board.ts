@@ -5,6 +5,7 @@ import { KnownSteps } from './known-steps.ts';
 import { nameOf } from './member-name.ts';
 import type { HoldersOfAgent, MessageOf, NodeId } from './message.ts';
 import { majorityOf } from './replication.ts';
+import { limits } from './settings.ts';
 
 /** What the leader sees of nodes. */
 export interface NodesSeen {
@@ -54,6 +55,12 @@ export class HolderBoard {
     const told = this.#told.get(id);
     if (told === undefined || told.holders.epoch !== placement?.epoch) return undefined;
     return { holders: told.holders, ageMs: Math.round(this.#context.nowMs - told.atMs) };
+  }
+
+  /** The task that has to end before the agent can be switched over, as its host last said. */
+  movesAfter(agent: AgentRecord): string | undefined {
+    const migration = agent.migration?.epoch === undefined ? agent.migration : undefined;
+    return migration && this.of(agent)?.holders.movesAfter?.slice(0, limits.reasonLengthMax);
   }
 
   /** `own`: what this very node knows as the agent's host. */

@@ -8,11 +8,13 @@ const sayEveryMs = 15_000;
 const agentsPerReportMax = 1_024;
 
 /** What an instance knows of its agent's holders. */
-export function holdersOf({ assignment, recovery, replication }: Instance): HoldersOfAgent {
+export function holdersOf({ assignment, recovery, replication, handover }: Instance): HoldersOfAgent {
   const { agent, epoch } = assignment;
   if (recovery?.isUnderWay) return { agent, epoch, sequence: 0, sealing: true, holders: recovery.seen() };
   const sequence = Math.max(0, replication.durableSequence());
-  return { agent, epoch, sequence, sealing: false, holders: replication.seen() };
+  const movesAfter = handover.waitsForTask;
+  const told = { agent, epoch, sequence, sealing: false, holders: replication.seen() };
+  return movesAfter === undefined ? told : { ...told, movesAfter };
 }
 
 /**
@@ -79,10 +81,10 @@ export class HolderReports {
 }
 
 /** What is worth saying: what was acknowledged, and who has it. */
-function essenceOf({ epoch, sequence, sealing, holders }: HoldersOfAgent): string {
+function essenceOf({ epoch, sequence, sealing, holders, movesAfter = '' }: HoldersOfAgent): string {
   const each = holders.map(({ node, known, keepsPace, ...step }) => {
     const has = sealing ? `${step.epoch} ${step.sequence}` : step.sequence >= sequence;
     return `${node} ${known} ${keepsPace} ${has}`;
   });
-  return [epoch, sequence, sealing, ...each].join();
+  return [epoch, sequence, sealing, movesAfter, ...each].join();
 }

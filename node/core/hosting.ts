@@ -209,7 +209,7 @@ export class Hosting {
   }
 
   /** How much of an agent's state the target of its move has; undefined where that is not known here. */
-  handedOver(agent: string): { copied: number; bytes: number } | undefined {
+  handedOver(agent: string): ReturnType<Instance['handover']['progress']> {
     return this.#instances.get(agent)?.handover.progress();
   }
 

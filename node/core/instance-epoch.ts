@@ -47,6 +47,7 @@ export class InstanceEpoch {
       ...{ context, agent, replication, prepared: init.prepared },
       newest: () => ({ sequence: history.sequence, bytes: history.state.all.length }),
       isIdle: () => tasks.at === 'rest',
+      task: () => tasks.view().running?.task,
       isDurable: () => replication.durableSequence() >= history.sequence,
       goOn: () => tasks.pump(),
     });

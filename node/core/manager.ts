@@ -20,7 +20,7 @@ import type { LoadBoard } from './load-board.ts';
 import { whyHostIsGone } from './member-name.ts';
 import type { MessageOf, NodeId } from './message.ts';
 import { Migrations } from './migrations.ts';
-import { brief, candidatesFor, chooseHolders, decide, statesByNode, type Wanted } from './placement.ts';
+import { brief, candidatesFor, chooseHolders, decide, holdsUpDrain, statesByNode, type Wanted } from './placement.ts';
 import { Recoveries } from './recoveries.ts';
 import { Rollouts, type Turn } from './rollouts.ts';
 import { VoterChanges } from './voter-changes.ts';
@@ -76,7 +76,7 @@ export class Manager {
       // Whoever does not lead cannot tell.
       isOut: (node) => decisions.isReady() && this.#isOut(node),
     });
-    this.drains = new Drains(context, decisions, loads);
+    this.drains = new Drains(context, decisions, loads, this.holders);
     this.migrations = new Migrations(context, decisions, loads, (node) => this.#isSilent(node));
     this.rollouts = new Rollouts(context, decisions, this.migrations, {
       isStuck: (agent) => this.holders.stuck(agent) !== undefined,
@@ -197,7 +197,9 @@ export class Manager {
     this.rollouts.onGivenUp(record, reason);
     if (this.#relinquished.get(agent)?.epoch === epoch) return;
     this.#relinquished.set(agent, { epoch, reason });
-    this.#backoff.fail(agent, this.#context.nowMs);
+    // A leader before this one may have seen the others fail.
+    const { placements = 0, epoch: last = epoch } = record.crashLoop ?? {};
+    this.#backoff.fail(agent, this.#context.nowMs, last === epoch ? placements : placements + 1);
     this.touch();
   }
 
@@ -225,7 +227,7 @@ export class Manager {
 
   #placeAgents(): void {
     const { state } = this.#decisions;
-    const placedByHost = this.#expectedByHost();
+    const placedByHost = this.migrations.expectedByHost();
     const held = statesByNode(state);
     this.#holderNeeds.look();
     this.#recoveries.keep(state.agents);
@@ -253,15 +255,13 @@ export class Manager {
         continue;
       }
       turn += 1;
-      if (need.drains) {
-        moves += 1;
-        this.migrations.begin(agent, decision.node, need.reason);
-        continue;
-      }
       const before = agent.placement?.host;
       if (before !== undefined) placedByHost.set(before, (placedByHost.get(before) ?? 1) - 1);
       placedByHost.set(decision.node, (placedByHost.get(decision.node) ?? 0) + 1);
-      this.#propose(agent, decision.node, need.reason, decision, held);
+      if (need.drains) {
+        moves += 1;
+        this.migrations.begin(agent, decision.node, need.reason, { decision });
+      } else this.#propose(agent, decision.node, need.reason, decision, held);
     }
   }
 
@@ -277,18 +277,6 @@ export class Manager {
     return count;
   }
 
-  /** Agents on each node once those that are on their way have arrived. */
-  #expectedByHost(): Map<NodeId, number> {
-    const { state } = this.#decisions;
-    const counts = state.agentsByHost();
-    for (const { migration, placement } of state.agents.values()) {
-      if (migration === undefined || placement === undefined || migration.epoch !== undefined) continue;
-      counts.set(placement.host, (counts.get(placement.host) ?? 1) - 1);
-      counts.set(migration.target, (counts.get(migration.target) ?? 0) + 1);
-    }
-    return counts;
-  }
-
   /** Why the agent needs a new decision; undefined when it does not. */
   #whatIsNeeded(agent: AgentRecord, held: ReadonlyMap<NodeId, number>): Need | undefined {
     const { nowMs } = this.#context;
@@ -302,7 +290,7 @@ export class Manager {
     if (turn !== undefined && !this.#isSilent(placement.host)) return { reason: turn.reason, stay: true };
     const given = this.#relinquished.get(agent.id);
     if (given?.epoch === placement.epoch) {
-      if (!this.#backoff.isOver(agent.id, nowMs)) return undefined;
+      if (!this.#backoff.isOver(agent.id, nowMs) && !holdsUpDrain(state, agent, held)) return undefined;
       return { reason: `its host gave it up: ${given.reason}`, stay: false };
     }
     if (this.#isSilent(placement.host)) {
@@ -375,7 +363,8 @@ export class Manager {
       const node = state.members.get(target)?.profile.name ?? target;
       return errors.nodeNotEligible({ node, reason: refused?.reason ?? 'is not alive' });
     }
-    this.migrations.begin(agent, target, 'moved by an operator', { by, done });
+    const ordered = { ...decision, node: target, ordered: true };
+    this.migrations.begin(agent, target, 'moved by an operator', { asked: { by, done }, decision: ordered });
     return undefined;
   }
 }

@@ -20,7 +20,7 @@ const over = (): Applied => refuse('that migration is over');
 
 /** Applies the decisions about migrations; pure, as `apply` is. */
 export const migrationAppliers: MigrationAppliers = {
-  migrationBegin(state, { agent: id, after, target, boot, reason, version, atMs }, index) {
+  migrationBegin(state, { agent: id, after, target, boot, reason, version, decision, atMs }, index) {
     const agent = state.agents.get(id);
     if (agent === undefined) return { ok: false, error: errors.agentUnknown({ agent: id }) };
     const { placement, active } = agent;
@@ -34,7 +34,7 @@ export const migrationAppliers: MigrationAppliers = {
       return { ok: false, error: errors.nodeNotEligible({ node: nameOf(state, target), reason: problem }) };
     }
     const migration = { since: index, sinceMs: atMs, target, boot, reason, preparedBytes: undefined, epoch: undefined };
-    state.changeAgent(agent, { migration });
+    state.changeAgent(agent, { migration: { ...migration, ...(decision && { decision }) } });
     const text = `${id} is to move to ${nameOf(state, target)}: ${reason}`;
     return done('migrationBegun', text, { agent: id, since: index, host: placement.host, target, reason }, [id]);
   },

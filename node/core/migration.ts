@@ -1,3 +1,4 @@
+import type { Decision } from '../../strategies/strategy.ts';
 import type { NodeId } from './message.ts';
 
 /**
@@ -19,6 +20,8 @@ export interface Migration {
   readonly epoch: number | undefined;
   /** It stays where it is, and is to run that version of its code. */
   readonly version?: number | undefined;
+  /** Why this target, as it was seen when the move began; older logs have none. */
+  readonly decision?: Decision | undefined;
 }
 
 /** How the last migration of an agent ended that did not bring it to its target. */
@@ -39,6 +42,7 @@ export type MigrationCommand =
       boot: number;
       reason: string;
       version?: number | undefined;
+      decision?: Decision | undefined;
     }
   | { kind: 'migrationPrepared'; agent: string; since: number; bytes: number }
   /** `blame`: what was to run it could not be made ready. */
@@ -58,4 +62,6 @@ export interface MigrationView {
   /** Bytes of the state that the target has, of so many in all; undefined where this node does not know. */
   bytesCopied: number | undefined;
   bytes: number | undefined;
+  /** The task that has to end first; undefined where that is not known, or something else is waited for. */
+  waitsForTask?: string | undefined;
 }

@@ -1,4 +1,5 @@
 import type { Serial } from '../../consensus/sessions.ts';
+import type { Decision } from '../../strategies/strategy.ts';
 import type { Result } from './applied.ts';
 import { Backoff } from './backoff.ts';
 import type { AgentRecord } from './cluster-state.ts';
@@ -10,6 +11,15 @@ import type { MessageOf, NodeId } from './message.ts';
 import type { Migration } from './migration.ts';
 import { brief, candidatesFor, chooseHolders, decide, statesByNode } from './placement.ts';
 import { limits } from './settings.ts';
+
+/** What comes with the beginning of a move, each where there is one. */
+interface Beginning {
+  asked?: { by: Serial; done: (result: Result) => void };
+  /** Of the agent's code, that it is to run where it is. */
+  version?: number;
+  /** Why the target, as it was seen then. */
+  decision?: Decision;
+}
 
 interface Seen {
   since: number;
@@ -25,8 +35,8 @@ export class Migrations {
   readonly #decisions: Decisions;
   readonly #loads: LoadBoard;
   readonly #isOut: (node: NodeId) => boolean;
-  /** Agents about whose migration a decision is proposed and not yet applied. */
-  readonly #proposed = new Set<string>();
+  /** Agents about whose migration a decision is proposed and not yet applied; with the target where it begins one. */
+  readonly #proposed = new Map<string, NodeId | undefined>();
   /** When this node first saw each as leader. */
   readonly #seen = new Map<string, Seen>();
   /** After a move that came to nothing the next one that nobody asked for waits. */
@@ -55,17 +65,31 @@ export class Migrations {
     return !this.#proposed.has(agent) && this.#pauses.isOver(agent, this.#context.nowMs);
   }
 
-  begin(
-    agent: AgentRecord,
-    target: NodeId,
-    reason: string,
-    asked?: { by: Serial; done: (result: Result) => void },
-    version?: number,
-  ): void {
+  /** Agents on each node once those that are on their way have arrived. */
+  expectedByHost(): Map<NodeId, number> {
+    const { state } = this.#decisions;
+    const counts = state.agentsByHost();
+    const move = (from: NodeId, to: NodeId): void => {
+      counts.set(from, (counts.get(from) ?? 1) - 1);
+      counts.set(to, (counts.get(to) ?? 0) + 1);
+    };
+    for (const { migration, placement } of state.agents.values()) {
+      if (migration === undefined || placement === undefined || migration.epoch !== undefined) continue;
+      move(placement.host, migration.target);
+    }
+    for (const [id, target] of this.#proposed) {
+      const { placement, migration } = state.agents.get(id) ?? {};
+      if (placement !== undefined && target !== undefined && migration === undefined) move(placement.host, target);
+    }
+    return counts;
+  }
+
+  begin(agent: AgentRecord, target: NodeId, reason: string, { asked, version, decision }: Beginning): void {
     const boot = this.#decisions.state.members.get(target)?.boot ?? 0;
     const after = agent.placement?.epoch ?? 0;
-    const draft: Draft = { kind: 'migrationBegin', agent: agent.id, after, target, boot, reason, version };
-    this.#propose(agent.id, { ...draft, ...(asked && { by: asked.by }) }, asked?.done);
+    const what = { after, target, boot, reason, version, ...(decision && { decision: brief(decision) }) };
+    const draft: Draft = { kind: 'migrationBegin', agent: agent.id, ...what };
+    this.#propose(agent.id, { ...draft, ...(asked && { by: asked.by }) }, asked?.done, target);
   }
 
   /** The agent is to be placed anew for another reason: what was planned is over. */
@@ -85,17 +109,18 @@ export class Migrations {
 
   #switch(
     agent: AgentRecord,
-    { since, target: host, boot, reason, preparedBytes, version }: Migration,
+    { since, target: host, boot, reason, preparedBytes, version, decision: begunWith }: Migration,
     bytes: number,
   ): void {
     const { state } = this.#decisions;
-    const decision = decide(agent, candidatesFor(state, this.#loads, agent, state.agentsByHost()), state.turn);
     const holders = chooseHolders(state, agent, host, statesByNode(state));
     const after = agent.placement?.epoch ?? 0;
     if (preparedBytes === undefined) {
       this.#decisions.propose({ kind: 'migrationPrepared', agent: agent.id, since, bytes });
     }
-    const told = brief({ ...decision, node: host });
+    // What it began with; an upgrade moves nothing.
+    const known = begunWith ?? (version === undefined ? undefined : agent.decision);
+    const told = known ?? brief({ ...this.#decideNow(agent), node: host });
     this.#propose(agent.id, {
       ...{
         kind: 'agentPlace',
@@ -112,14 +137,19 @@ export class Migrations {
     });
   }
 
+  #decideNow(agent: AgentRecord): Decision {
+    const { state } = this.#decisions;
+    return decide(agent, candidatesFor(state, this.#loads, agent, state.agentsByHost()), state.turn);
+  }
+
   #fail(agent: string, { since }: Migration, why: string, blame = false): void {
     this.#pauses.fail(agent, this.#context.nowMs);
     const reason = why.slice(0, limits.reasonLengthMax);
     this.#propose(agent, { kind: 'migrationFail', agent, since, reason, ...(blame && { blame }) });
   }
 
-  #propose(agent: string, draft: Draft, done?: (result: Result) => void): void {
-    this.#proposed.add(agent);
+  #propose(agent: string, draft: Draft, done?: (result: Result) => void, target?: NodeId): void {
+    this.#proposed.set(agent, target);
     this.#decisions.propose(draft, (result) => {
       this.#proposed.delete(agent);
       done?.(result);

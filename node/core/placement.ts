@@ -99,6 +99,16 @@ export function chooseHolders(
   return [...holders, ...there.slice(0, drainingKept(holders.length, there.length, agent.holdersWanted))];
 }
 
+/** A node that drains waits for the next placement of the agent: its host, or a holder whose place another can take. */
+export function holdsUpDrain(state: ClusterState, agent: Wanted, held: ReadonlyMap<NodeId, number>): boolean {
+  const { host, holders = [] } = agent.placement ?? {};
+  const draining = holders.filter((node) => state.isDraining(node));
+  if (host === undefined || draining.length === 0) return false;
+  if (draining.includes(host)) return true;
+  const next = chooseHolders(state, agent, host, held);
+  return draining.some((node) => !next.includes(node));
+}
+
 /**
  * How many holders that drain stay beside `rest` others, out of `there`: only while the others are a majority without
  * them, and only where one more makes no larger majority. A state that would be left in one place only stays in three.

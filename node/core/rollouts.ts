@@ -209,7 +209,7 @@ export class Rollouts {
     const lacking = this.#whatHostLacks(type, next, to);
     if (lacking !== undefined) this.#turn(type.type, rollout, next.id, lacking);
     else if (this.#isAiling(next)) this.#direct.set(type.type, next.id);
-    else this.#migrations.begin(next, next.placement?.host ?? '', rolledOut(to), undefined, to);
+    else this.#migrations.begin(next, next.placement?.host ?? '', rolledOut(to), { version: to });
   }
 
   #whatHostLacks(type: TypeRecord, agent: AgentRecord, version: number): string | undefined {
@@ -266,7 +266,7 @@ export class Rollouts {
     const { upgrade, placement } = next ?? {};
     if (next === undefined || upgrade === undefined || placement === undefined) return;
     const reason = `the rollout of ${type} goes back`;
-    this.#migrations.begin(next, placement.host, reason, undefined, upgrade.from);
+    this.#migrations.begin(next, placement.host, reason, { version: upgrade.from });
   }
 
   #mayGoBack(agent: AgentRecord): boolean {

@@ -1,3 +1,4 @@
+import { whySilent } from './agent-silence.ts';
 import type { ClusterState } from './cluster-state.ts';
 import type { Context } from './context.ts';
 import { type ConclaveError, errors, toErrorBody } from './errors.ts';
@@ -215,7 +216,8 @@ export class Tasks {
         if (nowMs < deadlineMs) continue;
         pending.askers.delete(request);
         const what = `Task "${pending.task}" of agent "${pending.agent}"`;
-        done(refusal(errors.deadlineExceeded({ what, ttlMs })));
+        const why = whySilent(this.#state, pending.agent);
+        done(refusal(errors.deadlineExceeded({ what, ttlMs, ...(why !== undefined && { why }) })));
       }
       if (pending.askers.size === 0) {
         this.#drop(pending);

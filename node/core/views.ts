@@ -23,7 +23,7 @@ interface Managed {
 }
 
 /** How much of an agent's state the target of a move has, on its host. */
-export type Handed = { copied: number; bytes: number };
+export type Handed = ReturnType<Hosting['handedOver']>;
 
 /** What users see, drawn from the log's state and from what this node observes. */
 export class Views {
@@ -145,11 +145,17 @@ export class Views {
   }
 
   #agent(agent: AgentRecord): AgentView {
-    const progress = agent.migration && this.#hosted().handedOver(agent.id);
+    const handed = agent.migration && this.#hosted().handedOver(agent.id);
     const own = this.#hosted().holdersOf(agent.id);
     const failures = this.#holders.failures(agent, own?.epoch === agent.placement?.epoch ? own : undefined);
     const waits = this.#decisions.isReady() ? this.#fences.of(agent) : undefined;
-    return { ...agentView(this.#decisions.state, agent, progress), failures, stuck: this.#holders.stuck(agent), waits };
+    const task = handed?.task ?? this.#holders.movesAfter(agent);
+    return {
+      ...agentView(this.#decisions.state, agent, handed, task),
+      failures,
+      stuck: this.#holders.stuck(agent),
+      waits,
+    };
   }
 }
 
@@ -159,7 +165,7 @@ function statusOf(membership: Member['membership'], reachable: boolean, isDraini
   return isDraining ? 'draining' : 'active';
 }
 
-function migrationView(state: ClusterState, migration: Migration, progress: Handed | undefined): MigrationView {
+function migrationView(state: ClusterState, migration: Migration, progress: Handed, task?: string): MigrationView {
   const { target, reason, since, sinceMs, preparedBytes, epoch } = migration;
   return {
     phase: epoch === undefined ? 'preparing' : 'switching',
@@ -170,6 +176,7 @@ function migrationView(state: ClusterState, migration: Migration, progress: Hand
     sinceMs,
     bytesCopied: preparedBytes ?? progress?.copied,
     bytes: preparedBytes ?? progress?.bytes,
+    waitsForTask: epoch === undefined ? task : undefined,
   };
 }
 
@@ -182,7 +189,8 @@ function statusOfAgent({ placement, crashLoop }: AgentRecord, isActive: boolean)
 function agentView(
   state: ClusterState,
   agent: AgentRecord,
-  progress: Handed | undefined,
+  progress: Handed,
+  task: string | undefined,
 ): Omit<AgentView, 'failures' | 'stuck'> {
   const { placement } = agent;
   const active = placement !== undefined && agent.active?.epoch === placement.epoch && state.stands(placement);
@@ -200,7 +208,7 @@ function agentView(
     capabilities: agent.capabilities,
     decision: agent.decision,
     reason: agent.reason,
-    migration: agent.migration && migrationView(state, agent.migration, progress),
+    migration: agent.migration && migrationView(state, agent.migration, progress, task),
     migrationEnd: agent.migrationEnd,
     partition: agent.partition ?? 'fenced',
     branches: agent.branches ?? [],

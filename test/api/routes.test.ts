@@ -69,7 +69,7 @@ describe('the routes', () => {
       holders_wanted: 3,
       topics: [],
       capabilities: [],
-      decision: { ...agentView('counter').decision, omitted: { ranked: 0, rejected: 0 } },
+      decision: { ...agentView('counter').decision, omitted: { ranked: 0, rejected: 0 }, ordered: false },
       reason: 'deployed',
       migration: null,
       migration_end: null,
@@ -273,7 +273,7 @@ describe('migrate', () => {
     expect(served.node.asked.at(-1)).toMatchObject({ type: 'migrate', wait: false });
     expect(answer.json().agent.migration).toEqual({
       ...{ phase: 'preparing', target: nodeView(3).id, target_name: 'node-3', reason: 'asked for' },
-      ...{ since: 12, since_ms: 1_700, bytes_copied: 4, bytes: 9 },
+      ...{ since: 12, since_ms: 1_700, bytes_copied: 4, bytes: 9, waits_for_task: null },
     });
   });
 

@@ -140,7 +140,10 @@ describe('a topic', () => {
       task: 't',
       agents: [{ agent: 'a' }, { agent: 'c', ok: false, error: { code: 'agentNotReady' } }],
     });
-    expect((await served.send('POST', '/topics/weather', { payload: 1 })).json()).toMatchObject({ agents: [] });
+    expect((await served.send('POST', '/topics/weather', { payload: 1 })).json()).toMatchObject({
+      agents: [],
+      count: 0,
+    });
     expect((await served.send('POST', '/topics/a%2Fb', { payload: 1 })).statusCode).toBe(400);
   });
 });

@@ -260,9 +260,45 @@ describe('task, state, migrate and delete', () => {
   });
 
   it('move an agent to a node by name', async () => {
-    served.node.answers.migrate = ({ agent }) => ({ agent: agentView(agent, { hostName: 'node-3' }) });
+    served.node.answers.migrate = ({ agent }) => ({ agent: agentView(agent, { hostName: 'node-3', epoch: 99 }) });
     expect((await conclave('migrate', 'counter', 'node-3')).out).toMatch(/counter .*node-3/);
     expect(served.node.asked.at(-1)).toEqual({ type: 'migrate', agent: 'counter', target: nodeView(3).id });
+  });
+
+  it('say that an agent is there already', async () => {
+    const there = { hostName: 'node-3', epoch: 7 };
+    served.node.answers.agent = ({ agent }) => agentView(agent, there);
+    served.node.answers.migrate = ({ agent }) => ({ agent: agentView(agent, there) });
+    const { code, out } = await conclave('migrate', 'counter', 'node-3', '--wait');
+    expect([code, out]).toEqual([0, 'counter is on node-3 already: nothing was done.\n']);
+    expect(JSON.parse((await conclave('migrate', 'counter', 'node-3', '--json')).out)).toMatchObject({
+      already_there: true,
+    });
+  });
+
+  it('say for which task a move waits', async () => {
+    const migration = { phase: 'preparing' as const, target: nodeView(3).id, targetName: 'node-3', reason: 'why' };
+    const more = { since: 12, sinceMs: 0, bytesCopied: 9, bytes: 9, waitsForTask: 'long-1' };
+    served.node.answers.agent = ({ agent }) => agentView(agent, { migration: { ...migration, ...more } });
+    expect((await conclave('agent', 'counter')).out).toMatch(
+      /counter goes on until task "long-1" ends, then it moves to node-3, which is prepared;/,
+    );
+  });
+
+  it('tell by whom an agent was sent where it is, and count what it can lose', async () => {
+    const decision = { strategy: 'least_loaded', node: 'n1', ranked: [], rejected: [], ordered: true };
+    const failures = { holders: 3, reachable: 3, caughtUp: 3, disks: 1, unreachable: 1, text: 'well', ageMs: 0 };
+    served.node.answers.agent = ({ agent }) => agentView(agent, { decision, failures });
+    const { out } = await conclave('agent', 'counter');
+    expect(out).toMatch(/an operator ordered it to be there/);
+    expect(out).toMatch(/\(1 lost disk, 1 out of reach\)/);
+  });
+
+  it('show an agent that is stuck as that, with who is missing', async () => {
+    const missing = [{ node: 'x', name: 'node-8' }];
+    const stuck = { sinceMs: 0, missing, survivors: [], last: undefined };
+    served.node.answers.agents = () => [agentView('lossy', { status: 'recovering', stuck })];
+    expect((await conclave('agents')).out).toMatch(/lossy .*stuck .*holders are missing: node-8/);
   });
 
   it('wait for a move and tell how far it has come, until the agent is there', async () => {

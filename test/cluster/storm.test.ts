@@ -57,12 +57,13 @@ async function gatewayOf(testbed: Testbed): Promise<string> {
 }
 
 describeWithDocker('fifty agents of three runtimes on five nodes in containers', () => {
-  describe.skipIf(python === undefined)('where there is python3', () => {
+  // Where changes are judged a storm that was left out would pass for one that was weathered.
+  describe.skipIf(python === undefined && process.env.CI === undefined)('where there is python3', () => {
     const timeout = (stormSeconds + 500) * 1_000;
     test('lose and double nothing in a storm, leave no orphan, and no outside system hears an older epoch', {
       timeout,
     }, async () => {
-      if (python === undefined) return;
+      if (python === undefined) throw new Error('there is no python3 for the storm: install it');
       const docker = await connectEngine();
       const begunMs = performance.now();
       const images = await stormImages(docker, python);

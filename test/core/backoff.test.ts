@@ -14,6 +14,8 @@ test('what fails is left alone twice as long each time, up to a limit, and from 
   expect(backoff.isOver('b', 2_600)).toBe(true);
   backoff.fail('b', 5_000);
   expect(backoff.names()).toEqual(['b']);
+  backoff.fail('c', 5_000, 1);
+  expect(backoff.leftMs('c', 5_000)).toBe(200);
   backoff.forget('b');
   expect(backoff.isOver('b', 5_000)).toBe(true);
 });

@@ -4,7 +4,7 @@ import { ClusterState } from '../../node/core/cluster-state.ts';
 import type { Draft } from '../../node/core/command.ts';
 import { drainsProgress } from '../../node/core/drain-progress.ts';
 import type { LoadBoard } from '../../node/core/load-board.ts';
-import { chooseHolders, drainingKept } from '../../node/core/placement.ts';
+import { chooseHolders, drainingKept, holdsUpDrain } from '../../node/core/placement.ts';
 import { majorityOf } from '../../node/core/replication.ts';
 import { encodeState, loadState } from '../../node/core/state-snapshot.ts';
 
@@ -42,6 +42,21 @@ class Log {
     });
     if (!this.place(agent, holders).ok) throw new Error(`${agent} is not placed`);
     this.apply({ kind: 'agentActive', agent, epoch: this.#index });
+  }
+
+  /** Placed, and not answering there. */
+  begin(agent: string, holders: string[]): void {
+    this.apply({
+      ...{ kind: 'agentsCreate', request: undefined, agentType: 't', source: 's', name: agent, base: agent, count: 1 },
+      ...{ strategy: 'least_loaded', capabilities: [], holders: holders.length },
+    });
+    if (!this.place(agent, holders).ok) throw new Error(`${agent} is not placed`);
+  }
+
+  fail(agent: string): void {
+    const epoch = this.state.agents.get(agent)?.placement?.epoch ?? 0;
+    const what = { failures: 3, earlier: 2, reason: 'no code', retryInMs: 500 };
+    if (!this.apply({ kind: 'agentCrashLooping', agent, epoch, ...what }).ok) throw new Error('it is not placed');
   }
 
   place(agent: string, holders: string[], boot = 1) {
@@ -118,6 +133,61 @@ describe('at its place in the log', () => {
     loadState(copy, encodeState(log.state));
     expect(copy.members.get('n1')?.drain).toMatchObject({ asked: true });
     expect(encodeState(copy)).toEqual(encodeState(log.state));
+  });
+});
+
+describe('an agent that does not run', () => {
+  test('holds up no drain when it never ran and no other node can take the place of the one that drains', () => {
+    const log = new Log(3);
+    log.begin('bad', ['n1', 'n2', 'n3']);
+    log.drain('n2');
+    expect(log.progress('n2', ['n1'])).toMatchObject({ states: 0, waitsFor: [], kept: [] });
+    // Two are needed for a majority of what it is to have.
+    log.drain('n3');
+    expect(log.progress('n2', ['n1'])?.waitsFor).toEqual(['the state of bad: others are to keep it']);
+  });
+
+  test('is given other holders first where there are any, without its turn', () => {
+    const log = new Log(4);
+    log.begin('bad', ['n1', 'n2', 'n3']);
+    const agent = () =>
+      log.state.agents.get('bad') ?? { id: '', type: '', strategy: '', capabilities: [], holdersWanted: 3 };
+    expect(holdsUpDrain(log.state, agent(), new Map())).toBe(false);
+    log.drain('n2');
+    expect(log.progress('n2', ['n1'])).toMatchObject({ states: 1 });
+    expect(holdsUpDrain(log.state, agent(), new Map())).toBe(true);
+    log.place('bad', ['n1', 'n3', 'n4']);
+    expect(log.progress('n2', ['n1'])).toMatchObject({ states: 0, waitsFor: [] });
+    expect(holdsUpDrain(log.state, agent(), new Map())).toBe(false);
+    log.drain('n1');
+    expect(holdsUpDrain(log.state, agent(), new Map())).toBe(true);
+  });
+
+  test('keeps what it acknowledged before on a majority that stays, and is waited for while there is none', () => {
+    const log = new Log(5);
+    log.deploy('a', ['n2', 'n1', 'n3']);
+    log.place('a', ['n1', 'n3', 'n4']);
+    log.drain('n2');
+    const since = log.state.members.get('n2')?.drain?.since ?? 0;
+    // Its recovery is under way.
+    expect(log.progress('n2', ['n1'])?.waitsFor).toEqual(['agents on their way from it: a']);
+    expect(log.apply({ kind: 'drainDone', node: 'n2', since, kept: [] }).ok).toBe(false);
+    log.fail('a');
+    expect(log.progress('n2', ['n1'])).toMatchObject({ agents: 0, states: 0, waitsFor: [] });
+    log.apply({ kind: 'memberDead', node: 'n3', boot: 1, accusers: ['n1'] });
+    expect(log.progress('n2', ['n1'])?.waitsFor.join()).toMatch(/the state of a: they fail again and again/);
+    log.join('n3', 2);
+    expect(log.apply({ kind: 'drainDone', node: 'n2', since, kept: [] }).ok).toBe(true);
+  });
+
+  test('says for which task a move waits', () => {
+    const log = new Log(3);
+    log.deploy('a', ['n2', 'n1', 'n3']);
+    log.drain('n2');
+    const after = log.state.agents.get('a')?.placement?.epoch ?? 0;
+    log.apply({ kind: 'migrationBegin', agent: 'a', after, target: 'n1', boot: 1, reason: 'why' });
+    const progress = drainsProgress(log.state, loads, { leader: 'n1', voters: ['n1'] }, ['n2'], () => 'long-1');
+    expect(progress.get('n2')?.waitsFor).toEqual(['agent a: it waits for task "long-1" to end']);
   });
 });
 

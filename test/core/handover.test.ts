@@ -26,6 +26,7 @@ class Stage {
       ...{ context: this.context, agent: 'a', replication: replication as unknown as Replication },
       newest: () => ({ sequence: this.sequence, bytes: 1 }),
       isIdle: () => this.isIdle,
+      task: () => (this.isIdle ? undefined : 'long-1'),
       isDurable: () => this.isDurable,
       goOn: () => void (this.wentOn += 1),
       prepared: ({ reason }) => void this.said.push(reason),
@@ -81,8 +82,10 @@ describe('an agent that rests before it is switched over', () => {
   test('rests from the end of the task that it was at', () => {
     const stage = new Stage();
     stage.isIdle = false;
+    expect(stage.handover.waitsForTask).toBeUndefined();
     stage.begin().after(10 * handoverHoldMs);
     expect(stage.handover.holds).toBe(true);
+    expect(stage.handover.progress()).toMatchObject({ task: 'long-1' });
     stage.isIdle = true;
     stage.after(1);
     stage.after(handoverHoldMs - 1);

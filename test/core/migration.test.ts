@@ -64,6 +64,16 @@ const refused = (code: string, reason: RegExp) => ({
 });
 
 describe('at its place in the log', () => {
+  test('a move keeps why it began, in a snapshot too, as long as it goes on', () => {
+    const log = new Log();
+    const why = { ...decision, node: 'n4', ordered: true };
+    const begin = { kind: 'migrationBegin' as const, agent: 'a', after: log.epoch, target: 'n4', boot: 1 };
+    expect(log.apply({ ...begin, reason: 'asked for', decision: why })).toMatchObject({ ok: true });
+    const copy = new ClusterState();
+    loadState(copy, encodeState(log.state));
+    expect(copy.agents.get('a')?.migration?.decision).toEqual(why);
+  });
+
   test('a move is begun, prepared, switched and over when the agent answers at its target', () => {
     const log = new Log();
     expect(log.begin('n4')).toMatchObject({ ok: true, kind: 'migrationBegun', agents: ['a'] });

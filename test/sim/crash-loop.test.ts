@@ -59,6 +59,24 @@ describe('an agent that fails again and again', () => {
     cluster.finish();
   });
 
+  test('waits no shorter under the next leader', () => {
+    const { cluster, world } = crashing('wait goes on', 120_000);
+    const waits = (): Map<number, number> => {
+      const found = new Map<number, number>();
+      for (const { kind, details } of [...world.reports.values()].flat()) {
+        if (kind === 'agentCrashLooping') found.set(Number(details.failures), Number(details.retryInMs));
+      }
+      return found;
+    };
+    const longest = (from: number): number => Math.max(0, ...[...waits()].map(([n, ms]) => (n > from ? ms : 0)));
+    world.runUntil(() => longest(0) >= 3_900, 60_000, 'a long wait');
+    const before = Math.max(...waits().keys());
+    world.crash(cluster.leader, 'noticed');
+    // What a host waits for by itself is less than two seconds.
+    world.runUntil(() => waits().has(before + 2), 60_000, 'two more failures');
+    expect(longest(before)).toBeGreaterThan(3_900);
+  });
+
   test('goes on from what the leader before counted', () => {
     const { cluster, world, view } = crashing('leader lost', 6_000);
     world.runUntil(() => view().status === 'crash_looping', 5_000, 'the crash loop');

@@ -138,6 +138,55 @@ describe('a node that an operator drains', () => {
   });
 });
 
+describe('the agents of a node that drains', () => {
+  test('are spread over equal nodes, and each says why it went where it is', () => {
+    const cluster = new Cluster('spread', { nodes: 3 }, { agents: 12 }).begin();
+    const { world, leader } = cluster;
+    const [node = '', other = ''] = world.nodes.filter((one) => one !== leader);
+    cluster.ask(other, { type: 'drain', node });
+    untilDone(cluster, node);
+    const { agents } = statusOf(cluster, other);
+    const moved = agents.filter(({ reason }) => reason === `its host ${node} is drained`);
+    expect(moved.length).toBeGreaterThan(1);
+    const counts = [leader, other].map((host) => agents.filter((agent) => agent.host === host).length);
+    expect(counts).toEqual([6, 6]);
+    for (const { host, decision } of moved) expect(decision?.ranked[0]?.node).toBe(host);
+    cluster.ask(other, { type: 'undrain', node });
+    cluster.finish();
+  });
+
+  test.each([3, 5])('do not wait for one among them that never runs, of %i nodes', (nodes) => {
+    const cluster = new Cluster(`bad ${nodes}`, { nodes }, { agents: 3 }).begin();
+    const { world, leader } = cluster;
+    const bad: Operation = {
+      ...{ type: 'deploy', agentType: 'counter', name: 'bad', count: 1, strategy: 'least_loaded' },
+      ...{ capabilities: [], holders: 3 },
+    };
+    const fail = (): void => {
+      for (const { node, agent, epoch } of world.instances()) {
+        if (agent === 'bad') world.host(node).failAgent('bad', epoch, 'it cannot start');
+      }
+      if (!isOver) world.timeline.after(1, fail);
+    };
+    let isOver = false;
+    fail();
+    expect(cluster.ask(leader, bad)).toMatchObject({ ok: true });
+    const { agents } = cluster.simulation.ledger;
+    const holds = (one: string): boolean => agents.get('bad')?.placement?.holders.includes(one) === true;
+    until(cluster, 'it waits long', () => (told(cluster, 'agentCrashLooping').at(-1) ?? '').includes('6 times'));
+    const node = world.nodes.find((one) => one !== leader && holds(one)) ?? '';
+    const asked = world.nodes.find((one) => one !== node) ?? '';
+    cluster.ask(asked, { type: 'drain', node });
+    until(cluster, `${node} is drained`, () => viewOf(cluster, node).drain?.done === true, 4_000);
+    expect(agents.get('bad')?.active).toBeUndefined();
+    expect(agents.get('bad')?.placement?.host).not.toBe(node);
+    isOver = true;
+    cluster.ask(asked, { type: 'undrain', node });
+    expect(cluster.ask(asked, { type: 'delete', agent: 'bad' }).ok).toBe(true);
+    cluster.finish();
+  });
+});
+
 describe('a node that is asked to stop', () => {
   test('is drained first, and leaves with nothing left', () => {
     const cluster = new Cluster('stops').begin();

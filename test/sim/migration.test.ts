@@ -51,6 +51,21 @@ function prepareSlowly({ cluster, target }: Stage): void {
 }
 
 describe('a planned move', () => {
+  test('says by the leader for which task it waits, while the host knows that it runs', () => {
+    const scene = stage('waits for a task');
+    const { cluster, host, target, asked } = scene;
+    const { world } = cluster;
+    const epochOf = (): number => world.instances().find((one) => one.node === host)?.epoch ?? 0;
+    world.host(host).runner?.hang(agent, epochOf());
+    expect(cluster.ask(asked, migrate(target)).ok).toBe(true);
+    expect(viewOf(scene).migration?.waitsForTask).toBeUndefined();
+    until(scene, 'it is told', () => viewOf(scene).migration?.waitsForTask?.startsWith('task-') === true);
+    world.host(host).failAgent(agent, epochOf(), 'it hangs');
+    until(scene, 'it is there', () => viewOf(scene).migration === undefined);
+    expect(viewOf(scene)).toMatchObject({ host: target, decision: { node: target, ordered: true } });
+    cluster.finish();
+  });
+
   test('is answered when the agent answers at its target, and nobody who gave it a task meanwhile was told no', () => {
     const scene = stage('move');
     const { cluster, target, asked } = scene;
