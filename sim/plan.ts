@@ -1,4 +1,5 @@
 import type { Settings } from '../node/core/settings.ts';
+import type { DeskSettings } from './desks.ts';
 import type { DiskSettings } from './disk.ts';
 import { type AmbientKind, ambientKinds, type FaultKind, faultKinds, faults } from './faults/catalog.ts';
 import type { GuestSettings } from './guests.ts';
@@ -47,6 +48,8 @@ export interface Plan {
   guests?: GuestSettings;
   /** Agents of the autonomous policy; none when omitted. */
   tallies?: TallySettings;
+  /** Agents that send by type, by key and by topic; none when omitted. */
+  desks?: DeskSettings;
   strikes: Strike[];
 }
 
@@ -101,6 +104,7 @@ export function drawPlan(seed: string, wishes: Wishes = {}): Plan {
   const few = plot !== undefined && { holders: random.fork('few').pick([2, 3]) };
   const workload = { ...drawWorkload(random.fork('workload')), ...few, ...wishes.workload };
   const tallies = drawTallies(random.fork('tallies'));
+  const desks = drawDesks(random.fork('desks'));
   const faultsFromStart = random.fork('from start').chance(0.2);
   return {
     seed,
@@ -110,7 +114,12 @@ export function drawPlan(seed: string, wishes: Wishes = {}): Plan {
     faultsFromStart,
     agentsMax: random.fork('capacity').chance(0.5)
       ? 100
-      : tightFor((workload.agents ?? 1) + (wishes.guests?.count ?? 0) + tallies.merging + tallies.plain),
+      : tightFor(
+          (workload.agents ?? 1) +
+            (wishes.guests?.count ?? 0) +
+            (tallies.merging + tallies.plain) +
+            (desks === undefined ? 0 : desks.desks + desks.booths),
+        ),
     sites: random.fork('sites').pick([1, 1, 2, 3]),
     settings: nodes <= smallMax ? drawSettings(random.fork('settings')) : {},
     gatherMsMax: random.fork('gather').pick([0, 0.3, 2]),
@@ -126,6 +135,7 @@ export function drawPlan(seed: string, wishes: Wishes = {}): Plan {
     workload,
     ...(wishes.guests && { guests: wishes.guests }),
     tallies,
+    ...(desks && { desks }),
     strikes: drawStrikes(random, faultsMs, faultKinds.filter(isOn), wishes.everything === true, faultsFromStart),
   };
 }
@@ -186,6 +196,18 @@ function drawTallies(random: Random): TallySettings {
     holders: random.pick([1, 2, 3, 3, 3, 5]),
     thinkMsMax: random.pick([200, 1_000, 4_000]),
     sendChance: random.pick([0, 0.2, 0.5]),
+  };
+}
+
+/** In half of the runs: they make them longer. */
+function drawDesks(random: Random): DeskSettings | undefined {
+  if (random.chance(0.5)) return undefined;
+  return {
+    desks: random.pick([1, 2, 3]),
+    booths: random.pick([2, 3]),
+    clients: random.pick([1, 2]),
+    holders: random.pick([1, 2, 3, 3]),
+    thinkMsMax: random.pick([400, 1_500]),
   };
 }
 
