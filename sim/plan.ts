@@ -35,6 +35,8 @@ export interface Plan {
   agentsMax: number;
   /** Sites that the machines stand on; 1 when omitted. */
   sites?: number;
+  /** Nodes that stand on one machine, as several containers do; each on its own when omitted. */
+  perMachine?: number;
   /** Parts of the nodes' settings: small ones, so that a minute sees many snapshots of the log. */
   settings?: Partial<Settings>;
   /** What comes to a node within this long is handed to it together, ms; 0 when omitted. */
@@ -121,6 +123,7 @@ export function drawPlan(seed: string, wishes: Wishes = {}): Plan {
             (desks === undefined ? 0 : desks.desks + desks.booths),
         ),
     sites: random.fork('sites').pick([1, 1, 2, 3]),
+    perMachine: random.fork('machines').pick([1, 1, 2]),
     settings: nodes <= smallMax ? drawSettings(random.fork('settings')) : {},
     gatherMsMax: random.fork('gather').pick([0, 0.3, 2]),
     clockOffsetMsMax: 60_000,
@@ -265,6 +268,7 @@ export function worldOf(plan: Plan) {
       agentsMax: plan.agentsMax,
       capabilities: offersOf(index),
       site: `site-${1 + (Math.floor(index / 2) % (plan.sites ?? 1))}`,
+      ...((plan.perMachine ?? 1) > 1 && { machine: `machine-${1 + Math.floor(index / (plan.perMachine ?? 1))}` }),
     }),
   };
 }
