@@ -5,7 +5,7 @@ import type { Operation, Outcome, Results } from '../node/core/operation.ts';
 import type { AcceptedLosses } from './accepted-losses.ts';
 import { Violation } from './checkers/checker.ts';
 import { type DeskTask, type DeskTimer, readDesk } from './desk.ts';
-import { DeskLetters } from './desk-letters.ts';
+import { DeskLetters, lastId } from './desk-letters.ts';
 import type { Ledger } from './ledger.ts';
 import type { Random } from './random.ts';
 import { retried } from './retried.ts';
@@ -35,6 +35,8 @@ const ttlMs = 3_000;
 const patienceMs = 17_000;
 const keys = ['a', 'b', 'c', 'd', 'e'] as const;
 const encoder = new TextEncoder();
+/** With nothing wrong any more every node has read what the log decided within this, ms. */
+const readWithinMs = 3_000;
 
 /**
  * Desks and booths, and the clients whose tasks have desks send to them. The desks are deployed when the booths are there:
@@ -48,6 +50,8 @@ export class Desks {
   readonly #booths: string[];
   readonly #letters: DeskLetters;
   doors: readonly NodeId[] | undefined;
+  /** The booths that have the topic `extra` in the end, once they do. */
+  #extra: readonly string[] = [];
   #isDeployed = false;
   #stopping = false;
   #outstanding = 0;
@@ -69,7 +73,10 @@ export class Desks {
       topics: new Map([
         ['news', this.agents],
         ['notes', this.#booths],
+        // Some of them have it, and others at other times.
+        ['extra', this.#booths],
       ]),
+      lastOwners: () => this.#extra,
     });
   }
 
@@ -112,6 +119,7 @@ export class Desks {
   #next(random: Random): void {
     this.#world.timeline.after(random.between(50, this.#settings.thinkMsMax), () => {
       if (this.#stopping) return;
+      if (random.chance(0.06)) return this.#setTopics(random, random.pick(this.#booths), () => this.#next(random));
       const agent = random.pick(this.#desks);
       const id = `desk-task-${++this.#count}`;
       const task: DeskTask = { id, ...this.#wish(random, id, agent) };
@@ -127,13 +135,25 @@ export class Desks {
     });
   }
 
+  /** A booth has or has not the topic `extra` from here on. */
+  #setTopics(random: Random, agent: string, done: (isExtra: boolean) => void): void {
+    const isExtra = random.chance(0.5);
+    const topics = ['news', 'notes', ...(isExtra ? ['extra'] : [])];
+    this.#outstanding += 1;
+    this.#ask({ type: 'setTopics', agent, topics }, (outcome) => {
+      if (!outcome.ok) throw new Violation('desks', `the topics of ${agent} were not set: ${outcome.error.message}`);
+      this.#outstanding -= 1;
+      done(isExtra);
+    });
+  }
+
   #wish(random: Random, by: string, agent: string): Pick<DeskTask, 'send' | 'timer'> {
     if (random.chance(0.3)) return { timer: this.#letters.set(by, agent, this.#timer(random, by)) };
     const type = random.pick(['desk', 'booth']);
     const ways: readonly (readonly [string, Address])[] = [
       ['by-type', { type }],
       ['by-key', { type, key: random.pick(keys) }],
-      ['published', { topic: random.pick(['news', 'notes']) }],
+      ['published', { topic: random.pick(['news', 'notes', 'extra']) }],
     ];
     const [way, to] = random.pick(ways);
     return { send: this.#letters.send(`${way}-${by}`, by, agent, to) };
@@ -174,8 +194,28 @@ export class Desks {
 
   // ---- in the end ----
 
+  /** When nobody changes topics any more and every node has read which they are, what is published goes by them. */
+  #publishAtLast(withinMs: number): void {
+    // What was asked for again may take effect until its time is up.
+    this.#world.runFor(patienceMs);
+    const random = this.#random.fork('at last');
+    const chosen: string[] = [];
+    for (const booth of this.#booths) this.#setTopics(random, booth, (isExtra) => isExtra && chosen.push(booth));
+    const isSettled = (): boolean => this.#outstanding === 0;
+    this.#world.runUntil(isSettled, withinMs, 'the topics of every booth', name);
+    this.#world.runFor(readWithinMs);
+    this.#extra = chosen;
+    const [agent = ''] = this.#desks;
+    const send = this.#letters.send(lastId, 'desk-task-last', agent, { topic: 'extra' });
+    const payload = encoder.encode(JSON.stringify({ id: 'desk-task-last', send }));
+    this.#outstanding += 1;
+    this.#ask({ type: 'task', agent, task: 'desk-task-last', payload, ttlMs }, () => (this.#outstanding -= 1));
+    this.#world.runUntil(isSettled, withinMs, 'an answer of the desk that publishes', name);
+  }
+
   /** Reads the states until everything has come that is to, and every timer that goes on has come once more. */
   judge(withinMs: number): void {
+    this.#publishAtLast(withinMs);
     const endMs = this.#world.nowMs + withinMs;
     let rounds = 0;
     let read = 0;

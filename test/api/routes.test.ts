@@ -285,15 +285,6 @@ describe('migrate', () => {
     expect(served.node.asked).toEqual([{ type: 'cancelMigration', agent: 'counter' }]);
   });
 
-  it('is not what setting topics does: they are those that are named from here on', async () => {
-    const answer = await served.send('PUT', '/agents/counter/topics', { topics: ['prices', 'trades'] });
-    expect(answer.json().agent).toMatchObject({ id: 'counter', topics: ['prices', 'trades'] });
-    expect(served.node.asked).toEqual([{ type: 'setTopics', agent: 'counter', topics: ['prices', 'trades'] }]);
-    for (const topics of [undefined, 'prices', ['no name at all!'], Array(17).fill('a')]) {
-      expect((await served.send('PUT', '/agents/counter/topics', { topics })).statusCode).toBe(400);
-    }
-  });
-
   it('refuses a node that does not exist without asking for the move', async () => {
     const answer = await served.send('POST', '/agents/counter/migrate', { target: 'node-9' });
     expect([answer.statusCode, answer.json().error.code]).toEqual([404, 'nodeUnknown']);
@@ -332,5 +323,16 @@ describe('what is read', () => {
     const answer = await served.send('GET', '/agents?consistency=maybe');
     expect([answer.statusCode, answer.json().error.code]).toEqual([400, 'bodyMalformed']);
     expect(served.node.asked).toEqual([]);
+  });
+});
+
+describe('the topics of an agent', () => {
+  it('are those that are named from here on', async () => {
+    const answer = await served.send('PUT', '/agents/counter/topics', { topics: ['prices', 'trades'] });
+    expect(answer.json().agent).toMatchObject({ id: 'counter', topics: ['prices', 'trades'] });
+    expect(served.node.asked).toEqual([{ type: 'setTopics', agent: 'counter', topics: ['prices', 'trades'] }]);
+    for (const topics of [undefined, 'prices', ['no name at all!'], Array(17).fill('a')]) {
+      expect((await served.send('PUT', '/agents/counter/topics', { topics })).statusCode).toBe(400);
+    }
   });
 });

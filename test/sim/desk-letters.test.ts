@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { Address } from '../../node/core/agent-outputs.ts';
 import type { Observer } from '../../sim/checkers/checker.ts';
 import type { DeskState } from '../../sim/desk.ts';
-import { DeskLetters } from '../../sim/desk-letters.ts';
+import { DeskLetters, lastId } from '../../sim/desk-letters.ts';
 import type { World } from '../../sim/world.ts';
 
 const agents = ['desk-1', 'desk-2', 'booth-1', 'booth-2'];
@@ -30,7 +30,8 @@ class Told {
         ['desk', agents.slice(0, 2)],
         ['booth', agents.slice(2)],
       ]),
-      topics: new Map([['notes', agents.slice(2)]]),
+      topics: new Map(['notes', 'extra'].map((topic) => [topic, agents.slice(2)] as const)),
+      lastOwners: () => ['booth-2'],
       hostOf: () => 'n1',
       wasLost: (agent) => this.lost.has(agent),
     });
@@ -121,6 +122,27 @@ test('what is published comes to each that has the topic', () => {
       .learn({ 'desk-2': { a: 1 } })
       .letters.check(),
   ).toThrow('not for it');
+});
+
+test('what is published to a topic that agents get and lose comes to none that never has it, at last to those that do', () => {
+  const sent = (): Told => new Told().sent('a', { topic: 'extra' });
+  expect(sent().learn({}).letters.missing()).toBeUndefined();
+  sent()
+    .learn({ 'booth-1': { a: 1 } })
+    .letters.check();
+  expect(() =>
+    sent()
+      .learn({ 'desk-2': { a: 1 } })
+      .letters.check(),
+  ).toThrow('not for it');
+  const last = (counts: Record<string, Record<string, number>>): DeskLetters => {
+    const told = new Told();
+    told.letters.send(lastId, 'by-t', 'desk-1', { topic: 'extra' });
+    return told.learn(counts).letters;
+  };
+  expect(last({}).missing()).toBe('published-last of desk-1 has come to nobody');
+  expect(last({ 'booth-2': { [lastId]: 1 } }).missing()).toBeUndefined();
+  expect(() => last({ 'booth-1': { [lastId]: 1 } }).check()).toThrow('not for it');
 });
 
 describe('a timer', () => {

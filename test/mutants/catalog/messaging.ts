@@ -296,4 +296,11 @@ export const messaging: readonly Mutant[] = [
       },
     ],
   },
+  {
+    name: 'topics-learned-once',
+    room,
+    what: 'A node that has looked up once who has a topic never learns who got or lost it since.',
+    file: 'node/core/addressing.ts',
+    edits: [{ from: "'agentDeleted', topicsChanged]", to: "'agentDeleted', `${topicsChanged}!`]" }],
+  },
 ];
