@@ -16,13 +16,12 @@ class Told {
   nowMs = 0;
 
   constructor() {
-    const clock = { wallMs: () => this.nowMs };
-    const told = this;
+    const wallMs = (): number => this.nowMs;
     const world = {
       watch: (observer: Observer) => void this.watching.push(observer),
-      host: () => ({ clock }),
+      host: () => ({ clock: { wallMs } }),
       get nowMs() {
-        return told.nowMs;
+        return wallMs();
       },
     } as unknown as World;
     this.letters = new DeskLetters(world, {
