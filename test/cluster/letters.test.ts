@@ -96,9 +96,26 @@ describe('what agents on several nodes send by type, by key and by topic', () =>
       });
 
       for (const [agent, { counts }] of states) {
-        expect(Object.entries(counts).filter(([, count]) => count !== 1)).toEqual([]);
-        expect(agent).toBeTruthy();
+        expect([agent, Object.entries(counts).filter(([, count]) => count !== 1)]).toEqual([agent, []]);
       }
+      // From here on one reader hears nothing more of the news.
+      await testbed.ask('PUT', '/agents/reader-1/topics', { topics: [] });
+      await testbed.until('every node knows it', async () => {
+        const told = await Promise.all(
+          testbed.nodes.map(({ admin }) => testbed.call(admin, '/agents/reader-1').catch(() => undefined)),
+        );
+        return told.every(
+          (answer) => answer === undefined || (answer.body as { topics: string[] }).topics.length === 0,
+        );
+      });
+      const send = [{ to: { topic: 'news' }, task: { id: 'last-news' } }];
+      await testbed.ask('POST', '/agents/clerk-1/tasks', { id: 'last', payload: { id: 'last', send }, ttl_ms: 20_000 });
+      const others = all.filter((agent) => agent !== 'reader-1');
+      await testbed.until('the last news have come', async () => {
+        await readAll();
+        return whoHas('last-news', others).length === others.length;
+      });
+      expect(whoHas('last-news')).toEqual(others);
       const owners = new Map<string, Set<string>>(keys.map((key) => [key, new Set()]));
       for (const id of [...sent.type, ...sent.key.keys()]) {
         const [owner = '', ...others] = whoHas(id);
