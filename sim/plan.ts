@@ -1,4 +1,5 @@
 import type { Settings } from '../node/core/settings.ts';
+import type { DeskSettings } from './desks.ts';
 import type { DiskSettings } from './disk.ts';
 import { type AmbientKind, ambientKinds, type FaultKind, faultKinds, faults } from './faults/catalog.ts';
 import type { GuestSettings } from './guests.ts';
@@ -34,6 +35,8 @@ export interface Plan {
   agentsMax: number;
   /** Sites that the machines stand on; 1 when omitted. */
   sites?: number;
+  /** Nodes that stand on one machine, as several containers do; each on its own when omitted. */
+  perMachine?: number;
   /** Parts of the nodes' settings: small ones, so that a minute sees many snapshots of the log. */
   settings?: Partial<Settings>;
   /** What comes to a node within this long is handed to it together, ms; 0 when omitted. */
@@ -47,6 +50,8 @@ export interface Plan {
   guests?: GuestSettings;
   /** Agents of the autonomous policy; none when omitted. */
   tallies?: TallySettings;
+  /** Agents that send by type, by key and by topic; none when omitted. */
+  desks?: DeskSettings;
   strikes: Strike[];
 }
 
@@ -102,6 +107,7 @@ export function drawPlan(seed: string, wishes: Wishes = {}): Plan {
   const few = plot !== undefined && { holders: random.fork('few').pick([2, 3]) };
   const workload = { ...drawWorkload(random.fork('workload')), ...few, ...wishes.workload };
   const tallies = drawTallies(random.fork('tallies'));
+  const desks = drawDesks(random.fork('desks'));
   const faultsFromStart = random.fork('from start').chance(0.2);
   return {
     seed,
@@ -111,8 +117,14 @@ export function drawPlan(seed: string, wishes: Wishes = {}): Plan {
     faultsFromStart,
     agentsMax: random.fork('capacity').chance(0.5)
       ? 100
-      : tightFor((workload.agents ?? 1) + (wishes.guests?.count ?? 0) + tallies.merging + tallies.plain),
+      : tightFor(
+          (workload.agents ?? 1) +
+            (wishes.guests?.count ?? 0) +
+            (tallies.merging + tallies.plain) +
+            (desks === undefined ? 0 : desks.desks + desks.booths),
+        ),
     sites: random.fork('sites').pick([1, 1, 2, 3]),
+    perMachine: random.fork('machines').pick([1, 1, 2]),
     settings: nodes <= smallMax ? drawSettings(random.fork('settings')) : {},
     gatherMsMax: random.fork('gather').pick([0, 0.3, 2]),
     clockOffsetMsMax: 60_000,
@@ -127,6 +139,7 @@ export function drawPlan(seed: string, wishes: Wishes = {}): Plan {
     workload,
     ...(wishes.guests && { guests: wishes.guests }),
     tallies,
+    ...(desks && { desks }),
     strikes: drawStrikes(random, faultsMs, faultKinds.filter(isOn), wishes.everything === true, faultsFromStart),
   };
 }
@@ -191,6 +204,18 @@ function drawTallies(random: Random): TallySettings {
   };
 }
 
+/** In half of the runs: they make them longer. */
+function drawDesks(random: Random): DeskSettings | undefined {
+  if (random.chance(0.5)) return undefined;
+  return {
+    desks: random.pick([1, 2, 3]),
+    booths: random.pick([2, 3]),
+    clients: random.pick([1, 2]),
+    holders: random.pick([1, 2, 3, 3]),
+    thinkMsMax: random.pick([400, 1_500]),
+  };
+}
+
 function drawStrikes(
   random: Random,
   faultsMs: number,
@@ -245,6 +270,7 @@ export function worldOf(plan: Plan) {
       agentsMax: plan.agentsMax,
       capabilities: offersOf(index),
       site: `site-${1 + (Math.floor(index / 2) % (plan.sites ?? 1))}`,
+      ...((plan.perMachine ?? 1) > 1 && { machine: `machine-${1 + Math.floor(index / (plan.perMachine ?? 1))}` }),
     }),
   };
 }

@@ -11,10 +11,13 @@ import { Replayed } from './checkers/eventually-replayed.ts';
 import { awaitSettled, type Settled } from './checkers/eventually-settled.ts';
 import { checkersOf } from './checkers-of.ts';
 import { counterUntil } from './counter.ts';
+import { desk } from './desk.ts';
+import { Desks } from './desks.ts';
 import { Director } from './faults/director.ts';
 import { Guests } from './guests.ts';
 import { Ledger } from './ledger.ts';
 import { Losses } from './losses.ts';
+import { chooseMajority } from './majority.ts';
 import { Operators } from './operators.ts';
 import { isMet } from './picky.ts';
 import { type Plan, worldOf } from './plan.ts';
@@ -52,6 +55,7 @@ export class Simulation {
   /** Users' agents, when the plan has some. */
   readonly guests: Guests | undefined;
   readonly tallies: Tallies | undefined;
+  readonly desks: Desks | undefined;
   readonly operators: Operators;
   readonly director: Director;
   /** Called now and then with the virtual time, ms. */
@@ -70,7 +74,14 @@ export class Simulation {
     this.plan = plan;
     this.world = new World({
       ...worldOf(plan),
-      programs: { counter: counterUntil(() => this.#isMended), tally, 'plain-tally': plainTally, ...programs },
+      programs: {
+        counter: counterUntil(() => this.#isMended),
+        tally,
+        'plain-tally': plainTally,
+        desk,
+        booth: desk,
+        ...programs,
+      },
       createNode: (init) => new Node({ ...init, ...(plan.settings && { settings: plan.settings }) }),
     });
     const { world, ledger } = this;
@@ -93,6 +104,7 @@ export class Simulation {
     this.guests = plan.guests && new Guests(world, plan.guests);
     const branches = new BranchAcknowledged((node) => world.clockMs(node), this.losses);
     this.tallies = plan.tallies && new Tallies(world, plan.tallies, branches);
+    this.desks = plan.desks && new Desks(world, plan.desks, this);
     const program = this.guests && programs[this.guests.settings.type];
     const replayed = this.guests && program && new Replayed(world, this.guests, program);
     this.notCompared = replayed?.notCompared ?? new Map();
@@ -116,34 +128,41 @@ export class Simulation {
 
   /** Founds the cluster, deploys the agents, and lets the clients and the faults begin. */
   begin(): void {
-    const { world, workload, director, plan, guests, tallies } = this;
+    const { world, workload, director, plan, guests, tallies, desks } = this;
     world.act('phase', 'world', `${plan.nodes} nodes start, seed ${plan.seed}`);
     if (!plan.faultsFromStart) {
       this.#settle({ wanted: [] });
       workload.begin();
       guests?.begin();
       tallies?.begin();
+      desks?.begin();
       world.runUntil(() => this.#isDeployed, settleWithinMs, 'the deployment of the agents', 'eventually-progress');
       this.#settle({ wanted: this.wanted() });
     } else {
       workload.begin();
       guests?.begin();
       tallies?.begin();
+      desks?.begin();
     }
     world.act('phase', 'world', 'faults begin');
     director.begin(plan.strikes);
   }
 
   get #isDeployed(): boolean {
-    return this.workload.deployed && this.guests?.deployed !== false && this.tallies?.deployed !== false;
+    return this.workload.deployed && this.#invited.every(({ deployed }) => deployed);
+  }
+
+  /** Beside the counters. */
+  get #invited(): (Guests | Tallies | Desks)[] {
+    return [this.guests, this.tallies, this.desks].flatMap((each) => each ?? []);
   }
 
   /** Agents that must run wherever their state can be had. */
   wanted(): string[] {
-    const { workload, operators, guests } = this;
+    const { workload, operators } = this;
     const { unsettled } = operators;
     const made = operators.existing.filter((agent) => !unsettled.includes(agent) && !this.#isLost(agent));
-    const invited = [guests, this.tallies].flatMap((each) => (each?.deployed ? each.agents : []));
+    const invited = this.#invited.flatMap((each) => (each.deployed ? each.agents : []));
     return [...(workload.deployed ? workload.agents : []), ...invited, ...made];
   }
 
@@ -157,10 +176,10 @@ export class Simulation {
 
   /** Returns the nodes that were healed. */
   healMajority(): readonly NodeId[] {
-    const { world, workload, operators, guests, losses, ledger } = this;
+    const { world, workload, operators, losses, ledger } = this;
     this.director.end();
     this.#isMended = true;
-    const majority = this.#chooseMajority();
+    const majority = chooseMajority(this);
     const healed = new Set(majority);
     world.act('phase', 'world', `${majority.join(', ')} heal; every other fault is permanent`);
     this.#makeHealthy(majority);
@@ -175,7 +194,7 @@ export class Simulation {
     const excused = (): string[] => [
       ...this.wanted().filter((agent) => !isReachable(agent)),
       ...operators.unsettled,
-      ...[workload, guests, this.tallies].flatMap((each) => (each?.deployed === false ? each.agents : [])),
+      ...[workload, ...this.#invited].flatMap((each) => (each.deployed ? [] : each.agents)),
     ];
     this.#settle({ wanted, excused, nodes: majority });
     this.#expectProgress(() => workload.agents.filter(isReachable));
@@ -192,8 +211,7 @@ export class Simulation {
 
   /** Everybody outside speaks to these nodes from now on; to all of them when undefined. */
   #speakTo(doors: readonly NodeId[] | undefined): void {
-    const { workload, operators, guests, tallies } = this;
-    for (const each of [workload, operators, guests, tallies]) if (each) each.doors = doors;
+    for (const each of [this.workload, this.operators, ...this.#invited]) each.doors = doors;
   }
 
   /** One of the nodes has what the agent needs, and room for it by what the log decided. */
@@ -235,19 +253,6 @@ export class Simulation {
     const isGettingOn = (agent: string): boolean => oracle.acknowledgedCount(agent) > (before.get(agent) ?? 0);
     const what = 'that every agent whose state can be had acknowledges a task';
     world.runUntil(() => agents().every(isGettingOn), settleWithinMs, what, 'eventually-progress');
-  }
-
-  /** A random set that is enough: a majority of the voters, or everybody while there are none. */
-  #chooseMajority(): NodeId[] {
-    const { world, losses, ledger } = this;
-    const intact = world.nodes.filter((node) => !losses.isLost(node));
-    if (ledger.voters.length === 0) return intact;
-    const chosen: NodeId[] = [];
-    for (const node of world.random.fork('majority').shuffle(intact)) {
-      if (losses.isQuorum(new Set(chosen))) break;
-      chosen.push(node);
-    }
-    return chosen.sort((a, b) => a.localeCompare(b, 'en', { numeric: true }));
   }
 
   #keepUp(node: NodeId): void {
@@ -373,15 +378,19 @@ export class Simulation {
 
   /** Every task gets its answer, and every state is judged. */
   judge(): void {
-    const { world, workload, guests, tallies } = this;
+    const { world, workload, tallies, desks } = this;
     this.#drainOne();
-    workload.stop();
-    guests?.stop();
-    tallies?.stop();
-    const drained = (): boolean => workload.drained && guests?.drained !== false && tallies?.drained !== false;
-    world.runUntil(drained, settleWithinMs, 'an answer to every task', 'eventually-progress');
+    const all = [workload, ...this.#invited];
+    for (const each of all) each.stop();
+    world.runUntil(
+      () => all.every((each) => each.drained),
+      settleWithinMs,
+      'an answer to every task',
+      'eventually-progress',
+    );
     workload.judge(settleWithinMs);
     tallies?.judge(settleWithinMs);
+    desks?.judge(settleWithinMs);
     this.#finishCheckers();
     this.#settle({ wanted: () => this.wanted() });
     world.act('phase', 'world', 'every promise held');

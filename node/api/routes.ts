@@ -16,6 +16,7 @@ import {
   NodeParams,
   ReadQuery,
   RecoverBody,
+  TopicsBody,
 } from './schemas.ts';
 import type { TaskStreams } from './task-stream.ts';
 import { runtimeIn } from './type-code.ts';
@@ -287,6 +288,17 @@ export const routes: readonly Route[] = [
     params: AgentParams,
     handle: async (api, request) => {
       const { agent } = await perform(api, { type: 'cancelMigration', agent: agentOf(request) });
+      return { agent: agentJson(agent) };
+    },
+  },
+  {
+    method: 'PUT',
+    url: `${base}/agents/:agent/topics`,
+    params: AgentParams,
+    body: TopicsBody,
+    async handle(api, request) {
+      const { topics } = request.body as TopicsBody;
+      const { agent } = await perform(api, { type: 'setTopics', agent: agentOf(request), topics });
       return { agent: agentJson(agent) };
     },
   },

@@ -17,6 +17,9 @@ export const ttlMsDefault = 30_000;
 export const AgentParams = Type.Object({ agent: Id });
 export type AgentParams = Static<typeof AgentParams>;
 
+export const TopicsBody = Type.Object({ topics: Type.Array(Id, { maxItems: limits.topicsOfAgentMax }) });
+export type TopicsBody = Static<typeof TopicsBody>;
+
 export const ForkParams = Type.Object({ agent: Id, fork: Id });
 export type ForkParams = Static<typeof ForkParams>;
 

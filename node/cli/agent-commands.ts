@@ -13,6 +13,7 @@ import { registerRecoverAgent } from './recover-agent.ts';
 import type { Session } from './session.ts';
 import { agentsTable, agentText } from './status.ts';
 import { registerTaskCommands, sayProvisional } from './task-commands.ts';
+import { registerTopics } from './topics-command.ts';
 import { registerUpgrade } from './upgrade.ts';
 import { whole } from './whole-number.ts';
 
@@ -41,6 +42,7 @@ interface DeployOptions {
 export function registerAgentCommands(program: Command, session: Session): void {
   registerDeploy(program, session);
   registerMigrate(program, session);
+  registerTopics(program, session);
   registerUpgrade(program, session);
   registerRecoverAgent(program, session);
   registerTaskCommands(program, session);

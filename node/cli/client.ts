@@ -128,6 +128,10 @@ export class Client {
     return this.#json({ method: 'POST', path: base + path, body, workMs, said });
   }
 
+  put<T>(path: string, body: unknown): Promise<T> {
+    return this.#json({ method: 'PUT', path: base + path, body, workMs: 0 });
+  }
+
   delete<T>(path: string): Promise<T> {
     return this.#json({ method: 'DELETE', path: base + path, body: undefined, workMs: 0 });
   }

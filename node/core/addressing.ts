@@ -2,6 +2,9 @@ import type { Address } from './agent-outputs.ts';
 import type { AgentRecord, ClusterState } from './cluster-state.ts';
 import type { Context } from './context.ts';
 import type { LoadBoard } from './load-board.ts';
+import { topicsChanged } from './topics.ts';
+
+const changing: ReadonlySet<string> = new Set(['agentsCreated', 'agentDeleted', topicsChanged]);
 
 /** Whom the addresses mean that agents give. Who is of a type, or has a topic, is looked up once until agents come or go. */
 export class Addressing {
@@ -17,7 +20,12 @@ export class Addressing {
     this.#loads = loads;
   }
 
-  /** Agents came or went. */
+  /** `kind` is of a decision of the log. */
+  onApplied(kind: string): void {
+    if (changing.has(kind)) this.forget();
+  }
+
+  /** Agents came or went, or have other topics. */
   forget(): void {
     this.#byType = undefined;
     this.#byTopic = undefined;

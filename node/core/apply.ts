@@ -17,6 +17,7 @@ import { migrationAfterPlacement, migrationAppliers } from './migration-apply.ts
 import { majorityOf } from './replication.ts';
 import { noteUpgrade, rolloutAppliers, upgradeAfterPlacement } from './rollout-apply.ts';
 import { limits } from './settings.ts';
+import { topicsAppliers } from './topics.ts';
 import { isSameCode, isSameRuntime, neededCapabilities, runtimeName, runtimeOf } from './type-capability.ts';
 import { capabilitiesAt, hasRoom, pruned, versionOf, withPresent } from './type-version.ts';
 import type { TypeCode } from './version-change.ts';
@@ -42,6 +43,7 @@ const appliers: Appliers = {
   ...branchAppliers,
   ...crashLoopAppliers,
   ...rolloutAppliers,
+  ...topicsAppliers,
   agentRecover: applyRecover,
 
   memberJoin(state, { node, boot, start, profile }, index) {

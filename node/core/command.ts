@@ -14,6 +14,7 @@ import type { MigrationCommand } from './migration.ts';
 import type { Partition } from './partition.ts';
 import type { RolloutCommand } from './rollout.ts';
 import { fromBytes, fromJson, toBytes, toJson } from './text.ts';
+import type { TopicsCommand } from './topics.ts';
 
 /**
  * A decision, as the replicated log carries it. `atMs` is the leader's wall clock, for the audit trail only; `by` says
@@ -76,6 +77,7 @@ export type Command = { atMs: number; by?: Serial } & (
   | AgentRecoverCommand
   | DrainCommand
   | MigrationCommand
+  | TopicsCommand
   | BranchCommand
   | RolloutCommand
   | CrashLoopCommand

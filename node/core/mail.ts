@@ -2,6 +2,7 @@ import { type AgentOutputs, noOutputs, readOutputs, type Sending, type TimerSett
 import type { Assignment } from './assignment.ts';
 import type { Context } from './context.ts';
 import type { ErrorBody, ErrorCode } from './errors.ts';
+import { LetterDrops } from './letter-drops.ts';
 import { letterId, replyIdOf } from './letter-id.ts';
 import { LetterMarks } from './letter-marks.ts';
 import { emptyMailbox, encodeMailbox, isEmpty, type Letter, type Mailbox, type Timer, whyTooMuch } from './mailbox.ts';
@@ -81,6 +82,7 @@ export class Mail {
   /** Answers that are known and not yet taken out of the mailbox. */
   readonly #answers = new Map<string, Outcome<'task'>>();
   readonly #marks: LetterMarks;
+  readonly #drops: LetterDrops;
 
   /** `sender`: see there. */
   constructor(context: Context, agent: string, sender: string, events: MailEvents) {
@@ -89,6 +91,7 @@ export class Mail {
     this.#sender = sender;
     this.#events = events;
     this.#marks = new LetterMarks(sender);
+    this.#drops = new LetterDrops(context, agent);
   }
 
   // ---- what a step does to the mailbox ----
@@ -103,9 +106,17 @@ export class Mail {
     const letters = [...left.letters];
     let timers = [...left.timers];
     for (const [i, setting] of outputs.timers.entries()) timers = this.#set(timers, setting, `${sequence}-${i}`);
-    for (const [i, sending] of outputs.send.entries()) letters.push(...this.#lettersOf(sending, sequence, i));
+    const unread: Sending[] = [];
+    for (const [i, sending] of outputs.send.entries()) {
+      const more = this.#lettersOf(sending, sequence, i);
+      if (more.length === 0) unread.push(sending);
+      letters.push(...more);
+    }
     const after = letters.length === 0 && timers.length === 0 ? emptyMailbox : { letters, timers };
-    return whyTooMuch(after, encodeMailbox(after).byteLength) ?? after;
+    const why = whyTooMuch(after, encodeMailbox(after).byteLength);
+    if (why !== undefined) return why;
+    for (const { to } of unread) this.#drops.tell({ to, ...none });
+    return after;
   }
 
   /** What is under way after a step, by a task that is over; a text says what is wrong with what it gave. */
@@ -223,9 +234,17 @@ export class Mail {
       this.#count(agent, -1);
       const { nowMs, settings } = this.#context;
       const isLate = nowMs - tries.sinceMs >= limits.taskTtlMsMax;
-      if (outcome.ok || final.has(outcome.error.code) || isLate) this.#answers.set(id, outcome);
+      if (outcome.ok || final.has(outcome.error.code) || isLate) this.#end(letter, outcome);
       else tries.notBeforeMs = nowMs + settings.retryIntervalMs;
     });
+  }
+
+  /** Of one whose answer nobody wants, nobody else hears that it came to nothing. */
+  #end({ id, to, reply }: Letter, outcome: Outcome<'task'>): void {
+    this.#answers.set(id, outcome);
+    // It was done; what came of it is not known any more.
+    if (outcome.ok || reply !== undefined || outcome.error.code === 'resultDropped') return;
+    this.#drops.tell({ task: id, to, ...outcome.error });
   }
 
   /** A task for the agent itself; the queue knows it if it is there already. */

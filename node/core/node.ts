@@ -335,7 +335,7 @@ export class Node {
     // No decision of the manager depends on keys and values.
     if (applied.kind === kvChanged) return;
     this.#manager.touch();
-    if (applied.kind === 'agentsCreated' || applied.kind === 'agentDeleted') this.#addressing.forget();
+    this.#addressing.onApplied(applied.kind);
     if (changesMembers(applied.kind)) this.#membership.onMembersChanged(this.#detector, this.#loads);
     if (applied.kind === 'memberJoined') this.#detector.pardon(String(applied.details.node));
     if (applied.kind === 'memberDead') this.#membership.onDead(String(applied.details.node));

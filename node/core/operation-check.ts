@@ -121,6 +121,10 @@ const checks: { [T in OperationType]: (fields: Fields) => string | undefined } =
     return f.wait === undefined || typeof f.wait === 'boolean' ? undefined : 'wait';
   },
   cancelMigration: (f) => (isId(f.agent) ? undefined : 'agent'),
+  setTopics: (f) => {
+    if (!isId(f.agent)) return 'agent';
+    return isTopics(f.topics) ? undefined : `topics: at most ${limits.topicsOfAgentMax} names`;
+  },
   recoverAgent: (f) => {
     if (!isId(f.agent)) return 'agent';
     if (f.from !== undefined && !isId(f.from)) return 'node';

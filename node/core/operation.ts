@@ -78,6 +78,8 @@ export type Operation =
   | { type: 'migrate'; agent: string; target: NodeId; wait?: boolean }
   /** Ends a migration under way, as long as the agent answers where it was. */
   | { type: 'cancelMigration'; agent: string }
+  /** In place of those that it has. */
+  | { type: 'setTopics'; agent: string; topics: string[] }
   /** Goes on without a majority of the agent's holders, from the surviving checkpoint that is named; the best one without `from`. */
   | { type: 'recoverAgent'; agent: string; from?: NodeId; epoch: number; sequence: number }
   /** Moves everything away from a node. `deadlineMs`: when it is to be told that it takes too long. */
@@ -272,6 +274,7 @@ export interface Results {
   delete: { agent: string };
   migrate: { agent: AgentView };
   cancelMigration: { agent: AgentView };
+  setTopics: { agent: AgentView };
   recoverAgent: Omit<AgentLoss, 'index'> & { agent: string; waits?: FenceView | undefined; text: string };
   drain: { node: NodeView };
   undrain: { node: NodeView };

@@ -71,6 +71,7 @@ export class Operator {
     else if (operation.type === 'delete') this.#delete(operation, by, done);
     else if (operation.type === 'migrate') this.#migrate(operation, by, done);
     else if (operation.type === 'cancelMigration') this.#cancelMigration(operation, by, done);
+    else if (operation.type === 'setTopics') this.#setTopics(operation, by, done);
     else if (operation.type === 'drain' || operation.type === 'undrain') this.#drain(operation, by, done);
     else if (operation.type === 'forkDelete') this.#deleteFork(operation, by, done);
     else if (isRollout(operation)) changeRollout(this.#decisions, operation, by, done);
@@ -207,6 +208,12 @@ export class Operator {
 
   #cancelMigration({ agent }: OperationOf<'cancelMigration'>, by: Serial, done: Done): void {
     this.#decisions.propose({ kind: 'migrationCancel', agent, by }, (result) =>
+      done(result.ok ? this.#outcomeOfMove(agent, undefined) : result),
+    );
+  }
+
+  #setTopics({ agent, topics }: OperationOf<'setTopics'>, by: Serial, done: Done): void {
+    this.#decisions.propose({ kind: 'agentTopics', agent, topics, by }, (result) =>
       done(result.ok ? this.#outcomeOfMove(agent, undefined) : result),
     );
   }

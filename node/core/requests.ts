@@ -51,6 +51,7 @@ const commands: ReadonlySet<Operation['type']> = new Set([
   'delete',
   'migrate',
   'cancelMigration',
+  'setTopics',
   'recoverAgent',
   'drain',
   'undrain',

@@ -49,15 +49,18 @@ function poll(world: World, expected: Settled, withinMs: number): number {
   throw world.failure(text, new Violation(name, text));
 }
 
-/** Whether an agent's state is kept on fewer sites than there are for so many holders. */
+/** Whether an agent's state is kept on fewer sites, or machines, than there are for so many holders. */
 function areTooClose({ nodes }: StatusView, { holders }: AgentView): boolean {
   // Who drains keeps what it has for a while, and takes nothing.
   if (nodes.some(({ status }) => status === 'draining')) return false;
   const active = nodes.filter(({ status }) => status === 'active');
-  const sites = new Set(active.map(({ site }) => site));
-  const held = new Set(active.filter(({ id }) => holders.includes(id)).map(({ site }) => site));
-  return held.size < Math.min(sites.size, holders.length);
+  const held = active.filter(({ id }) => holders.includes(id));
+  const areFew = (placeOf: (node: NodeView) => string): boolean =>
+    new Set(held.map(placeOf)).size < Math.min(new Set(active.map(placeOf)).size, holders.length);
+  return areFew(({ site }) => site) || areFew(({ site, machine, id }) => `${site} ${machine === '' ? id : machine}`);
 }
+
+type NodeView = StatusView['nodes'][number];
 
 interface Step {
   epoch: number;
@@ -131,7 +134,8 @@ class Picture {
     const moving = view.agents.find((agent) => moves(agent) && !this.#excused.includes(agent.id));
     if (moving !== undefined) return `agent ${moving.id} is still on its way to ${moving.migration?.target}`;
     const together = view.agents.find((agent) => this.#wanted.includes(agent.id) && areTooClose(view, agent));
-    if (together !== undefined) return `the holders of ${together.id} are on fewer sites than there could be`;
+    if (together !== undefined)
+      return `the holders of ${together.id} are on fewer sites or machines than there could be`;
     const others = view.agents.filter(({ id }) => !this.#wanted.includes(id) && !this.#excused.includes(id));
     return others.length > 0 ? `agents that nobody wants: ${others.map(({ id }) => id).join(', ')}` : undefined;
   }

@@ -17,6 +17,12 @@ function some({ world, random }: Scene): NodeId[] {
   return random.shuffle(world.nodes).slice(0, random.below(world.nodes.length) + 1);
 }
 
+/** The nodes on the machine of one; it alone where it does not say which that is. */
+function neighboursOf({ world }: Scene, node: NodeId): NodeId[] {
+  const { machine } = world.host(node).profile;
+  return world.nodes.filter((other) => other === node || (machine && world.host(other).profile.machine === machine));
+}
+
 /** What happens to whole machines and their processes. */
 export const machineFaults = {
   crash: fault('crash', 'a process dies and comes back', (scene) =>
@@ -30,6 +36,12 @@ export const machineFaults = {
     'several machines, or all, lose power at once',
     (scene) => crash(scene, some(scene), scene.random.chance(0.5) ? 'noticed' : 'silent'),
     { everyMsMin: 15_000, everyMsMax: 60_000 },
+  ),
+  machineLoss: fault(
+    'crash',
+    'a machine loses power with every node that stands on it',
+    (scene) => crash(scene, neighboursOf(scene, scene.random.pick(scene.world.nodes)), 'silent'),
+    { everyMsMin: 10_000, everyMsMax: 40_000 },
   ),
   restartWave: fault(
     'crash',

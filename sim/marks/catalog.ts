@@ -130,6 +130,15 @@ export const catalog = {
   'answer-came-back-as-a-task': 'The answer to what an agent had sent came back to it as a task.',
   'timer-fired-on-another-host': 'A timer fired on another host than the one that set it.',
 
+  'by-type-sent-again-by-a-new-host': 'A task for one agent of a type was sent again by the host that took over.',
+  'by-key-sent-again-by-a-new-host': 'A task for the agent of a key was sent again by the host that took over.',
+  'by-key-came-from-several-hosts': 'What was sent by a key came to one agent from several hosts.',
+  'published-sent-again-by-a-new-host': 'What an agent had published was sent again by the host that took over.',
+  'published-to-one-that-was-away': 'What an agent published came to one that had no host when it was first sent.',
+  'time-of-day-fired-on-another-host': 'A timer of a time of day fired on another host than the one that set it.',
+  'repeated-timer-went-on-at-another-host':
+    'A timer that comes again and again fired on one host, and then on another.',
+
   // agents that end
   'deleted-during-a-recovery': 'An agent was deleted while its placement was not active yet.',
   'gone-while-a-holder-was-down': 'A deleted agent was gone although one of its holders was off.',

@@ -9,6 +9,7 @@ import { electionMarks } from './elections.ts';
 import { fencingMarks } from './fencing.ts';
 import { holderChangeMarks } from './holder-changes.ts';
 import { leaderMarks } from './leaders.ts';
+import { letterMarks } from './letters.ts';
 import { logMarks } from './log.ts';
 import { lossMarks } from './losses.ts';
 import { machineMarks } from './machines.ts';
@@ -37,6 +38,7 @@ export const detectors: { readonly [K in MarkName]: Detector } = {
   ...copyMarks,
   ...fencingMarks,
   ...lossMarks,
+  ...letterMarks,
   ...taskMarks,
   ...aheadMarks,
   ...deletionMarks,

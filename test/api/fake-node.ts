@@ -173,6 +173,7 @@ const defaults: Required<Answers> = {
     text: '2 acknowledged steps are known to be lost',
   }),
   cancelMigration: ({ agent }) => ({ agent: agentView(agent) }),
+  setTopics: ({ agent, topics }) => ({ agent: agentView(agent, { topics }) }),
   drain: ({ node, deadlineMs }) => ({
     node: nodeView(3, { id: node, status: 'draining', drain: drainView({ deadlineMs }) }),
   }),

@@ -325,3 +325,14 @@ describe('what is read', () => {
     expect(served.node.asked).toEqual([]);
   });
 });
+
+describe('the topics of an agent', () => {
+  it('are those that are named from here on', async () => {
+    const answer = await served.send('PUT', '/agents/counter/topics', { topics: ['prices', 'trades'] });
+    expect(answer.json().agent).toMatchObject({ id: 'counter', topics: ['prices', 'trades'] });
+    expect(served.node.asked).toEqual([{ type: 'setTopics', agent: 'counter', topics: ['prices', 'trades'] }]);
+    for (const topics of [undefined, 'prices', ['no name at all!'], Array(17).fill('a')]) {
+      expect((await served.send('PUT', '/agents/counter/topics', { topics })).statusCode).toBe(400);
+    }
+  });
+});

@@ -331,6 +331,16 @@ describe('task, state, migrate and delete', () => {
     expect((await conclave('migrate', 'counter')).err).toMatch(/Say where to/);
   });
 
+  it('set the topics of an agent, or take them all', async () => {
+    const set = await conclave('topics', 'counter', 'prices', 'trades');
+    expect([set.code, set.out]).toEqual([0, 'counter has the topics prices, trades.\n']);
+    expect(served.node.asked).toEqual([{ type: 'setTopics', agent: 'counter', topics: ['prices', 'trades'] }]);
+    expect((await conclave('topics', 'counter', '--none', '--json')).json()).toMatchObject({ topics: [] });
+    for (const wrong of [[], ['prices', '--none']]) {
+      expect((await conclave('topics', 'counter', ...wrong)).err).toMatch(/either topics or none/);
+    }
+  });
+
   it('delete an agent', async () => {
     expect((await conclave('delete', 'counter')).out).toBe('counter is deleted.\n');
     expect(served.node.asked).toEqual([{ type: 'delete', agent: 'counter' }]);

@@ -111,7 +111,7 @@ export class Testbed {
   }
 
   /** Asks one node after the other until one does it; rejects with what was said last. Only for what may be done twice. */
-  async ask(method: 'POST' | 'DELETE', path: string, body?: unknown, withinMs = 30_000): Promise<unknown> {
+  async ask(method: 'POST' | 'PUT' | 'DELETE', path: string, body?: unknown, withinMs = 30_000): Promise<unknown> {
     const deadlineMs = performance.now() + withinMs;
     let last: unknown;
     for (let turn = 0; performance.now() < deadlineMs; turn++) {

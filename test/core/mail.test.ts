@@ -3,7 +3,9 @@ import { type Address, noOutputs } from '../../node/core/agent-outputs.ts';
 import { AgentState } from '../../node/core/agent-state.ts';
 import { joined } from '../../node/core/bytes.ts';
 import type { Context } from '../../node/core/context.ts';
+import type { EffectOf } from '../../node/core/effect.ts';
 import { errors, toErrorBody } from '../../node/core/errors.ts';
+import { dropsToldMax } from '../../node/core/letter-drops.ts';
 import { Mail, senderOf } from '../../node/core/mail.ts';
 import { decodeMailbox, emptyMailbox, encodeMailbox, type Mailbox } from '../../node/core/mailbox.ts';
 import type { Outcome, TaskOperation } from '../../node/core/operation.ts';
@@ -12,9 +14,15 @@ import { toBytes } from '../../node/core/text.ts';
 
 const text = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
 
+type Report = EffectOf<'report'>['report'];
+
 /** The mail of an agent on one host; the test plays the agent's steps and the rest of the cluster. */
 class Host {
-  readonly context = { self: 'n1', nowMs: 0, wallMs: 1_000_000, settings: defaultSettings } as unknown as Context;
+  readonly told: Report[] = [];
+  readonly context = {
+    ...{ self: 'n1', nowMs: 0, wallMs: 1_000_000, settings: defaultSettings },
+    out: { report: (report: Report) => void this.told.push(report) },
+  } as unknown as Context;
   readonly mail: Mail;
   mailbox: Mailbox;
   sequence: number;
@@ -26,7 +34,8 @@ class Host {
     this.mailbox = mailbox;
     this.sequence = sequence;
     this.mail = new Mail(this.context, agent, `${agent}:7`, {
-      resolve: (to: Address) => (typeof to === 'string' ? [to] : 'topic' in to ? ['x', 'y'] : []),
+      resolve: (to: Address) =>
+        typeof to === 'string' ? [to] : 'topic' in to && to.topic !== 'nothing' ? ['x', 'y'] : [],
       ask: (operation, done) => void this.asked.push({ operation, done }),
       submit: ({ task, payload }) => void this.given.push([task, JSON.parse(text(payload))]),
       mailbox: () => this.mailbox,
@@ -304,5 +313,61 @@ describe('a state with a mailbox behind it', () => {
   test('is not taken over from bytes that have none', () => {
     expect(() => new AgentState(settings).takeOver(toBytes('{}'), 1)).toThrow(/without a mailbox/);
     expect(() => new AgentState(settings).takeOver(Uint8Array.of(0, 0, 0, 9), 1)).toThrow(/without a mailbox/);
+  });
+});
+
+describe('a task for others that comes to nothing', () => {
+  const refused = failed(errors.taskFailed({ agent: 'b', task: 't', reason: 'it is full' }));
+
+  test('is told as an event where nobody waits for its answer', () => {
+    const host = new Host();
+    host.step('t1', { send: [{ to: 'b', task: 1 }] });
+    host.mail.pump(1);
+    host.answer(0, refused);
+    host.step('t2', { send: [{ to: { type: 'gone', key: 'k' }, task: 1 }] });
+    host.step('t3', { send: [{ to: { topic: 'nothing' }, task: 1 }] });
+    expect(host.told.map(({ kind, details }) => [kind, details])).toEqual([
+      ['letterDropped', { agent: 'a', to: 'b', code: 'taskFailed', task: '~m:a:7-1-0-0' }],
+      ['letterDropped', { agent: 'a', to: 'type gone, key k', code: 'agentUnknown' }],
+      ['letterDropped', { agent: 'a', to: 'topic nothing', code: 'agentUnknown' }],
+    ]);
+    expect(host.told[0]?.text).toContain('what a sent to b is dropped: ');
+  });
+
+  test('is told when it was tried for so long that it is given up', () => {
+    const host = new Host();
+    host.step('t1', { send: [{ to: 'b', task: 1 }] });
+    host.mail.pump(1);
+    host.context.nowMs = limits.taskTtlMsMax;
+    host.answer(0, failed(errors.deadlineExceeded({ what: 'It', ttlMs: 1 })));
+    expect(host.told.map(({ details }) => details['code'])).toEqual(['deadlineExceeded']);
+    expect(host.mailbox).toBe(emptyMailbox);
+  });
+
+  test('is not told of what was done, or refused to one that hears of it, or of a step that there is not', () => {
+    const host = new Host();
+    host.step('t1', { send: [{ to: 'b', task: 1, reply: 1 }] });
+    host.step('t2', { send: [{ to: { topic: 'nothing' }, task: 1, reply: 1 }] });
+    host.step('t3', { send: [{ to: 'c', task: 1 }] });
+    host.step('t4', { send: [{ to: 'd', task: 1 }] });
+    host.mail.pump(host.sequence);
+    host.answer(0, refused);
+    host.answer(1, done(1));
+    host.answer(2, failed(errors.resultDropped({ agent: 'd', task: 't' })));
+    const tooMany = Array.from({ length: limits.lettersMax + 1 }, () => ({ to: 'b', task: 1 }));
+    expect(host.step('t5', { send: [{ to: { topic: 'nothing' }, task: 1 }, ...tooMany] })).toBeTypeOf('string');
+    expect(host.told).toEqual([]);
+  });
+
+  test('is told so often in a minute, and then how many more they were', () => {
+    const host = new Host();
+    const drop = (times: number): void => {
+      for (let i = 0; i < times; i++) host.step(`t${i}`, { send: [{ to: { topic: 'nothing' }, task: 1 }] });
+    };
+    drop(dropsToldMax + 5);
+    expect(host.told).toHaveLength(dropsToldMax);
+    host.context.nowMs = 60_000;
+    drop(2);
+    expect(host.told.slice(dropsToldMax).map(({ details }) => details['untold'])).toEqual([5, undefined]);
   });
 });

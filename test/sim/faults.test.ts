@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { ambientKinds, type FaultKind, faultKinds, faultNames, faults } from '../../sim/faults/catalog.ts';
 import { drawPlan } from '../../sim/plan.ts';
 import { Simulation } from '../../sim/simulation.ts';
+import { calmPlan } from './cluster.ts';
 import { Stage } from './stage.ts';
 
 /** How a strike of each kind shows, at the latest while it lasts; a mapped type, so that none is forgotten. */
@@ -16,6 +17,8 @@ const signs: { [K in FaultKind]: (stage: Stage) => boolean } = {
   crash: (stage) => stage.states('off') === 1 && stage.disconnections().length === 4,
   powerLoss: (stage) => stage.states('off') === 1 && stage.disconnections().length === 0,
   blackout: (stage) => stage.states('off') >= 1,
+  // Each node of this world is alone on its machine.
+  machineLoss: (stage) => stage.states('off') === 1 && stage.disconnections().length === 0,
   restartWave: (stage) => new Set(stage.ended).size === 5 && stage.states('off') <= 1,
   pause: (stage) => stage.states('paused') === 1,
   suspend: (stage) =>
@@ -129,4 +132,17 @@ describe('the names of faults', () => {
   test('a kind that is called like a group belongs to it', () => {
     for (const kind of kinds) if (kinds.some((other) => all[other].group === kind)) expect(all[kind].group).toBe(kind);
   });
+});
+
+test('a machine that loses power takes every node that stands on it, and no other', () => {
+  for (let draw = 0; draw < 5; draw++) {
+    const { world, director } = new Simulation(calmPlan(`machine ${draw}`, { nodes: 5, perMachine: 2 }));
+    world.runFor(3_000);
+    director.strike({ kind: 'machineLoss', lastsMs: 2_000, draw, atMs: 0 });
+    world.runFor(1);
+    const off = world.nodes.filter((node) => world.host(node).state === 'off');
+    expect(['n1 n2', 'n3 n4', 'n5']).toContain(off.join(' '));
+    world.runFor(3_000);
+    expect(world.running).toHaveLength(5);
+  }
 });

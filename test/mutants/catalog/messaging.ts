@@ -206,4 +206,101 @@ export const messaging: readonly Mutant[] = [
     file: 'node/core/requests.ts',
     edits: [{ from: ' || (key !== undefined && !this.#keyed.isFirst(key, pending))) return;', to: ') return;' }],
   },
+  {
+    name: 'type-means-all-of-it',
+    room,
+    what: 'What is sent to one agent of a type goes to each of them.',
+    file: 'node/core/addressing.ts',
+    edits: [
+      {
+        from: 'return chosen === undefined ? [] : [chosen];',
+        to: 'return key === undefined ? agents : [chosen ?? key];',
+      },
+    ],
+  },
+  {
+    name: 'key-not-looked-at',
+    room,
+    what: 'What is sent by a key goes to whichever agent of the type has little to do.',
+    file: 'node/core/addressing.ts',
+    edits: [
+      { from: 'key === undefined ? this.#leastBusy(agents) : chosenBy(key, agents)', to: 'this.#leastBusy(agents)' },
+    ],
+  },
+  {
+    name: 'subscribers-share-an-id',
+    room,
+    what: 'What is published has one id for all who get it: when one of them has answered, it counts as settled for the others, too.',
+    file: 'node/core/mail.ts',
+    edits: [
+      { from: 'letterId(this.#sender, sequence, place, i)', to: 'letterId(this.#sender, sequence, place, 0 * i)' },
+    ],
+  },
+  {
+    name: 'published-to-who-answers-now',
+    room,
+    what: 'What is published goes to those who have answered in their present place alone: one that is being recovered never gets it.',
+    file: 'node/core/addressing.ts',
+    edits: [
+      {
+        from: 'return this.#byTopic.get(to.topic) ?? [];',
+        to: 'return (this.#byTopic.get(to.topic) ?? []).filter((id) => Number.isFinite(this.#waitsAt(id)));',
+      },
+    ],
+  },
+  {
+    name: 'time-of-day-fires-again',
+    room,
+    what: 'A timer of a time of day is not over when it has fired: it fires once more.',
+    file: 'node/core/mail.ts',
+    edits: [
+      {
+        from: 'if (everyMs === undefined) return [];',
+        to: "if (everyMs === undefined) return timer.withinMs === undefined && !id.endsWith('!') ? [{ ...timer, id: `${id}!` }] : [];",
+      },
+    ],
+  },
+  {
+    name: 'time-of-day-comes-too-early',
+    room,
+    what: 'A timer of a time of day fires some seconds before its time.',
+    file: 'node/core/mail.ts',
+    edits: [
+      {
+        from: 'if (withinMs === undefined) return atMs <= wallMs;',
+        to: 'if (withinMs === undefined) return atMs <= wallMs + 4_000;',
+      },
+    ],
+  },
+  {
+    name: 'missed-times-all-come',
+    room,
+    what: 'The times of a repeated timer that passed while its agent was nowhere all come, one right after the other.',
+    file: 'node/core/mail.ts',
+    edits: [
+      {
+        from: 'Math.max(1, Math.ceil((this.#context.wallMs - atMs) / everyMs))',
+        to: 'Math.max(1, Math.sign(this.#context.wallMs))',
+      },
+    ],
+  },
+  {
+    name: 'missed-time-ends-the-timer',
+    room,
+    what: 'A repeated timer some times of which passed while its agent was nowhere is taken for one that is over.',
+    file: 'node/core/mail.ts',
+    edits: [
+      {
+        from: 'if (everyMs === undefined) return [];',
+        to: 'if (everyMs === undefined || atMs + 9 * everyMs < this.#context.wallMs) return [];',
+      },
+    ],
+  },
+  {
+    name: 'topics-learned-once',
+    room,
+    what: 'A node that has looked up once who has a topic never learns who got or lost it since.',
+    file: 'node/core/addressing.ts',
+    edits: [{ from: "'agentDeleted', topicsChanged]", to: "'agentDeleted', `${topicsChanged}!`]" }],
+  },
 ];

@@ -138,4 +138,11 @@ export const placement: readonly Mutant[] = [
     file: 'node/core/spread.ts',
     edits: [{ from: 'if (!this.#sites.has(site)) return 2;', to: 'if (this.#sites.size === 0) return 2;' }],
   },
+  {
+    name: 'machines-not-looked-at',
+    room,
+    what: 'Holders are chosen by their sites alone: all of them may be containers on one machine.',
+    file: 'node/core/spread.ts',
+    edits: [{ from: 'return this.#machines.has(machine) ? 0 : 1;', to: 'return this.#machines.has(machine) ? 0 : 0;' }],
+  },
 ];
