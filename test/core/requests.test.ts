@@ -118,3 +118,30 @@ test('two starts of a node that count as one, as its disk lost the first, name w
   }
   expect(new Set(named).size).toBe(2);
 });
+
+test('a leader says of no agent that it does not exist before a majority confirms that it still leads', () => {
+  const reads: ((leads: boolean) => void)[] = [];
+  const context = { self: 'n1', boot: 1, nowMs: 0, settings: defaultSettings, out: { cluster: 'c.1' } };
+  const parts = {
+    context,
+    decisions: {
+      ...{ mayLead: () => true, leader: 'n1', state: { agents: new Map() } },
+      read: (done: (leads: boolean) => void) => void reads.push(done),
+    },
+    autonomy: { hostOf: () => undefined },
+    peers: { isConnected: () => true },
+  };
+  const requests = new Requests(parts as unknown as ConstructorParameters<typeof Requests>[0]);
+  const codes: string[] = [];
+  const operation: Operation = { type: 'task', agent: 'a', task: 't', payload: new Uint8Array(), ttlMs: 60_000 };
+  requests.ask(operation, (outcome) => void codes.push(outcome.ok ? 'ok' : outcome.error.code));
+  const confirm = (leads: boolean): void => reads.splice(0).forEach((done) => void done(leads));
+  // Others lead since, and may have created it.
+  confirm(false);
+  expect(codes).toEqual([]);
+  context.nowMs += defaultSettings.retryIntervalMs;
+  requests.tick();
+  expect([reads.length, codes]).toEqual([1, []]);
+  confirm(true);
+  expect(codes).toEqual(['agentUnknown']);
+});

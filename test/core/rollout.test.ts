@@ -291,6 +291,22 @@ describe('versions of a type', () => {
     expect([log.versions(), log.type.source, log.type.others]).toEqual(['a1 b1 c1 d1', 'v2', undefined]);
   });
 
+  test('that may have written the state of an agent, which did not answer on its way back, are kept for that', () => {
+    const log = new Log();
+    log.begin('v2');
+    log.upgrade('a', 2);
+    log.turn();
+    // It is placed in the version before, and never answers there.
+    log.place('a', { version: 1 }, false);
+    log.apply({ kind: 'rolloutLeave', type: 't', since: log.since, agent: 'a', reason: 'its holders are gone' });
+    expect(codeIn(log.end())).toBe('rolloutEnded');
+    log.deploy('v3', ['d']);
+    log.deploy('v4', ['e']);
+    expect(codeOf(log.type, 2)?.source).toBe('v2');
+    expect(codeIn(log.place('a', { version: 2 }))).toBe('agentPlaced');
+    expect(log.versions()).toBe('a2 b1 c1 d3 e4');
+  });
+
   test('are kept as long as somebody runs them, and no more than 8 of them', () => {
     const log = new Log();
     const names = [2, 3, 4, 5, 6, 7, 8].map((version) => {
