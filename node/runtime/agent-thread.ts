@@ -5,7 +5,7 @@ import { aheadBytes } from './ahead-bytes.ts';
 import { PrintedLines } from './printed-lines.ts';
 import { processorTimeMs } from './processor-time.ts';
 import { RateLimit } from './rate-limit.ts';
-import type { WaitingTask } from './runner-instances.ts';
+import { type TaskTimes, timeOf, type WaitingTask } from './runner-instances.ts';
 import type { Doing, Seat, SeatEvents } from './seat.ts';
 import { piecesOf } from './seat-output.ts';
 import { ThreadBoard } from './thread-board.ts';
@@ -14,13 +14,12 @@ import { ThreadPost } from './thread-post.ts';
 import { thrownText } from './thrown-text.ts';
 import type { ToWorker } from './worker.ts';
 
-export interface AgentThreadLimits {
+export interface AgentThreadLimits extends TaskTimes {
   /** Heap of the thread. */
   heapMbMax: number;
   /** What it holds outside its heap, in buffers. Measured now and then: a fast grower exceeds it for a moment. */
   externalMbMax: number;
   startTimeoutMs: number;
-  taskTimeoutMs: number;
   /** Processor time of one task. Measured now and then, as the buffers are, and from the first time on that the task is met. */
   taskCpuMsMax: number;
   /** Characters of a line that an agent prints. */
@@ -140,8 +139,9 @@ export class AgentThread {
     setImmediate(() => this.#startFrom(seat, order, views, to));
   }
 
-  run(seat: Seat, { task, payload, merges = false }: WaitingTask): void {
-    this.#tell(seat, task, `it did not answer task ${task}`, this.#init.limits.taskTimeoutMs);
+  run(seat: Seat, next: WaitingTask): void {
+    const { task, payload, merges = false } = next;
+    this.#tell(seat, task, `it did not answer task ${task}`, timeOf(next, this.#init.limits.taskTimeoutMs));
     this.#post.say({ type: 'run', seat: seat.number, task, payload, merges });
   }
 
@@ -241,7 +241,7 @@ export class AgentThread {
       }
       case 'pong':
         if (doing?.pingedMs !== undefined) this.#breakLate(seat, doing);
-        return this.isShared;
+        return true;
       case 'failed':
         this.#vacate(seat);
         if (!isLeaving) events.failed(message.reason, false);
@@ -280,9 +280,19 @@ export class AgentThread {
     this.#finish(seat);
     this.#board.clear(seat.number);
     const toldMs = this.#board.nowMs();
-    const doing: Doing = { task, otherwise, withinMs, toldMs, pingedMs: undefined, usedBeforeMs: 0, timer: undefined };
+    const doing: Doing = {
+      task,
+      otherwise,
+      withinMs,
+      toldMs,
+      pingedMs: undefined,
+      watchedMs: undefined,
+      isLate: false,
+      usedBeforeMs: 0,
+      timer: undefined,
+    };
     seat.doing = doing;
-    this.#lookAfter(seat, doing, withinMs);
+    this.#lookAfter(seat, doing, this.#nextLookMs(doing, withinMs));
   }
 
   #finish(seat: Seat): void {
@@ -298,15 +308,53 @@ export class AgentThread {
   /** Time counts from when the thread began with it: until then, and while others are at it, it cannot be blamed. */
   #look(seat: Seat, doing: Doing): void {
     const begunMs = this.#board.begunMs(seat.number);
+    if (this.#isBlocked(seat, doing)) return;
     if (this.isShared && begunMs === 0) return this.#lookWhetherHeard(seat, doing, doing.toldMs);
-    const leftMs = doing.withinMs - (this.#board.nowMs() - (begunMs === 0 ? doing.toldMs : begunMs));
-    if (leftMs > 0) return this.#lookAfter(seat, doing, leftMs);
+    const leftMs = doing.withinMs - (this.#board.nowMs() - (begunMs === 0 || doing.isLate ? doing.toldMs : begunMs));
+    if (leftMs > 0) return this.#lookAfter(seat, doing, this.#nextLookMs(doing, leftMs));
+    if (this.#askToGiveUp(seat, doing)) return;
     if (!this.isShared || this.#board.currentSeat === seat.number) return this.#breakLate(seat, doing);
     if (doing.pingedMs !== undefined) return this.#lookWhetherHeard(seat, doing, doing.pingedMs);
     // Its answer may be on its way, or another agent keeps it from answering.
     doing.pingedMs = this.#board.nowMs();
     this.#post.say({ type: 'ping', seat: seat.number });
     this.#lookAfter(seat, doing, doing.withinMs);
+  }
+
+  /** Of a task that has longer than others it is seen on the way whether the thread still takes what it is told. */
+  #nextLookMs({ withinMs }: Doing, leftMs: number): number {
+    const { taskTimeoutMs } = this.#init.limits;
+    return withinMs > taskTimeoutMs ? Math.min(leftMs, taskTimeoutMs) : leftMs;
+  }
+
+  /** Whether the thread took nothing since the last look, and was ended for that. */
+  #isBlocked(seat: Seat, doing: Doing): boolean {
+    const { taskTimeoutMs } = this.#init.limits;
+    const { task, watchedMs, withinMs } = doing;
+    if (task === undefined || withinMs <= taskTimeoutMs || doing.isLate) return false;
+    const nowMs = this.#board.nowMs();
+    if (watchedMs !== undefined && this.#board.heardMs < watchedMs) {
+      if (nowMs - watchedMs < taskTimeoutMs) return false;
+      const culprit = this.#current() ?? seat;
+      this.#break(culprit, `its thread took nothing that it was told for ${taskTimeoutMs} ms`);
+      return true;
+    }
+    doing.watchedMs = nowMs;
+    this.#post.say({ type: 'ping', seat: seat.number });
+    return false;
+  }
+
+  /** Once, at a deadline that is later than the time of others. */
+  #askToGiveUp(seat: Seat, doing: Doing): boolean {
+    const { taskTimeoutMs, taskGraceMs } = this.#init.limits;
+    if (doing.task === undefined || doing.isLate || doing.withinMs <= taskTimeoutMs) return false;
+    doing.isLate = true;
+    doing.otherwise += ` within ${doing.withinMs} ms, its deadline, nor, when it was asked to give up,`;
+    doing.toldMs = this.#board.nowMs();
+    doing.withinMs = taskGraceMs;
+    this.cancel(seat, doing.task);
+    this.#lookAfter(seat, doing, taskGraceMs);
+    return true;
   }
 
   #lookWhetherHeard(seat: Seat, doing: Doing, toldMs: number): void {
