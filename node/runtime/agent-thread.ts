@@ -2,6 +2,7 @@ import type { Worker } from 'node:worker_threads';
 import { progressBytesMax, progressPerSMax } from '../core/agent-code.ts';
 import { joined } from '../core/bytes.ts';
 import { aheadBytes } from './ahead-bytes.ts';
+import { isBlocked, isToGiveUp, nextLookMs } from './long-task.ts';
 import { PrintedLines } from './printed-lines.ts';
 import { processorTimeMs } from './processor-time.ts';
 import { RateLimit } from './rate-limit.ts';
@@ -292,7 +293,7 @@ export class AgentThread {
       timer: undefined,
     };
     seat.doing = doing;
-    this.#lookAfter(seat, doing, this.#nextLookMs(doing, withinMs));
+    this.#lookAfter(seat, doing, nextLookMs(doing, withinMs, this.#init.limits));
   }
 
   #finish(seat: Seat): void {
@@ -308,53 +309,24 @@ export class AgentThread {
   /** Time counts from when the thread began with it: until then, and while others are at it, it cannot be blamed. */
   #look(seat: Seat, doing: Doing): void {
     const begunMs = this.#board.begunMs(seat.number);
-    if (this.#isBlocked(seat, doing)) return;
+    const { limits } = this.#init;
+    const ping = (): void => this.#post.say({ type: 'ping', seat: seat.number });
+    if (isBlocked(doing, this.#board, limits, ping)) {
+      return this.#break(this.#current() ?? seat, `it held up its thread for ${limits.taskTimeoutMs} ms`);
+    }
     if (this.isShared && begunMs === 0) return this.#lookWhetherHeard(seat, doing, doing.toldMs);
     const leftMs = doing.withinMs - (this.#board.nowMs() - (begunMs === 0 || doing.isLate ? doing.toldMs : begunMs));
-    if (leftMs > 0) return this.#lookAfter(seat, doing, this.#nextLookMs(doing, leftMs));
-    if (this.#askToGiveUp(seat, doing)) return;
+    if (leftMs > 0) return this.#lookAfter(seat, doing, nextLookMs(doing, leftMs, limits));
+    if (isToGiveUp(doing, this.#board.nowMs(), limits)) {
+      this.cancel(seat, doing.task ?? '');
+      return this.#lookAfter(seat, doing, doing.withinMs);
+    }
     if (!this.isShared || this.#board.currentSeat === seat.number) return this.#breakLate(seat, doing);
     if (doing.pingedMs !== undefined) return this.#lookWhetherHeard(seat, doing, doing.pingedMs);
     // Its answer may be on its way, or another agent keeps it from answering.
     doing.pingedMs = this.#board.nowMs();
-    this.#post.say({ type: 'ping', seat: seat.number });
+    ping();
     this.#lookAfter(seat, doing, doing.withinMs);
-  }
-
-  /** Of a task that has longer than others it is seen on the way whether the thread still takes what it is told. */
-  #nextLookMs({ withinMs }: Doing, leftMs: number): number {
-    const { taskTimeoutMs } = this.#init.limits;
-    return withinMs > taskTimeoutMs ? Math.min(leftMs, taskTimeoutMs) : leftMs;
-  }
-
-  /** Whether the thread took nothing since the last look, and was ended for that. */
-  #isBlocked(seat: Seat, doing: Doing): boolean {
-    const { taskTimeoutMs } = this.#init.limits;
-    const { task, watchedMs, withinMs } = doing;
-    if (task === undefined || withinMs <= taskTimeoutMs || doing.isLate) return false;
-    const nowMs = this.#board.nowMs();
-    if (watchedMs !== undefined && this.#board.heardMs < watchedMs) {
-      if (nowMs - watchedMs < taskTimeoutMs) return false;
-      const culprit = this.#current() ?? seat;
-      this.#break(culprit, `its thread took nothing that it was told for ${taskTimeoutMs} ms`);
-      return true;
-    }
-    doing.watchedMs = nowMs;
-    this.#post.say({ type: 'ping', seat: seat.number });
-    return false;
-  }
-
-  /** Once, at a deadline that is later than the time of others. */
-  #askToGiveUp(seat: Seat, doing: Doing): boolean {
-    const { taskTimeoutMs, taskGraceMs } = this.#init.limits;
-    if (doing.task === undefined || doing.isLate || doing.withinMs <= taskTimeoutMs) return false;
-    doing.isLate = true;
-    doing.otherwise += ` within ${doing.withinMs} ms, its deadline, nor, when it was asked to give up,`;
-    doing.toldMs = this.#board.nowMs();
-    doing.withinMs = taskGraceMs;
-    this.cancel(seat, doing.task);
-    this.#lookAfter(seat, doing, taskGraceMs);
-    return true;
   }
 
   #lookWhetherHeard(seat: Seat, doing: Doing, toldMs: number): void {
