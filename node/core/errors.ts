@@ -211,7 +211,7 @@ const definitions = {
     504,
     (d) =>
       `${d.what} was not answered within ${d.ttlMs} ms${d.why === undefined ? '' : `: ${d.why}`}. Whether it took effect is unknown. ` +
-      'Send it again with the same id: it takes effect once.',
+      'Send it again with the same id: it takes effect once. A task may be given more time: --ttl-ms, in the API ttl_ms.',
   ),
   outcomeUnknown: define<{ what: string }>(
     504,

@@ -90,7 +90,9 @@ export class Tasks {
 
   /** Each asker has its own time, and the task that of the most patient. */
   #join(pending: Pending, request: string, asker: Waiting, progress: boolean): void {
-    pending.askers.set(request, asker);
+    // Asked again by the same one, it has what is left of its time, and is told all of it.
+    const ttlMs = pending.askers.get(request)?.ttlMs ?? asker.ttlMs;
+    pending.askers.set(request, { ...asker, ttlMs });
     pending.deadlineMs = Math.max(pending.deadlineMs, asker.deadlineMs);
     if (!progress || pending.ask.progress) return;
     pending.ask.progress = true;

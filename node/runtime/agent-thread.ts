@@ -2,10 +2,11 @@ import type { Worker } from 'node:worker_threads';
 import { progressBytesMax, progressPerSMax } from '../core/agent-code.ts';
 import { joined } from '../core/bytes.ts';
 import { aheadBytes } from './ahead-bytes.ts';
+import { isBlocked, isToGiveUp, nextLookMs } from './long-task.ts';
 import { PrintedLines } from './printed-lines.ts';
 import { processorTimeMs } from './processor-time.ts';
 import { RateLimit } from './rate-limit.ts';
-import type { WaitingTask } from './runner-instances.ts';
+import { type TaskTimes, timeOf, type WaitingTask } from './runner-instances.ts';
 import type { Doing, Seat, SeatEvents } from './seat.ts';
 import { piecesOf } from './seat-output.ts';
 import { ThreadBoard } from './thread-board.ts';
@@ -14,13 +15,12 @@ import { ThreadPost } from './thread-post.ts';
 import { thrownText } from './thrown-text.ts';
 import type { ToWorker } from './worker.ts';
 
-export interface AgentThreadLimits {
+export interface AgentThreadLimits extends TaskTimes {
   /** Heap of the thread. */
   heapMbMax: number;
   /** What it holds outside its heap, in buffers. Measured now and then: a fast grower exceeds it for a moment. */
   externalMbMax: number;
   startTimeoutMs: number;
-  taskTimeoutMs: number;
   /** Processor time of one task. Measured now and then, as the buffers are, and from the first time on that the task is met. */
   taskCpuMsMax: number;
   /** Characters of a line that an agent prints. */
@@ -140,8 +140,9 @@ export class AgentThread {
     setImmediate(() => this.#startFrom(seat, order, views, to));
   }
 
-  run(seat: Seat, { task, payload, merges = false }: WaitingTask): void {
-    this.#tell(seat, task, `it did not answer task ${task}`, this.#init.limits.taskTimeoutMs);
+  run(seat: Seat, next: WaitingTask): void {
+    const { task, payload, merges = false } = next;
+    this.#tell(seat, task, `it did not answer task ${task}`, timeOf(next, this.#init.limits.taskTimeoutMs));
     this.#post.say({ type: 'run', seat: seat.number, task, payload, merges });
   }
 
@@ -241,7 +242,7 @@ export class AgentThread {
       }
       case 'pong':
         if (doing?.pingedMs !== undefined) this.#breakLate(seat, doing);
-        return this.isShared;
+        return true;
       case 'failed':
         this.#vacate(seat);
         if (!isLeaving) events.failed(message.reason, false);
@@ -280,9 +281,19 @@ export class AgentThread {
     this.#finish(seat);
     this.#board.clear(seat.number);
     const toldMs = this.#board.nowMs();
-    const doing: Doing = { task, otherwise, withinMs, toldMs, pingedMs: undefined, usedBeforeMs: 0, timer: undefined };
+    const doing: Doing = {
+      task,
+      otherwise,
+      withinMs,
+      toldMs,
+      pingedMs: undefined,
+      watchedMs: undefined,
+      isLate: false,
+      usedBeforeMs: 0,
+      timer: undefined,
+    };
     seat.doing = doing;
-    this.#lookAfter(seat, doing, withinMs);
+    this.#lookAfter(seat, doing, nextLookMs(doing, withinMs, this.#init.limits));
   }
 
   #finish(seat: Seat): void {
@@ -298,14 +309,23 @@ export class AgentThread {
   /** Time counts from when the thread began with it: until then, and while others are at it, it cannot be blamed. */
   #look(seat: Seat, doing: Doing): void {
     const begunMs = this.#board.begunMs(seat.number);
+    const { limits } = this.#init;
+    const ping = (): void => this.#post.say({ type: 'ping', seat: seat.number });
+    if (isBlocked(doing, this.#board, limits, ping)) {
+      return this.#break(this.#current() ?? seat, `it held up its thread for ${limits.taskTimeoutMs} ms`);
+    }
     if (this.isShared && begunMs === 0) return this.#lookWhetherHeard(seat, doing, doing.toldMs);
-    const leftMs = doing.withinMs - (this.#board.nowMs() - (begunMs === 0 ? doing.toldMs : begunMs));
-    if (leftMs > 0) return this.#lookAfter(seat, doing, leftMs);
+    const leftMs = doing.withinMs - (this.#board.nowMs() - (begunMs === 0 || doing.isLate ? doing.toldMs : begunMs));
+    if (leftMs > 0) return this.#lookAfter(seat, doing, nextLookMs(doing, leftMs, limits));
+    if (isToGiveUp(doing, this.#board.nowMs(), limits)) {
+      this.cancel(seat, doing.task ?? '');
+      return this.#lookAfter(seat, doing, doing.withinMs);
+    }
     if (!this.isShared || this.#board.currentSeat === seat.number) return this.#breakLate(seat, doing);
     if (doing.pingedMs !== undefined) return this.#lookWhetherHeard(seat, doing, doing.pingedMs);
     // Its answer may be on its way, or another agent keeps it from answering.
     doing.pingedMs = this.#board.nowMs();
-    this.#post.say({ type: 'ping', seat: seat.number });
+    ping();
     this.#lookAfter(seat, doing, doing.withinMs);
   }
 

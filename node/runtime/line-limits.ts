@@ -1,7 +1,8 @@
+import type { TaskTimes } from './runner-instances.ts';
+
 /** Of an agent's run, whatever it runs in. */
-export interface LineLimits {
+export interface LineLimits extends TaskTimes {
   startTimeoutMs: number;
-  taskTimeoutMs: number;
   /** How often an instance at rest is asked whether it still answers, and how long it has for that. */
   pingIntervalMs: number;
   pingTimeoutMs: number;
@@ -16,6 +17,7 @@ export interface LineLimits {
 export const defaultLineLimits: LineLimits = {
   startTimeoutMs: 15_000,
   taskTimeoutMs: 30_000,
+  taskGraceMs: 5_000,
   pingIntervalMs: 5_000,
   pingTimeoutMs: 5_000,
   tasksWaitingMax: 256,

@@ -222,7 +222,9 @@ export class LineRunner<C extends LineChannel> implements Runner {
       return;
     }
     if (isCancelled) instance.channel?.say(cancelLine(next.task));
-    this.#instances.expectWithin(instance, this.#init.limits.taskTimeoutMs, `it did not answer task ${next.task}`);
+    this.#instances.expectTask(instance, next, this.#init.limits, () =>
+      this.cancel(instance.agent, instance.epoch, next.task),
+    );
   }
 
   /** What comes from the channel is an agent's to say, so its form is checked: an agent must not fail the node. */

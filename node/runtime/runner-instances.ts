@@ -5,6 +5,14 @@ export interface WaitingTask extends RunOptions {
   payload: Uint8Array;
 }
 
+/** What a task may take, ms. */
+export interface TaskTimes {
+  /** One without a deadline, or with an earlier one. */
+  taskTimeoutMs: number;
+  /** After a later deadline, to give up or to end. */
+  taskGraceMs: number;
+}
+
 /** One instance of an agent, as every runner has it; what it runs in is the runner's own. */
 export interface RunnerInstance {
   agent: string;
@@ -30,6 +38,15 @@ export interface RunnerInstancesInit<I extends RunnerInstance> {
 export const newInstance = (agent: string, epoch: number): RunnerInstance => ({
   ...{ agent, epoch, started: false, running: undefined, waiting: [], timer: undefined },
 });
+
+/**
+ * How long a task may take from its begin on, ms: until its deadline, and never less than any other. What agents give each other
+ * and themselves, and a branch to be taken in, nobody gave a deadline: only a time until which it is begun.
+ */
+export function timeOf({ task, merges, deadlineMs }: WaitingTask, taskTimeoutMs: number): number {
+  if (deadlineMs === undefined || merges === true || task.startsWith('~')) return taskTimeoutMs;
+  return Math.max(taskTimeoutMs, Math.ceil(deadlineMs - performance.now()));
+}
 
 const reasonLengthMax = 2_000;
 
@@ -113,6 +130,20 @@ export class RunnerInstances<I extends RunnerInstance> {
   expectWithin(instance: I, withinMs: number, otherwise: string): void {
     clearTimeout(instance.timer);
     instance.timer = setTimeout(() => this.fail(instance, `${otherwise} within ${withinMs} ms`), withinMs);
+    instance.timer.unref();
+  }
+
+  /** A task that has longer than others is asked to give up at its deadline, by `cancel`, and has a grace then. */
+  expectTask(instance: I, next: WaitingTask, limits: TaskTimes, cancel: () => void): void {
+    const withinMs = timeOf(next, limits.taskTimeoutMs);
+    const otherwise = `it did not answer task ${next.task}`;
+    if (withinMs <= limits.taskTimeoutMs) return this.expectWithin(instance, withinMs, otherwise);
+    clearTimeout(instance.timer);
+    instance.timer = setTimeout(() => {
+      cancel();
+      const late = `${otherwise} within ${withinMs} ms, its deadline, nor, when it was asked to give up,`;
+      this.expectWithin(instance, limits.taskGraceMs, late);
+    }, withinMs);
     instance.timer.unref();
   }
 

@@ -24,6 +24,10 @@ export interface Doing {
   withinMs: number;
   toldMs: number;
   pingedMs: number | undefined;
+  /** When its thread was asked last, on the way of a long task, whether it goes round. */
+  watchedMs: number | undefined;
+  /** It was asked to give up at its deadline. */
+  isLate: boolean;
   /** Processor time of the thread when this was first looked at; 0 until then. */
   usedBeforeMs: number;
   timer: NodeJS.Timeout | undefined;

@@ -32,6 +32,7 @@ export const defaultWorkerLimits: WorkerLimits = {
   residentMarginMb: 384,
   startTimeoutMs: 15_000,
   taskTimeoutMs: 30_000,
+  taskGraceMs: 5_000,
   taskCpuMsMax: 20_000,
   tasksWaitingMax: 256,
   sparesMax: 2,

@@ -15,6 +15,7 @@ interface Limits {
   memoryMb?: number;
   startTimeoutMs?: number;
   taskTimeoutMs?: number;
+  taskGraceMs?: number;
   tasksWaitingMax?: number;
   lineLengthMax?: number;
   linesPerSMax?: number;
@@ -331,6 +332,38 @@ function contract({ create, code, counter, cents, broken, slow }: Kit): void {
     await start('bad', 2);
     expect(await stage.run('bad', 't', { add: 1 }, 2)).toMatchObject({ ok: true, value: 1 });
     expect(stage.happened.filter((one) => one.kind === 'failed')).toHaveLength(1);
+  });
+
+  const runUntil = (task: string, payload: object, ms: number): void =>
+    stage.runner.run('a', 1, task, bytes(payload), { deadlineMs: performance.now() + ms });
+
+  test('lets a task with a later deadline take longer than others may, and no other', async () => {
+    begin({ taskTimeoutMs: 500 });
+    await start('a');
+    runUntil('slow', { add: 2, ms: 1_500 }, 60_000);
+    expect(await stage.first('ran')).toMatchObject({ task: 'slow', ok: true, value: 2 });
+    runUntil('~letter', { add: 1, ms: 20_000 }, 60_000);
+    expect((await stage.failure('a')).reason).toBe('it did not answer task ~letter within 500 ms');
+  });
+
+  test('asks a task to give up at its later deadline', async () => {
+    begin({ taskTimeoutMs: 200 });
+    await start('a');
+    runUntil('t', { add: 1, untilCancelled: true }, 700);
+    const { ok, value } = await stage.first('ran');
+    expect([ok, value]).toMatchObject([false, { reason: expect.stringMatching(/given up/) }]);
+    expect(await stage.run('a', 't2', { add: 1 })).toMatchObject({ ok: true, value: 1 });
+  });
+
+  test('ends what does not give up after its deadline, and says why', async () => {
+    begin({ taskTimeoutMs: 200, taskGraceMs: 300 });
+    await start('a');
+    runUntil('t', { wait: true }, 700);
+    const why =
+      /^it did not answer task t within \d+ ms, its deadline, nor, when it was asked to give up, within 300 ms$/;
+    expect((await stage.failure('a')).reason).toMatch(why);
+    await start('a', 2);
+    expect(await stage.run('a', 't2', { add: 1 }, 2)).toMatchObject({ ok: true, value: 1 });
   });
 
   test('passes on what agents print, in whole lines, cut and counted', async () => {

@@ -26,6 +26,7 @@ export const deeds = `
   if (task.throw) throw new Error(task.throw);
   if (task.exit !== undefined) process.exit(task.exit);
   if (task.spin) for (;;) {}
+  if (task.ms) await new Promise((resolve) => setTimeout(resolve, task.ms));
   if (task.wait) await new Promise(() => {});
   if (task.memory) for (const all = []; ; ) { all.push(Buffer.alloc(1e6, 1)); for (const end = performance.now() + 5; performance.now() < end; ); }
   if (task.print) process.stderr.write(task.print);
