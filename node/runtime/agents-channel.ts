@@ -30,6 +30,8 @@ export class AgentsChannel {
   readonly #init: AgentsChannelInit;
   #said: Said[] = [];
   #saidBytes = 0;
+  /** Who waits for the next write. */
+  #behind: (() => void)[] = [];
   #isBroken = false;
   readonly #reader: FrameReader;
 
@@ -63,6 +65,12 @@ export class AgentsChannel {
     if (this.#said.push({ head, bytes }) === 1) this.#init.later(() => this.#write());
   }
 
+  /** Calls back when what was said until now is written at the end of the turn, or never will be. */
+  afterWrite(written: () => void): void {
+    if (this.#said.length === 0) setImmediate(written);
+    else this.#behind.push(written);
+  }
+
   /** Calls back when what was said until now is on its way, or never will be. */
   whenTaken(taken: () => void): void {
     this.#write(taken);
@@ -71,18 +79,23 @@ export class AgentsChannel {
   #write(taken?: () => void): void {
     const { stream } = this.#init;
     const said = this.#said;
+    const behind = this.#behind;
     this.#said = [];
     this.#saidBytes = 0;
-    if (!stream.writable) taken?.();
-    else if (said.length > 0) this.#send(encodeFrames(said), taken);
-    else if (taken !== undefined) setImmediate(taken);
+    this.#behind = [];
+    const written = (): void => {
+      for (const one of behind) one();
+      if (taken !== undefined) setImmediate(taken);
+    };
+    if (said.length > 0 && stream.writable) this.#send(encodeFrames(said), written);
+    else written();
   }
 
-  #send(bytes: Buffer, taken: (() => void) | undefined): void {
+  #send(bytes: Buffer, written: () => void): void {
     const { stream, fd } = this.#init;
     const sent = fd === undefined || stream.writableLength > 0 ? 0 : writtenAtOnce(fd, bytes);
-    if (sent < bytes.byteLength) stream.write(bytes.subarray(sent), taken);
-    else if (taken !== undefined) setImmediate(taken);
+    if (sent < bytes.byteLength) stream.write(bytes.subarray(sent), written);
+    else written();
   }
 }
 

@@ -53,6 +53,11 @@ export interface WorkerRunnerInit {
   seated?: (agent: string, epoch: number, thread: number) => void;
   /** Right after an `ahead`: calls back when it was taken in. By itself that is in the next turn. */
   afterAhead?: (more: () => void) => void;
+  /**
+   * Right after a `ran`: calls back when that is told even where the next task ends the process, which is begun with that. By
+   * itself it is told at once.
+   */
+  afterRan?: (next: () => void) => void;
 }
 
 type StartOrder = Parameters<Runner['start']>[0];
@@ -63,6 +68,7 @@ interface Instance extends RunnerInstance {
 }
 
 const mb = 1024 * 1024;
+const atOnce = (next: () => void): void => next();
 const measureIntervalMs = 250;
 /** A thread at rest is measured only every so many times. */
 const measureRestTurns = 8;
@@ -210,7 +216,7 @@ class WorkerRunner implements Runner {
 
   #eventsOf(instance: Instance, shares: boolean): SeatEvents {
     const { agent } = instance;
-    const { events, log, afterAhead = setImmediate } = this.#init;
+    const { events, log, afterAhead = setImmediate, afterRan = atOnce } = this.#init;
     return {
       ahead: (bytes, more) => {
         events.ahead(agent, instance.epoch, bytes);
@@ -223,9 +229,11 @@ class WorkerRunner implements Runner {
         if (!shares) this.#threads.keepSpares();
       },
       ran: (task, ok, value, change, outputs) => {
-        instance.running = undefined;
         events.ran(agent, instance.epoch, task, ok, value, change, outputs);
-        this.#runNext(instance);
+        afterRan(() => {
+          instance.running = undefined;
+          this.#runNext(instance);
+        });
       },
       progress: (task, value) => events.progress(agent, instance.epoch, task, value),
       printed: (line) => log?.(agent, line),
