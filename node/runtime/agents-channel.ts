@@ -62,7 +62,7 @@ export class AgentsChannel {
 
   say(head: unknown, ...bytes: Uint8Array[]): void {
     for (const { byteLength } of bytes) this.#saidBytes += byteLength;
-    if (this.#said.push({ head, bytes }) === 1) this.#init.later(() => this.#write());
+    if (this.#said.push({ head, bytes }) === 1) this.#init.later(() => this.write());
   }
 
   /** Calls back when what was said until now is written at the end of the turn, or never will be. */
@@ -73,22 +73,22 @@ export class AgentsChannel {
 
   /** Calls back when what was said until now is on its way, or never will be. */
   whenTaken(taken: () => void): void {
-    this.#write(taken);
+    this.write(() => setImmediate(taken));
   }
 
-  #write(taken?: () => void): void {
+  /** Writes what was said until now. Calls back when that is with the system, which may be at once, or never will be. */
+  write(written?: () => void): void {
     const { stream } = this.#init;
     const said = this.#said;
-    const behind = this.#behind;
+    const behind = written === undefined ? this.#behind : [...this.#behind, written];
     this.#said = [];
     this.#saidBytes = 0;
     this.#behind = [];
-    const written = (): void => {
+    const done = (): void => {
       for (const one of behind) one();
-      if (taken !== undefined) setImmediate(taken);
     };
-    if (said.length > 0 && stream.writable) this.#send(encodeFrames(said), written);
-    else written();
+    if (said.length > 0 && stream.writable) this.#send(encodeFrames(said), done);
+    else done();
   }
 
   #send(bytes: Buffer, written: () => void): void {

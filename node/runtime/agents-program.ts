@@ -149,7 +149,8 @@ class AgentsProgram {
       events: this.#events(),
       log: (agent, line) => this.#sayForWatching({ type: 'printed', agent, line }),
       seated: (agent, epoch, thread) => this.#sayOf(agent, epoch, (id) => this.#say({ type: 'seated', id, thread })),
-      afterRan: (next) => this.#channel.afterWrite(next),
+      // What many threads answer in one turn goes as one write, but where a thread waits for that.
+      afterRan: (next, isAwaited) => (isAwaited ? this.#channel.write(next) : this.#channel.afterWrite(next)),
       afterAhead: (more) => {
         if (this.#ahead < aheadMax) setImmediate(more);
         else this.#waiting.push(more);

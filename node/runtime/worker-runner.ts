@@ -55,9 +55,9 @@ export interface WorkerRunnerInit {
   afterAhead?: (more: () => void) => void;
   /**
    * Right after a `ran`: calls back when that is told even where the next task ends the process, which is begun with that. By
-   * itself it is told at once.
+   * itself it is told at once. `isAwaited`: the next task is there.
    */
-  afterRan?: (next: () => void) => void;
+  afterRan?: (next: () => void, isAwaited: boolean) => void;
 }
 
 type StartOrder = Parameters<Runner['start']>[0];
@@ -230,10 +230,11 @@ class WorkerRunner implements Runner {
       },
       ran: (task, ok, value, change, outputs) => {
         events.ran(agent, instance.epoch, task, ok, value, change, outputs);
-        afterRan(() => {
+        const next = (): void => {
           instance.running = undefined;
           this.#runNext(instance);
-        });
+        };
+        afterRan(next, instance.waiting.length > 0);
       },
       progress: (task, value) => events.progress(agent, instance.epoch, task, value),
       printed: (line) => log?.(agent, line),
