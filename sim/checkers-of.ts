@@ -9,6 +9,7 @@ import { FencingToken } from './checkers/anytime-fencing-token.ts';
 import { MajorityOnly } from './checkers/anytime-majority-only.ts';
 import { OneCluster } from './checkers/anytime-one-cluster.ts';
 import { OneVersion } from './checkers/anytime-one-version.ts';
+import { RecalledFirst } from './checkers/anytime-recalled-first.ts';
 import { SameLog } from './checkers/anytime-same-log.ts';
 import { SameState } from './checkers/anytime-same-state.ts';
 import { SealedHolder } from './checkers/anytime-sealed-holder.ts';
@@ -54,6 +55,7 @@ export function checkersOf({ world, ledger, operators, accepted, plan, leaders, 
     new OneVersion(ledger),
     new FencingToken((node, agent, epoch) => world.host(node).runner?.token(agent, epoch)),
     new TaskInTime(clockMs),
+    new RecalledFirst(),
     new Bounded(world, { ...defaultSettings, ...plan.settings }),
     linearizable,
   ];

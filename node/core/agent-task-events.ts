@@ -36,7 +36,7 @@ export type CancelDone = (cancelled: Cancelled) => void;
 /** A task that is being done, or will be next. */
 export interface RunningTask {
   task: QueuedTask;
-  /** When it was begun, as far as that is known here. */
+  /** When it was begun, as far as that is known here; while it stands behind another, when it was given. */
   sinceMs: number;
   /** As a careful begin recorded them, this one included; 0 of any other. */
   tries: number;
@@ -46,13 +46,4 @@ export interface RunningTask {
   isAlone: boolean;
   /** Who wants it cancelled. */
   cancels: CancelDone[];
-}
-
-/** What waits until a majority of the holders has a step. */
-export interface WaitingAnswer {
-  sequence: number;
-  /** Told once a majority has the step. */
-  done: () => void;
-  /** The task whose answer it is; it goes on to the next host when this one ends. */
-  task: QueuedTask | undefined;
 }

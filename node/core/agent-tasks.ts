@@ -1,22 +1,24 @@
 import type { StepChanges } from './agent-state.ts';
-import type { AgentTaskEvents, CancelDone, Cancelled, RunningTask, Step, WaitingAnswer } from './agent-task-events.ts';
+import type { AgentTaskEvents, CancelDone, RunningTask, Step } from './agent-task-events.ts';
+import { viewOf } from './agent-tasks-view.ts';
+import { BeginTurn } from './begin-turn.ts';
 import type { Context } from './context.ts';
-import { errors } from './errors.ts';
 import type { TaskAside, TaskResult } from './message.ts';
 import type { AgentTasksView } from './operation.ts';
 import { ResultAges } from './result-ages.ts';
 import { isOver, ResultTable } from './result-table.ts';
+import { retryAfterMs } from './retry-after.ts';
 import { RunningTasks } from './running-tasks.ts';
 import { reportSetAside } from './set-aside-report.ts';
 import { limits } from './settings.ts';
+import { TaskAnswers } from './task-answers.ts';
+import { TaskCancels } from './task-cancels.ts';
 import { type QueuedTask, TaskQueue } from './task-queue.ts';
 import { reasonBytes } from './text.ts';
 
 const nothing = new Uint8Array(0);
 /** So many tasks are begun with care after an instance took over: what ended the one before may come again. */
 const carefulTasks = 16;
-/** Wishes to cancel one task. */
-const cancelsMax = 64;
 
 /**
  * The tasks of one agent at its host, from their arrival to their answer. Each takes effect once, by its id. Once an
@@ -28,20 +30,28 @@ export class AgentTasks {
   readonly #agent: string;
   readonly #events: AgentTaskEvents;
   #queue = new TaskQueue();
-  /** Asked and not yet answered, by who asked: the same task asked again by the same node is answered once. */
-  readonly #asked = new Map<string, QueuedTask>();
+  readonly #answers: TaskAnswers;
+  readonly #cancels: TaskCancels;
   #results = new ResultTable();
   #ages: ResultAges;
   readonly #running = new RunningTasks();
   /** That it is begun is not durable yet. */
   #held: { task: QueuedTask; sequence: number; tries: number } | undefined;
-  #waiting: WaitingAnswer[] = [];
   #careful = 0;
+  readonly #turn = new BeginTurn(() => this.#beginNext());
 
   constructor(context: Context, agent: string, events: AgentTaskEvents) {
     this.#context = context;
     this.#agent = agent;
     this.#events = events;
+    this.#answers = new TaskAnswers(agent, events);
+    this.#cancels = new TaskCancels({
+      ...{ agent, running: this.#running, answers: this.#answers, events },
+      results: () => this.#results,
+      takeWaiting: (id) => this.#takeWaiting(id),
+      record: (step, tasks) => this.#record(step, tasks),
+      recall: () => this.#recall(true),
+    });
     this.#ages = new ResultAges(limits.resultsAgeMsMax);
   }
 
@@ -74,8 +84,7 @@ export class AgentTasks {
   // ---- from arrival to begin ----
 
   submit(task: QueuedTask): void {
-    const key = keyOf(task);
-    const before = this.#asked.get(key);
+    const before = this.#answers.asked(task);
     if (before !== undefined) {
       before.progress ||= task.progress;
       return;
@@ -83,21 +92,22 @@ export class AgentTasks {
     const known = this.#results.known(task);
     const isAnswered = known !== undefined && this.#isAnswered(task, known);
     // What is done is not called refused, however much waits.
-    const isFull = this.#asked.size >= limits.agentQueueMax * (isAnswered ? 2 : 1);
+    const isFull = this.#answers.count >= limits.agentQueueMax * (isAnswered ? 2 : 1);
     if (isFull || (!isAnswered && this.#results.isFullFor(task.task))) {
-      this.refuse(task, 'backlogFull', this.#running.halfTimeMs(this.length));
+      this.#answers.refuse(task, 'backlogFull', retryAfterMs(this.length, this.#running.meanTaskMs));
       return;
     }
     const payload = task.retry === '' ? task.payload : known?.aside?.payload;
     if (payload === undefined && !isAnswered) {
       // A host that was replaced may not know of it.
-      this.#events.confirm(() => this.refuse(task, 'taskUnknown'));
+      this.#events.confirm(() => this.#answers.refuse(task, 'taskUnknown'));
       return;
     }
     const asked = { ...task, payload: payload ?? nothing };
-    this.#asked.set(key, asked);
-    if (isAnswered) this.#await(asked, known);
+    this.#answers.ask(asked);
+    if (isAnswered) this.#answers.await(asked, known);
     else this.#queue.push(asked);
+    this.#recall(false);
     this.pump();
   }
 
@@ -109,7 +119,11 @@ export class AgentTasks {
 
   /** Begins what can be begun. */
   pump(): void {
-    while (this.#running.hasRoom && this.#events.isReady()) {
+    this.#turn.take();
+  }
+
+  #beginNext(): void {
+    while (this.#running.hasRoom(this.#context.nowMs) && this.#events.isReady()) {
       if (this.#held !== undefined && !this.#beginHeld(this.#held)) return;
       const task = this.#queue.take();
       if (task === undefined) return;
@@ -124,11 +138,11 @@ export class AgentTasks {
   #begin(task: QueuedTask): 'over' | 'begun' | 'held' | 'waits' {
     const known = this.#results.known(task);
     if (known !== undefined && this.#isAnswered(task, known)) {
-      this.#await(task, known);
+      this.#answers.await(task, known);
       return 'over';
     }
     if (task.deadlineMs <= this.#context.nowMs || (task.retry === '' && !this.#events.isWanted(task.task))) {
-      this.#asked.delete(keyOf(task));
+      this.#answers.drop(task);
       return 'over';
     }
     // It may have been asked by two nodes.
@@ -156,8 +170,10 @@ export class AgentTasks {
   #hold(task: QueuedTask, tries: number, aside?: TaskAside): void {
     task.wasCutShort = undefined;
     const begun = aside === undefined ? { tries } : { aside };
+    const queue = this.#queue;
     const { sequence } = this.#events.record({ task: task.task, ok: false, value: nothing, ...begun });
-    this.#held = { task, sequence, tries };
+    if (queue === this.#queue) this.#held = { task, sequence, tries };
+    else this.#answers.refuse(task, 'agentNotReady');
   }
 
   /** Whether nothing is held any more and the next task may be looked for. */
@@ -170,7 +186,7 @@ export class AgentTasks {
     }
     // It was not begun after all.
     if (task.retry === '') this.#events.record({ task: task.task, ok: false, value: nothing, tries: tries - 1 });
-    this.#asked.delete(keyOf(task));
+    this.#answers.drop(task);
     this.#queue.done(task);
     return true;
   }
@@ -188,14 +204,14 @@ export class AgentTasks {
 
   /** A task is done, or was refused; what it changed becomes part of the state with its result. */
   onRan(id: string, ok: boolean, value: Uint8Array, changes?: StepChanges): void {
+    const { first } = this.#running;
     const ran = this.#running.end(id, this.#context.nowMs);
     if (ran === undefined) return;
     this.#careful = Math.max(0, this.#careful - 1);
     const cancelled = !ok && ran.cancels.length > 0;
     this.#end(ran, { task: id, ok, value, ...(cancelled && { cancelled }) }, changes);
-    // It was to be cancelled before it was begun.
-    const next = this.#running.first;
-    if (next !== undefined && next.cancels.length > 0) this.#events.cancel(next.task);
+    this.#cancels.sayFirst(first);
+    this.#recall(false);
   }
 
   /**
@@ -204,54 +220,69 @@ export class AgentTasks {
    */
   onFailed(reason: string, innocent = false): void {
     const [failed, ...behind] = this.#running.takeAll();
-    for (const one of behind) this.#putBack(one);
     if (failed === undefined) return;
-    const isCancelled = failed.cancels.length > 0;
-    if (innocent && !isCancelled) return this.#putBack(failed);
+    const isTried = !innocent || failed.cancels.length > 0;
+    this.#putBack(isTried ? behind : [failed, ...behind]);
+    if (isTried) this.#endTry(failed, reason);
+    this.#cancels.cancelReturned();
+  }
+
+  #endTry(failed: RunningTask, reason: string): void {
     const { task } = failed;
     const id = task.task;
     task.failures = (task.failures ?? 0) + 1;
     // A careful begin counted this try already.
     const tries = failed.tries === 0 ? (this.#results.get(id)?.tries ?? 0) + 1 : failed.tries;
-    if (isCancelled) this.#end(failed, { task: id, ok: false, value: reasonBytes(reason), cancelled: true });
-    else if (task.retry !== '' || task.failures >= limits.taskFailuresMax) {
+    if (failed.cancels.length > 0) {
+      this.#end(failed, { task: id, ok: false, value: reasonBytes(reason), cancelled: true });
+    } else if (task.retry !== '' || task.failures >= limits.taskFailuresMax) {
       this.#setAside(task, (this.#results.get(id)?.aside?.tries ?? tries - 1) + 1, reason);
       this.#queue.done(task);
     } else {
-      if (failed.tries === 0) this.#events.record({ task: id, ok: false, value: nothing, tries });
       this.#queue.putBack(task);
+      if (failed.tries === 0) this.#events.record({ task: id, ok: false, value: nothing, tries });
     }
   }
 
-  /** They were not begun, and will not be; without names: nothing that was given to the code is. */
-  onReturned(ids?: readonly string[]): void {
-    const returned = ids?.map((id) => this.#running.take(id)) ?? this.#running.takeAll();
-    for (const one of returned) if (one !== undefined) this.#putBack(one);
-    this.pump();
+  /** They were not begun, and will not be. */
+  onReturned(ids: readonly string[]): void {
+    const { first } = this.#running;
+    this.#turn.take(() => {
+      this.#putBack(this.#running.giveBack(ids, this.#context.nowMs));
+      this.#cancels.cancelReturned();
+      this.#cancels.sayFirst(first);
+    });
   }
 
-  #putBack({ task, tries, cancels }: RunningTask): void {
-    if (tries > 0) this.#events.record({ task: task.task, ok: false, value: nothing, tries: tries - 1 });
-    this.#queue.putBack(task);
-    for (const done of cancels) this.cancel(task.task, done);
+  /** What ran them is asked for nothing any more: all are to be begun anew. */
+  onStopped(): void {
+    this.#turn.take(() => {
+      this.#putBack(this.#running.takeAll());
+      this.#cancels.cancelReturned();
+    });
   }
 
-  #end({ task, cancels }: RunningTask, step: Step, changes?: StepChanges): void {
-    const result = this.#events.record(step, changes);
-    this.#await(task, result);
-    this.#queue.done(task);
-    if (cancels.length === 0) return;
-    const error = errors.taskOver({ agent: this.#agent, task: task.task });
-    const cancelled: Cancelled = result.cancelled === true ? { ok: true, was: 'running' } : { ok: false, error };
-    for (const done of cancels) this.afterStep(result.sequence, () => done(cancelled));
+  /** All of them first: to record something may show that another host took over, and that ends what waits here. */
+  #putBack(given: readonly RunningTask[]): void {
+    for (const { task } of given) this.#queue.putBack(task);
+    this.#cancels.onReturned(given);
+    for (const { task, tries } of given) {
+      if (tries > 0) this.#events.record({ task: task.task, ok: false, value: nothing, tries: tries - 1 });
+    }
+  }
+
+  #end(ended: RunningTask, step: Step, changes?: StepChanges): void {
+    const result = this.#record(step, [ended.task], changes);
+    this.#queue.done(ended.task);
+    this.#cancels.ended(ended, result);
   }
 
   #setAside(task: QueuedTask, tries: number, reason: string): void {
     const { key, priority, payload } = task;
     const [told, before] = [reason.slice(0, limits.reasonLengthMax), this.#results.aside()];
     const aside = { payload, key, priority, tries, reason: told, retriedBy: task.retry };
-    const result = this.#events.record({ task: task.task, ok: false, value: nothing, aside });
-    this.#await(task, result);
+    const result = this.#record({ task: task.task, ok: false, value: nothing, aside }, [task]);
+    if (result === undefined) return;
     reportSetAside(this.#context, this.#agent, { task: task.task, tries, reason: told, before, after: this.#results });
   }
 
@@ -260,117 +291,63 @@ export class AgentTasks {
     const running = this.#running.get(id);
     if (running === undefined) return;
     running.said += 1;
-    for (const task of this.#asked.values()) {
-      if (task.task === id && task.progress) this.#events.progress(task, running.said, value);
-    }
+    this.#answers.progress(id, running.said, value);
   }
 
   // ---- answers ----
 
-  #await(task: QueuedTask, result: TaskResult): void {
-    this.#waiting.push({ sequence: result.sequence, done: () => this.#answer(task, result), task });
+  /** Makes it a step that answers those tasks. Undefined: that showed that another host took over, and they are refused. */
+  #record(step: Step, tasks: readonly QueuedTask[], changes?: StepChanges): TaskResult | undefined {
+    const queue = this.#queue;
+    const result = this.#events.record(step, changes);
+    const isEnded = queue !== this.#queue;
+    for (const task of tasks) {
+      if (isEnded) this.#answers.refuse(task, 'agentNotReady');
+      else this.#answers.await(task, result);
+    }
+    return isEnded ? undefined : result;
   }
 
   /** Calls it once a majority of the holders has that step, and acknowledging is allowed. */
   afterStep(sequence: number, done: () => void): void {
-    this.#waiting.push({ sequence, done, task: undefined });
+    this.#answers.afterStep(sequence, done);
   }
 
   /** Answers all that a majority of the holders keeps. */
   acknowledge(durableSequence: number): void {
-    const waiting = this.#waiting;
-    if (waiting.length === 0) return;
-    this.#waiting = [];
-    for (const one of waiting) {
-      if (one.sequence <= durableSequence) one.done();
-      else this.#waiting.push(one);
-    }
-  }
-
-  #answer(task: QueuedTask, { ok, value, valueDropped, cancelled, aside }: TaskResult): void {
-    this.#asked.delete(keyOf(task));
-    let refusal = valueDropped ? 'resultDropped' : '';
-    if (cancelled === true) refusal = 'taskCancelled';
-    if (aside !== undefined) refusal = 'taskSetAside';
-    const told = aside === undefined ? value : reasonBytes(aside.reason, { tries: aside.tries });
-    this.#events.answer(task, { task: task.task, agent: this.#agent, ok: ok && refusal === '', value: told, refusal });
-  }
-
-  refuse(task: QueuedTask, refusal: string, retryAfterMs = 0): void {
-    const answer = { task: task.task, agent: this.#agent, ok: false, value: nothing, refusal };
-    this.#events.answer(task, { ...answer, ...(retryAfterMs > 0 && { retryAfterMs }) });
+    this.#answers.acknowledge(durableSequence);
   }
 
   // ---- operators ----
 
   /** Ends a task without an effect: one that waits, here or elsewhere, is set aside, or runs and its code lets it. */
   cancel(id: string, done: CancelDone, waitsElsewhere = false): void {
-    const known = this.#results.get(id);
-    if (known !== undefined && isOver(known)) {
-      const over: Cancelled = { ok: false, error: errors.taskOver({ agent: this.#agent, task: id }) };
-      this.afterStep(known.sequence, () => done(known.cancelled === true ? { ok: true, was: 'cancelled' } : over));
-    } else {
-      const running = this.#running.get(id);
-      if (running === undefined) this.#cancelWaiting(id, known?.aside !== undefined, done, waitsElsewhere);
-      else this.#cancelRunning(running, done);
-    }
-  }
-
-  /** One that stands behind another is taken back first. */
-  #cancelRunning(running: RunningTask, done: CancelDone): void {
-    if (running.cancels.length >= cancelsMax) {
-      const what = `requests to cancel task "${running.task.task}"`;
-      return done({ ok: false, error: errors.backlogFull({ what, max: cancelsMax }) });
-    }
-    running.cancels.push(done);
-    if (running === this.#running.first) this.#events.cancel(running.task);
-    else this.#recall(true);
+    this.#turn.take(() => this.#cancels.cancel(id, done, waitsElsewhere));
   }
 
   #recall(isWanted: boolean): void {
-    if (this.#running.takeRecall(isWanted, this.#context.nowMs)) this.#events.recall();
+    const { nowMs } = this.#context;
+    if (this.#running.takeRecall(isWanted, this.#queue.priority, nowMs)) this.#events.recall();
   }
 
-  #cancelWaiting(id: string, isAside: boolean, done: CancelDone, waitsElsewhere: boolean): void {
+  #takeWaiting(id: string): QueuedTask[] {
     const waiting = this.#queue.remove(id);
-    if (this.#held?.task.task === id) {
-      waiting.push(this.#held.task);
-      this.#queue.done(this.#held.task);
-      this.#held = undefined;
-    }
-    if (waiting.length === 0 && !isAside && !waitsElsewhere) {
-      const error = errors.taskUnknown({ agent: this.#agent, task: id });
-      return this.#events.confirm(() => done({ ok: false, error }));
-    }
-    const step = { task: id, ok: false, value: reasonBytes('it was cancelled'), cancelled: true };
-    const result = this.#events.record(step);
-    for (const task of waiting) this.#await(task, result);
-    this.afterStep(result.sequence, () => done({ ok: true, was: isAside ? 'setAside' : 'waiting' }));
-    this.pump();
+    if (this.#held?.task.task !== id) return waiting;
+    const { task } = this.#held;
+    this.#queue.done(task);
+    this.#held = undefined;
+    return [...waiting, task];
   }
 
   view(): AgentTasksView {
-    const { nowMs } = this.#context;
-    const [running, ...behind] = this.#running.all;
-    const held = this.#held === undefined ? [] : [this.#held.task];
-    const waiting = [...behind.map(({ task }) => task), ...held, ...this.#queue.all()];
-    return {
-      running: running && { task: running.task.task, forMs: Math.round(nowMs - running.sinceMs) },
-      waiting: waiting.length,
-      first: waiting.slice(0, limits.tasksListedMax).map(({ task, priority, key }) => ({ task, priority, key })),
-      setAside: this.#results.aside().map(({ task, aside }) => ({
-        task,
-        tries: aside?.tries ?? 0,
-        reason: aside?.reason ?? '',
-        bytes: aside?.payload.byteLength ?? 0,
-      })),
-      meanTaskMs: Math.round(this.#running.meanTaskMs * 100) / 100,
-    };
+    const waiting = [...(this.#held === undefined ? [] : [this.#held.task]), ...this.#queue.all()];
+    const { all: given, meanTaskMs } = this.#running;
+    return viewOf({ given, waiting, results: this.#results, meanTaskMs }, this.#context.nowMs);
   }
 
   // ---- time and end ----
 
-  /** Often: has taken back what stands behind a task that takes long. */
+  /** Often: has taken back what stands behind a task that takes long, or before one that is more urgent. */
   look(): void {
     this.#recall(false);
   }
@@ -385,16 +362,11 @@ export class AgentTasks {
     const running = this.#running.takeAll();
     const begun = [...running, ...(this.#held === undefined ? [] : [this.#held])];
     for (const { task, tries } of begun) task.wasCutShort = { tries };
-    const tasks = [...this.#waiting.map(({ task }) => task), ...begun.map(({ task }) => task), ...this.#queue.all()];
-    const error = errors.agentNotReady({ agent: this.#agent });
-    for (const { cancels } of running) for (const done of cancels) done({ ok: false, error });
-    this.#waiting = [];
+    const tasks = [...this.#answers.end(), ...begun.map(({ task }) => task), ...this.#queue.all()];
     this.#held = undefined;
     // It may go on later, and then no key is taken by a task that nobody runs.
     this.#queue = new TaskQueue();
-    this.#asked.clear();
-    return tasks.filter((task) => task !== undefined);
+    this.#cancels.end(running);
+    return tasks;
   }
 }
-
-const keyOf = (task: QueuedTask): string => `${task.origin}/${task.task}`;

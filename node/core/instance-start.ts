@@ -133,12 +133,14 @@ export class InstanceStart {
   }
 
   startCode(): void {
-    const { history, runner } = this.#init.parts();
+    const { history, runner, tasks } = this.#init.parts();
     const isNew = this.phase === 'sealing' || this.phase === 'starting';
     const { previousHolders, branch } = this.now.assignment;
     if (this.phase === 'sealing') this.phase = 'starting';
     const hasState = !isNew || previousHolders !== undefined || branch !== undefined;
     runner.start(hasState ? history.state.own() : undefined);
+    // What was asked back from the code before does not come.
+    tasks.onStopped();
   }
 
   /**

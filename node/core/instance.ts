@@ -223,7 +223,7 @@ export class Instance {
     else if (typeof changes === 'string') {
       // The instance went on from a state that cannot be kept: it starts again from the last one that can.
       this.#tasks.onRan(task, false, reasonBytes(changes));
-      this.#tasks.onReturned();
+      this.#tasks.onStopped();
       this.#at.restartCode();
     } else {
       if (ok) this.runner.onWell();

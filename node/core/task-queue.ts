@@ -54,6 +54,11 @@ export class TaskQueue {
     return this.#ready.length - this.#head + this.#behind;
   }
 
+  /** Of the one that is to begin next; below all where none may. */
+  get priority(): number {
+    return this.#ready[this.#head]?.task.priority ?? -1;
+  }
+
   push(task: QueuedTask): void {
     this.#arrivals += 1;
     const place = { task, arrival: this.#arrivals };

@@ -30,6 +30,8 @@ export class AgentsChannel {
   readonly #init: AgentsChannelInit;
   #said: Said[] = [];
   #saidBytes = 0;
+  /** Who waits for the next write. */
+  #behind: (() => void)[] = [];
   #isBroken = false;
   readonly #reader: FrameReader;
 
@@ -60,29 +62,40 @@ export class AgentsChannel {
 
   say(head: unknown, ...bytes: Uint8Array[]): void {
     for (const { byteLength } of bytes) this.#saidBytes += byteLength;
-    if (this.#said.push({ head, bytes }) === 1) this.#init.later(() => this.#write());
+    if (this.#said.push({ head, bytes }) === 1) this.#init.later(() => this.write());
+  }
+
+  /** Calls back when what was said until now is written at the end of the turn, or never will be. */
+  afterWrite(written: () => void): void {
+    if (this.#said.length === 0) setImmediate(written);
+    else this.#behind.push(written);
   }
 
   /** Calls back when what was said until now is on its way, or never will be. */
   whenTaken(taken: () => void): void {
-    this.#write(taken);
+    this.write(() => setImmediate(taken));
   }
 
-  #write(taken?: () => void): void {
+  /** Writes what was said until now. Calls back when that is with the system, which may be at once, or never will be. */
+  write(written?: () => void): void {
     const { stream } = this.#init;
     const said = this.#said;
+    const behind = written === undefined ? this.#behind : [...this.#behind, written];
     this.#said = [];
     this.#saidBytes = 0;
-    if (!stream.writable) taken?.();
-    else if (said.length > 0) this.#send(encodeFrames(said), taken);
-    else if (taken !== undefined) setImmediate(taken);
+    this.#behind = [];
+    const done = (): void => {
+      for (const one of behind) one();
+    };
+    if (said.length > 0 && stream.writable) this.#send(encodeFrames(said), done);
+    else done();
   }
 
-  #send(bytes: Buffer, taken: (() => void) | undefined): void {
+  #send(bytes: Buffer, written: () => void): void {
     const { stream, fd } = this.#init;
     const sent = fd === undefined || stream.writableLength > 0 ? 0 : writtenAtOnce(fd, bytes);
-    if (sent < bytes.byteLength) stream.write(bytes.subarray(sent), taken);
-    else if (taken !== undefined) setImmediate(taken);
+    if (sent < bytes.byteLength) stream.write(bytes.subarray(sent), written);
+    else written();
   }
 }
 

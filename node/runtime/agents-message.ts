@@ -20,8 +20,8 @@ export type ToAgents =
       id: number;
       order: Omit<StartOrder, 'state' | 'more'> & { change?: VersionChange | undefined };
     }
-  /** Its bytes: the payload. */
-  | { type: 'run'; id: number; task: string; merges: boolean; withinMs?: number | undefined }
+  /** Its bytes: the payload. `untilMs`: by the clock of the machine. */
+  | { type: 'run'; id: number; task: string; merges: boolean; untilMs?: number | undefined }
   | { type: 'recall'; id: number }
   | { type: 'cancel'; id: number; task: string }
   | { type: 'stop'; id: number }

@@ -3,6 +3,7 @@ import { Socket } from 'node:net';
 import type { StateUpdate } from '../core/state-change.ts';
 import { AgentsChannel, type Said } from './agents-channel.ts';
 import type { FromAgents, ToAgents } from './agents-message.ts';
+import { fromMachineMs } from './machine-clock.ts';
 import type { Runner, RunnerEvents } from './ports.ts';
 import { createWorkerRunner } from './worker-runner.ts';
 
@@ -116,10 +117,10 @@ class AgentsProgram {
 
   #run(
     { agent, epoch }: Known,
-    { task, merges, withinMs }: Extract<ToAgents, { type: 'run' }>,
+    { task, merges, untilMs }: Extract<ToAgents, { type: 'run' }>,
     payload: Uint8Array,
   ): void {
-    const until = withinMs === undefined ? {} : { deadlineMs: performance.now() + withinMs };
+    const until = untilMs === undefined ? {} : { deadlineMs: fromMachineMs(untilMs) };
     this.#runner?.run(agent, epoch, task, payload, { merges, ...until });
   }
 
@@ -148,6 +149,8 @@ class AgentsProgram {
       events: this.#events(),
       log: (agent, line) => this.#sayForWatching({ type: 'printed', agent, line }),
       seated: (agent, epoch, thread) => this.#sayOf(agent, epoch, (id) => this.#say({ type: 'seated', id, thread })),
+      // What many threads answer in one turn goes as one write, but where a thread waits for that.
+      afterRan: (next, isAwaited) => (isAwaited ? this.#channel.write(next) : this.#channel.afterWrite(next)),
       afterAhead: (more) => {
         if (this.#ahead < aheadMax) setImmediate(more);
         else this.#waiting.push(more);

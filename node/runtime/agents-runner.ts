@@ -3,6 +3,7 @@ import { joined } from '../core/bytes.ts';
 import type { FromAgents, ToAgents } from './agents-message.ts';
 import { type AgentsEnd, AgentsProcess } from './agents-process.ts';
 import { aheadBytes } from './ahead-bytes.ts';
+import { toMachineMs } from './machine-clock.ts';
 import type { Runner, RunnerEvents, RunOptions } from './ports.ts';
 import { thrownText } from './thrown-text.ts';
 import type { WorkerLimits } from './worker-runner.ts';
@@ -43,6 +44,12 @@ export interface AgentsRunnerInit {
 
 type StartOrder = Parameters<Runner['start']>[0];
 
+/** What an agent was told to do and has not answered. */
+interface Told {
+  deadlineMs: number | undefined;
+  isRecalled: boolean;
+}
+
 /** One start of an agent. */
 interface Resident {
   readonly id: number;
@@ -50,8 +57,7 @@ interface Resident {
   epoch: number;
   readonly order: Omit<StartOrder, 'state' | 'more'>;
   isStarting: boolean;
-  /** What it was told to do and has not answered. */
-  readonly tasks: Set<string>;
+  readonly tasks: Map<string, Told>;
   thread: number | undefined;
   /** The state that it is being started from, while that is small. */
   from: Uint8Array | undefined;
@@ -61,6 +67,8 @@ interface Resident {
 
 const defaults = { pingIntervalMs: 1_000, pingsMax: 10, unreadBytesMax: 256 * 1024 * 1024 };
 const nothing = new Uint8Array(0);
+/** What two processes take for one time of the machine is less than this apart. */
+const clocksApartMs = 1;
 /** Agents whose thread ended the process, while they shared it. */
 const apartMax = 1_000;
 
@@ -108,7 +116,7 @@ export class AgentsRunner implements Runner {
     this.stop(agent, epoch);
     this.#ids += 1;
     const resident: Resident = {
-      ...{ id: this.#ids, agent, epoch, order, isStarting: true, tasks: new Set<string>() },
+      ...{ id: this.#ids, agent, epoch, order, isStarting: true, tasks: new Map<string, Told>() },
       ...{ thread: undefined, from: more.length === 0 ? state : undefined, upload: undefined },
     };
     this.#residents.set(resident.id, resident);
@@ -133,15 +141,16 @@ export class AgentsRunner implements Runner {
     const { merges = false, deadlineMs } = how;
     const resident = this.#byKey.get(keyOf(agent, epoch));
     if (resident === undefined) return;
-    resident.tasks.add(task);
-    // The clock of the other process began at another time.
-    const withinMs = deadlineMs === undefined ? undefined : deadlineMs - performance.now();
-    this.#tell(resident, { type: 'run', id: resident.id, task, merges, withinMs }, payload);
+    resident.tasks.set(task, { deadlineMs, isRecalled: false });
+    const untilMs = deadlineMs === undefined ? undefined : toMachineMs(deadlineMs);
+    this.#tell(resident, { type: 'run', id: resident.id, task, merges, untilMs }, payload);
   }
 
   recall(agent: string, epoch: number): void {
     const resident = this.#byKey.get(keyOf(agent, epoch));
-    if (resident !== undefined) this.#tell(resident, { type: 'recall', id: resident.id });
+    if (resident === undefined) return;
+    for (const told of resident.tasks.values()) told.isRecalled = true;
+    this.#tell(resident, { type: 'recall', id: resident.id });
   }
 
   cancel(agent: string, epoch: number, task: string): void {
@@ -268,19 +277,26 @@ export class AgentsRunner implements Runner {
       resident.isStarting = false;
       resident.from = undefined;
       events.started(agent, epoch, state);
-    } else if (message.type === 'returned') {
-      events.returned(
-        agent,
-        epoch,
-        message.tasks.filter((task) => resident.tasks.delete(task)),
-      );
-    } else if (resident.tasks.has(message.task)) {
+    } else if (message.type === 'returned') this.#onReturned(resident, message.tasks);
+    else if (resident.tasks.has(message.task)) {
       if (message.type === 'progress') return events.progress(agent, epoch, message.task, first);
       const { task, ok, change, leads } = message;
       resident.tasks.delete(task);
       const update = change && { ...change, inserted: second };
       events.ran(agent, epoch, task, ok, first, update, leads ? bytes.at(-1) : undefined);
     }
+  }
+
+  /** What it was not asked for comes back only after its deadline: else it could have a task given to it without end. */
+  #onReturned(resident: Resident, tasks: readonly string[]): void {
+    const nowMs = performance.now() + clocksApartMs;
+    const returned = [...new Set(tasks)].filter((task) => resident.tasks.has(task));
+    for (const task of returned) {
+      const { isRecalled = false, deadlineMs = Number.POSITIVE_INFINITY } = resident.tasks.get(task) ?? {};
+      if (!isRecalled && deadlineMs > nowMs) return this.#process?.end('it gave a task back that nobody asked for');
+    }
+    for (const task of returned) resident.tasks.delete(task);
+    this.#init.events.returned(resident.agent, resident.epoch, returned);
   }
 
   /** In a turn of its own: what the node does with a piece is done by then. */

@@ -56,8 +56,6 @@ interface Instance<C extends LineChannel> extends LineInstance<C> {
   /** Why the running task is refused, while the state before it is being restored. */
   refusal: string;
   restMs: number;
-  /** Waiting tasks that are to be given up as soon as they run. */
-  toCancel: Set<string>;
   progressRate: RateLimit;
   floodRate: RateLimit;
 }
@@ -111,7 +109,7 @@ export class LineRunner<C extends LineChannel> implements Runner {
       ...newInstance(agent, epoch),
       ...{ agentType, told: told ?? { agent, epoch }, state, change, prefix: '', channel: undefined },
       ...{ form: 'json' as const, merges: false, epochs: false, asked: 0, pending: undefined },
-      ...{ order: undefined, refusal: '', restMs: 0, toCancel: new Set() },
+      ...{ order: undefined, refusal: '', restMs: 0 },
       ...{ progressRate: new RateLimit(progressPerSMax), floodRate: new RateLimit(floodPerSMax) },
     };
     this.#instances.add(instance);
@@ -152,14 +150,14 @@ export class LineRunner<C extends LineChannel> implements Runner {
   }
 
   recall(agent: string, epoch: number): void {
-    this.#instances.get(agent, epoch)?.toCancel.clear();
     this.#instances.recall(agent, epoch);
   }
 
   cancel(agent: string, epoch: number, task: string): void {
     const instance = this.#instances.get(agent, epoch);
     if (instance === undefined) return;
-    if (instance.waiting.some((one) => one.task === task)) instance.toCancel.add(task);
+    const waiting = instance.waiting.find((one) => one.task === task);
+    if (waiting !== undefined) waiting.isCancelled = true;
     else if (instance.running === task && instance.pending === 'handle') instance.channel?.say(cancelLine(task));
   }
 
@@ -204,7 +202,6 @@ export class LineRunner<C extends LineChannel> implements Runner {
     const next = instance.pending === undefined ? this.#instances.next(instance) : undefined;
     if (next === undefined) return;
     this.#init.begins?.(instance);
-    const isCancelled = instance.toCancel.delete(next.task);
     if (next.merges === true && !instance.merges) {
       setImmediate(() => this.#finish(instance, false, reasonBytes('its code has no merge function')));
       return;
@@ -221,7 +218,7 @@ export class LineRunner<C extends LineChannel> implements Runner {
       );
       return;
     }
-    if (isCancelled) instance.channel?.say(cancelLine(next.task));
+    if (next.isCancelled === true) instance.channel?.say(cancelLine(next.task));
     this.#instances.expectTask(instance, next, this.#init.limits, () =>
       this.cancel(instance.agent, instance.epoch, next.task),
     );

@@ -3,6 +3,8 @@ import type { RunnerEvents, RunOptions } from './ports.ts';
 export interface WaitingTask extends RunOptions {
   task: string;
   payload: Uint8Array;
+  /** It is to be given up as soon as it runs. */
+  isCancelled?: boolean;
 }
 
 /** What a task may take, ms. */

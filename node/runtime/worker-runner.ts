@@ -54,6 +54,11 @@ export interface WorkerRunnerInit {
   seated?: (agent: string, epoch: number, thread: number) => void;
   /** Right after an `ahead`: calls back when it was taken in. By itself that is in the next turn. */
   afterAhead?: (more: () => void) => void;
+  /**
+   * Right after a `ran`: calls back when that is told even where the next task ends the process, which is begun with that. By
+   * itself it is told at once. `isAwaited`: the next task is there.
+   */
+  afterRan?: (next: () => void, isAwaited: boolean) => void;
 }
 
 type StartOrder = Parameters<Runner['start']>[0];
@@ -64,6 +69,7 @@ interface Instance extends RunnerInstance {
 }
 
 const mb = 1024 * 1024;
+const atOnce = (next: () => void): void => next();
 const measureIntervalMs = 250;
 /** A thread at rest is measured only every so many times. */
 const measureRestTurns = 8;
@@ -211,7 +217,7 @@ class WorkerRunner implements Runner {
 
   #eventsOf(instance: Instance, shares: boolean): SeatEvents {
     const { agent } = instance;
-    const { events, log, afterAhead = setImmediate } = this.#init;
+    const { events, log, afterAhead = setImmediate, afterRan = atOnce } = this.#init;
     return {
       ahead: (bytes, more) => {
         events.ahead(agent, instance.epoch, bytes);
@@ -224,9 +230,12 @@ class WorkerRunner implements Runner {
         if (!shares) this.#threads.keepSpares();
       },
       ran: (task, ok, value, change, outputs) => {
-        instance.running = undefined;
         events.ran(agent, instance.epoch, task, ok, value, change, outputs);
-        this.#runNext(instance);
+        const next = (): void => {
+          instance.running = undefined;
+          this.#runNext(instance);
+        };
+        afterRan(next, instance.waiting.length > 0);
       },
       progress: (task, value) => events.progress(agent, instance.epoch, task, value),
       printed: (line) => log?.(agent, line),

@@ -20,6 +20,8 @@ export class Stage {
   sequence: number;
   ready = true;
   recalls = 0;
+  /** What a step leads to at once, before whoever recorded it goes on. */
+  recorded: () => void = () => {};
 
   /** `kept`: what the holders kept of an instance before. */
   constructor(kept?: readonly TaskResult[]) {
@@ -35,6 +37,7 @@ export class Stage {
         const result = this.tasks.results.marked({ ...step, sequence: ++this.sequence, valueDropped: false });
         this.tasks.results.add(result);
         this.steps.push(result);
+        this.recorded();
         return result;
       },
       durableSequence: () => this.durable,

@@ -186,6 +186,17 @@ describe('the end of the process that agents share', () => {
     expect(told).toHaveLength(1);
   });
 
+  test('takes nothing along of what was done before it, and the task that it came with is the first without an answer', async () => {
+    for (let epoch = 1; epoch <= 12; epoch++) {
+      await begin('a', epoch);
+      for (const task of ['t0', 't1', 't2']) stage.runner.run('a', epoch, task, bytes(''));
+      tell('a', `process.kill(process.pid, 'SIGKILL')`, epoch);
+      await stage.first('failed', (one) => one.epoch === epoch);
+      const ran = stage.happened.flatMap((one) => (one.kind === 'ran' && one.epoch === epoch ? [one.task] : []));
+      expect(ran).toEqual(['t0', 't1', 't2']);
+    }
+  }, 60_000);
+
   test('with nobody at work is a failure of all', async () => {
     await Promise.all([begin('one'), begin('other')]);
     process.kill(await pidOf('one'), 'SIGKILL');
@@ -255,6 +266,35 @@ describe('the process that agents share', () => {
     process.kill(await pidOf('a'), 'SIGSTOP');
     for (let at = 0; at < 20; at++) stage.runner.run('a', 1, `t${at}`, bytes('x'.repeat(250_000)));
     expect((await stage.failure('a')).reason).toMatch(/left more than 2 MB unread/);
+  });
+
+  test('that stood still begins nothing whose deadline has passed meanwhile', async () => {
+    await begin('a');
+    const pid = await pidOf('a');
+    process.kill(pid, 'SIGSTOP');
+    const deadlineMs = performance.now() + 30;
+    stage.runner.run('a', 1, 'late', bytes(''), { deadlineMs });
+    stage.runner.run('a', 1, 'in time', bytes(''), { deadlineMs: performance.now() + 60_000 });
+    await vi.waitFor(() => expect(performance.now()).toBeGreaterThan(deadlineMs), { interval: 5 });
+    process.kill(pid, 'SIGCONT');
+    await stage.first('ran', ({ task }) => task === 'in time');
+    expect(await stage.first('returned')).toMatchObject({ tasks: ['late'] });
+  });
+
+  test('that gives back what nobody asked back is ended', async () => {
+    await begin('a');
+    // As code of an agent can, which has the rights of the process: it is the first that was started.
+    tell(
+      'a',
+      `const said = Buffer.from(JSON.stringify([[{ type: 'returned', id: 1, tasks: ['told'] }]]));
+      const lengths = Buffer.alloc(8);
+      lengths.writeUInt32BE(said.length + 4, 0);
+      lengths.writeUInt32BE(said.length, 4);
+      (await import('node:fs')).writeSync(3, Buffer.concat([lengths, said]));
+      await new Promise(() => {});`,
+    );
+    const { reason } = await Promise.race([stage.failure('a'), stage.first('returned').then(() => ({ reason: '' }))]);
+    expect(reason).toMatch(/it gave a task back that nobody asked for/);
   });
 
   test('takes long words, and large answers, for failures of those who said them', async () => {

@@ -51,14 +51,31 @@ export const messaging: readonly Mutant[] = [
     room,
     what: 'What the code gives back is not begun again: nobody is ever answered.',
     file: 'node/core/agent-tasks.ts',
-    edits: [{ from: 'if (one !== undefined) this.#putBack(one);', to: 'if (one === undefined) return;' }],
+    edits: [
+      {
+        from: 'this.#putBack(this.#running.giveBack(ids, this.#context.nowMs));',
+        to: 'this.#running.giveBack(ids, this.#context.nowMs);',
+      },
+    ],
+  },
+  {
+    name: 'given-back-is-overtaken',
+    room,
+    what: 'Once the task that the code is at has ended, a host does not wait any more for those that it asked back: others overtake them, however urgent they are.',
+    file: 'node/core/running-tasks.ts',
+    edits: [
+      {
+        from: 'if (ended === undefined) return undefined;',
+        to: 'if (ended === undefined) return undefined;\n    this.#isRecalled = false;',
+      },
+    ],
   },
   {
     name: 'behind-a-crash-is-forgotten',
     room,
     what: 'What stood behind the task that crashed an agent is not begun again.',
     file: 'node/core/agent-tasks.ts',
-    edits: [{ from: 'for (const one of behind) this.#putBack(one);', to: 'behind.length = 0;' }],
+    edits: [{ from: 'this.#putBack(isTried ? behind :', to: 'this.#putBack(isTried ? [] :' }],
   },
   {
     name: 'unknown-taken-for-failed',
