@@ -155,10 +155,8 @@ export class LineRunner<C extends LineChannel> implements Runner {
 
   cancel(agent: string, epoch: number, task: string): void {
     const instance = this.#instances.get(agent, epoch);
-    if (instance === undefined) return;
-    const waiting = instance.waiting.find((one) => one.task === task);
-    if (waiting !== undefined) waiting.isCancelled = true;
-    else if (instance.running === task && instance.pending === 'handle') instance.channel?.say(cancelLine(task));
+    if (instance === undefined || this.#instances.cancelWaiting(instance, task)) return;
+    if (instance.running === task && instance.pending === 'handle') instance.channel?.say(cancelLine(task));
   }
 
   /** Ends an instance with a reason; nothing when it has ended. */

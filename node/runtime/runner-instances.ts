@@ -110,6 +110,13 @@ export class RunnerInstances<I extends RunnerInstance> {
     return next;
   }
 
+  /** Whether a task waits here that is to be given up: its code is told once it runs. */
+  cancelWaiting({ waiting }: I, task: string): boolean {
+    const found = waiting.find((one) => one.task === task);
+    if (found !== undefined) found.isCancelled = true;
+    return found !== undefined;
+  }
+
   /** Gives those back that were not begun. */
   recall(agent: string, epoch: number): void {
     const instance = this.#byKey.get(keyOf(agent, epoch));

@@ -172,8 +172,9 @@ class WorkerRunner implements Runner {
   }
 
   cancel(agent: string, epoch: number, task: string): void {
-    const place = this.#instances.get(agent, epoch)?.place;
-    place?.thread.cancel(place.seat, task);
+    const instance = this.#instances.get(agent, epoch);
+    if (instance === undefined || this.#instances.cancelWaiting(instance, task)) return;
+    instance.place?.thread.cancel(instance.place.seat, task);
   }
 
   /** An agent that shares finds a thread when it comes. */
@@ -246,7 +247,10 @@ class WorkerRunner implements Runner {
 
   #runNext(instance: Instance): void {
     const next = this.#instances.next(instance);
-    if (next !== undefined) instance.place?.thread.run(instance.place.seat, next);
+    if (next === undefined || instance.place === undefined) return;
+    const { thread, seat } = instance.place;
+    thread.run(seat, next);
+    if (next.isCancelled === true) thread.cancel(seat, next.task);
   }
 
   #keepApart(agent: string): void {

@@ -57,6 +57,17 @@ async function answerOf(testbed: Testbed, node: string, id: string, agent = 'led
   return answer as Answer;
 }
 
+/** While it moves it has no state to show. */
+async function stateOf(testbed: Testbed, node: string, agent: string): Promise<unknown> {
+  let state: unknown;
+  await testbed.until(`${agent} shows its state`, async () => {
+    const got = await testbed.call(adminOf(testbed, node), `/agents/${agent}/state`).catch(() => undefined);
+    if (got?.status === 200) ({ state } = got.body as { state: unknown });
+    return got?.status === 200;
+  });
+  return state;
+}
+
 async function story(testbed: Testbed, cut: Cut): Promise<void> {
   await testbed.up(5);
   const deploy = { agent_type: 'ledger', name: 'ledger', source, partition: 'autonomous' };
@@ -76,8 +87,9 @@ async function story(testbed: Testbed, cut: Cut): Promise<void> {
   const [majority = ''] = nodes.map(({ name }) => name).filter((name) => !minority.includes(name));
   await cut.begin(testbed, minority);
   await testbed.until('the branch runs', async () => {
-    const { body } = await testbed.call(adminOf(testbed, other), '/status');
-    return (body as StatusJson).autonomy?.agents.some(({ branch }) => branch !== null) === true;
+    const got = await testbed.call(adminOf(testbed, other), '/status').catch(() => undefined);
+    const { autonomy } = (got?.body as StatusJson | undefined) ?? {};
+    return autonomy?.agents.some(({ branch }) => branch !== null) === true;
   });
   const alone = await answerOf(testbed, other, 'alone');
   expect(alone).toMatchObject({ result: 2, provisional: true });
@@ -103,9 +115,9 @@ async function story(testbed: Testbed, cut: Cut): Promise<void> {
   const again = await answerOf(testbed, majority, 'alone');
   expect(again).toMatchObject({ result: alone.result });
   expect(again).not.toHaveProperty('provisional');
-  const { body } = await testbed.call(adminOf(testbed, majority), '/agents/ledger/state');
+  const state = await stateOf(testbed, majority, 'ledger');
   const done = { before: 1, alone: 1, ...(cut.majorityLives && { together: 1 }) };
-  expect((body as { state: unknown }).state).toEqual({ done });
+  expect(state).toEqual({ done });
   if (cut.majorityLives) await expectFork(testbed, majority);
 }
 
@@ -122,8 +134,7 @@ async function expectFork(testbed: Testbed, majority: string): Promise<void> {
   expect(tasks).toBe(1);
   const kept = await testbed.call(admin, `/agents/plain/forks/${fork}`);
   expect(kept).toMatchObject({ status: 200, body: { state: { done: { alone: 1 } } } });
-  const { body } = await testbed.call(admin, '/agents/plain/state');
-  expect((body as { state: unknown }).state).toEqual({ done: { together: 1 } });
+  expect(await stateOf(testbed, majority, 'plain')).toEqual({ done: { together: 1 } });
   await testbed.ask('DELETE', `/agents/plain/forks/${fork}`);
   await testbed.until('the fork is gone', async () => {
     const got = await testbed.call(admin, '/agents/plain/forks').catch(() => undefined);
