@@ -117,11 +117,11 @@ function forgetLeft(state: ClusterState, agent: AgentRecord, { since, to }: Roll
 export function isDone(agent: AgentRecord, { since, to, phase }: Rollout): boolean {
   const { upgrade, placement, active } = agent;
   const isOf = upgrade?.rollout === since;
-  if (isOf && upgrade.left !== undefined && active?.epoch !== placement?.epoch) return true;
+  const isAnswering = placement !== undefined && active?.epoch === placement.epoch;
+  if (isOf && upgrade.left !== undefined && !isAnswering) return true;
   if (phase === 'forward') return versionOf(agent) === to && (!isOf || upgrade.settled);
   if (!isOf) return agent.migration?.version === undefined;
-  const answers =
-    placement !== undefined && active?.epoch === placement.epoch && agent.migration?.version === undefined;
+  const answers = isAnswering && agent.migration?.version === undefined;
   return answers && versionOf(agent) === (upgrade.stays === undefined ? upgrade.from : to);
 }
 

@@ -153,6 +153,22 @@ describe('a rollout in the log', () => {
     expect(log.agent('b').upgrade).toBeUndefined();
   });
 
+  test('goes on without one that no node could ever take, and says so once', () => {
+    const log = new Log();
+    log.begin('v2');
+    const fields = { request: undefined, agentType: 't', source: undefined, name: 'd', base: 'd', count: 1 };
+    const spec = { strategy: 'least_loaded' as const, capabilities: [], holders: 1, versioned: true };
+    log.apply({ kind: 'agentsCreate', ...fields, ...spec });
+    const leave = () =>
+      log.apply({ kind: 'rolloutLeave', type: 't', since: log.since, agent: 'd', reason: 'no node can take it' });
+    expect([codeIn(leave()), codeIn(leave())]).toEqual(['rolloutLeft', 'commandInvalid']);
+    for (const agent of ['a', 'b', 'c']) {
+      log.upgrade(agent, 2);
+      log.settle(agent);
+    }
+    expect(log.end()).toMatchObject({ ok: true, details: { outcome: 'complete', left: ['d'] } });
+  });
+
   test('waits anew for those that it went on without when it goes back', () => {
     const log = new Log();
     log.begin('v2');
