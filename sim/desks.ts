@@ -1,12 +1,13 @@
 import type { Address } from '../node/core/agent-outputs.ts';
 import type { ErrorCode } from '../node/core/errors.ts';
 import type { NodeId } from '../node/core/message.ts';
-import type { Operation, Outcome, Results } from '../node/core/operation.ts';
+import type { Operation, Results } from '../node/core/operation.ts';
 import type { AcceptedLosses } from './accepted-losses.ts';
 import { Violation } from './checkers/checker.ts';
 import { type DeskTask, type DeskTimer, readDesk } from './desk.ts';
 import { DeskLetters, lastId } from './desk-letters.ts';
 import type { Ledger } from './ledger.ts';
+import { PatientClient, patienceMs, ttlMs } from './patient-client.ts';
 import type { Random } from './random.ts';
 import { retried } from './retried.ts';
 import type { World } from './world.ts';
@@ -31,8 +32,6 @@ interface Knowledge {
 
 const askedAgain: ReadonlySet<ErrorCode> = new Set([...retried, 'agentUnplaceable'] as const);
 const name = 'eventually-delivered';
-const ttlMs = 3_000;
-const patienceMs = 17_000;
 const keys = ['a', 'b', 'c', 'd', 'e'] as const;
 const encoder = new TextEncoder();
 /** With nothing wrong any more every node has read what the log decided within this, ms. */
@@ -46,6 +45,7 @@ export class Desks {
   readonly #world: World;
   readonly #settings: DeskSettings;
   readonly #random: Random;
+  readonly #client: PatientClient;
   readonly #desks: string[];
   readonly #booths: string[];
   readonly #letters: DeskLetters;
@@ -61,6 +61,7 @@ export class Desks {
     this.#world = world;
     this.#settings = settings;
     this.#random = world.random.fork('desks');
+    this.#client = new PatientClient({ world, random: this.#random, askedAgain, doors: () => this.doors });
     this.#desks = namesOf('desk', settings.desks);
     this.#booths = namesOf('booth', settings.booths);
     this.#letters = new DeskLetters(world, {
@@ -110,7 +111,7 @@ export class Desks {
       ...{ type: 'deploy', request: `deploy-${type}`, agentType: type, source: 'simulated', name: type, count },
       ...{ strategy: 'least_loaded', capabilities: [], holders: this.#settings.holders, topics },
     };
-    this.#ask(operation, (outcome) => {
+    this.#client.ask(operation, (outcome) => {
       if (!outcome.ok) throw new Violation('desks', `deploy was refused: ${outcome.error.message}`);
       done();
     });
@@ -124,14 +125,17 @@ export class Desks {
       const id = `desk-task-${++this.#count}`;
       const task: DeskTask = { id, ...this.#wish(random, id, agent) };
       this.#outstanding += 1;
-      this.#ask({ type: 'task', agent, task: id, payload: encoder.encode(JSON.stringify(task)), ttlMs }, (outcome) => {
-        // With too much under way already it is refused.
-        if (!outcome.ok && outcome.error.code !== 'taskFailed') {
-          throw new Violation('desks', `${id} of ${agent} was refused: ${outcome.error.message}`);
-        }
-        this.#outstanding -= 1;
-        this.#next(random);
-      });
+      this.#client.ask(
+        { type: 'task', agent, task: id, payload: encoder.encode(JSON.stringify(task)), ttlMs },
+        (outcome) => {
+          // With too much under way already it is refused.
+          if (!outcome.ok && outcome.error.code !== 'taskFailed') {
+            throw new Violation('desks', `${id} of ${agent} was refused: ${outcome.error.message}`);
+          }
+          this.#outstanding -= 1;
+          this.#next(random);
+        },
+      );
     });
   }
 
@@ -140,7 +144,7 @@ export class Desks {
     const isExtra = random.chance(0.5);
     const topics = ['news', 'notes', ...(isExtra ? ['extra'] : [])];
     this.#outstanding += 1;
-    this.#ask({ type: 'setTopics', agent, topics }, (outcome) => {
+    this.#client.ask({ type: 'setTopics', agent, topics }, (outcome) => {
       if (!outcome.ok) throw new Violation('desks', `the topics of ${agent} were not set: ${outcome.error.message}`);
       this.#outstanding -= 1;
       done(isExtra);
@@ -171,27 +175,6 @@ export class Desks {
     return { name: named, id: `every-${by}`, afterMs: random.below(2_000), everyMs: random.pick([400, 1_000, 2_500]) };
   }
 
-  /** Asks at one node after the other until there is an outcome that stays. */
-  #ask(operation: Operation, done: (outcome: Outcome) => void, tries = 1): void {
-    let over = false;
-    const again = (more: object = {}): void => {
-      if (over) return;
-      over = true;
-      const asked = { ...operation, ...more };
-      this.#world.timeline.after(this.#random.between(30, 250), () => this.#ask(asked, done, tries + 1));
-    };
-    const there = (this.doors ?? this.#world.nodes).filter((node) => this.#world.host(node).state !== 'off');
-    if (there.length === 0) return again();
-    this.#world.request(this.#random.pick(there), operation, ({ outcome }) => {
-      if (over) return;
-      if (outcome === undefined || (!outcome.ok && askedAgain.has(outcome.error.code))) return again();
-      if (!outcome.ok && outcome.error.code === 'taskSetAside') return again({ retry: `wish-${tries}` });
-      over = true;
-      done(outcome);
-    });
-    this.#world.timeline.after(operation.type === 'task' ? ttlMs + 1_000 : patienceMs, () => again());
-  }
-
   // ---- in the end ----
 
   /** When nobody changes topics any more and every node has read which they are, what is published goes by them. */
@@ -209,7 +192,7 @@ export class Desks {
     const send = this.#letters.send(lastId, 'desk-task-last', agent, { topic: 'extra' });
     const payload = encoder.encode(JSON.stringify({ id: 'desk-task-last', send }));
     this.#outstanding += 1;
-    this.#ask({ type: 'task', agent, task: 'desk-task-last', payload, ttlMs }, () => (this.#outstanding -= 1));
+    this.#client.ask({ type: 'task', agent, task: 'desk-task-last', payload, ttlMs }, () => (this.#outstanding -= 1));
     this.#world.runUntil(isSettled, withinMs, 'an answer of the desk that publishes', name);
   }
 
@@ -224,7 +207,7 @@ export class Desks {
       if (isOver()) return;
       read = 0;
       for (const agent of this.agents) {
-        this.#ask({ type: 'state', agent, ttlMs }, (outcome) => {
+        this.#client.ask({ type: 'state', agent, ttlMs }, (outcome) => {
           if (!outcome.ok) throw new Violation(name, `the state of ${agent} cannot be read: ${outcome.error.message}`);
           this.#letters.learn(agent, readDesk((outcome.result as Results['state']).state));
           read += 1;

@@ -1,8 +1,9 @@
 import type { ErrorCode } from '../node/core/errors.ts';
 import type { NodeId } from '../node/core/message.ts';
-import type { AgentView, Operation, Outcome, Results } from '../node/core/operation.ts';
+import type { AgentView, Operation, Results } from '../node/core/operation.ts';
 import type { BranchAcknowledged } from './checkers/anytime-branch.ts';
 import { Violation } from './checkers/checker.ts';
+import { PatientClient, ttlMs } from './patient-client.ts';
 import type { Random } from './random.ts';
 import { retried } from './retried.ts';
 import { readTally } from './tally.ts';
@@ -31,8 +32,6 @@ interface Task {
 const askedAgain: ReadonlySet<ErrorCode> = new Set([...retried, 'agentUnplaceable', 'forkOutOfReach'] as const);
 
 const name = 'eventually-reconciled';
-const ttlMs = 3_000;
-const patienceMs = 17_000;
 const encoder = new TextEncoder();
 
 /**
@@ -44,6 +43,7 @@ export class Tallies {
   readonly #world: World;
   readonly #settings: TallySettings;
   readonly #random: Random;
+  readonly #client: PatientClient;
   readonly #tasks = new Map<string, Task>();
   readonly #letters: TallyLetters;
   /** Whether a branch may be lost because the disk of somebody who kept it is. */
@@ -58,6 +58,7 @@ export class Tallies {
     this.#world = world;
     this.#settings = settings;
     this.#random = world.random.fork('tallies');
+    this.#client = new PatientClient({ world, random: this.#random, askedAgain, doors: () => this.doors });
     this.#branches = branches;
     this.#letters = new TallyLetters(world);
   }
@@ -90,7 +91,7 @@ export class Tallies {
         ...{ type: 'deploy', request: `deploy-${type}`, agentType: type, source: 'simulated', name: type, count },
         ...{ strategy: 'least_loaded', capabilities: [], holders, partition: 'autonomous' },
       };
-      this.#ask(operation, (outcome) => {
+      this.#client.ask(operation, (outcome) => {
         if (!outcome.ok) throw new Violation('tallies', `deploy was refused: ${outcome.error.message}`);
         for (const agent of namesOf(type, count)) this.#deployed.add(agent);
         if (this.deployed)
@@ -115,35 +116,13 @@ export class Tallies {
       const isSent = sendChance > 0 && random.chance(sendChance);
       const send = isSent ? this.#letters.add(id, agent, random.pick(this.agents)) : undefined;
       const payload = encoder.encode(JSON.stringify({ id, send }));
-      this.#ask({ type: 'task', agent, task: id, payload, ttlMs }, (outcome) => {
+      this.#client.ask({ type: 'task', agent, task: id, payload, ttlMs }, (outcome) => {
         if (!outcome.ok) throw new Violation('tallies', `${id} of ${agent} was refused: ${outcome.error.message}`);
         this.#outstanding -= 1;
         task.answered = { branch: (outcome.result as Results['task']).branch };
         this.#next(random);
       });
     });
-  }
-
-  /** Asks at one node after the other until there is an outcome that stays. */
-  #ask(operation: Operation, done: (outcome: Outcome) => void, tries = 1): void {
-    let over = false;
-    const again = (more: object = {}): void => {
-      if (over) return;
-      over = true;
-      const asked = { ...operation, ...more };
-      this.#world.timeline.after(this.#random.between(30, 250), () => this.#ask(asked, done, tries + 1));
-    };
-    const there = (this.doors ?? this.#world.nodes).filter((node) => this.#world.host(node).state !== 'off');
-    if (there.length === 0) return again();
-    this.#world.request(this.#random.pick(there), operation, ({ outcome }) => {
-      if (over) return;
-      if (outcome === undefined || (!outcome.ok && askedAgain.has(outcome.error.code))) return again();
-      // Its hosts died for other reasons.
-      if (!outcome.ok && outcome.error.code === 'taskSetAside') return again({ retry: `wish-${tries}` });
-      over = true;
-      done(outcome);
-    });
-    this.#world.timeline.after(operation.type === 'task' ? ttlMs + 1_000 : patienceMs, () => again());
   }
 
   // ---- in the end ----
@@ -158,7 +137,7 @@ export class Tallies {
   }
 
   #awaitReconciled(agent: string, done: () => void): void {
-    this.#ask({ type: 'agent', agent, consistency: 'linearizable' }, (outcome) => {
+    this.#client.ask({ type: 'agent', agent, consistency: 'linearizable' }, (outcome) => {
       if (!outcome.ok) throw new Violation(name, `${agent} is gone: ${outcome.error.message}`);
       const { branches = [] } = outcome.result as AgentView;
       // One whose keepers are lost with their disks stays listed.
@@ -167,7 +146,7 @@ export class Tallies {
       const isKept = this.#world.nodes.some((node) => this.#keepsOpen(node, agent, branches));
       if (isOpen || isKept) return void this.#world.timeline.after(300, () => this.#awaitReconciled(agent, done));
       const forks = branches.filter(({ end }) => end?.outcome === 'forked');
-      this.#ask({ type: 'state', agent, ttlMs }, (read) => {
+      this.#client.ask({ type: 'state', agent, ttlMs }, (read) => {
         if (!read.ok) throw new Violation(name, `the state of ${agent} cannot be read: ${read.error.message}`);
         const { state } = read.result as Results['state'];
         this.#readForks(agent, forks, [], (states) => {
@@ -185,7 +164,7 @@ export class Tallies {
     const isOver = (): boolean => this.#letters.missing() === undefined || this.#world.nowMs >= endMs;
     const read = (agent: string): void => {
       if (isOver()) return;
-      this.#ask({ type: 'state', agent, ttlMs }, (outcome) => {
+      this.#client.ask({ type: 'state', agent, ttlMs }, (outcome) => {
         if (outcome.ok) this.#letters.learn(agent, readTally((outcome.result as Results['state']).state).counts);
         this.#world.timeline.after(300, () => read(agent));
       });
@@ -214,7 +193,7 @@ export class Tallies {
   ): void {
     if (first === undefined) return done(states);
     if (this.#branches.mayBeLost(agent, first.id)) return this.#readForks(agent, rest, states, done);
-    this.#ask({ type: 'fork', agent, fork: first.id, number: first.number }, (outcome) => {
+    this.#client.ask({ type: 'fork', agent, fork: first.id, number: first.number }, (outcome) => {
       if (!outcome.ok) throw new Violation(name, `fork ${first.id} of ${agent}: ${outcome.error.message}`);
       const { counts } = readTally((outcome.result as Results['fork']).state);
       this.#readForks(agent, rest, [...states, counts], done);
